@@ -1,0 +1,180 @@
+package brokertest
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tidewire/tidewire/push"
+)
+
+// fill publishes n messages "1" to "n" and returns the positions 0 to n.
+func fill(t *testing.T, b push.Broker, topic string, n int) []push.Position {
+	t.Helper()
+	positions := []push.Position{recent(t, b, topic, 0).Head}
+	for i := range n {
+		positions = append(positions, publish(t, b, text(topic, fmt.Sprint(i+1))).Position)
+	}
+	return positions
+}
+
+// wantMessages fails unless the page has the messages first to last.
+func wantMessages(t *testing.T, page push.Page, first, last int) {
+	t.Helper()
+	var got []string
+	for _, m := range page.Messages {
+		got = append(got, string(m.Data))
+	}
+	var want []string
+	for i := first; i <= last; i++ {
+		want = append(want, fmt.Sprint(i))
+	}
+	if page.Gap != "" || strings.Join(got, " ") != strings.Join(want, " ") {
+		t.Errorf("got %v, gap %q; want %v", got, page.Gap, want)
+	}
+}
+
+func testSince(t *testing.T, newBroker New) {
+	b := open(t, newBroker, Config{})
+	positions := fill(t, b, "a", 10)
+	for i, p := range positions {
+		page := since(t, b, "a", p, push.Limit{})
+		wantMessages(t, page, i+1, 10)
+		if page.Head != positions[10] {
+			t.Errorf("head %+v, want %+v", page.Head, positions[10])
+		}
+	}
+}
+
+func testSinceLimits(t *testing.T, newBroker New) {
+	b := open(t, newBroker, Config{})
+	positions := fill(t, b, "a", 10)
+	wantMessages(t, since(t, b, "a", positions[2], push.Limit{Messages: 3}), 3, 5)
+	wantMessages(t, since(t, b, "a", positions[8], push.Limit{Messages: 3}), 9, 10)
+	wantMessages(t, since(t, b, "a", positions[2], push.Limit{Bytes: 1}), 3, 3)
+	size := since(t, b, "a", positions[2], push.Limit{Messages: 1}).Messages[0].Size()
+	wantMessages(t, since(t, b, "a", positions[2], push.Limit{Bytes: 2 * size}), 3, 4)
+}
+
+func testSinceGaps(t *testing.T, newBroker New) {
+	b := open(t, newBroker, Config{})
+	positions := fill(t, b, "a", 5)
+	change := func(p push.Position, by func(*push.Position)) push.Position {
+		by(&p)
+		return p
+	}
+	tests := []struct {
+		name  string
+		after push.Position
+		want  push.GapReason
+	}{
+		{"no position", push.Position{}, push.GapEpoch},
+		{"another epoch", change(positions[3], func(p *push.Position) { p.Epoch ^= 1 }), push.GapEpoch},
+		{"another tag", change(positions[3], func(p *push.Position) { p.Tag ^= 1 }), push.GapFork},
+		{"another tag at the head", change(positions[5], func(p *push.Position) { p.Tag ^= 1 }), push.GapFork},
+		{"another tag at the start", change(positions[0], func(p *push.Position) { p.Tag ^= 1 }), push.GapFork},
+		{"not there yet", change(positions[5], func(p *push.Position) { p.Offset++ }), push.GapFork},
+		{"largest offset", change(positions[5], func(p *push.Position) { p.Offset = push.MaxOffset }), push.GapFork},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			page := since(t, b, "a", test.after, push.Limit{})
+			if page.Gap != test.want || len(page.Messages) != 0 || page.Head != positions[5] {
+				t.Errorf("got %+v, want gap %q", page, test.want)
+			}
+		})
+	}
+}
+
+func testTrimmed(t *testing.T, newBroker New) {
+	b := open(t, newBroker, Config{History: push.History{Messages: 4}})
+	positions := fill(t, b, "a", 10)
+	for i, p := range positions {
+		page := since(t, b, "a", p, push.Limit{})
+		if i < 6 {
+			if page.Gap != push.GapTrimmed || len(page.Messages) != 0 {
+				t.Errorf("since %d: %+v, want a gap", i, page)
+			}
+			continue
+		}
+		wantMessages(t, page, i+1, 10)
+	}
+	forked := positions[6]
+	forked.Tag ^= 1
+	if page := since(t, b, "a", forked, push.Limit{}); page.Gap != push.GapFork {
+		t.Errorf("another tag right before the oldest: %+v", page)
+	}
+	wantMessages(t, recent(t, b, "a", 100), 7, 10)
+}
+
+func testHistoryBytes(t *testing.T, newBroker New) {
+	b := open(t, newBroker, Config{History: push.History{Bytes: 10_000}})
+	for range 10 {
+		publish(t, b, text("a", strings.Repeat("x", 3000)))
+	}
+	size, page := 0, recent(t, b, "a", 100)
+	for _, m := range page.Messages {
+		size += m.Size()
+	}
+	if n := len(page.Messages); n < 2 || size > 10_000 {
+		t.Errorf("history has %d messages of %d bytes", n, size)
+	}
+	publish(t, b, text("a", strings.Repeat("x", 20_000)))
+	if page := recent(t, b, "a", 100); len(page.Messages) != 1 {
+		t.Errorf("a message over the bound leaves %d messages, want itself", len(page.Messages))
+	}
+}
+
+func testHistoryAge(t *testing.T, newBroker New) {
+	const age = 50 * time.Millisecond
+	b := open(t, newBroker, Config{History: push.History{Age: age}})
+	positions := fill(t, b, "a", 3)
+	published := time.Now()
+	for deadline := published.Add(patience); ; {
+		page := recent(t, b, "a", 10)
+		if len(page.Messages) == 0 {
+			if page.Head != positions[3] {
+				t.Errorf("head %+v, want %+v", page.Head, positions[3])
+			}
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("messages of %v are still there after %v", age, patience)
+		}
+	}
+	if page := since(t, b, "a", positions[1], push.Limit{}); page.Gap != push.GapTrimmed {
+		t.Errorf("since an expired message: %+v", page)
+	}
+	wantMessages(t, since(t, b, "a", positions[3], push.Limit{}), 1, 0)
+	if p := publish(t, b, text("a", "4")).Position; p.Epoch != positions[3].Epoch || p.Offset != 4 {
+		t.Errorf("the next message is at %+v", p)
+	}
+	wantMessages(t, since(t, b, "a", positions[3], push.Limit{}), 4, 4)
+}
+
+func testRecent(t *testing.T, newBroker New) {
+	b := open(t, newBroker, Config{})
+	positions := fill(t, b, "a", 5)
+	wantMessages(t, recent(t, b, "a", 0), 1, 0)
+	wantMessages(t, recent(t, b, "a", 2), 4, 5)
+	wantMessages(t, recent(t, b, "a", 100), 1, 5)
+	if head := recent(t, b, "a", 2).Head; head != positions[5] {
+		t.Errorf("head %+v, want %+v", head, positions[5])
+	}
+}
+
+func testEmptyTopic(t *testing.T, newBroker New) {
+	b := open(t, newBroker, Config{})
+	head := recent(t, b, "a", 10).Head
+	if head.Epoch == 0 || head.Offset != 0 {
+		t.Errorf("head %+v", head)
+	}
+	_, at := subscribe(t, b, "a")
+	if at != head || recent(t, b, "a", 0).Head != head {
+		t.Errorf("subscribed at %+v, head was %+v", at, head)
+	}
+	wantMessages(t, since(t, b, "a", head, push.Limit{}), 1, 0)
+	publish(t, b, text("a", "1"))
+	wantMessages(t, since(t, b, "a", head, push.Limit{}), 1, 1)
+}

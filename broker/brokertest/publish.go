@@ -1,0 +1,170 @@
+package brokertest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/tidewire/tidewire/push"
+)
+
+func testOffsets(t *testing.T, newBroker New) {
+	b := open(t, newBroker, Config{})
+	at := recent(t, b, "a", 0).Head
+	for i := range 50 {
+		receipt := publish(t, b, text("a", fmt.Sprint(i)))
+		if receipt.Position.Epoch != at.Epoch || receipt.Position.Offset != uint64(i+1) {
+			t.Fatalf("message %d is at %+v, in epoch %v", i, receipt.Position, at.Epoch)
+		}
+	}
+	page := since(t, b, "a", at, push.Limit{})
+	if len(page.Messages) != 50 {
+		t.Fatalf("history has %d messages, want 50", len(page.Messages))
+	}
+	for i, m := range page.Messages {
+		if !at.Precedes(m) || string(m.Data) != fmt.Sprint(i) {
+			t.Fatalf("message %d is %q at %+v after %+v", i, m.Data, m.Position, at)
+		}
+		at = m.Position
+	}
+}
+
+func testParts(t *testing.T, newBroker New) {
+	b := open(t, newBroker, Config{})
+	c, at := subscribe(t, b, "a/ü")
+	messages := []push.Message{
+		{Topic: "a/ü", ID: "id-1", Event: "created", Key: "42", Data: []byte("text with \n, \r and \u2028")},
+		{Topic: "a/ü", Data: []byte{0, 255, 128, '\n'}, Binary: true},
+		{Topic: "a/ü"},
+	}
+	for _, want := range messages {
+		receipt := publish(t, b, want)
+		got := c.next(&at)
+		if want.ID != "" && got.ID != want.ID || got.ID == "" || got.ID != receipt.ID {
+			t.Errorf("ID %q, receipt %q, want %q", got.ID, receipt.ID, want.ID)
+		}
+		if got.Topic != want.Topic || got.Event != want.Event || got.Key != want.Key || got.Binary != want.Binary ||
+			!bytes.Equal(got.Data, want.Data) {
+			t.Errorf("got %+v, want %+v", got, want)
+		}
+		if got.Position != receipt.Position || got.Time.IsZero() {
+			t.Errorf("at %+v, receipt %+v, time %v", got.Position, receipt.Position, got.Time)
+		}
+	}
+}
+
+func testDataIsCopied(t *testing.T, newBroker New) {
+	b := open(t, newBroker, Config{})
+	data := []byte("before")
+	publish(t, b, push.Message{Topic: "a", Data: data})
+	copy(data, "after!")
+	if got := recent(t, b, "a", 1).Messages[0].Data; string(got) != "before" {
+		t.Errorf("stored data became %q", got)
+	}
+}
+
+func testTopicsAreApart(t *testing.T, newBroker New) {
+	b := open(t, newBroker, Config{})
+	ca, a := subscribe(t, b, "a")
+	cA, upper := subscribe(t, b, "A")
+	if a.Epoch == upper.Epoch {
+		t.Error("two topics have the same epoch")
+	}
+	publish(t, b, text("A", "1"))
+	publish(t, b, text("a", "2"))
+	if m := ca.next(&a); string(m.Data) != "2" || m.Offset != 1 {
+		t.Errorf("a got %q at %d", m.Data, m.Offset)
+	}
+	if m := cA.next(&upper); string(m.Data) != "1" || m.Offset != 1 {
+		t.Errorf("A got %q at %d", m.Data, m.Offset)
+	}
+}
+
+func testBadMessages(t *testing.T, newBroker New) {
+	b := open(t, newBroker, Config{MaxMessage: 100})
+	tests := []struct {
+		name string
+		m    push.Message
+		want *push.Error
+	}{
+		{"no topic", text("", "x"), push.ErrBadRequest},
+		{"long topic", text(strings.Repeat("t", 201), "x"), push.ErrBadRequest},
+		{"topic with line break", text("a\nb", "x"), push.ErrBadRequest},
+		{"event with line break", push.Message{Topic: "a", Event: "e\rdata: x"}, push.ErrBadRequest},
+		{"reserved event", push.Message{Topic: "a", Event: "tidewire.gap"}, push.ErrBadRequest},
+		{"ID with space", push.Message{Topic: "a", ID: "a b"}, push.ErrBadRequest},
+		{"key with NUL", push.Message{Topic: "a", Key: "a\x00"}, push.ErrBadRequest},
+		{"text that is not UTF-8", push.Message{Topic: "a", Data: []byte{0xff}}, push.ErrBadRequest},
+		{"too large", text("a", strings.Repeat("x", 101)), push.ErrTooLarge},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			if _, err := b.Publish(t.Context(), test.m); !errors.Is(err, test.want) {
+				t.Errorf("got %v, want %v", err, test.want)
+			}
+		})
+	}
+	if page := recent(t, b, "a", 10); page.Head.Offset != 0 || len(page.Messages) != 0 {
+		t.Errorf("something was stored: %+v", page)
+	}
+	publish(t, b, text("a", strings.Repeat("x", 100)))
+}
+
+func testSameID(t *testing.T, newBroker New) {
+	b := open(t, newBroker, Config{})
+	c, at := subscribe(t, b, "a")
+	m := push.Message{Topic: "a", ID: "once", Data: []byte("1")}
+	first := publish(t, b, m)
+	again := publish(t, b, m)
+	if first.Duplicate || !again.Duplicate || again.Position != first.Position || again.ID != first.ID {
+		t.Errorf("first %+v, again %+v", first, again)
+	}
+	m.Data = []byte("2")
+	if _, err := b.Publish(t.Context(), m); !errors.Is(err, push.ErrConflict) {
+		t.Errorf("same ID with other data: %v", err)
+	}
+	other := publish(t, b, push.Message{Topic: "b", ID: "once", Data: []byte("2")})
+	if other.Duplicate {
+		t.Error("an ID counts in another topic")
+	}
+	publish(t, b, text("a", "end"))
+	if m := c.next(&at); m.ID != "once" {
+		t.Errorf("first message is %q", m.ID)
+	}
+	if m := c.next(&at); string(m.Data) != "end" {
+		t.Errorf("second message is %q", m.Data)
+	}
+}
+
+func testSameIDConcurrently(t *testing.T, newBroker New) {
+	b := open(t, newBroker, Config{})
+	const publishers = 16
+	receipts := make([]push.Receipt, publishers)
+	var wait sync.WaitGroup
+	for i := range publishers {
+		wait.Go(func() {
+			receipt, err := b.Publish(context.WithoutCancel(t.Context()), push.Message{Topic: "a", ID: "once", Data: []byte("x")})
+			if err != nil {
+				t.Errorf("Publish: %v", err)
+			}
+			receipts[i] = receipt
+		})
+	}
+	wait.Wait()
+	originals := 0
+	for _, r := range receipts {
+		if !r.Duplicate {
+			originals++
+		}
+		if r.Position != receipts[0].Position {
+			t.Errorf("positions %+v and %+v", r.Position, receipts[0].Position)
+		}
+	}
+	if head := recent(t, b, "a", 0).Head; originals != 1 || head.Offset != 1 {
+		t.Errorf("%d originals, head at %d", originals, head.Offset)
+	}
+}

@@ -1,0 +1,139 @@
+package brokertest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/tidewire/tidewire/push"
+)
+
+func testOneOrder(t *testing.T, newBroker New) {
+	b := open(t, newBroker, Config{})
+	const publishers, each, subscribers = 8, 50, 4
+	collectors := make([]*collector, subscribers)
+	starts := make([]push.Position, subscribers)
+	for i := range collectors {
+		collectors[i], starts[i] = subscribe(t, b, "a")
+	}
+	publishAtOnce(t, b, "a", publishers, each)
+	var order []string
+	for i, c := range collectors {
+		last := map[string]int{}
+		for n := range publishers * each {
+			m := c.next(&starts[i])
+			if i == 0 {
+				order = append(order, m.ID)
+			} else if m.ID != order[n] {
+				t.Fatalf("subscriber %d got %q as number %d, the first one %q", i, m.ID, n, order[n])
+			}
+			var publisher string
+			var number int
+			if _, err := fmt.Sscanf(string(m.Data), "%s %d", &publisher, &number); err != nil || number != last[publisher]+1 {
+				t.Fatalf("%q follows number %d of the same publisher", m.Data, last[publisher])
+			}
+			last[publisher] = number
+		}
+	}
+}
+
+// publishAtOnce lets several publishers write "name number" to a topic.
+func publishAtOnce(t *testing.T, b push.Broker, topic string, publishers, each int) {
+	t.Helper()
+	var wait sync.WaitGroup
+	for p := range publishers {
+		wait.Go(func() {
+			for n := range each {
+				if _, err := b.Publish(context.WithoutCancel(t.Context()), text(topic, fmt.Sprintf("p%d %d", p, n+1))); err != nil {
+					t.Errorf("Publish: %v", err)
+				}
+			}
+		})
+	}
+	wait.Wait()
+}
+
+func testNoSeam(t *testing.T, newBroker New) {
+	b := open(t, newBroker, Config{})
+	start := recent(t, b, "a", 0).Head
+	const publishers, each = 2, 200
+	var publishing sync.WaitGroup
+	publishing.Go(func() { publishAtOnce(t, b, "a", publishers, each) })
+	// Each subscriber reads the history up to where its subscription starts, and
+	// then the subscription: together that must be everything.
+	for range 8 {
+		c, live := subscribe(t, b, "a")
+		at := start
+		for at != live {
+			page := since(t, b, "a", at, push.Limit{Messages: 64})
+			if page.Gap != "" || len(page.Messages) == 0 {
+				t.Fatalf("history after %+v: %+v", at, page)
+			}
+			for _, m := range page.Messages {
+				if at == live {
+					break
+				}
+				if !at.Precedes(m) {
+					t.Fatalf("%+v does not continue %+v", m.Position, at)
+				}
+				at = m.Position
+			}
+		}
+		for at.Offset < publishers*each {
+			c.next(&at)
+		}
+		b.Unsubscribe("a", c)
+	}
+	publishing.Wait()
+}
+
+func testUnsubscribe(t *testing.T, newBroker New) {
+	b := open(t, newBroker, Config{})
+	c, at := subscribe(t, b, "a")
+	other, otherAt := subscribe(t, b, "a")
+	publish(t, b, text("a", "1"))
+	c.next(&at)
+	other.next(&otherAt)
+	b.Unsubscribe("a", c)
+	b.Unsubscribe("a", c)
+	b.Unsubscribe("nobody", c)
+	publish(t, b, text("a", "2"))
+	other.next(&otherAt)
+	if len(c.messages) != 0 {
+		t.Error("a message came after Unsubscribe")
+	}
+	again, err := b.Subscribe(t.Context(), "a", c)
+	if err != nil || again != otherAt {
+		t.Fatalf("subscribing again starts at %+v, %v; want %+v", again, err, otherAt)
+	}
+	publish(t, b, text("a", "3"))
+	if m := c.next(&again); string(m.Data) != "3" {
+		t.Errorf("got %q", m.Data)
+	}
+}
+
+func testClose(t *testing.T, newBroker New) {
+	b := newBroker(t, Config{})
+	c, _ := subscribe(t, b, "a")
+	publish(t, b, text("a", "1"))
+	for range 2 {
+		if err := b.Close(t.Context()); err != nil {
+			t.Fatalf("Close: %v", err)
+		}
+	}
+	if _, err := b.Publish(t.Context(), text("a", "2")); !errors.Is(err, push.ErrUnavailable) {
+		t.Errorf("Publish after Close: %v", err)
+	}
+	if _, err := b.Subscribe(t.Context(), "a", c); !errors.Is(err, push.ErrUnavailable) {
+		t.Errorf("Subscribe after Close: %v", err)
+	}
+	if _, err := b.Since(t.Context(), "a", push.Position{Epoch: 1}, push.Limit{}); !errors.Is(err, push.ErrUnavailable) {
+		t.Errorf("Since after Close: %v", err)
+	}
+	if _, err := b.Recent(t.Context(), "a", 1); !errors.Is(err, push.ErrUnavailable) {
+		t.Errorf("Recent after Close: %v", err)
+	}
+	b.Unsubscribe("a", c)
+}

@@ -1,0 +1,103 @@
+package membroker_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/tidewire/tidewire/broker/brokertest"
+	"github.com/tidewire/tidewire/broker/membroker"
+	"github.com/tidewire/tidewire/push"
+)
+
+func TestBroker(t *testing.T) {
+	brokertest.Run(t, func(_ *testing.T, c brokertest.Config) push.Broker {
+		return membroker.New(membroker.Options{History: c.History, MaxMessage: c.MaxMessage})
+	})
+}
+
+func head(t *testing.T, b *membroker.Broker, topic string) push.Position {
+	t.Helper()
+	page, err := b.Recent(t.Context(), topic, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return page.Head
+}
+
+func TestMessageIDIsForgottenAfterTheRetryWindow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := membroker.New()
+		defer b.Close(context.Background())
+		m := push.Message{Topic: "a", ID: "once", Data: []byte("x")}
+		publish := func(wantDuplicate bool) {
+			t.Helper()
+			receipt, err := b.Publish(t.Context(), m)
+			if err != nil || receipt.Duplicate != wantDuplicate {
+				t.Errorf("after %v: %+v, %v", time.Since(time.Time{}), receipt, err)
+			}
+		}
+		publish(false)
+		time.Sleep(5*time.Minute - time.Second)
+		publish(true)
+		time.Sleep(time.Second)
+		publish(false)
+	})
+}
+
+func TestIdleTopicKeepsItsEpochForADay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := membroker.New()
+		defer b.Close(context.Background())
+		first := head(t, b, "a")
+		time.Sleep(23 * time.Hour)
+		if again := head(t, b, "a"); again != first {
+			t.Errorf("after 23 hours: %+v, was %+v", again, first)
+		}
+		time.Sleep(25 * time.Hour)
+		if again := head(t, b, "a"); again.Epoch == first.Epoch {
+			t.Errorf("after 25 idle hours the epoch is still %v", again.Epoch)
+		}
+	})
+}
+
+func TestFollowedTopicIsNotForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := membroker.New()
+		defer b.Close(context.Background())
+		at, err := b.Subscribe(t.Context(), "a", receiver{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(72 * time.Hour)
+		if now := head(t, b, "a"); now != at {
+			t.Errorf("after 72 hours: %+v, was %+v", now, at)
+		}
+	})
+}
+
+func TestManyShortLivedTopicsLeaveNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := membroker.New(membroker.Options{Keep: time.Hour})
+		defer b.Close(context.Background())
+		for i := range 1000 {
+			if _, err := b.Publish(t.Context(), push.Message{Topic: fmt.Sprint("t", i), Data: []byte("x")}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n := b.Topics(); n != 1000 {
+			t.Fatalf("%d topics", n)
+		}
+		time.Sleep(2 * time.Hour)
+		if n := b.Topics(); n != 0 {
+			t.Errorf("%d topics are left", n)
+		}
+	})
+}
+
+type receiver struct{}
+
+func (receiver) Receive(*push.Message) {}
+func (receiver) Break(push.Gap)        {}

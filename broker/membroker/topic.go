@@ -1,0 +1,203 @@
+package membroker
+
+import (
+	"bytes"
+	"hash/maphash"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/tidewire/tidewire/push"
+)
+
+// topic is one topic's history and receivers.
+type topic struct {
+	mu        sync.Mutex // guards all; held while receivers are called, which keeps their order
+	head      push.Position
+	messages  []*push.Message // oldest first, contiguous, the last is at head
+	size      int             // of messages
+	receivers []push.Receiver
+	ids       map[string]stored
+	published []string // the keys of ids, oldest first
+	used      time.Time
+	forgotten bool
+}
+
+// stored is what a message ID stands for.
+type stored struct {
+	receipt push.Receipt
+	content uint64
+	at      time.Time
+}
+
+var contentSeed = maphash.MakeSeed()
+
+func newTopic() *topic {
+	return &topic{head: push.Position{Epoch: newEpoch(), Tag: rand.Uint32()}}
+}
+
+func newEpoch() push.Epoch {
+	for {
+		if e := push.Epoch(rand.Uint64()); e != 0 {
+			return e
+		}
+	}
+}
+
+// publish gives m the next place and hands it on. Named says that the publisher
+// chose its ID and may repeat it.
+func (t *topic) publish(m push.Message, named bool, o *Options) (push.Receipt, error) {
+	now := time.Now()
+	var content uint64
+	if named {
+		t.forget(now, o)
+		content = contentOf(&m)
+		if first, ok := t.ids[m.ID]; ok {
+			if first.content != content {
+				return push.Receipt{}, push.ErrConflict
+			}
+			first.receipt.Duplicate = true
+			return first.receipt, nil
+		}
+	}
+	if t.head.Offset == push.MaxOffset {
+		return push.Receipt{}, push.Errorf(push.CodeUnavailable, "the topic has no offset left", nil)
+	}
+	m.Data = bytes.Clone(m.Data)
+	m.Time = now
+	m.PreviousTag = t.head.Tag
+	m.Position = push.Position{Epoch: t.head.Epoch, Offset: t.head.Offset + 1, Tag: rand.Uint32()}
+	t.head = m.Position
+	t.messages = append(t.messages, &m)
+	t.size += m.Size()
+	t.trim(o)
+	receipt := push.Receipt{ID: m.ID, Position: m.Position}
+	if named {
+		if t.ids == nil {
+			t.ids = map[string]stored{}
+		}
+		t.ids[m.ID] = stored{receipt, content, now}
+		t.published = append(t.published, m.ID)
+	}
+	for _, r := range t.receivers {
+		r.Receive(&m)
+	}
+	return receipt, nil
+}
+
+func contentOf(m *push.Message) uint64 {
+	var h maphash.Hash
+	h.SetSeed(contentSeed)
+	for _, part := range [][]byte{[]byte(m.Event), []byte(m.Key), m.Data} {
+		maphash.WriteComparable(&h, len(part))
+		h.Write(part)
+	}
+	maphash.WriteComparable(&h, m.Binary)
+	return h.Sum64()
+}
+
+// forget drops message IDs that are too old or too many.
+func (t *topic) forget(now time.Time, o *Options) {
+	n := 0
+	for n < len(t.published) && (len(t.published)-n >= maxIDs || now.Sub(t.ids[t.published[n]].at) >= o.Retry) {
+		delete(t.ids, t.published[n])
+		n++
+	}
+	t.published = dropFirst(t.published, n)
+}
+
+// trim drops the messages that are over a bound of history. The newest stays if
+// only its size is over.
+func (t *topic) trim(o *Options) {
+	n := 0
+	oldest := time.Now().Add(-o.History.Age)
+	for n < len(t.messages) {
+		left := len(t.messages) - n
+		over := left > o.History.Messages || t.size > o.History.Bytes && left > 1
+		if !over && t.messages[n].Time.After(oldest) {
+			break
+		}
+		t.size -= t.messages[n].Size()
+		n++
+	}
+	t.messages = dropFirst(t.messages, n)
+}
+
+// dropFirst drops the first n elements and lets go of what they held.
+func dropFirst[T any](list []T, n int) []T {
+	clear(list[:n])
+	if n == len(list) {
+		return nil
+	}
+	return list[n:]
+}
+
+// since reads the messages after a position.
+func (t *topic) since(after push.Position, limit push.Limit) push.Page {
+	page := push.Page{Head: t.head}
+	first := t.head.Offset - uint64(len(t.messages)) // the offset before the oldest message
+	switch {
+	case after.Epoch != t.head.Epoch:
+		page.Gap = push.GapEpoch
+	case after.Offset > t.head.Offset:
+		page.Gap = push.GapFork
+	case after.Offset < first:
+		page.Gap = push.GapTrimmed
+	case after.Tag != t.tagAt(after.Offset, first):
+		page.Gap = push.GapFork
+	default:
+		page.Messages = cut(t.messages[after.Offset-first:], limit)
+	}
+	return page
+}
+
+// tagAt is the tag of the position at offset, which is first or later.
+func (t *topic) tagAt(offset, first uint64) uint32 {
+	switch {
+	case offset == t.head.Offset:
+		return t.head.Tag
+	case offset == first:
+		return t.messages[0].PreviousTag
+	default:
+		return t.messages[offset-first-1].Tag
+	}
+}
+
+// cut gives a copy of as many messages as limit allows, and at least one.
+func cut(messages []*push.Message, limit push.Limit) []*push.Message {
+	n, size := 0, 0
+	for n < len(messages) {
+		size += messages[n].Size()
+		if n > 0 && (limit.Messages > 0 && n >= limit.Messages || limit.Bytes > 0 && size > limit.Bytes) {
+			break
+		}
+		n++
+	}
+	return slices.Clone(messages[:n])
+}
+
+// recent reads the newest n messages.
+func (t *topic) recent(n int) push.Page {
+	n = min(max(n, 0), len(t.messages))
+	return push.Page{Head: t.head, Messages: slices.Clone(t.messages[len(t.messages)-n:])}
+}
+
+// remove ends the subscription of r.
+func (t *topic) remove(r push.Receiver) {
+	t.used = time.Now()
+	if i := slices.Index(t.receivers, r); i >= 0 {
+		t.receivers = slices.Delete(t.receivers, i, i+1)
+	}
+}
+
+// sweep lets go of what is too old. It reports whether the topic is forgotten:
+// then nobody may use it any more.
+func (t *topic) sweep(o *Options) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.trim(o)
+	t.forget(time.Now(), o)
+	t.forgotten = len(t.receivers) == 0 && len(t.messages) == 0 && time.Since(t.used) >= o.Keep
+	return t.forgotten
+}

@@ -1,0 +1,149 @@
+package jsclient
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestManifest says when dist was not built from src, without Node.
+func TestManifest(t *testing.T) {
+	manifest, err := os.Open("dist/MANIFEST")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer manifest.Close()
+	listed := map[string]bool{}
+	for lines := bufio.NewScanner(manifest); lines.Scan(); {
+		want, path, ok := strings.Cut(lines.Text(), "  ")
+		if !ok {
+			t.Fatalf("not a line of a manifest: %q", lines.Text())
+		}
+		listed[path] = true
+		content, err := os.ReadFile(path)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if sum := sha256.Sum256(content); hex.EncodeToString(sum[:]) != want {
+			t.Errorf("%s is not what dist was built from; run npm run build", path)
+		}
+	}
+	for _, pattern := range []string{"src/*", "dist/*", "package-lock.json", "build.mjs", "tsconfig.json"} {
+		paths, err := filepath.Glob(pattern)
+		if err != nil || len(paths) == 0 {
+			t.Fatalf("nothing is at %s: %v", pattern, err)
+		}
+		for _, path := range paths {
+			if path := filepath.ToSlash(path); path != "dist/MANIFEST" && !listed[path] {
+				t.Errorf("%s is not in the manifest; run npm run build", path)
+			}
+		}
+	}
+}
+
+func TestNothingNamesARegistry(t *testing.T) {
+	for _, path := range []string{"package.json", "package-lock.json", ".npmrc"} {
+		content, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, word := range []string{`"resolved"`, "registry="} {
+			if bytes.Contains(content, []byte(word)) {
+				t.Errorf("%s holds %s", path, word)
+			}
+		}
+	}
+}
+
+func TestSize(t *testing.T) {
+	const budget = 3072
+	var zipped bytes.Buffer
+	w, err := gzip.NewWriterLevel(&zipped, gzip.BestCompression)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = w.Write(module)
+	_ = w.Close()
+	// Compressors differ by some bytes; the build enforces the budget exactly.
+	if got := zipped.Len(); got > budget+budget/50 {
+		t.Errorf("the module has %d bytes gzipped, over its budget of %d", got, budget)
+	}
+}
+
+func request(h http.Handler, method string, header http.Header) *http.Response {
+	r := httptest.NewRequest(method, "/client.js", nil)
+	r.Header = header
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w.Result()
+}
+
+func TestServe(t *testing.T) {
+	for name, c := range map[string]struct {
+		handler http.Handler
+		want    []byte
+	}{"script": {Script(), script}, "module": {Module(), module}} {
+		t.Run(name, func(t *testing.T) {
+			plain := request(c.handler, http.MethodGet, http.Header{})
+			body, _ := io.ReadAll(plain.Body)
+			if plain.StatusCode != 200 || !bytes.Equal(body, c.want) {
+				t.Fatalf("status %d, %d bytes", plain.StatusCode, len(body))
+			}
+			for field, want := range map[string]string{
+				"Content-Type":           "text/javascript; charset=utf-8",
+				"Cache-Control":          "no-cache",
+				"X-Content-Type-Options": "nosniff",
+				"Vary":                   "Accept-Encoding",
+			} {
+				if got := plain.Header.Get(field); got != want {
+					t.Errorf("%s: %q, want %q", field, got, want)
+				}
+			}
+
+			zipped := request(c.handler, http.MethodGet, http.Header{"Accept-Encoding": {"br, gzip;q=0.8"}})
+			r, err := gzip.NewReader(zipped.Body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if body, _ := io.ReadAll(r); !bytes.Equal(body, c.want) {
+				t.Error("the gzipped body is another")
+			}
+			if zipped.Header.Get("ETag") == plain.Header.Get("ETag") {
+				t.Error("both encodings have the same ETag")
+			}
+			refused := request(c.handler, http.MethodGet, http.Header{"Accept-Encoding": {"gzip;q=0, br"}})
+			if refused.Header.Get("Content-Encoding") != "" {
+				t.Error("gzip for a client that refuses it")
+			}
+
+			known := request(c.handler, http.MethodGet, http.Header{"If-None-Match": {`"x", W/` + plain.Header.Get("ETag")}})
+			if body, _ := io.ReadAll(known.Body); known.StatusCode != http.StatusNotModified || len(body) != 0 {
+				t.Errorf("known: status %d, %d bytes", known.StatusCode, len(body))
+			}
+			head := request(c.handler, http.MethodHead, http.Header{})
+			if body, _ := io.ReadAll(head.Body); head.StatusCode != 200 || len(body) != 0 || head.ContentLength != int64(len(c.want)) {
+				t.Errorf("HEAD: status %d, %d bytes, Content-Length %d", head.StatusCode, len(body), head.ContentLength)
+			}
+			post := request(c.handler, http.MethodPost, http.Header{})
+			if post.StatusCode != http.StatusMethodNotAllowed || post.Header.Get("Allow") != "GET, HEAD" {
+				t.Errorf("POST: status %d, Allow %q", post.StatusCode, post.Header.Get("Allow"))
+			}
+		})
+	}
+}
+
+func TestIntegrity(t *testing.T) {
+	if a, b := ScriptIntegrity(), ModuleIntegrity(); a == b || !strings.HasPrefix(a, "sha256-") || len(a) != len("sha256-")+44 {
+		t.Errorf("%s, %s", a, b)
+	}
+}

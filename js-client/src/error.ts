@@ -1,0 +1,47 @@
+/** Whether trying again may help: not at all, at once, or after a while. */
+export type Retry = "never" | "now" | "later";
+
+/** The server's codes, and those that only the client knows. */
+export type ErrorCode =
+  | "bad_request"
+  | "unauthenticated"
+  | "forbidden"
+  | "conflict"
+  | "too_large"
+  | "rate_limited"
+  | "limit_reached"
+  | "timeout"
+  | "slow_consumer"
+  | "draining"
+  | "unavailable"
+  | "internal"
+  /** The server broke the protocol; the client has left and resumes. */
+  | "protocol_violation"
+  /** The transport was refused or cut. */
+  | "transport_failed"
+  /** The transport did not open in time. */
+  | "transport_timeout"
+  /** The transport opened, but something on the way holds the bytes back. */
+  | "transport_buffered"
+  /** Nothing was heard for too long. */
+  | "transport_silent"
+  /** It may or may not have happened: sending again with the same id is safe. */
+  | "unknown"
+  /** This client, or the server with code 1000, has closed. */
+  | "closed"
+  | (string & {});
+
+/** The one error of this library. */
+export class PushError extends Error {
+  declare readonly code: ErrorCode;
+  declare readonly retry: Retry;
+  /** The server's own delay before a retry, in milliseconds. */
+  declare readonly after: number | undefined;
+  /** The id of the message that was to be sent; undefined for other errors. */
+  declare readonly id: string | undefined;
+
+  constructor(code: ErrorCode, reason: string = code, retry: Retry = "later", after?: number, id?: string) {
+    super(reason);
+    Object.assign(this, { name: "PushError", code, retry, after, id });
+  }
+}

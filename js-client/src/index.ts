@@ -1,0 +1,3 @@
+export { connect } from "./connect.ts";
+export * from "./error.ts";
+export type * from "./types.ts";

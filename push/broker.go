@@ -1,0 +1,108 @@
+package push
+
+import (
+	"context"
+	"time"
+)
+
+// Broker gives messages their place, keeps each topic's history, and spreads
+// messages over the instances. Package broker/brokertest is the suite that
+// every broker must pass.
+//
+// All methods may be called by any number of goroutines. After Close they
+// return an error with CodeUnavailable. A broker's errors are *Error or those
+// of the context.
+//
+// The messages of one topic have offsets 1, 2, 3 … without holes in one
+// epoch, each with the tag of its predecessor. The epoch changes whenever
+// that could not otherwise be kept.
+type Broker interface {
+	Publisher
+
+	// Subscribe makes the topic's messages flow to r, and returns the position
+	// they flow from: r gets every message after it, each once and in order,
+	// perhaps before Subscribe returns. A topic that nobody has published to
+	// is there as well, at offset 0.
+	//
+	// Each call is one subscription; the same r may be subscribed to a topic
+	// only once at a time.
+	Subscribe(ctx context.Context, topic string, r Receiver) (Position, error)
+
+	// Unsubscribe ends a subscription. After it has returned r gets nothing
+	// more. Without a subscription it does nothing.
+	Unsubscribe(topic string, r Receiver)
+
+	// Since reads the messages after a position, oldest first, at most as many
+	// as limit allows but at least one if there is one. Gap is set, and there
+	// are no messages, if what follows the position isn't known: GapEpoch if
+	// it is of another epoch, GapFork if the message at its offset has
+	// another tag or isn't there yet, GapTrimmed if the message after it is
+	// no longer kept.
+	Since(ctx context.Context, topic string, after Position, limit Limit) (Page, error)
+
+	// Recent reads the last n messages that are kept, oldest first. With n = 0
+	// it tells the topic's head.
+	Recent(ctx context.Context, topic string, n int) (Page, error)
+
+	// Close ends all that the broker has started, and waits for it until the
+	// context ends. Closing again does nothing. What the application passed
+	// in, such as a Redis client, stays open.
+	Close(ctx context.Context) error
+}
+
+// Receiver takes what a broker has for one topic. Its methods are called one
+// at a time for a topic, must return soon, and must not call the broker.
+type Receiver interface {
+	// Receive takes the next message, which continues the one before.
+	Receive(m *Message)
+	// Break tells that the chain is broken: after the gap, messages continue
+	// from gap.Now.
+	Break(gap Gap)
+}
+
+// Limit bounds a read. Zero fields don't bound.
+type Limit struct {
+	Messages int
+	Bytes    int // by Message.Size
+}
+
+// Page is what a broker read. Messages are contiguous.
+type Page struct {
+	Messages []*Message
+	Head     Position  // the topic's newest message when it was read
+	Gap      GapReason // why there are none, or ""
+}
+
+// History bounds what a broker keeps of a topic, for all its brokers alike. A
+// zero field takes its default, a negative one doesn't bound.
+type History struct {
+	Messages int           // default 1,000
+	Bytes    int           // default 4 MiB, by Message.Size
+	Age      time.Duration // default 10 minutes
+}
+
+// WithDefaults gives h with its zero fields filled, and no bound as the
+// largest value.
+func (h History) WithDefaults() History {
+	return History{
+		Messages: bound(h.Messages, 1000),
+		Bytes:    bound(h.Bytes, 4<<20),
+		Age:      bound(h.Age, 10*time.Minute),
+	}
+}
+
+// bound gives a limit its meaning: zero is the default and negative is none.
+func bound[T ~int | ~int64](value, standard T) T {
+	switch {
+	case value == 0:
+		return standard
+	case value < 0:
+		var none T // the largest value
+		for bit := T(1); bit > 0; bit <<= 1 {
+			none |= bit
+		}
+		return none
+	default:
+		return value
+	}
+}

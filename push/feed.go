@@ -1,0 +1,156 @@
+package push
+
+import (
+	"context"
+	"slices"
+	"sync"
+)
+
+// feed is one topic on this instance, from the first session that follows it to
+// the last: the one subscription at the broker, and the fan-out to the
+// sessions. It encodes each message once for each format.
+//
+// Lock order: feed.mu, then Session.mu.
+type feed struct {
+	// static
+	hub    *Hub
+	topic  string
+	opened chan struct{} // closed when err is known
+	err    error         // why the broker refused
+
+	// guarded by hub.mu
+	followers int
+
+	mu     sync.Mutex // guards the rest
+	ready  bool
+	early  []func() // what the broker told before Subscribe returned
+	head   Position
+	groups []*group
+}
+
+// group is the subscriptions of one format.
+type group struct {
+	format        Format
+	subscriptions []*subscription
+}
+
+// open subscribes at the broker; it is called once.
+func (f *feed) open() {
+	ctx, cancel := context.WithTimeout(context.Background(), f.hub.options.BrokerTimeout)
+	defer cancel()
+	head, err := f.hub.broker.Subscribe(ctx, f.topic, f)
+	f.mu.Lock()
+	f.head, f.err, f.ready = head, err, true
+	for _, told := range f.early {
+		told()
+	}
+	f.early = nil
+	f.mu.Unlock()
+	close(f.opened)
+}
+
+// Receive takes the next message from the broker; see [Receiver].
+func (f *feed) Receive(m *Message) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.ready {
+		f.early = append(f.early, func() { f.receive(m) })
+		return
+	}
+	f.receive(m)
+}
+
+// Break takes a gap from the broker; see [Receiver].
+func (f *feed) Break(gap Gap) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.ready {
+		f.early = append(f.early, func() { f.broken(gap) })
+		return
+	}
+	f.broken(gap)
+}
+
+func (f *feed) receive(m *Message) {
+	if !f.head.Precedes(m) {
+		// The broker promised that this can't be. What it hides is told.
+		reason := GapFork
+		if m.Epoch != f.head.Epoch {
+			reason = GapEpoch
+		}
+		f.hub.options.Logger.Error("push: broker broke the chain of a topic", "topic", f.topic, "reason", reason)
+		f.broken(Gap{Reason: reason, Now: Position{Epoch: m.Epoch, Offset: m.Offset - 1, Tag: m.PreviousTag}})
+	}
+	f.head = m.Position
+	for _, g := range f.groups {
+		frame := g.format.Message(m)
+		for _, sub := range g.subscriptions {
+			sub.deliver(frame)
+		}
+		f.hub.stats.delivered.Add(uint64(len(g.subscriptions)))
+	}
+}
+
+func (f *feed) broken(gap Gap) {
+	gap.Topic, gap.Last = f.topic, f.head
+	f.head = gap.Now
+	for _, g := range f.groups {
+		frame := g.format.Gap(gap)
+		for _, sub := range g.subscriptions {
+			sub.breakOff(gap, frame)
+		}
+	}
+}
+
+// deliverTo hands a message that has no position to the sessions of one format.
+func (f *feed) deliverTo(format Format, m *Message) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if g := f.group(format); g != nil {
+		frame := format.Message(m)
+		for _, sub := range g.subscriptions {
+			sub.deliverAside(frame)
+		}
+		f.hub.stats.delivered.Add(uint64(len(g.subscriptions)))
+	}
+}
+
+// attach adds a subscription, which holds back what comes until it is released,
+// and tells it the head that it follows from.
+func (f *feed) attach(sub *subscription) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	g := f.group(sub.session.format)
+	if g == nil {
+		g = &group{format: sub.session.format}
+		f.groups = append(f.groups, g)
+	}
+	sub.head = f.head
+	sub.index = len(g.subscriptions)
+	g.subscriptions = append(g.subscriptions, sub)
+}
+
+// detach removes a subscription; nothing is delivered to it any more.
+func (f *feed) detach(sub *subscription) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	g := f.group(sub.session.format)
+	last := len(g.subscriptions) - 1
+	moved := g.subscriptions[last]
+	g.subscriptions[sub.index] = moved
+	moved.index = sub.index
+	g.subscriptions[last] = nil
+	g.subscriptions = g.subscriptions[:last]
+	if last == 0 {
+		f.groups = slices.DeleteFunc(f.groups, func(other *group) bool { return other == g })
+	}
+}
+
+func (f *feed) group(format Format) *group {
+	for _, g := range f.groups {
+		if g.format == format {
+			return g
+		}
+	}
+	return nil
+}

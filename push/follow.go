@@ -1,0 +1,209 @@
+package push
+
+import (
+	"context"
+	"sync"
+)
+
+// Follow asks for one topic.
+type Follow struct {
+	Topic string
+	// Since is the client's cursor; empty if it has none. One that can't be
+	// read leads to a gap, not to an error.
+	Since string
+}
+
+// From says where a client's view of a topic begins.
+type From string
+
+// The beginnings.
+const (
+	FromNow    From = "now"    // with the next message
+	FromCursor From = "cursor" // after the client's cursor, or with a gap
+)
+
+// Followed answers a Follow.
+type Followed struct {
+	Topic string
+	From  From
+	// Cursor is the client's place in the topic; empty if its own cursor can't
+	// be read, or if the topic was followed before.
+	Cursor string
+	// Err says why the topic is refused; From and Cursor are then empty.
+	Err *Error
+}
+
+// AllRefused gives the first refusal if topics were asked for and all were
+// refused, else nil.
+func AllRefused(answers []Followed) *Error {
+	if len(answers) == 0 {
+		return nil
+	}
+	for _, a := range answers {
+		if a.Err == nil {
+			return nil
+		}
+	}
+	return answers[0].Err
+}
+
+// Subscribe makes the session follow topics. It asks Authorize for each, and
+// queues the frame that announce makes of the answers before anything else of
+// these topics; with nil nothing is announced. A topic that is refused doesn't
+// hold up the others. One that is followed already stays as it is.
+//
+// Subscribe and Unsubscribe of one session must not be called at the same time.
+func (s *Session) Subscribe(ctx context.Context, follows []Follow, announce func([]Followed) *Frame) {
+	answers := make([]Followed, len(follows))
+	added := make([]*subscription, len(follows))
+	places := startingPlaces(follows)
+	following, room := s.followed()
+	var wait sync.WaitGroup
+	for i, f := range follows {
+		answers[i].Topic = f.Topic
+		switch {
+		case following[f.Topic]:
+			answers[i].From = FromCursor
+		case room == 0:
+			answers[i].Err = Errorf(CodeLimitReached, "too many topics on one connection", nil)
+		default:
+			room--
+			following[f.Topic] = true
+			wait.Go(func() { added[i], answers[i] = s.follow(ctx, f.Topic, places[i]) })
+		}
+	}
+	wait.Wait()
+	if !s.admit(added, func() *Frame { return announce(answers) }) {
+		for _, sub := range added {
+			if sub != nil {
+				s.hub.leave(sub)
+			}
+		}
+	}
+}
+
+// admit makes attached subscriptions part of the session, unless that is over.
+func (s *Session) admit(added []*subscription, announce func() *Frame) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.over {
+		return false
+	}
+	for _, sub := range added {
+		if sub != nil {
+			s.subscriptions[sub.feed.topic] = sub
+		}
+	}
+	s.enqueue(announce())
+	for _, sub := range added {
+		if sub != nil {
+			sub.release()
+		}
+	}
+	return true
+}
+
+// startingPlace is where a client wants to begin.
+type startingPlace struct {
+	from     From
+	position Position // zero if the cursor can't be read
+}
+
+// startingPlaces reads the cursors of a request. A good cursor that lacks a topic
+// means that the client is new to the topic, but only if it is a cursor of
+// other topics of the request.
+func startingPlaces(follows []Follow) []startingPlace {
+	places := make([]startingPlace, len(follows))
+	cursors := map[string]Cursor{}
+	fitting := map[string]bool{}
+	for i, f := range follows {
+		places[i].from = FromNow
+		if f.Since == "" {
+			continue
+		}
+		cursor, read := cursors[f.Since]
+		if !read {
+			cursor, _ = ParseCursor(f.Since) // what can't be read is a cursor of nothing
+			cursors[f.Since] = cursor
+		}
+		if position, ok := cursor.Position(f.Topic); ok {
+			places[i] = startingPlace{FromCursor, position}
+			fitting[f.Since] = true
+		}
+	}
+	for i, f := range follows {
+		if f.Since != "" && !fitting[f.Since] {
+			places[i].from = FromCursor
+		}
+	}
+	return places
+}
+
+// follow attaches the session to one topic, held.
+func (s *Session) follow(ctx context.Context, topic string, start startingPlace) (*subscription, Followed) {
+	refused := func(err error) (*subscription, Followed) {
+		e := AsError(err)
+		if e.Cause != nil {
+			s.hub.options.Logger.Warn("push: topic refused", "topic", topic, "session", s.id, "error", e)
+		}
+		return nil, Followed{Topic: topic, Err: e}
+	}
+	if err := CheckTopic(topic); err != nil {
+		return refused(err)
+	}
+	action := ActionFollow
+	if start.from == FromCursor {
+		action = ActionResume
+	}
+	if err := s.hub.authorize(ctx, Access{s.identity, action, topic}); err != nil {
+		return refused(err)
+	}
+	feed, err := s.hub.follow(ctx, topic)
+	if err != nil {
+		return refused(err)
+	}
+	sub := &subscription{session: s, feed: feed, from: start.from, since: start.position}
+	feed.attach(sub)
+	answer := Followed{Topic: topic, From: sub.from}
+	if place := sub.start(); !place.IsZero() {
+		answer.Cursor = FormatCursor(topic, place)
+	}
+	return sub, answer
+}
+
+// Unsubscribe ends the following of topics and queues the frame that announce
+// makes. Nothing of these topics is queued after it.
+func (s *Session) Unsubscribe(topics []string, announce func() *Frame) {
+	for _, sub := range s.release(topics, announce) {
+		s.hub.leave(sub)
+	}
+}
+
+// release takes subscriptions out of the session.
+func (s *Session) release(topics []string, announce func() *Frame) (released []*subscription) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, topic := range topics {
+		sub := s.subscriptions[topic]
+		if sub == nil {
+			continue
+		}
+		delete(s.subscriptions, topic)
+		s.outbox.unreserve(sub.pending)
+		sub.stop()
+		released = append(released, sub)
+	}
+	s.enqueue(announce())
+	return released
+}
+
+// followed gives the topics that the session follows, and how many more it may.
+func (s *Session) followed() (topics map[string]bool, room int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	topics = make(map[string]bool, len(s.subscriptions))
+	for topic := range s.subscriptions {
+		topics[topic] = true
+	}
+	return topics, max(0, s.hub.options.MaxTopics-len(topics))
+}

@@ -1,0 +1,23 @@
+package push
+
+// GapReason says why messages can't be replayed.
+type GapReason string
+
+// The reasons.
+const (
+	GapTrimmed       GapReason = "trimmed"        // history no longer reaches back that far
+	GapEpoch         GapReason = "epoch"          // history was lost and began anew
+	GapFork          GapReason = "fork"           // history went another way than the client saw
+	GapTooMany       GapReason = "too_many"       // more was missed than Options.Replay allows
+	GapUnknownCursor GapReason = "unknown_cursor" // the cursor is broken, or of other topics
+)
+
+// Gap tells that messages of a topic were missed and won't come: after it,
+// what follows Now is delivered. It is the one thing that an application must
+// handle, by loading its state anew.
+type Gap struct {
+	Topic  string
+	Reason GapReason
+	Last   Position // where the client was; zero if unknown
+	Now    Position // where it goes on
+}

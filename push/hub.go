@@ -1,0 +1,204 @@
+package push
+
+import (
+	"context"
+	"runtime/debug"
+	"sync"
+)
+
+// Hub joins a broker and transports in one process: it knows who follows what,
+// and who may. All methods may be called by any number of goroutines.
+type Hub struct {
+	// static
+	broker  Broker
+	options Options
+
+	work  tasks
+	stats counters
+
+	mu       sync.Mutex // guards the rest
+	feeds    map[string]*feed
+	sessions map[*Session]struct{}
+	draining bool
+}
+
+var _ Publisher = (*Hub)(nil)
+
+// New makes a hub on a broker. The hub owns the broker from now on: Shutdown
+// closes it.
+func New(broker Broker, options Options) *Hub {
+	return &Hub{
+		broker:   broker,
+		options:  options.withDefaults(),
+		feeds:    map[string]*feed{},
+		sessions: map[*Session]struct{}{},
+	}
+}
+
+// Publish gives a message to the broker, which stores it and sends it to every
+// subscriber on every instance; see [Publisher]. Without a deadline of the
+// context it gives up after Options.BrokerTimeout.
+func (h *Hub) Publish(ctx context.Context, m Message) (Receipt, error) {
+	ctx, cancel := h.deadline(ctx)
+	defer cancel()
+	receipt, err := h.broker.Publish(ctx, m)
+	if err == nil {
+		h.stats.published.Add(1)
+	}
+	return receipt, err
+}
+
+// Cursor tells where topics are now, as a cursor: a page that was rendered from
+// the state of this moment (read the cursor first, then the state) follows the
+// topics from exactly here. At most MaxCursorTopics topics.
+func (h *Hub) Cursor(ctx context.Context, topics ...string) (string, error) {
+	if len(topics) > MaxCursorTopics {
+		return "", Errorf(CodeLimitReached, "too many topics for one cursor", nil)
+	}
+	cursors := make([]string, len(topics))
+	for i, topic := range topics {
+		_, cursor, err := h.Recent(ctx, topic, 0)
+		if err != nil {
+			return "", err
+		}
+		cursors[i] = cursor
+	}
+	return JoinCursors(cursors), nil
+}
+
+// Recent gives the last n messages of a topic, oldest first, as far as history
+// has them, and the cursor that goes on right after them.
+func (h *Hub) Recent(ctx context.Context, topic string, n int) ([]*Message, string, error) {
+	if err := CheckTopic(topic); err != nil {
+		return nil, "", err
+	}
+	ctx, cancel := h.deadline(ctx)
+	defer cancel()
+	page, err := h.broker.Recent(ctx, topic, n)
+	if err != nil {
+		return nil, "", err
+	}
+	return page.Messages, FormatCursor(topic, page.Head), nil
+}
+
+// Deliver hands a message to the sessions of one format on this instance that
+// follow its topic, past the broker: it is not stored, has no position, and
+// nobody who isn't connected now will get it. It is how a transport is a
+// Publisher.
+func (h *Hub) Deliver(format Format, m Message) (Receipt, error) {
+	if err := m.Prepare(h.options.Queue.Bytes); err != nil {
+		return Receipt{}, err
+	}
+	m.Position, m.PreviousTag = Position{}, 0
+	h.mu.Lock()
+	f := h.feeds[m.Topic]
+	h.mu.Unlock()
+	if f != nil {
+		f.deliverTo(format, &m)
+	}
+	return Receipt{ID: m.ID}, nil
+}
+
+// deadline gives a context that ends after Options.BrokerTimeout, if it has no
+// deadline yet.
+func (h *Hub) deadline(ctx context.Context) (context.Context, context.CancelFunc) {
+	if _, ok := ctx.Deadline(); ok {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, h.options.BrokerTimeout)
+}
+
+// follow counts one more follower of a topic, and opens its feed for the first.
+func (h *Hub) follow(ctx context.Context, topic string) (*feed, error) {
+	h.mu.Lock()
+	f := h.feeds[topic]
+	if f == nil {
+		f = &feed{hub: h, topic: topic, opened: make(chan struct{})}
+		h.feeds[topic] = f
+		h.work.Go(f.open)
+	}
+	f.followers++
+	h.mu.Unlock()
+	select {
+	case <-f.opened:
+		if f.err != nil {
+			h.unfollow(f)
+			return nil, f.err
+		}
+		return f, nil
+	case <-ctx.Done():
+		h.unfollow(f)
+		return nil, AsError(ctx.Err())
+	}
+}
+
+// unfollow counts one follower less, and closes the feed after the last. A new
+// follower then opens a feed of its own, so that the two can't mix.
+func (h *Hub) unfollow(f *feed) {
+	h.mu.Lock()
+	f.followers--
+	last := f.followers == 0
+	if h.feeds[f.topic] == f && (last || f.failed()) {
+		delete(h.feeds, f.topic)
+	}
+	h.mu.Unlock()
+	if !last {
+		return
+	}
+	select {
+	case <-f.opened:
+		if f.err == nil {
+			h.broker.Unsubscribe(f.topic, f)
+		}
+	default:
+		h.work.Go(func() {
+			<-f.opened
+			if f.err == nil {
+				h.broker.Unsubscribe(f.topic, f)
+			}
+		})
+	}
+}
+
+// failed reports whether the broker refused the feed.
+func (f *feed) failed() bool {
+	select {
+	case <-f.opened:
+		return f.err != nil
+	default:
+		return false
+	}
+}
+
+// leave ends a subscription.
+func (h *Hub) leave(sub *subscription) {
+	sub.feed.detach(sub)
+	h.unfollow(sub.feed)
+}
+
+// add counts a session in, unless the hub is draining.
+func (h *Hub) add(s *Session) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.draining {
+		return ErrDraining
+	}
+	h.sessions[s] = struct{}{}
+	h.work.add()
+	return nil
+}
+
+// remove counts an ended session out.
+func (h *Hub) remove(s *Session) {
+	h.mu.Lock()
+	delete(h.sessions, s)
+	h.mu.Unlock()
+	h.stats.countClosed(s.reason)
+	h.work.done()
+}
+
+// recovered counts and logs a panic of the application's hooks.
+func (h *Hub) recovered(p any) {
+	h.stats.panics.Add(1)
+	h.options.Logger.Error("push: panic in a hook", "panic", p, "stack", string(debug.Stack()))
+}

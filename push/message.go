@@ -1,0 +1,84 @@
+package push
+
+import (
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+)
+
+// Message is one message of a topic. Topic and Data are what a publisher
+// needs to set.
+//
+// A message that a broker hands out is shared by all who got it: nobody may
+// change it or its Data.
+type Message struct {
+	// ID names the message, for a safe retry: publishing again with the same
+	// ID stores it once. 1 to 128 bytes of visible ASCII; if empty, Publish
+	// makes it a UUIDv7.
+	ID string
+	// Topic is where it belongs; see [CheckTopic].
+	Topic string
+	// Event is the event's name, which EventSource listeners choose by. May be
+	// empty. At most 100 printable bytes, not starting with "tidewire.".
+	Event string
+	// Key says what the message is about within its topic (a row, an order), for
+	// clients that keep only the latest of each. May be empty. At most 200
+	// printable bytes.
+	Key string
+	// Data is the payload: UTF-8 text, or anything if Binary is set.
+	Data   []byte
+	Binary bool
+
+	// The rest is set by the broker.
+
+	// Position is the message's place in its topic.
+	Position
+	// PreviousTag is the tag of the message before, so that a break in the chain
+	// shows; at offset 1 it is the tag that positions before the first message
+	// have.
+	PreviousTag uint32
+	// Time is when the broker took the message. It orders nothing.
+	Time time.Time
+}
+
+// Size is what the message counts for against bounds in bytes: its parts and a
+// fixed sum for its bookkeeping.
+func (m *Message) Size() int {
+	return len(m.Data) + len(m.Topic) + len(m.ID) + len(m.Event) + len(m.Key) + messageOverhead
+}
+
+const messageOverhead = 128
+
+// Prepare makes a message ready to be stored, for brokers: it checks every
+// part that the publisher set, refuses more than limit bytes of data
+// (ErrTooLarge), and gives it an ID if it has none. The Error it returns is
+// CodeBadRequest or CodeTooLarge.
+func (m *Message) Prepare(limit int) error {
+	if err := CheckTopic(m.Topic); err != nil {
+		return err
+	}
+	if err := checkEvent(m.Event); err != nil {
+		return err
+	}
+	if err := checkKey(m.Key); err != nil {
+		return err
+	}
+	if err := checkID(m.ID); err != nil {
+		return err
+	}
+	if len(m.Data) > limit {
+		return Errorf(CodeTooLarge, "the message is over the size limit", nil)
+	}
+	if !m.Binary && !utf8.Valid(m.Data) {
+		return Errorf(CodeBadRequest, "text is not UTF-8; publish it as binary", nil)
+	}
+	if m.ID == "" {
+		id, err := uuid.NewV7()
+		if err != nil {
+			return Errorf(CodeInternal, ErrInternal.Reason, err)
+		}
+		m.ID = id.String()
+	}
+	return nil
+}

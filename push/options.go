@@ -1,0 +1,66 @@
+package push
+
+import (
+	"log/slog"
+	"time"
+)
+
+// Options configures a [Hub]. The zero value of each field is its production
+// default. The zero Options refuses every client, because nobody said who may.
+type Options struct {
+	// Authorize says who may follow and send what. Nil refuses everybody;
+	// [Anyone] is the word for public topics.
+	Authorize Authorize
+	// Identify says who a client is. Nil makes every client anonymous.
+	Identify Identify
+	// Receive handles messages from clients. Nil refuses them.
+	Receive Receive
+	// Origins are the web pages that may connect, beside those of the same host.
+	Origins Origins
+
+	// Queue bounds what waits for one client to read it. Past it the client is
+	// cut with CodeSlowConsumer, and comes back with its cursor. Default 1,024
+	// frames and 1 MiB; one frame always fits.
+	Queue Limit
+	// Replay bounds what one client gets of one topic when it comes back; who
+	// missed more gets a gap. Default 1,000 messages and 1 MiB.
+	Replay Limit
+	// MaxTopics is how many topics one connection may follow. Default 100.
+	MaxTopics int
+	// MaxInbound is the largest message from a client, in bytes of data.
+	// Default 16 KiB.
+	MaxInbound int
+
+	// AccessTimeout is how long Identify and Authorize may take. Default 5 s.
+	AccessTimeout time.Duration
+	// BrokerTimeout bounds each call of the broker that has no earlier
+	// deadline. Default 3 s.
+	BrokerTimeout time.Duration
+	// DrainWindow is the longest time over which Shutdown spreads the
+	// farewells. They leave at 500 a second, or faster if the window would be
+	// too short for that. Default 20 s.
+	DrainWindow time.Duration
+
+	// Logger gets what operators should know. Default slog.Default().
+	Logger *slog.Logger
+}
+
+func (o Options) withDefaults() Options {
+	o.Queue = Limit{
+		Messages: bound(o.Queue.Messages, 1024),
+		Bytes:    bound(o.Queue.Bytes, 1<<20),
+	}
+	o.Replay = Limit{
+		Messages: bound(o.Replay.Messages, 1000),
+		Bytes:    bound(o.Replay.Bytes, 1<<20),
+	}
+	o.MaxTopics = bound(o.MaxTopics, 100)
+	o.MaxInbound = bound(o.MaxInbound, 16<<10)
+	o.AccessTimeout = bound(o.AccessTimeout, 5*time.Second)
+	o.BrokerTimeout = bound(o.BrokerTimeout, 3*time.Second)
+	o.DrainWindow = bound(o.DrainWindow, 20*time.Second)
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	return o
+}

@@ -1,0 +1,30 @@
+package push
+
+import "context"
+
+// Publisher is anything that a message can be given to. The [Hub] is one, so
+// is each broker (for a backend that serves no browsers), and so is each
+// transport (for the clients connected to it, with nothing stored).
+//
+// A nil error means that the message is stored in its topic's history and will
+// reach every live subscriber on every instance. An error means maybe, unless
+// it is CodeBadRequest, CodeTooLarge or CodeConflict, which mean no. To
+// publish again with the same message ID is safe: the message is stored once.
+//
+// Publish keeps no part of m.Data after it returned, never waits for a
+// subscriber, and may be called by any number of goroutines.
+type Publisher interface {
+	Publish(ctx context.Context, m Message) (Receipt, error)
+}
+
+// Receipt is what a publisher gets for a message that was taken.
+type Receipt struct {
+	// ID is the message's ID.
+	ID string
+	// Position is its place in the topic; zero from a transport, which gives
+	// none.
+	Position Position
+	// Duplicate says that a message with this ID was stored before and this
+	// call added nothing; Position is the first one's.
+	Duplicate bool
+}

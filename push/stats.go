@@ -1,0 +1,62 @@
+package push
+
+import (
+	"maps"
+	"sync"
+	"sync/atomic"
+)
+
+// Stats are a hub's figures: what is now, and what was counted since New.
+type Stats struct {
+	Sessions int // connected now
+	Topics   int // followed by somebody now
+
+	Published uint64 // messages taken by Publish
+	Delivered uint64 // live messages, once for each subscriber
+	Replayed  uint64 // messages from history
+	Gaps      uint64 // gaps told to clients
+	Panics    uint64 // recovered from the application's hooks
+
+	// Closed counts the sessions that ended, by why; "" is a client that left.
+	Closed map[Code]uint64
+}
+
+type counters struct {
+	published, delivered, replayed, gaps, panics atomic.Uint64
+
+	mu     sync.Mutex
+	closed map[Code]uint64
+}
+
+func (c *counters) countClosed(reason *Error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed == nil {
+		c.closed = map[Code]uint64{}
+	}
+	if reason == nil {
+		c.closed[""]++
+		return
+	}
+	c.closed[reason.Code]++
+}
+
+// Stats reads the figures.
+func (h *Hub) Stats() Stats {
+	h.mu.Lock()
+	sessions, topics := len(h.sessions), len(h.feeds)
+	h.mu.Unlock()
+	c := &h.stats
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return Stats{
+		Sessions:  sessions,
+		Topics:    topics,
+		Published: c.published.Load(),
+		Delivered: c.delivered.Load(),
+		Replayed:  c.replayed.Load(),
+		Gaps:      c.gaps.Load(),
+		Panics:    c.panics.Load(),
+		Closed:    maps.Clone(c.closed),
+	}
+}

@@ -1,0 +1,192 @@
+package push
+
+import "context"
+
+// subscription is one session following one topic.
+//
+// It begins held: what comes is kept back until the session has announced it.
+// Then it is live, or first replays what the client missed. The replay ends at
+// the head of the moment when the subscription was attached; later messages
+// wait in pending, and follow the replay with no seam.
+type subscription struct {
+	// static after attach
+	session *Session
+	feed    *feed
+	from    From
+	since   Position // where the client was, if from is FromCursor; may be zero
+	head    Position // the topic's head when it was attached
+
+	index int // in its group; guarded by feed.mu
+
+	// guarded by session.mu
+	state   subscriptionState
+	pending []*Frame
+	gap     *Gap       // must be told before anything else
+	missed  []*Message // replay: read, and not yet written
+}
+
+type subscriptionState uint8
+
+const (
+	held subscriptionState = iota
+	replaying
+	live
+	ended
+)
+
+// deliver queues a message for the client.
+func (sub *subscription) deliver(frame *Frame) {
+	s := sub.session
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch sub.state {
+	case live:
+		s.enqueue(frame)
+	case held, replaying:
+		if s.reserve(frame) {
+			sub.pending = append(sub.pending, frame)
+		}
+	case ended:
+	}
+}
+
+// deliverAside queues a message that has no place in the topic's order.
+func (sub *subscription) deliverAside(frame *Frame) {
+	s := sub.session
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch sub.state {
+	case live, replaying:
+		s.enqueue(frame)
+	case held:
+		if s.reserve(frame) {
+			sub.pending = append(sub.pending, frame)
+		}
+	case ended:
+	}
+}
+
+// breakOff queues a gap, which makes what was waiting before it pointless.
+func (sub *subscription) breakOff(gap Gap, frame *Frame) {
+	s := sub.session
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch sub.state {
+	case live:
+		s.enqueue(frame)
+		s.hub.stats.gaps.Add(1)
+	case held, replaying:
+		switch {
+		case sub.gap != nil:
+			gap.Last = sub.gap.Last
+		case sub.missed != nil:
+			gap.Last = sub.head // the replay is whole, and goes first
+		default:
+			gap.Last = sub.start()
+		}
+		s.outbox.unreserve(sub.pending)
+		sub.pending, sub.gap = nil, &gap
+	case ended:
+	}
+}
+
+// start is where the client was when it came; zero if that isn't known.
+func (sub *subscription) start() Position {
+	if sub.from == FromNow {
+		return sub.head
+	}
+	return sub.since
+}
+
+// wantsHistory reports whether the replay is still to be read.
+func (sub *subscription) wantsHistory() bool {
+	return sub.state == replaying && sub.gap == nil && sub.missed == nil
+}
+
+// stop ends the subscription's part in its session.
+func (sub *subscription) stop() {
+	sub.state, sub.pending, sub.missed, sub.gap = ended, nil, nil, nil
+}
+
+// release ends the hold after the announcement. Called with session.mu held.
+func (sub *subscription) release() {
+	switch {
+	case sub.state != held:
+	case sub.gap != nil, sub.start() == sub.head:
+		sub.goLive()
+	default:
+		if reason := sub.outOfReach(); reason != "" {
+			sub.gap = sub.missing(reason)
+			sub.goLive()
+			return
+		}
+		sub.state = replaying
+		sub.session.replays = append(sub.session.replays, sub)
+	}
+}
+
+// outOfReach tells why a replay needn't be tried.
+func (sub *subscription) outOfReach() GapReason {
+	switch {
+	case sub.since.IsZero():
+		return GapUnknownCursor
+	case sub.since.Epoch != sub.head.Epoch:
+		return GapEpoch
+	case sub.since.Offset >= sub.head.Offset:
+		return GapFork
+	case sub.head.Offset-sub.since.Offset > uint64(sub.session.hub.options.Replay.Messages):
+		return GapTooMany
+	default:
+		return ""
+	}
+}
+
+func (sub *subscription) missing(reason GapReason) *Gap {
+	return &Gap{Topic: sub.feed.topic, Reason: reason, Last: sub.since, Now: sub.head}
+}
+
+// goLive queues the gap, if there is one, and all that waited. Called with
+// session.mu held.
+func (sub *subscription) goLive() {
+	s := sub.session
+	sub.state = live
+	if sub.gap != nil {
+		s.enqueue(s.format.Gap(*sub.gap))
+		s.hub.stats.gaps.Add(1)
+	}
+	s.outbox.unreserve(sub.pending)
+	for _, frame := range sub.pending {
+		s.enqueue(frame)
+	}
+	sub.pending, sub.gap, sub.missed = nil, nil, nil
+}
+
+// history reads all that the client missed, or the reason why that can't be
+// had: a replay is whole or isn't begun.
+func (sub *subscription) history() ([]*Message, GapReason, error) {
+	hub := sub.session.hub
+	ctx, cancel := context.WithTimeout(context.Background(), hub.options.BrokerTimeout)
+	defer cancel()
+	limit := hub.options.Replay
+	page, err := hub.broker.Since(ctx, sub.feed.topic, sub.since, limit)
+	if err != nil || page.Gap != "" {
+		return nil, page.Gap, err
+	}
+	at, size := sub.since, 0
+	for i, m := range page.Messages {
+		if !at.Precedes(m) {
+			return nil, GapFork, nil
+		}
+		at, size = m.Position, size+m.Size()
+		if size > limit.Bytes {
+			return nil, GapTooMany, nil
+		}
+		if at.Offset == sub.head.Offset {
+			if at != sub.head {
+				return nil, GapFork, nil
+			}
+			return page.Messages[:i+1], "", nil
+		}
+	}
+	return nil, GapTooMany, nil
+}

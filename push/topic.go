@@ -1,0 +1,84 @@
+package push
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Bounds of names, in bytes.
+const (
+	MaxTopic = 200
+	MaxEvent = 100
+	MaxKey   = 200
+	MaxID    = 128
+)
+
+// ReservedEventPrefix starts the event names that belong to the protocol.
+const ReservedEventPrefix = "tidewire."
+
+// CheckTopic returns nil if topic is a valid name: 1 to MaxTopic bytes of
+// UTF-8 without control, format, surrogate, private-use or replacement
+// characters, line separators, or white space but single spaces inside.
+// * ? [ ] \ are kept for patterns. Topics are compared byte for byte; nothing
+// is folded or normalized.
+func CheckTopic(topic string) error {
+	if topic == "" || len(topic) > MaxTopic {
+		return Errorf(CodeBadRequest, "a topic has 1 to 200 bytes", nil)
+	}
+	if strings.ContainsAny(topic, `*?[]\`) {
+		return Errorf(CodeBadRequest, `a topic has none of * ? [ ] \`, nil)
+	}
+	return checkName("topic", topic)
+}
+
+func checkEvent(event string) error {
+	if len(event) > MaxEvent {
+		return Errorf(CodeBadRequest, "an event name has at most 100 bytes", nil)
+	}
+	if strings.HasPrefix(event, ReservedEventPrefix) {
+		return Errorf(CodeBadRequest, "event names that start with tidewire. are reserved", nil)
+	}
+	return checkName("event name", event)
+}
+
+func checkKey(key string) error {
+	if len(key) > MaxKey {
+		return Errorf(CodeBadRequest, "a key has at most 200 bytes", nil)
+	}
+	return checkName("key", key)
+}
+
+// checkName refuses what could break out of a header, an event stream's line
+// or a log line, and what the eye can't tell apart.
+func checkName(what, s string) error {
+	if !utf8.ValidString(s) {
+		return Errorf(CodeBadRequest, what+" is not UTF-8", nil)
+	}
+	previous := ' '
+	for _, r := range s {
+		if r == ' ' && previous == ' ' {
+			return Errorf(CodeBadRequest, what+" has a space at its start, or two together", nil)
+		}
+		if r != ' ' && (!unicode.IsPrint(r) || r == utf8.RuneError) {
+			return Errorf(CodeBadRequest, what+" has a character that is not printable", nil)
+		}
+		previous = r
+	}
+	if s != "" && previous == ' ' {
+		return Errorf(CodeBadRequest, what+" ends with a space", nil)
+	}
+	return nil
+}
+
+func checkID(id string) error {
+	if len(id) > MaxID {
+		return Errorf(CodeBadRequest, "a message ID has at most 128 bytes", nil)
+	}
+	for i := range len(id) {
+		if id[i] <= ' ' || id[i] > '~' {
+			return Errorf(CodeBadRequest, "a message ID has only visible ASCII", nil)
+		}
+	}
+	return nil
+}

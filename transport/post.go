@@ -1,0 +1,147 @@
+package transport
+
+import (
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/transport/protocol"
+)
+
+// sendHandler takes messages of clients that are on the event stream. Any
+// instance can serve it: the request has all that is needed.
+type sendHandler struct{ hub *push.Hub }
+
+func (h *sendHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !protocol.CheckMethod(w, r, http.MethodPost) {
+		return
+	}
+	reply, err := h.send(w, r)
+	if err != nil {
+		protocol.WriteError(w, push.AsError(err))
+		return
+	}
+	protocol.WriteJSON(w, http.StatusOK, protocol.HTTPReply(reply))
+}
+
+func (h *sendHandler) send(w http.ResponseWriter, r *http.Request) (push.Reply, error) {
+	identity, err := h.hub.Admit(r)
+	if err != nil {
+		return push.Reply{}, err
+	}
+	m, err := readMessage(w, r, maxSend)
+	if err != nil {
+		return push.Reply{}, err
+	}
+	return h.hub.Inbound(r.Context(), push.Inbound{
+		Identity: identity, ID: m.ID, Topic: m.Topic, Event: m.Event, Data: m.Data, Binary: m.Binary,
+	})
+}
+
+// maxSend is what is read of a client's message at most; the hub's own limit is
+// usually lower.
+const maxSend = 1 << 20
+
+// publishHandler takes messages of backends.
+type publishHandler struct {
+	hub     *push.Hub
+	options Options
+}
+
+func (h *publishHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !protocol.CheckMethod(w, r, http.MethodPost) {
+		return
+	}
+	receipt, err := h.publish(w, r)
+	if err != nil {
+		protocol.WriteError(w, push.AsError(err))
+		return
+	}
+	protocol.WriteJSON(w, http.StatusOK, protocol.HTTPReceipt(receipt))
+}
+
+func (h *publishHandler) publish(w http.ResponseWriter, r *http.Request) (push.Receipt, error) {
+	if err := h.options.AuthorizePublish(r, r.URL.Query().Get("topic")); err != nil {
+		if e := push.AsError(err); e.Code != push.CodeInternal {
+			return push.Receipt{}, e
+		}
+		return push.Receipt{}, push.Errorf(push.CodeForbidden, push.ErrForbidden.Reason, err)
+	}
+	m, err := readMessage(w, r, h.options.MaxPublish)
+	if err != nil {
+		return push.Receipt{}, err
+	}
+	return h.hub.Publish(r.Context(), m)
+}
+
+// readMessage makes a message of a request: topic, event, key and id from the
+// query, data from the body.
+func readMessage(w http.ResponseWriter, r *http.Request, limit int64) (push.Message, error) {
+	query, e := protocol.Query(r)
+	if e != nil {
+		return push.Message{}, e
+	}
+	m, e := messageOf(query)
+	if e != nil {
+		return push.Message{}, e
+	}
+	binary, e := isBinary(r)
+	if e != nil {
+		return push.Message{}, e
+	}
+	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return push.Message{}, push.Errorf(push.CodeTooLarge, "the body is over the size limit", nil)
+	case err != nil:
+		return push.Message{}, push.Errorf(push.CodeBadRequest, "the body can't be read", err)
+	case len(data) == 0:
+		return push.Message{}, push.Errorf(push.CodeBadRequest, "the body is empty", nil)
+	}
+	m.Data, m.Binary = data, binary
+	return m, nil
+}
+
+// messageOf reads the query, in which each name may stand once.
+func messageOf(query url.Values) (push.Message, *push.Error) {
+	for _, name := range []string{"topic", "event", "key", "id"} {
+		if len(query[name]) > 1 {
+			return push.Message{}, push.Errorf(push.CodeBadRequest, name+" is given twice", nil)
+		}
+	}
+	return push.Message{
+		Topic: query.Get("topic"), Event: query.Get("event"), Key: query.Get("key"), ID: query.Get("id"),
+	}, nil
+}
+
+var errMediaType = push.Errorf(push.CodeUnsupported, "a body is text, or application/octet-stream, and not encoded", nil)
+
+// isBinary tells text from binary data by the Content-Type. A form is what curl
+// calls any body; it is taken as text as it is.
+func isBinary(r *http.Request) (bool, *push.Error) {
+	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
+		return false, errMediaType
+	}
+	contentType := r.Header.Get("Content-Type")
+	if contentType == "" {
+		return false, nil
+	}
+	kind, _, err := mime.ParseMediaType(contentType)
+	if err != nil {
+		return false, errMediaType
+	}
+	major, _, _ := strings.Cut(kind, "/")
+	switch {
+	case kind == "application/octet-stream", major == "image", major == "audio", major == "video":
+		return true, nil
+	case major == "multipart", major == "message":
+		return false, errMediaType
+	default:
+		return false, nil
+	}
+}

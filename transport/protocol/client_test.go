@@ -1,0 +1,112 @@
+package protocol_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/transport/protocol"
+)
+
+func TestMalformedFramesEndTheConnection(t *testing.T) {
+	tests := map[string]string{
+		"empty":                 "",
+		"white space":           " \n\t",
+		"not JSON":              "hello",
+		"byte order mark":       "\ufeff" + `{"type":"ping"}`,
+		"array":                 `[{"type":"ping"}]`,
+		"null":                  "null",
+		"trailing garbage":      `{"type":"ping"} x`,
+		"two objects":           `{"type":"ping"}{"type":"ping"}`,
+		"cut off":               `{"type":"ping"`,
+		"key twice":             `{"type":"ping","type":"pong"}`,
+		"key in another case":   `{"Type":"ping"}`,
+		"key twice, cases":      `{"type":"ping","TYPE":"pong"}`,
+		"nested key twice":      `{"type":"subscribe","id":1,"topics":[{"topic":"a","topic":"b"}]}`,
+		"nested deep":           `{"type":` + strings.Repeat("[", 10_000) + strings.Repeat("]", 10_000) + `}`,
+		"server-only message":   `{"type":"message","topic":"a","data":"x"}`,
+		"server-only gap":       `{"type":"gap"}`,
+		"server-only welcome":   `{"type":"welcome"}`,
+		"more keys than exist":  `{` + strings.Repeat(`"k":1,`, 40) + `"type":"ping"}`,
+		"many different fields": manyKeys(100),
+	}
+	for name, frame := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, err := protocol.ParseRequest([]byte(frame))
+			var malformed *protocol.MalformedError
+			if !errors.As(err, &malformed) {
+				t.Errorf("got %v, want a MalformedError", err)
+			}
+		})
+	}
+}
+
+func manyKeys(n int) string {
+	var b strings.Builder
+	b.WriteString(`{"type":"ping"`)
+	for i := range n {
+		b.WriteString(`,"k` + strings.Repeat("x", i) + `":1`)
+	}
+	return b.String() + "}"
+}
+
+func TestBadRequestsAreAnswered(t *testing.T) {
+	tests := map[string]struct {
+		frame  string
+		wantID uint64
+	}{
+		"unknown type":           {`{"type":"dance","id":5}`, 5},
+		"no type":                {`{"id":5}`, 5},
+		"type is null":           {`{"type":null,"id":5}`, 5},
+		"type is a number":       {`{"type":1,"id":5}`, 5},
+		"unknown field":          {`{"type":"unsubscribe","id":5,"topics":["a"],"x":1}`, 5},
+		"field of another type":  {`{"type":"ping","topic":"a"}`, 0},
+		"prototype":              {`{"type":"ping","__proto__":{"x":1}}`, 0},
+		"topics is null":         {`{"type":"subscribe","id":5,"topics":null}`, 5},
+		"topics is empty":        {`{"type":"subscribe","id":5,"topics":[]}`, 5},
+		"topics of strings":      {`{"type":"subscribe","id":5,"topics":["a"]}`, 5},
+		"topics has unknown":     {`{"type":"subscribe","id":5,"topics":[{"topic":"a","x":1}]}`, 5},
+		"topic twice":            {`{"type":"subscribe","id":5,"topics":[{"topic":"a"},{"topic":"a"}]}`, 5},
+		"cursor over 4096 bytes": {`{"type":"subscribe","id":5,"topics":[{"topic":"a","since":"` + strings.Repeat("x", 4097) + `"}]}`, 5},
+		"unsubscribe of objects": {`{"type":"unsubscribe","id":5,"topics":[{"topic":"a"}]}`, 5},
+		"negative id":            {`{"type":"unsubscribe","id":-1,"topics":["a"]}`, 0},
+		"fractional id":          {`{"type":"unsubscribe","id":1.5,"topics":["a"]}`, 0},
+		"id over 2^53":           {`{"type":"unsubscribe","id":9007199254740992,"topics":["a"]}`, 0},
+		"id is an object":        {`{"type":"unsubscribe","id":{},"topics":["a"]}`, 0},
+		"id is huge":             {`{"type":"unsubscribe","id":1e999,"topics":["a"]}`, 0},
+		"no data":                {`{"type":"send","id":5,"topic":"a"}`, 5},
+		"data is a number":       {`{"type":"send","id":5,"topic":"a","data":1}`, 5},
+		"unknown encoding":       {`{"type":"send","id":5,"topic":"a","encoding":"hex","data":"00"}`, 5},
+		"data is not base64":     {`{"type":"send","id":5,"topic":"a","encoding":"base64","data":"*"}`, 5},
+		"base64 with stray bits": {`{"type":"send","id":5,"topic":"a","encoding":"base64","data":"AB=="}`, 5},
+		"base64 without padding": {`{"type":"send","id":5,"topic":"a","encoding":"base64","data":"AA"}`, 5},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			request, err := protocol.ParseRequest([]byte(test.frame))
+			if !errors.Is(err, push.ErrBadRequest) || request.ID != test.wantID {
+				t.Errorf("got id %d, %v; want id %d and a bad request", request.ID, err, test.wantID)
+			}
+		})
+	}
+}
+
+func FuzzParseRequest(f *testing.F) {
+	f.Add([]byte(`{"type":"subscribe","id":1,"topics":[{"topic":"a","since":"1AA"}]}`))
+	f.Add([]byte(`{"type":"send","id":3,"topic":"a","encoding":"base64","data":"AAH+/w=="}`))
+	f.Add([]byte(`{"type":"unsubscribe","topics":["a"]}`))
+	f.Add([]byte(`{"type":"ping","Type":1}`))
+	f.Fuzz(func(t *testing.T, frame []byte) {
+		request, err := protocol.ParseRequest(frame)
+		if err != nil {
+			return
+		}
+		if request.ID > protocol.MaxRequestID {
+			t.Errorf("id %d", request.ID)
+		}
+		if request.Type == protocol.TypeSubscribe && len(request.Follows) == 0 {
+			t.Error("a subscribe to nothing")
+		}
+	})
+}

@@ -1,0 +1,30 @@
+// Package protocol is what stands on the wire between a server and a client:
+// the frames that both transports share, as docs/protocol.md describes them.
+// Golden files in testdata pin every frame; the TypeScript client reads the same
+// files.
+package protocol
+
+// Subprotocol is the WebSocket subprotocol (RFC 6455 section 1.9) in which both
+// sides speak. Without it a WebSocket only receives.
+const Subprotocol = "tidewire.v1"
+
+// MaxSinceLength is the longest text that is looked at as a cursor, in bytes. A
+// longer one is refused; a shorter one that isn't a cursor leads to a gap.
+const MaxSinceLength = 4096
+
+// The types of frames.
+const (
+	TypeWelcome      = "welcome"
+	TypeMessage      = "message"
+	TypeGap          = "gap"
+	TypeSubscribed   = "subscribed"
+	TypeUnsubscribed = "unsubscribed"
+	TypeReply        = "reply"
+	TypeError        = "error"
+	TypeReconnect    = "reconnect"
+	TypePing         = "ping"
+	TypePong         = "pong"
+	TypeSubscribe    = "subscribe"
+	TypeUnsubscribe  = "unsubscribe"
+	TypeSend         = "send"
+)

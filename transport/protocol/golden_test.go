@@ -1,0 +1,155 @@
+package protocol_test
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/transport/protocol"
+)
+
+var update = flag.Bool("update", false, "write the golden files of server frames anew")
+
+var (
+	position = push.Position{Epoch: 0x9f8a6c21d0e4b735, Offset: 7, Tag: 0x01020304}
+	cursor   = push.FormatCursor("orders/42", position)
+	noon     = time.UnixMilli(1763715120123)
+)
+
+func message(change func(*push.Message)) *push.Message {
+	m := &push.Message{
+		ID: "0199a1b2-0000-7000-8000-000000000001", Topic: "orders/42", Data: []byte("hello"),
+		Position: position, PreviousTag: 9, Time: noon,
+	}
+	if change != nil {
+		change(m)
+	}
+	return m
+}
+
+var answers = []push.Followed{
+	{Topic: "orders/42", From: push.FromNow, Cursor: cursor},
+	{Topic: "orders/43", From: push.FromCursor, Cursor: push.FormatCursor("orders/43", position)},
+	{Topic: "orders/44", From: push.FromCursor},
+	{Topic: "secret", Err: push.Errorf(push.CodeForbidden, "forbidden", errors.New("not told"))},
+}
+
+// serverFrames are the frames that a server writes, by the name of their golden
+// file.
+var serverFrames = map[string]func() []byte{
+	"welcome": func() []byte {
+		return protocol.Welcome("0199a1b2-0000-7000-8000-0000000000ff", 25*time.Second, answers)
+	},
+	"welcome_no_topics": func() []byte { return protocol.Welcome("s", 15*time.Second, nil) },
+	"message":           func() []byte { return protocol.Message(message(nil), cursor) },
+	"message_full": func() []byte {
+		return protocol.Message(message(func(m *push.Message) { m.Event, m.Key = "created", "42" }), cursor)
+	},
+	"message_binary": func() []byte {
+		return protocol.Message(message(func(m *push.Message) { m.Data, m.Binary = []byte{0, 1, 254, 255}, true }), cursor)
+	},
+	"message_empty": func() []byte { return protocol.Message(message(func(m *push.Message) { m.Data = nil }), cursor) },
+	"message_hard_text": func() []byte {
+		return protocol.Message(message(func(m *push.Message) {
+			m.Data = []byte("\ufeffline\nline\rline\r\n\ndata: x\nid: y\n:c\u2028\u2029<b>&\"\\\x00😀")
+		}), cursor)
+	},
+	"message_without_position": func() []byte {
+		return protocol.Message(message(func(m *push.Message) { m.Position, m.PreviousTag, m.Time = push.Position{}, 0, time.Time{} }), "")
+	},
+	"message_topic_proto": func() []byte { return protocol.Message(message(func(m *push.Message) { m.Topic = "__proto__" }), cursor) },
+	"message_last_offset": func() []byte {
+		return protocol.Message(message(func(m *push.Message) { m.Offset = push.MaxOffset }), cursor)
+	},
+	"gap": func() []byte {
+		now := position
+		now.Offset = 2041
+		return protocol.Gap(push.Gap{Topic: "orders/42", Reason: push.GapTrimmed, Last: position, Now: now}, push.FormatCursor("orders/42", now))
+	},
+	"gap_unknown_cursor": func() []byte {
+		return protocol.Gap(push.Gap{Topic: "orders/42", Reason: push.GapUnknownCursor, Now: position}, cursor)
+	},
+	"subscribed":   func() []byte { return protocol.Subscribed(1, answers) },
+	"unsubscribed": func() []byte { return protocol.Unsubscribed(2, []string{"orders/42"}) },
+	"reply":        func() []byte { return protocol.Reply(3, push.Reply{Data: []byte("stored")}) },
+	"reply_binary": func() []byte { return protocol.Reply(3, push.Reply{Data: []byte{255}, Binary: true}) },
+	"reply_empty":  func() []byte { return protocol.Reply(3, push.Reply{}) },
+	"error":        func() []byte { return protocol.Error(push.ErrSlowConsumer) },
+	"error_of_request": func() []byte {
+		return protocol.RequestError(3, push.Errorf(push.CodeForbidden, "you may not write here", nil))
+	},
+	"ping":      protocol.Ping,
+	"pong":      protocol.Pong,
+	"reconnect": func() []byte { return protocol.Reconnect(350) },
+}
+
+func TestServerFramesAreGolden(t *testing.T) {
+	for name, frame := range serverFrames {
+		t.Run(name, func(t *testing.T) {
+			file := filepath.Join("testdata", "server", name+".json")
+			got := append(frame(), '\n')
+			if *update {
+				if err := os.WriteFile(file, got, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(got, want) {
+				t.Errorf("got  %swant %s", got, want)
+			}
+			if bytes.Count(got, []byte("\n")) != 1 || bytes.Contains(got, []byte("\r")) {
+				t.Error("a frame is not on one line")
+			}
+		})
+	}
+	files, err := filepath.Glob(filepath.Join("testdata", "server", "*.json"))
+	if err != nil || len(files) != len(serverFrames) {
+		t.Errorf("%d golden files for %d frames, %v", len(files), len(serverFrames), err)
+	}
+}
+
+// clientFrames are what the golden files of client frames mean.
+var clientFrames = map[string]protocol.Request{
+	"subscribe": {Type: "subscribe", ID: 1, Follows: []push.Follow{
+		{Topic: "orders/42", Since: "1AAECAwQFn4psIdDktzUBAgMEBw"}, {Topic: "orders/43"},
+	}},
+	"unsubscribe": {Type: "unsubscribe", ID: 2, Topics: []string{"orders/42"}},
+	"send": {
+		Type: "send", ID: 3, Topic: "orders/42", Event: "typing",
+		Message: "0199a1b2-0000-7000-8000-000000000001", Data: []byte("hello"),
+	},
+	"send_binary":  {Type: "send", ID: 4, Topic: "orders/42", Data: []byte{0, 1, 254, 255}, Binary: true},
+	"send_minimal": {Type: "send", ID: protocol.MaxRequestID, Topic: "a", Data: []byte("")},
+	"ping":         {Type: "ping"},
+	"pong":         {Type: "pong"},
+}
+
+func TestClientFramesAreRead(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join("testdata", "client", "*.json"))
+	if err != nil || len(files) != len(clientFrames) {
+		t.Errorf("%d golden files for %d frames, %v", len(files), len(clientFrames), err)
+	}
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), ".json")
+		t.Run(name, func(t *testing.T) {
+			frame, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := protocol.ParseRequest(frame)
+			if err != nil || !reflect.DeepEqual(got, clientFrames[name]) {
+				t.Errorf("got %+v, %v; want %+v", got, err, clientFrames[name])
+			}
+		})
+	}
+}

@@ -1,0 +1,94 @@
+// Package transport mounts all that browsers and backends use on one path of a
+// chi router:
+//
+//	r.Mount("/push", transport.Routes(hub))
+//
+// docs/protocol.md describes the routes. Package websocket and package sse are
+// the transports, package protocol is what both write on the wire.
+package transport
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"net/http"
+	"strings"
+
+	"github.com/go-chi/chi/v5"
+
+	jsclient "github.com/tidewire/tidewire/js-client"
+	"github.com/tidewire/tidewire/middleware"
+	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/transport/sse"
+	"github.com/tidewire/tidewire/transport/websocket"
+)
+
+// Options configures [Routes]. The zero value of each field is its production
+// default.
+type Options struct {
+	// PublishKey lets backends publish by POST …/publish, with the header
+	// Authorization: Bearer KEY. Empty: nobody may, unless AuthorizePublish says
+	// so.
+	PublishKey string
+	// AuthorizePublish decides who may publish by POST, in place of PublishKey. An
+	// error refuses: as the *push.Error that it is, or else with CodeForbidden.
+	AuthorizePublish func(r *http.Request, topic string) error
+	// MaxPublish is the largest body of a publish, in bytes. Default 64 KiB. The
+	// broker has a limit of its own.
+	MaxPublish int64
+
+	// WebSocket and SSE are the transports, for who made them to publish through
+	// them or to configure them. Nil: made with their defaults.
+	WebSocket *websocket.Transport
+	SSE       *sse.Transport
+}
+
+const defaultMaxPublish = 64 << 10
+
+// Routes gives the routes of a hub: ws, sse, send, publish, client.js and
+// client.mjs. It takes at most one Options.
+func Routes(hub *push.Hub, options ...Options) chi.Router {
+	var o Options
+	if len(options) > 0 {
+		o = options[0]
+	}
+	if o.WebSocket == nil {
+		o.WebSocket = websocket.New(hub)
+	}
+	if o.SSE == nil {
+		o.SSE = sse.New(hub)
+	}
+	if o.MaxPublish <= 0 {
+		o.MaxPublish = defaultMaxPublish
+	}
+	if o.AuthorizePublish == nil {
+		o.AuthorizePublish = withKey(o.PublishKey)
+	}
+	r := chi.NewRouter()
+	r.Handle("/client.js", jsclient.Script())
+	r.Handle("/client.mjs", jsclient.Module())
+	r.Handle("/ws", o.WebSocket)
+	r.Group(func(r chi.Router) {
+		r.Use(middleware.Origins(hub.Origins()))
+		r.Handle("/sse", o.SSE)
+		r.Handle("/send", &sendHandler{hub})
+		r.Handle("/publish", &publishHandler{hub, o})
+	})
+	return r
+}
+
+// withKey lets who knows the key publish. The comparison takes the same time
+// whatever is wrong.
+func withKey(key string) func(*http.Request, string) error {
+	want := sha256.Sum256([]byte(key))
+	return func(r *http.Request, _ string) error {
+		if key == "" {
+			return push.Errorf(push.CodeForbidden, "publishing by POST is off", nil)
+		}
+		scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+		got := sha256.Sum256([]byte(token))
+		if !strings.EqualFold(scheme, "Bearer") || subtle.ConstantTimeCompare(want[:], got[:]) != 1 {
+			return push.Errorf(push.CodeUnauthenticated, "publishing needs Authorization: Bearer KEY", nil)
+		}
+		return nil
+	}
+}

@@ -1,0 +1,123 @@
+package sse
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/tidewire/tidewire/push"
+)
+
+// conn is the response of one event stream. The hub's writer owns it from the
+// first write until End; the handler's goroutine waits meanwhile.
+type conn struct {
+	// static
+	w       http.ResponseWriter
+	control *http.ResponseController
+	timeout time.Duration
+
+	refused *push.Error // set by the handler's goroutine, for itself
+
+	aborted atomic.Bool
+
+	// owned by the writer, set up before the first frame
+	begun   bool
+	topics  map[string]int // index in cursors
+	cursors []string       // where the client is in each topic; "" if not known
+	id      []byte         // the id line for these; empty if it must be made
+}
+
+func newConn(w http.ResponseWriter, timeout time.Duration) *conn {
+	return &conn{w: w, control: http.NewResponseController(w), timeout: timeout, topics: map[string]int{}}
+}
+
+// begin notes the topics of the stream and where the client is in them.
+func (c *conn) begin(answers []push.Followed) {
+	for _, a := range answers {
+		if a.Err == nil {
+			c.topics[a.Topic] = len(c.cursors)
+			c.cursors = append(c.cursors, a.Cursor)
+		}
+	}
+}
+
+// Write sends events and flushes.
+func (c *conn) Write(frames []*push.Frame) error {
+	if err := c.control.SetWriteDeadline(time.Now().Add(c.timeout)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return err
+	}
+	if c.aborted.Load() {
+		return http.ErrAbortHandler
+	}
+	if !c.begun {
+		c.begun = true
+		// A deadline for the request as a whole isn't meant for a stream.
+		_ = c.control.SetReadDeadline(time.Time{})
+		setHeaders(c.w.Header())
+		c.w.WriteHeader(http.StatusOK)
+	}
+	for _, f := range frames {
+		if err := c.write(f); err != nil {
+			return err
+		}
+	}
+	if err := c.control.Flush(); err != nil {
+		return fmt.Errorf("sse: can't flush (does a middleware hide http.Flusher?): %w", err)
+	}
+	return nil
+}
+
+// write writes one event, with the id of the whole stream. A stream of one topic
+// shares all bytes with others of the same topic.
+func (c *conn) write(f *push.Frame) error {
+	if f == heartbeat {
+		_, err := c.w.Write(f.Bytes)
+		return err
+	}
+	if f.Cursor != "" {
+		if i, ok := c.topics[f.Topic]; ok {
+			c.cursors[i], c.id = f.Cursor, c.id[:0]
+		}
+		if len(c.cursors) == 1 {
+			_, err := c.w.Write(f.Bytes)
+			return err
+		}
+	}
+	if len(c.id) == 0 {
+		c.id = c.appendID(c.id)
+	}
+	if _, err := c.w.Write(c.id); err != nil {
+		return err
+	}
+	_, err := c.w.Write(f.Bytes[f.Own:])
+	return err
+}
+
+// appendID appends the id line: the joined cursors of all topics in which the
+// client's place is known.
+func (c *conn) appendID(b []byte) []byte {
+	known := make([]string, 0, len(c.cursors))
+	for _, cursor := range c.cursors {
+		if cursor != "" {
+			known = append(known, cursor)
+		}
+	}
+	return appendID(b, push.JoinCursors(known))
+}
+
+// End tells the client why, if it isn't gone.
+func (c *conn) End(reason *push.Error) {
+	if reason != nil && reason.Code != push.CodeDraining && c.refused == nil {
+		_ = c.Write([]*push.Frame{failure(reason)}) // the stream ends either way
+	}
+	// The server may use the connection for another request.
+	_ = c.control.SetWriteDeadline(time.Time{})
+}
+
+// Abort makes a write that is under way fail.
+func (c *conn) Abort() {
+	c.aborted.Store(true)
+	_ = c.control.SetWriteDeadline(time.Unix(1, 0))
+}

@@ -1,0 +1,76 @@
+package sse
+
+import (
+	"math/rand/v2"
+	"strconv"
+	"time"
+
+	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/transport/protocol"
+)
+
+// heartbeat is a comment: it moves nothing, and no event is raised.
+var heartbeat = &push.Frame{Bytes: []byte(":\n\n")}
+
+// minRetry is the least time after which EventSource comes back when the stream
+// has ended; up to as much again is added, so that not all come at once.
+const minRetry = time.Second
+
+// Message encodes a message as an event of its own name.
+func (t *Transport) Message(m *push.Message) *push.Frame {
+	if m.Position.IsZero() {
+		return event(m.Topic, "", m.Event, protocol.Message(m, ""))
+	}
+	cursor := push.FormatCursor(m.Topic, m.Position)
+	return event(m.Topic, cursor, m.Event, protocol.Message(m, cursor))
+}
+
+// Gap encodes a gap.
+func (t *Transport) Gap(g push.Gap) *push.Frame {
+	cursor := push.FormatCursor(g.Topic, g.Now)
+	return event(g.Topic, cursor, push.ReservedEventPrefix+protocol.TypeGap, protocol.Gap(g, cursor))
+}
+
+// Reconnect encodes the request to come back, for EventSource too.
+func (t *Transport) Reconnect(afterMS int) *push.Frame {
+	f := event("", "", push.ReservedEventPrefix+protocol.TypeReconnect, protocol.Reconnect(afterMS))
+	f.Bytes = append(retry(time.Duration(afterMS)*time.Millisecond), f.Bytes...)
+	return f
+}
+
+func (t *Transport) welcome(session string, answers []push.Followed) *push.Frame {
+	f := event("", "", push.ReservedEventPrefix+protocol.TypeWelcome,
+		protocol.Welcome(session, t.options.Heartbeat, answers))
+	f.Bytes = append(retry(minRetry+rand.N(minRetry)), f.Bytes...)
+	return f
+}
+
+func failure(e *push.Error) *push.Frame {
+	return event("", "", push.ReservedEventPrefix+protocol.TypeError, protocol.Error(e))
+}
+
+func retry(d time.Duration) []byte {
+	return append(strconv.AppendInt([]byte("retry: "), d.Milliseconds(), 10), '\n')
+}
+
+// event encodes one event. Name and data have no line breaks: names are checked
+// when a message is taken, and data is JSON on one line. The id of clients
+// that follow only this topic stands first.
+func event(topic, cursor, name string, data []byte) *push.Frame {
+	f := &push.Frame{Topic: topic, Cursor: cursor}
+	b := make([]byte, 0, len(cursor)+len(name)+len(data)+len("id: \nevent: \ndata: \n\n"))
+	if cursor != "" {
+		b = appendID(b, cursor)
+		f.Own = len(b)
+	}
+	if name != "" {
+		b = append(append(append(b, "event: "...), name...), '\n')
+	}
+	b = append(append(append(b, "data: "...), data...), "\n\n"...)
+	f.Bytes = b
+	return f
+}
+
+func appendID(b []byte, cursor string) []byte {
+	return append(append(append(b, "id: "...), cursor...), '\n')
+}

@@ -1,0 +1,177 @@
+// Package sse is the transport over the WHATWG event stream (HTML, server-sent
+// events): what a stock EventSource, curl and our own client read where a
+// WebSocket can't get through. Every event carries the cursor of the whole
+// stream as its id, so that Last-Event-ID resumes it on any instance.
+package sse
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/transport/protocol"
+)
+
+// Options configures a [Transport]. The zero value of each field is its production
+// default.
+type Options struct {
+	// Heartbeat is how often a comment is sent, so that proxies and clients see
+	// that the stream lives. Default 15 s.
+	Heartbeat time.Duration
+	// WriteTimeout is how long one write may take before the client counts as
+	// too slow. Default 5 s.
+	WriteTimeout time.Duration
+}
+
+// Transport serves event streams for a hub. It is a [push.Publisher] for the
+// clients connected to it.
+type Transport struct {
+	hub     *push.Hub
+	options Options
+}
+
+var (
+	_ http.Handler   = (*Transport)(nil)
+	_ push.Publisher = (*Transport)(nil)
+	_ push.Format    = (*Transport)(nil)
+)
+
+// New makes the transport. It takes at most one Options.
+func New(hub *push.Hub, options ...Options) *Transport {
+	var o Options
+	if len(options) > 0 {
+		o = options[0]
+	}
+	if o.Heartbeat <= 0 {
+		o.Heartbeat = 15 * time.Second
+	}
+	if o.WriteTimeout <= 0 {
+		o.WriteTimeout = 5 * time.Second
+	}
+	return &Transport{hub: hub, options: o}
+}
+
+// Publish delivers a message to the clients of this transport that follow its
+// topic, at once and without storing it; see [push.Hub.Deliver].
+func (t *Transport) Publish(_ context.Context, m push.Message) (push.Receipt, error) {
+	return t.hub.Deliver(t, m)
+}
+
+// ServeHTTP streams the topics of the URL until the client leaves, its deadline
+// (if a middleware has set one) is near, or the hub ends the session.
+func (t *Transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !protocol.CheckMethod(w, r, http.MethodGet, http.MethodHead) {
+		return
+	}
+	if !accepts(r) {
+		protocol.WriteJSON(w, http.StatusNotAcceptable,
+			protocol.HTTPError(push.Errorf(push.CodeBadRequest, "this is a text/event-stream", nil)))
+		return
+	}
+	identity, err := t.hub.Admit(r)
+	if err != nil {
+		protocol.WriteError(w, push.AsError(err))
+		return
+	}
+	follows, e := protocol.Follows(r, push.MaxCursorTopics)
+	if e == nil && len(follows) == 0 {
+		e = push.Errorf(push.CodeBadRequest, "no topic is named", nil)
+	}
+	if e != nil {
+		protocol.WriteError(w, e)
+		return
+	}
+	if r.Method == http.MethodHead {
+		setHeaders(w.Header())
+		return
+	}
+	t.stream(w, r, identity, follows)
+}
+
+// stream runs one session. The hub's writer uses w, one write at a time, while
+// this goroutine waits; it is done with w when the session is done.
+func (t *Transport) stream(w http.ResponseWriter, r *http.Request, identity push.Identity, follows []push.Follow) {
+	c := newConn(w, t.options.WriteTimeout)
+	session, err := t.hub.Open(push.Client{
+		Identity:  identity,
+		Format:    t,
+		Conn:      c,
+		Heartbeat: heartbeat,
+		Interval:  t.options.Heartbeat,
+	})
+	if err != nil {
+		protocol.WriteError(w, push.AsError(err))
+		return
+	}
+	ctx := r.Context()
+	session.Subscribe(ctx, follows, func(answers []push.Followed) *push.Frame {
+		if c.refused = push.AllRefused(answers); c.refused != nil {
+			return nil
+		}
+		c.begin(answers)
+		return t.welcome(session.ID(), answers)
+	})
+	if c.refused != nil {
+		session.Close(nil)
+		<-session.Done()
+		protocol.WriteError(w, c.refused)
+		return
+	}
+	if deadline, ok := ctx.Deadline(); ok {
+		timer := time.AfterFunc(time.Until(deadline)-deadlineMargin, func() {
+			session.Send(t.Reconnect(0))
+			session.Close(push.Errorf(push.CodeTimeout, "the request's deadline is near; come back with the cursor", nil))
+		})
+		defer timer.Stop()
+	}
+	select {
+	case <-ctx.Done():
+		session.Close(nil)
+		c.Abort()
+	case <-session.Done():
+	}
+	<-session.Done()
+}
+
+// deadlineMargin is how long before a request's deadline the stream ends by
+// itself, cleanly.
+const deadlineMargin = 500 * time.Millisecond
+
+// accepts reports whether the client takes an event stream (RFC 9110 section
+// 12.5.1). No Accept header takes everything.
+func accepts(r *http.Request) bool {
+	values := r.Header.Values("Accept")
+	if len(values) == 0 {
+		return true
+	}
+	for entry := range strings.SplitSeq(strings.Join(values, ","), ",") {
+		kind, parameters, _ := strings.Cut(entry, ";")
+		switch strings.ToLower(strings.TrimSpace(kind)) {
+		case "text/event-stream", "text/*", "*/*":
+			if !zeroQuality(parameters) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func zeroQuality(parameters string) bool {
+	for parameter := range strings.SplitSeq(parameters, ";") {
+		name, value, _ := strings.Cut(strings.TrimSpace(parameter), "=")
+		if strings.EqualFold(strings.TrimSpace(name), "q") {
+			q, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
+			return err != nil || q == 0
+		}
+	}
+	return false
+}
+
+func setHeaders(h http.Header) {
+	protocol.SetHeaders(h)
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("X-Accel-Buffering", "no") // nginx would hold events back
+}

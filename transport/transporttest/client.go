@@ -1,0 +1,266 @@
+package transporttest
+
+import (
+	"bufio"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/coder/websocket"
+
+	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/transport/protocol"
+)
+
+// Frame is a frame as a client sees it.
+type Frame struct {
+	Type     string          `json:"type"`
+	Topic    string          `json:"topic"`
+	ID       json.RawMessage `json:"id"`
+	Event    string          `json:"event"`
+	Key      string          `json:"key"`
+	Encoding string          `json:"encoding"`
+	Data     string          `json:"data"`
+	Cursor   string          `json:"cursor"`
+	Epoch    string          `json:"epoch"`
+	Offset   uint64          `json:"offset"`
+	Time     int64           `json:"time"`
+	Reason   string          `json:"reason"`
+	Code     string          `json:"code"`
+	After    int             `json:"after"`
+	Session  string          `json:"session"`
+	Topics   []TopicState    `json:"topics"`
+	Last     *Place          `json:"last"`
+	Now      *Place          `json:"now"`
+
+	// EventName and EventID are what an event stream adds.
+	EventName string `json:"-"`
+	EventID   string `json:"-"`
+}
+
+// TopicState is the answer for one topic.
+type TopicState struct {
+	Topic  string `json:"topic"`
+	From   string `json:"from"`
+	Cursor string `json:"cursor"`
+	Error  *struct {
+		Code string `json:"code"`
+	} `json:"error"`
+}
+
+// Place is a position without its tag.
+type Place struct {
+	Epoch  string `json:"epoch"`
+	Offset uint64 `json:"offset"`
+}
+
+// Payload gives the data of a message as it was published.
+func (f Frame) Payload() ([]byte, error) {
+	if f.Encoding == "base64" {
+		return base64.StdEncoding.DecodeString(f.Data)
+	}
+	return []byte(f.Data), nil
+}
+
+// Client is a plain client of one connection. It has no goroutine: a client that
+// doesn't call Next doesn't read.
+type Client struct {
+	// Cursor is where the client is in all its topics, by the frames that Next
+	// has returned.
+	Cursor string
+
+	next    func() (Frame, error)
+	close   func()
+	topics  []string
+	cursors map[string]string
+}
+
+// StatusError is a refusal by an HTTP status.
+type StatusError struct {
+	Status int
+	Body   string
+	Header http.Header
+}
+
+func (e *StatusError) Error() string { return fmt.Sprintf("status %d: %s", e.Status, e.Body) }
+
+// Dial connects a client to a transport that is served at address.
+type Dial func(ctx context.Context, address string, topics []string, since string) (*Client, error)
+
+// Next waits for the next frame; heartbeats are passed over.
+func (c *Client) Next() (Frame, error) {
+	for {
+		f, err := c.next()
+		if err != nil {
+			return f, err
+		}
+		c.note(f)
+		if f.Type != protocol.TypePing {
+			return f, nil
+		}
+	}
+}
+
+// Close drops the connection, without a word.
+func (c *Client) Close() { c.close() }
+
+// note moves the cursor as a client of ours would. On an event stream, which
+// brings it whole, it must be the same.
+func (c *Client) note(f Frame) {
+	switch f.Type {
+	case protocol.TypeWelcome, protocol.TypeSubscribed:
+		for _, t := range f.Topics {
+			if t.Error == nil {
+				c.topics = append(c.topics, t.Topic)
+				c.cursors[t.Topic] = t.Cursor
+			}
+		}
+	case protocol.TypeMessage, protocol.TypeGap:
+		if f.Cursor != "" {
+			c.cursors[f.Topic] = f.Cursor
+		}
+	}
+	var known []string
+	for _, topic := range c.topics {
+		if cursor := c.cursors[topic]; cursor != "" {
+			known = append(known, cursor)
+		}
+	}
+	c.Cursor = push.JoinCursors(known)
+}
+
+func query(topics []string, since string) string {
+	q := url.Values{"topic": topics}
+	if since != "" {
+		q.Set("since", since)
+	}
+	return "?" + q.Encode()
+}
+
+// DialSSE opens an event stream.
+func DialSSE(ctx context.Context, address string, topics []string, since string) (*Client, error) {
+	return dialSSE(ctx, address+query(topics, since), "")
+}
+
+// DialLastEventID opens an event stream as an EventSource does that comes back.
+func DialLastEventID(ctx context.Context, address string, topics []string, since string) (*Client, error) {
+	return dialSSE(ctx, address+query(topics, ""), since)
+}
+
+func dialSSE(ctx context.Context, address, lastEventID string) (*Client, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("Accept", "text/event-stream")
+	if lastEventID != "" {
+		r.Header.Set("Last-Event-ID", lastEventID)
+	}
+	transport := &http.Transport{}
+	response, err := transport.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	stop := func() {
+		response.Body.Close()
+		transport.CloseIdleConnections()
+	}
+	if response.StatusCode != http.StatusOK {
+		body, _ := io.ReadAll(response.Body) // as much as there is
+		stop()
+		return nil, &StatusError{response.StatusCode, string(body), response.Header}
+	}
+	events := eventReader{lines: bufio.NewReader(response.Body)}
+	return &Client{next: events.next, close: stop, cursors: map[string]string{}}, nil
+}
+
+// eventReader reads an event stream. It is stricter than the standard: it knows
+// only what this server writes.
+type eventReader struct {
+	lines *bufio.Reader
+	id    string
+}
+
+func (r *eventReader) next() (Frame, error) {
+	var f Frame
+	var data string
+	for {
+		line, err := r.lines.ReadString('\n')
+		if err != nil {
+			return f, err
+		}
+		field, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ": ")
+		switch field {
+		case "":
+			if data == "" {
+				continue
+			}
+			f.EventID = r.id
+			if err := json.Unmarshal([]byte(data), &f); err != nil {
+				return f, err
+			}
+			return f, nil
+		case ":", "retry":
+		case "id":
+			r.id = value
+		case "event":
+			f.EventName = value
+		case "data":
+			data += value
+		default:
+			return f, fmt.Errorf("unknown field in line %q", line)
+		}
+	}
+}
+
+// DialWebSocket opens a WebSocket that only receives.
+func DialWebSocket(ctx context.Context, address string, topics []string, since string) (*Client, error) {
+	return dialWebSocket(ctx, address+query(topics, since), "")
+}
+
+// DialSubprotocol opens a WebSocket that speaks the protocol, and answers pings.
+func DialSubprotocol(ctx context.Context, address string, topics []string, since string) (*Client, error) {
+	return dialWebSocket(ctx, address+query(topics, since), protocol.Subprotocol)
+}
+
+func dialWebSocket(ctx context.Context, address, subprotocol string) (*Client, error) {
+	options := &websocket.DialOptions{}
+	if subprotocol != "" {
+		options.Subprotocols = []string{subprotocol}
+	}
+	transport := &http.Transport{}
+	options.HTTPClient = &http.Client{Transport: transport}
+	conn, response, err := websocket.Dial(ctx, address, options)
+	if err != nil {
+		transport.CloseIdleConnections()
+		if response != nil && response.StatusCode != http.StatusSwitchingProtocols {
+			body, _ := io.ReadAll(response.Body) // as much as there is
+			return nil, &StatusError{response.StatusCode, string(body), response.Header}
+		}
+		return nil, err
+	}
+	conn.SetReadLimit(-1)
+	next := func() (Frame, error) {
+		var f Frame
+		kind, data, err := conn.Read(ctx)
+		if err != nil {
+			return f, err
+		}
+		if kind != websocket.MessageText {
+			return f, fmt.Errorf("a frame of kind %v", kind)
+		}
+		if err := json.Unmarshal(data, &f); err != nil {
+			return f, err
+		}
+		if f.Type == protocol.TypePing {
+			err = conn.Write(ctx, websocket.MessageText, protocol.Pong())
+		}
+		return f, err
+	}
+	return &Client{next: next, close: func() { conn.CloseNow() }, cursors: map[string]string{}}, nil
+}

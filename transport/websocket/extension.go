@@ -1,0 +1,148 @@
+package websocket
+
+import (
+	"strconv"
+	"strings"
+)
+
+// extension is one element of Sec-WebSocket-Extensions (RFC 6455 section 9.1).
+type extension struct {
+	name   string
+	params []extensionParam
+}
+
+type extensionParam struct {
+	name, value string
+	hasValue    bool
+}
+
+// parseExtensions reads a whole Sec-WebSocket-Extensions list. It reports false
+// if the list isn't well-formed, in which case none of it counts.
+func parseExtensions(list string) (found []extension, ok bool) {
+	s := headerScanner{rest: list}
+	for {
+		for s.take(',') { // empty elements are allowed (RFC 9110 section 5.6.1)
+		}
+		if s.done() {
+			return found, true
+		}
+		var ext extension
+		if ext.name, ok = s.token(); !ok {
+			return nil, false
+		}
+		for s.take(';') {
+			var p extensionParam
+			if p.name, ok = s.token(); !ok {
+				return nil, false
+			}
+			if s.take('=') {
+				p.hasValue = true
+				if p.value, ok = s.tokenOrQuoted(); !ok {
+					return nil, false
+				}
+			}
+			ext.params = append(ext.params, p)
+		}
+		found = append(found, ext)
+		if s.done() {
+			return found, true
+		}
+		if !s.take(',') {
+			return nil, false
+		}
+	}
+}
+
+const (
+	deflateName = "permessage-deflate"
+
+	maxWindowBits = 15
+	minWindowBits = 8
+)
+
+// deflateParams is what both sides agreed on for permessage-deflate. The zero
+// value stands for no compression.
+type deflateParams struct {
+	on             bool
+	serverTakeover bool // our messages may refer to earlier ones
+	clientTakeover bool // the client's may
+	serverBits     int  // our window is 1<<serverBits bytes
+}
+
+// negotiateDeflate picks the first of the client's offers that the server can
+// keep, and returns it with the header value that accepts it: empty if there
+// is none.
+func negotiateDeflate(headers []string, mode CompressionMode) (deflateParams, string) {
+	if mode == CompressionOff {
+		return deflateParams{}, ""
+	}
+	offers, ok := parseExtensions(strings.Join(headers, ","))
+	if !ok {
+		return deflateParams{}, ""
+	}
+	for _, offer := range offers {
+		if offer.name != deflateName {
+			continue
+		}
+		if params, answer, ok := acceptDeflate(offer.params, mode); ok {
+			return params, answer
+		}
+	}
+	return deflateParams{}, ""
+}
+
+// acceptDeflate judges one offer by RFC 7692 section 7.1. An offer with a
+// parameter that is unknown, repeated or has a value it can't have is declined.
+func acceptDeflate(offer []extensionParam, mode CompressionMode) (_ deflateParams, answer string, ok bool) {
+	takeover := mode == CompressionContextTakeover
+	params := deflateParams{on: true, serverTakeover: takeover, clientTakeover: takeover, serverBits: maxWindowBits}
+	bitsAsked := false
+	seen := map[string]bool{}
+	for _, p := range offer {
+		if seen[p.name] {
+			return deflateParams{}, "", false
+		}
+		seen[p.name] = true
+		switch p.name {
+		case "server_no_context_takeover":
+			params.serverTakeover = false
+			ok = !p.hasValue
+		case "client_no_context_takeover":
+			params.clientTakeover = false
+			ok = !p.hasValue
+		case "server_max_window_bits":
+			bitsAsked = true
+			params.serverBits, ok = windowBits(p.value)
+		case "client_max_window_bits":
+			// A hint that the client can use a smaller window. Ours holds the
+			// largest there is, so the answer doesn't mention it.
+			_, ok = windowBits(p.value)
+			ok = ok || !p.hasValue
+		default:
+			ok = false
+		}
+		if !ok {
+			return deflateParams{}, "", false
+		}
+	}
+	answer = deflateName
+	if !params.serverTakeover {
+		answer += "; server_no_context_takeover"
+	}
+	if !params.clientTakeover {
+		answer += "; client_no_context_takeover"
+	}
+	if bitsAsked {
+		answer += "; server_max_window_bits=" + strconv.Itoa(params.serverBits)
+	}
+	return params, answer, true
+}
+
+// windowBits reads a window size: a number from 8 to 15, without leading zero.
+func windowBits(value string) (int, bool) {
+	n, err := strconv.Atoi(value)
+	if err != nil || n < minWindowBits || n > maxWindowBits || strconv.Itoa(n) != value {
+		return 0, false
+	}
+	return n, true
+}

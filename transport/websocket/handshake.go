@@ -1,0 +1,199 @@
+package websocket
+
+import (
+	"bufio"
+	"crypto/sha1"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+)
+
+// HandshakeError is why [Accept] refused a request. The client has been
+// answered with Status by then.
+type HandshakeError struct {
+	Status int    // HTTP status code
+	Reason string // for the client as well
+	Err    error  // the cause on this side, may be nil
+}
+
+func (e *HandshakeError) Error() string {
+	text := fmt.Sprintf("websocket: handshake refused with %d: %s", e.Status, e.Reason)
+	if e.Err != nil {
+		text += ": " + e.Err.Error()
+	}
+	return text
+}
+
+func (e *HandshakeError) Unwrap() error { return e.Err }
+
+const protocolVersion = "13"
+
+// Accept answers the opening handshake of RFC 6455 section 4.2 and returns the
+// connection. opts may be nil.
+//
+// Headers already set on w are part of the answer. The connection is taken over
+// through http.ResponseController, so that middleware which wraps w has to offer
+// either Hijack or Unwrap. From then on the connection depends neither on the
+// server's timeouts nor on the request's context, and the handler may return
+// while it is in use; the caller has to close it.
+//
+// A request that isn't acceptable has been answered when Accept returns the
+// error, a [*HandshakeError], which has the status: 400 for a handshake with a
+// mistake in it, HTTP/1.0 or a body; 403 for the wrong Origin; 405 for a method
+// other than GET; 426 for a request that isn't a WebSocket handshake, or one of
+// another version; 500 when the connection can't be taken over; 501 for HTTP/2.
+// Any other error means that the client was gone before it got the answer.
+func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn, error) {
+	o := opts.withDefaults()
+	if refusal := checkHandshake(r, &o); refusal != nil {
+		return nil, refuseHandshake(w, refusal)
+	}
+
+	netConn, buffered, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		reason := "the connection can't be taken over"
+		if errors.Is(err, http.ErrNotSupported) {
+			reason = "a middleware hides the connection (its ResponseWriter has no Hijack and no Unwrap)"
+		}
+		return nil, refuseHandshake(w, &HandshakeError{http.StatusInternalServerError, reason, err})
+	}
+
+	subprotocol := chooseSubprotocol(r.Header.Values("Sec-WebSocket-Protocol"), o.Subprotocols)
+	deflate, extensions := negotiateDeflate(r.Header.Values("Sec-WebSocket-Extensions"), o.Compression)
+	answer := w.Header().Clone()
+	if answer == nil {
+		answer = http.Header{}
+	}
+	for _, name := range []string{"Connection", "Content-Length", "Content-Type", "Transfer-Encoding", "Upgrade"} {
+		answer.Del(name)
+	}
+	setOrDelete(answer, "Sec-Websocket-Accept", acceptKey(r.Header.Get("Sec-WebSocket-Key")))
+	setOrDelete(answer, "Sec-Websocket-Protocol", subprotocol)
+	setOrDelete(answer, "Sec-Websocket-Extensions", extensions)
+
+	if err := writeSwitch(netConn, answer, o.WriteTimeout); err != nil {
+		netConn.Close()
+		return nil, fmt.Errorf("websocket: accept: %w", err)
+	}
+	tuneSocket(netConn, o.SendBuffer)
+	return newConn(netConn, takeBuffered(buffered.Reader), subprotocol, deflate, &o), nil
+}
+
+// checkHandshake returns why r can't become a WebSocket connection, or nil.
+func checkHandshake(r *http.Request, o *AcceptOptions) *HandshakeError {
+	bad := func(reason string) *HandshakeError {
+		return &HandshakeError{Status: http.StatusBadRequest, Reason: reason}
+	}
+	switch {
+	case r.ProtoMajor > 1:
+		return &HandshakeError{Status: http.StatusNotImplemented, Reason: "WebSocket needs HTTP/1.1, not " + r.Proto}
+	case r.Method != http.MethodGet:
+		return &HandshakeError{Status: http.StatusMethodNotAllowed, Reason: "a WebSocket handshake is a GET"}
+	case !r.ProtoAtLeast(1, 1):
+		return bad("WebSocket needs HTTP/1.1")
+	case !hasToken(r.Header.Values("Connection"), "upgrade"), !hasToken(r.Header.Values("Upgrade"), "websocket"):
+		return &HandshakeError{Status: http.StatusUpgradeRequired, Reason: "this address speaks WebSocket only"}
+	case r.ContentLength != 0:
+		return bad("a WebSocket handshake has no body")
+	}
+
+	if v := r.Header.Values("Sec-WebSocket-Version"); len(v) != 1 || v[0] != protocolVersion {
+		return &HandshakeError{Status: http.StatusUpgradeRequired, Reason: "WebSocket version 13 is needed"}
+	}
+	keys := r.Header.Values("Sec-WebSocket-Key")
+	if len(keys) != 1 {
+		return bad("exactly one Sec-WebSocket-Key is needed")
+	}
+	if key, err := base64.StdEncoding.DecodeString(keys[0]); err != nil || len(key) != 16 {
+		return bad("Sec-WebSocket-Key is not 16 bytes in base64")
+	}
+	if !o.Origins.Allow(r) {
+		return &HandshakeError{Status: http.StatusForbidden, Reason: "this origin may not connect"}
+	}
+	return nil
+}
+
+// refuseHandshake answers the request with the refusal, and returns it.
+func refuseHandshake(w http.ResponseWriter, refusal *HandshakeError) error {
+	switch refusal.Status {
+	case http.StatusUpgradeRequired:
+		w.Header().Set("Connection", "Upgrade")
+		w.Header().Set("Upgrade", "websocket")
+		w.Header().Set("Sec-Websocket-Version", protocolVersion)
+	case http.StatusMethodNotAllowed:
+		w.Header().Set("Allow", http.MethodGet)
+	case http.StatusBadRequest:
+		w.Header().Set("Connection", "close")
+	}
+	http.Error(w, refusal.Reason, refusal.Status)
+	return refusal
+}
+
+// acceptKey proves that the handshake was understood (RFC 6455 section 4.2.2).
+func acceptKey(key string) string {
+	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+	return base64.StdEncoding.EncodeToString(sum[:])
+}
+
+// chooseSubprotocol returns the first of ours that the client offers, or "".
+func chooseSubprotocol(offered, ours []string) string {
+	for _, candidate := range ours {
+		found := false
+		eachToken(offered, func(token string) bool {
+			found = token == candidate
+			return !found
+		})
+		if found {
+			return candidate
+		}
+	}
+	return ""
+}
+
+func setOrDelete(h http.Header, name, value string) {
+	h.Del(name)
+	if value != "" {
+		h.Set(name, value)
+	}
+}
+
+// writeSwitch sends the answer that ends HTTP on the connection.
+func writeSwitch(netConn net.Conn, header http.Header, timeout time.Duration) error {
+	// The server's own deadlines were for the request.
+	if err := netConn.SetDeadline(time.Time{}); err != nil {
+		return err
+	}
+	if timeout > 0 {
+		netConn.SetWriteDeadline(time.Now().Add(timeout))
+		defer netConn.SetWriteDeadline(time.Time{})
+	}
+	out := bufio.NewWriterSize(netConn, 1<<10)
+	out.WriteString("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n")
+	header.Write(out)
+	out.WriteString("\r\n")
+	return out.Flush()
+}
+
+// takeBuffered returns what the HTTP server had read beyond the request.
+func takeBuffered(r *bufio.Reader) []byte {
+	early, _ := r.Peek(r.Buffered())
+	return append([]byte(nil), early...)
+}
+
+// tuneSocket applies to TCP connections, also under TLS.
+func tuneSocket(netConn net.Conn, sendBuffer int) {
+	if wrapped, ok := netConn.(interface{ NetConn() net.Conn }); ok {
+		netConn = wrapped.NetConn()
+	}
+	tcp, ok := netConn.(*net.TCPConn)
+	if !ok {
+		return
+	}
+	tcp.SetNoDelay(true)
+	if sendBuffer > 0 {
+		tcp.SetWriteBuffer(sendBuffer)
+	}
+}

@@ -1,0 +1,108 @@
+package websocket
+
+import "math"
+
+var (
+	errTooBig  = &ProtocolError{StatusMessageTooBig, "message too big"}
+	errNotUTF8 = &ProtocolError{StatusInvalidData, "text not UTF-8"}
+	errCorrupt = &ProtocolError{StatusInvalidData, "corrupt compressed data"}
+)
+
+// inbox is the reading side's state. It is guarded by the connection's readLock.
+type inbox struct {
+	buf      []byte
+	from, to int    // what is buffered
+	pongs    []byte // encoded answers to pings, not yet sent
+
+	// The current frame.
+	remaining int64 // payload still to read
+	key       uint32
+	final     bool
+
+	// The current message.
+	open       bool
+	typ        MessageType
+	compressed bool
+	announced  int64 // payload of the frames so far
+	delivered  int64 // bytes after decompression
+	text       textChecker
+	inflater   *inflater      // from its first read
+	reader     *messageReader // who may read it, unless Read does
+
+	window []byte // what the client's compressor may refer to
+}
+
+// start fills the buffer with what came with the handshake.
+func (in *inbox) start(early []byte) {
+	in.buf = make([]byte, max(readBufferSize, len(early)))
+	in.to = copy(in.buf, early)
+}
+
+func (in *inbox) buffered() int { return in.to - in.from }
+
+// makeRoom makes the buffer fit for reading more. What has to be in it as a
+// whole, a header with a control frame's payload, is far below its size.
+func (in *inbox) makeRoom() {
+	switch {
+	case in.from == in.to:
+		in.from, in.to = 0, 0
+		if len(in.buf) > readBufferSize {
+			in.buf = make([]byte, readBufferSize)
+		}
+	case in.to == len(in.buf):
+		in.to = copy(in.buf, in.buf[in.from:in.to])
+		in.from = 0
+	}
+}
+
+// openMessage starts a message with its first frame.
+func (in *inbox) openMessage(h frameHeader, limit int64) error {
+	if h.op == opContinuation {
+		return protocolError("continuation of no message")
+	}
+	in.typ = MessageType(h.op)
+	in.compressed = h.rsv1
+	in.announced, in.delivered = 0, 0
+	in.text = textChecker{}
+	in.open = true
+	return in.openFrame(h, limit)
+}
+
+// openFragment goes on with the message's next frame.
+func (in *inbox) openFragment(h frameHeader, limit int64) error {
+	if h.op != opContinuation {
+		return protocolError("new message inside a message")
+	}
+	return in.openFrame(h, limit)
+}
+
+// openFrame refuses what is too big by its own account. limit is 0 for none.
+// Compressed data is judged by what comes out; but since some of it makes
+// nothing come out, what goes in is limited too, generously.
+func (in *inbox) openFrame(h frameHeader, limit int64) error {
+	switch {
+	case limit <= 0 || in.compressed && limit > math.MaxInt64/4:
+		limit = math.MaxInt64
+	case in.compressed:
+		limit = 2*limit + 1024
+	}
+	if h.length > limit-in.announced {
+		return errTooBig
+	}
+	in.announced += h.length
+	in.remaining, in.key, in.final = h.length, h.key, h.fin
+	return nil
+}
+
+// allRead reports whether nothing of an uncompressed message is left.
+func (in *inbox) allRead() bool { return !in.compressed && in.final && in.remaining == 0 }
+
+// endMessage forgets the current message, if there is one.
+func (in *inbox) endMessage() {
+	if in.inflater != nil {
+		in.inflater.give()
+		in.inflater = nil
+	}
+	in.open = false
+	in.reader = nil
+}

@@ -1,0 +1,106 @@
+package websocket
+
+import (
+	"time"
+
+	"github.com/tidewire/tidewire/push"
+)
+
+// CompressionMode says whether messages may be compressed by
+// permessage-deflate (RFC 7692). The client has to offer it as well.
+type CompressionMode int
+
+const (
+	// CompressionOff declines every offer. It is the default, since
+	// compression costs CPU for each message, and a secret compressed next to
+	// text of an attacker's choice can be guessed from the length.
+	CompressionOff CompressionMode = iota
+	// CompressionNoContextTakeover compresses each message on its own. A
+	// connection keeps no memory for it between messages.
+	CompressionNoContextTakeover
+	// CompressionContextTakeover lets a message refer to the messages before
+	// it, which pays for many small, similar ones. A connection keeps up to
+	// 40 KiB for each direction. A client may still ask for no takeover.
+	CompressionContextTakeover
+)
+
+// AcceptOptions configures [Accept]. The zero value is the default for
+// production. A duration or size that is negative means no limit.
+type AcceptOptions struct {
+	// Subprotocols are those that the server speaks, best first. The first one
+	// that the client offers is chosen; with none in common the connection has
+	// no subprotocol, and browsers then drop it if they had offered any.
+	Subprotocols []string
+
+	// Origins says which web pages may connect. Zero: those of the same host.
+	// Use push.AnyOrigin only for what anyone may see and do.
+	Origins push.Origins
+
+	// Compression is off by default.
+	Compression CompressionMode
+
+	// CompressionThreshold is the size in bytes of the smallest message that
+	// is compressed. Zero: 256.
+	CompressionThreshold int
+
+	// MaxMessage is the size in bytes of the largest message to accept, after
+	// decompression. A larger one ends the connection with
+	// StatusMessageTooBig before it has been received. Zero: 32 KiB.
+	MaxMessage int64
+
+	// WriteTimeout is how long the peer may take to accept each 128 KiB of what
+	// is written, before the connection is dropped. It is also how long a
+	// writer that has no context waits for its turn. Zero: 5 s.
+	WriteTimeout time.Duration
+
+	// CloseTimeout is how long the closing handshake may take, whoever starts
+	// it, until the connection is dropped. Zero: 5 s. It has to have an end, so
+	// a negative value means 5 s as well.
+	CloseTimeout time.Duration
+
+	// SendBuffer is the size in bytes to ask of the kernel for data on its way
+	// to the peer (SO_SNDBUF), for TCP and TLS connections. It bounds what one
+	// stalled peer holds. Zero: 64 KiB. Negative: the system decides.
+	SendBuffer int
+
+	// OnPing and OnPong, if set, are told of each ping and each pong received,
+	// by the goroutine that reads, before a ping is answered. They must not
+	// read from the connection or Close it, and not keep the payload, which is
+	// at most 125 bytes; WriteClose and CloseNow are fine. They serve to limit
+	// floods and to move a read deadline.
+	OnPing, OnPong func(c *Conn, payload []byte)
+}
+
+const (
+	defaultThreshold  = 256
+	defaultMaxMessage = 32 << 10
+	defaultTimeout    = 5 * time.Second
+	defaultSendBuffer = 64 << 10
+)
+
+// withDefaults returns a copy of o, which may be nil, in which zero values are
+// replaced by what they stand for, and "no limit" by zero.
+func (o *AcceptOptions) withDefaults() AcceptOptions {
+	var full AcceptOptions
+	if o != nil {
+		full = *o
+	}
+	full.CompressionThreshold = orDefault(full.CompressionThreshold, defaultThreshold)
+	full.MaxMessage = orDefault(full.MaxMessage, defaultMaxMessage)
+	full.WriteTimeout = orDefault(full.WriteTimeout, defaultTimeout)
+	full.SendBuffer = orDefault(full.SendBuffer, defaultSendBuffer)
+	if full.CloseTimeout <= 0 {
+		full.CloseTimeout = defaultTimeout
+	}
+	return full
+}
+
+func orDefault[T int | int64 | time.Duration](v, def T) T {
+	switch {
+	case v == 0:
+		return def
+	case v < 0:
+		return 0
+	}
+	return v
+}

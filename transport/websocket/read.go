@@ -1,0 +1,315 @@
+package websocket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+)
+
+// firstRead is how much Read allocates on the word of the peer. More is
+// allocated only as data arrives.
+const firstRead = 4 << 10
+
+// Read waits for the next message and returns it whole. The data belongs to the
+// caller.
+//
+// It fails with a [*CloseError] if the peer closed the connection, with a
+// [*ProtocolError] if it broke the protocol, sent text that isn't UTF-8 or a
+// message over MaxMessage, and with [io.ErrUnexpectedEOF] or the error of the
+// network if the connection broke; in all these cases the connection is closed.
+// When ctx ends or the read deadline passes, the connection is still open for
+// writing and for Close; a message of which a part had arrived is lost and with
+// it all further reading, else Read may be called again.
+func (c *Conn) Read(ctx context.Context) (MessageType, []byte, error) {
+	var data []byte
+	var typ MessageType
+	err := c.whileReading(ctx, func() (err error) {
+		if err = c.nextMessage(); err == nil {
+			typ = c.in.typ
+			data, err = c.readWhole()
+		}
+		return err
+	})
+	if err != nil {
+		return 0, nil, err
+	}
+	return typ, data, nil
+}
+
+// Reader waits for the next message and returns a reader for its data, as it
+// arrives: io.EOF is the end of the message. What is left unread of an earlier
+// message is skipped. ctx applies to the returned reader as well.
+//
+// Reader and the reader it returns fail like [Conn.Read]. Text is checked as it
+// passes, so that its reader never returns bytes that can't be UTF-8.
+func (c *Conn) Reader(ctx context.Context) (MessageType, io.Reader, error) {
+	r := &messageReader{conn: c, ctx: ctx}
+	var typ MessageType
+	err := c.whileReading(ctx, func() error {
+		if err := c.nextMessage(); err != nil {
+			return err
+		}
+		typ = c.in.typ
+		c.in.reader = r
+		return nil
+	})
+	if err != nil {
+		return 0, nil, err
+	}
+	return typ, r, nil
+}
+
+// messageReader reads one message, if it is still the current one.
+type messageReader struct {
+	conn *Conn
+	ctx  context.Context
+	err  error
+}
+
+func (r *messageReader) Read(p []byte) (n int, err error) {
+	if r.err != nil || len(p) == 0 {
+		return 0, r.err
+	}
+	r.err = r.conn.whileReading(r.ctx, func() (err error) {
+		if r.conn.in.reader != r {
+			return errOldReader
+		}
+		n, err = r.conn.readMessage(p)
+		return err
+	})
+	return n, r.err
+}
+
+var errOldReader = errors.New("the reader of an earlier message")
+
+// whileReading calls read as the one who reads, for no longer than ctx, and
+// deals with its failure. io.EOF is the end of a message and not a failure.
+func (c *Conn) whileReading(ctx context.Context, read func() error) error {
+	if err := c.acquire(ctx, c.readLock, 0); err != nil {
+		return fmt.Errorf("websocket: read: %w", err)
+	}
+	defer c.readLock.unlock()
+	if c.readErr != nil {
+		return c.readErr
+	}
+	release := c.readDeadline.bind(ctx, c.dropNow)
+	defer release()
+	err := read()
+	c.flushPongs()
+	if err == nil || err == io.EOF {
+		return err
+	}
+	return c.readFailed(ctx, err)
+}
+
+// readFailed does what an error asks for and returns it as the caller sees it.
+func (c *Conn) readFailed(ctx context.Context, err error) error {
+	var broken *ProtocolError
+	var closed *CloseError
+	switch {
+	case err == errOldReader:
+		return fmt.Errorf("websocket: read: %w", err)
+	case errors.As(err, &closed):
+	case errors.As(err, &broken):
+		payload, _ := closePayload(broken.Code, broken.Reason)
+		c.finish(payload, true)
+	case c.dropped.Load():
+		err = net.ErrClosed
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		if !c.in.open {
+			return fmt.Errorf("websocket: read: %w", err)
+		}
+	default:
+		c.drop(false)
+	}
+	c.in.endMessage()
+	c.readErr = fmt.Errorf("websocket: read: %w", err)
+	return c.readErr
+}
+
+// nextMessage skips what is left of the current message and waits for the first
+// frame of the next one. readLock is held, as for all that follows.
+func (c *Conn) nextMessage() error {
+	if c.in.open {
+		scratch := takeBuffer()
+		defer giveBuffer(scratch)
+		for c.in.open {
+			if _, err := c.readMessage(scratch[:]); err != nil && err != io.EOF {
+				return err
+			}
+		}
+	}
+	c.in.reader = nil
+	h, err := c.nextHeader()
+	if err != nil {
+		return err
+	}
+	return c.in.openMessage(h, c.opts.MaxMessage)
+}
+
+// readWhole reads the current message to its end.
+func (c *Conn) readWhole() ([]byte, error) {
+	in := &c.in
+	p := make([]byte, 0, min(in.remaining, firstRead))
+	for {
+		if len(p) == cap(p) && !in.allRead() {
+			size := max(2*cap(p), 512)
+			if in.final && !in.compressed {
+				size = int(min(int64(size), int64(len(p))+in.remaining))
+			}
+			p = append(make([]byte, 0, size), p...)
+		}
+		n, err := c.readMessage(p[len(p):cap(p)])
+		p = p[:len(p)+n]
+		if err == io.EOF {
+			return p, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
+// readMessage reads checked data of the current message. At its end it returns
+// io.EOF, and there is no current message any more.
+func (c *Conn) readMessage(p []byte) (n int, err error) {
+	in := &c.in
+	if in.compressed {
+		n, err = c.readInflated(p)
+	} else {
+		n, err = c.readPayload(p)
+	}
+	in.delivered += int64(n)
+	if limit := c.opts.MaxMessage; limit > 0 && in.delivered > limit {
+		return 0, errTooBig
+	}
+	if in.typ == Text && (!in.text.add(p[:n]) || err == io.EOF && !in.text.complete()) {
+		return 0, errNotUTF8
+	}
+	if err == io.EOF {
+		in.endMessage()
+	}
+	return n, err
+}
+
+// readPayload reads what the current message's frames carry, unmasked.
+func (c *Conn) readPayload(p []byte) (int, error) {
+	in := &c.in
+	for in.remaining == 0 {
+		if in.final {
+			return 0, io.EOF
+		}
+		h, err := c.nextHeader()
+		if err != nil {
+			return 0, err
+		}
+		if err := in.openFragment(h, c.opts.MaxMessage); err != nil {
+			return 0, err
+		}
+	}
+	if int64(len(p)) > in.remaining {
+		p = p[:in.remaining]
+	}
+	n, err := c.readRaw(p)
+	in.key = unmask(p[:n], in.key)
+	in.remaining -= int64(n)
+	return n, err
+}
+
+// readRaw reads bytes as they come from the network: straight into p when
+// nothing is buffered and p is large.
+func (c *Conn) readRaw(p []byte) (int, error) {
+	in := &c.in
+	if in.buffered() == 0 {
+		if len(p) >= readBufferSize {
+			c.flushPongs()
+			return networkRead(c.net, p)
+		}
+		if err := c.fill(); err != nil {
+			return 0, err
+		}
+	}
+	n := copy(p, in.buf[in.from:in.to])
+	in.from += n
+	return n, nil
+}
+
+// nextHeader waits for the header of a data frame. Control frames on the way
+// are dealt with; neither they nor headers are consumed before they are whole, so
+// that a wait can be given up and taken up again.
+func (c *Conn) nextHeader() (frameHeader, error) {
+	in := &c.in
+	for {
+		h, size, err := parseFrameHeader(in.buf[in.from:in.to], c.deflate.on)
+		if err != nil {
+			return h, err
+		}
+		if size > 0 && !h.op.isControl() {
+			in.from += size
+			return h, nil
+		}
+		whole := size + int(h.length)
+		if size == 0 || in.buffered() < whole {
+			if err := c.fill(); err != nil {
+				return h, err
+			}
+			continue
+		}
+		payload := in.buf[in.from+size : in.from+whole]
+		in.from += whole
+		unmask(payload, h.key)
+		if err := c.handleControl(h.op, payload); err != nil {
+			return h, err
+		}
+	}
+}
+
+// skipFrame drops the rest of the current frame and opens the next one.
+func (c *Conn) skipFrame() error {
+	in := &c.in
+	for in.remaining > 0 {
+		if in.buffered() == 0 {
+			if err := c.fill(); err != nil {
+				return err
+			}
+		}
+		n := min(int64(in.buffered()), in.remaining)
+		in.from += int(n)
+		in.remaining -= n
+	}
+	h, err := c.nextHeader()
+	in.remaining = h.length
+	return err
+}
+
+// fill waits for at least one more byte to buffer.
+func (c *Conn) fill() error {
+	c.flushPongs()
+	in := &c.in
+	in.makeRoom()
+	n, err := networkRead(c.net, in.buf[in.to:])
+	in.to += n
+	return err
+}
+
+// networkRead reads at least one byte or returns an error, which isn't io.EOF.
+func networkRead(r io.Reader, p []byte) (int, error) {
+	for range 100 {
+		n, err := r.Read(p)
+		switch {
+		case n > 0:
+			return n, nil // an error that comes along will come again
+		case err == io.EOF:
+			return 0, io.ErrUnexpectedEOF
+		case err != nil:
+			return 0, err
+		}
+	}
+	return 0, io.ErrNoProgress
+}

@@ -1,0 +1,179 @@
+package websocket
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/transport/protocol"
+)
+
+// Options configures a [Transport]. The zero value of each field is its
+// production default.
+type Options struct {
+	// Heartbeat is how often the server pings. Default 25 s.
+	Heartbeat time.Duration
+	// PongTimeout is how long the answer to a ping may take before the client
+	// counts as dead. Default 10 s.
+	PongTimeout time.Duration
+	// WriteTimeout is how long one write may take before the client counts as
+	// too slow. Default 5 s.
+	WriteTimeout time.Duration
+	// MaxFrame is the largest frame from a client, in bytes. Default 64 KiB. The
+	// data of a message in it is bounded by push.Options.MaxInbound besides.
+	MaxFrame int64
+}
+
+// Transport serves WebSockets for a hub: it puts the Tidewire protocol on top
+// of [Accept]. It is a [push.Publisher] for the clients connected to it.
+type Transport struct {
+	hub     *push.Hub
+	options Options
+	accept  AcceptOptions
+}
+
+var (
+	_ http.Handler   = (*Transport)(nil)
+	_ push.Publisher = (*Transport)(nil)
+	_ push.Format    = (*Transport)(nil)
+)
+
+// New makes the transport. It takes at most one Options.
+func New(hub *push.Hub, options ...Options) *Transport {
+	var o Options
+	if len(options) > 0 {
+		o = options[0]
+	}
+	o.Heartbeat = orDefault(o.Heartbeat, 25*time.Second)
+	o.PongTimeout = orDefault(o.PongTimeout, 10*time.Second)
+	o.MaxFrame = orDefault(o.MaxFrame, 64<<10)
+	t := &Transport{hub: hub, options: o}
+	t.accept = AcceptOptions{
+		Subprotocols: []string{protocol.Subprotocol},
+		Origins:      hub.Origins(),
+		MaxMessage:   o.MaxFrame,
+		WriteTimeout: o.WriteTimeout,
+		OnPong:       func(c *Conn, _ []byte) { t.alive(c) },
+	}
+	return t
+}
+
+// alive gives the client time until it has to answer the ping after the next.
+func (t *Transport) alive(c *Conn) {
+	_ = c.SetReadDeadline(time.Now().Add(t.options.Heartbeat + t.options.PongTimeout)) // a closed connection needs none
+}
+
+// Publish delivers a message to the clients of this transport that follow its
+// topic, at once and without storing it; see [push.Hub.Deliver].
+func (t *Transport) Publish(_ context.Context, m push.Message) (push.Receipt, error) {
+	return t.hub.Deliver(t, m)
+}
+
+// Message encodes a message as one text frame.
+func (t *Transport) Message(m *push.Message) *push.Frame {
+	cursor := ""
+	if !m.Position.IsZero() {
+		cursor = push.FormatCursor(m.Topic, m.Position)
+	}
+	return &push.Frame{Topic: m.Topic, Cursor: cursor, Bytes: AppendFrame(nil, Text, protocol.Message(m, cursor))}
+}
+
+// Gap encodes a gap as one text frame.
+func (t *Transport) Gap(g push.Gap) *push.Frame {
+	cursor := push.FormatCursor(g.Topic, g.Now)
+	return &push.Frame{Topic: g.Topic, Cursor: cursor, Bytes: AppendFrame(nil, Text, protocol.Gap(g, cursor))}
+}
+
+// Reconnect encodes the request to come back elsewhere.
+func (t *Transport) Reconnect(afterMS int) *push.Frame { return textFrame(protocol.Reconnect(afterMS)) }
+
+func textFrame(json []byte) *push.Frame {
+	return &push.Frame{Bytes: AppendFrame(nil, Text, json)}
+}
+
+// The heartbeats: one that a page can see, and one that every library answers.
+var (
+	visiblePing  = textFrame(protocol.Ping())
+	protocolPing = &push.Frame{Bytes: appendControl(nil, opPing, nil)}
+)
+
+// ServeHTTP accepts a WebSocket and returns; the session then lives until the
+// client leaves or the hub ends it. What can be wrong with the request is said
+// after the upgrade, because a page can't see the status of a failed one; but
+// foreign origins are refused with 403, and while the hub drains the status is
+// 503, so that a balancer can choose another instance.
+func (t *Transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if t.hub.Draining() {
+		protocol.WriteError(w, push.ErrDraining)
+		return
+	}
+	protocol.SetHeaders(w.Header())
+	accept := t.accept
+	c, err := Accept(w, r, &accept)
+	if err != nil {
+		return // it has been answered
+	}
+	identity, err := t.hub.Identify(r)
+	if err != nil {
+		turnAway(c, push.AsError(err))
+		return
+	}
+	follows, e := protocol.Follows(r, maxURLTopics)
+	if e == nil && c.Subprotocol() == "" && len(follows) == 0 {
+		e = push.Errorf(push.CodeBadRequest, "no topic is named, and without the subprotocol none can follow", nil)
+	}
+	if e != nil {
+		turnAway(c, e)
+		return
+	}
+	t.open(c, identity, follows)
+}
+
+// maxURLTopics is how many topics a URL may name.
+const maxURLTopics = 100
+
+// turnAway says why, and closes.
+func turnAway(c *Conn, e *push.Error) {
+	sayError(c, e)
+	_ = c.Close(StatusCode(e.Code.CloseCode()), e.Reason) // closed either way
+}
+
+func sayError(c *Conn, e *push.Error) {
+	_ = c.WriteFrames([][]byte{textFrame(protocol.Error(e)).Bytes}) // the close code says it too
+}
+
+// open begins the session of an accepted connection.
+func (t *Transport) open(c *Conn, identity push.Identity, follows []push.Follow) {
+	cl := &client{transport: t, conn: c, readerDone: make(chan struct{})}
+	cl.ctx, cl.cancel = context.WithCancel(context.Background())
+	beat := visiblePing
+	if c.Subprotocol() == "" {
+		beat = protocolPing
+	}
+	session, err := t.hub.Open(push.Client{
+		Identity:  identity,
+		Format:    t,
+		Conn:      cl,
+		Heartbeat: beat,
+		Interval:  t.options.Heartbeat,
+	})
+	if err != nil {
+		cl.cancel()
+		turnAway(c, push.AsError(err))
+		return
+	}
+	cl.session = session
+	t.alive(c)
+	go cl.read(follows) // End waits for it
+}
+
+// closeReason is what stands in the close frame. For a client that is to come
+// back it is the delay in milliseconds.
+func closeReason(e *push.Error) string {
+	if e.Code == push.CodeDraining {
+		return strconv.Itoa(int(push.ComeBack().Milliseconds()))
+	}
+	return e.Reason
+}

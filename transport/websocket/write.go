@@ -1,0 +1,188 @@
+package websocket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"time"
+)
+
+const (
+	// writeBufferSize is what is joined to one write call at most.
+	writeBufferSize = 16 << 10
+	// writeChunk is what the peer has WriteTimeout for.
+	writeChunk = 128 << 10
+)
+
+type writeBuffer = [writeBufferSize]byte
+
+var writeBuffers = sync.Pool{New: func() any { return new(writeBuffer) }}
+
+func takeBuffer() *writeBuffer  { return writeBuffers.Get().(*writeBuffer) }
+func giveBuffer(b *writeBuffer) { writeBuffers.Put(b) }
+
+var errMessageType = errors.New("a message is Text or Binary")
+
+// Write sends a message as a single frame, compressed if that was agreed on and
+// pays. It waits for its turn until ctx ends; when ctx ends or WriteTimeout
+// passes in the middle of the frame, the connection is dropped, because the
+// peer couldn't make sense of what would follow. data isn't kept. Text must be
+// valid UTF-8.
+func (c *Conn) Write(ctx context.Context, typ MessageType, data []byte) error {
+	err := c.beginMessage(ctx, typ, 0)
+	if err == nil {
+		err = c.writeMessage(ctx, typ, data)
+		c.messageLock.unlock()
+	}
+	if err != nil {
+		return fmt.Errorf("websocket: write: %w", err)
+	}
+	return nil
+}
+
+func (c *Conn) beginMessage(ctx context.Context, typ MessageType, timeout time.Duration) error {
+	if typ != Text && typ != Binary {
+		return errMessageType
+	}
+	return c.acquire(ctx, c.messageLock, timeout)
+}
+
+func (c *Conn) writeMessage(ctx context.Context, typ MessageType, data []byte) error {
+	first := bitFin | byte(typ)
+	if c.deflate.on && len(data) >= c.opts.CompressionThreshold {
+		d := takeDeflater(c.deflate.serverBits, c.sentWindow)
+		defer d.give()
+		d.write(data)
+		d.flush()
+		if len(d.out)-maxServerHeader < len(data) {
+			c.rememberSent(data)
+			return c.writeFrame(ctx, sealFrame(d.out, first|bitRSV1))
+		}
+	}
+
+	buf := takeBuffer()
+	defer giveBuffer(buf)
+	b := appendFrameHeader(buf[:0], first, len(data))
+	n := copy(buf[len(b):], data)
+	b = buf[:len(b)+n]
+	if n < len(data) {
+		return c.writeFrame(ctx, b, data[n:])
+	}
+	return c.writeFrame(ctx, b)
+}
+
+// rememberSent extends the window that later messages may refer to. messageLock
+// is held.
+func (c *Conn) rememberSent(data []byte) {
+	if c.deflate.serverTakeover {
+		c.sentWindow = slideWindow(c.sentWindow, data, 1<<c.deflate.serverBits)
+	}
+}
+
+// WriteFrames sends messages that [AppendFrame] has encoded. Each element holds
+// one or more whole messages and is sent as it is; it isn't changed and not kept,
+// so that many connections can share it. Small elements are joined to one write
+// call, a single one is written without copying. It waits at most WriteTimeout
+// for its turn, and then fails without having sent anything. When the peer
+// doesn't take the frames in WriteTimeout, the connection is dropped.
+func (c *Conn) WriteFrames(frames [][]byte) error {
+	err := c.acquire(context.Background(), c.messageLock, c.opts.WriteTimeout)
+	if err == nil {
+		err = c.writeFrame(context.Background(), frames...)
+		c.messageLock.unlock()
+	}
+	if err != nil {
+		return fmt.Errorf("websocket: write frames: %w", err)
+	}
+	return nil
+}
+
+// writeFrame writes whole frames, cut into parts anywhere, with nothing between
+// them.
+func (c *Conn) writeFrame(ctx context.Context, parts ...[]byte) error {
+	if err := c.acquire(ctx, c.frameLock, c.opts.WriteTimeout); err != nil {
+		return err
+	}
+	defer c.frameLock.unlock()
+	if c.closeSent {
+		return net.ErrClosed
+	}
+	release := c.writeDeadline.bind(ctx, c.dropNow)
+	err := c.writeParts(parts)
+	release()
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	return err
+}
+
+// writeParts joins what is small to as few write calls as possible.
+func (c *Conn) writeParts(parts [][]byte) error {
+	if len(parts) == 1 {
+		return c.writeBytes(parts[0])
+	}
+	buf := takeBuffer()
+	defer giveBuffer(buf)
+	joined := buf[:0]
+	for i, part := range parts {
+		if len(joined)+len(part) > len(buf) {
+			if err := c.writeBytes(joined); err != nil {
+				return err
+			}
+			joined = buf[:0]
+		}
+		if alone := i == len(parts)-1 || len(part) > len(buf)/2; alone && len(joined) == 0 {
+			if err := c.writeBytes(part); err != nil {
+				return err
+			}
+			continue
+		}
+		joined = append(joined, part...)
+	}
+	return c.writeBytes(joined)
+}
+
+// writeBytes writes p, and drops the connection when that fails. frameLock is
+// held.
+func (c *Conn) writeBytes(p []byte) error {
+	for len(p) > 0 {
+		if c.opts.WriteTimeout > 0 {
+			c.writeDeadline.move(time.Now().Add(c.opts.WriteTimeout))
+		}
+		n, err := c.net.Write(p[:min(len(p), writeChunk)])
+		if err != nil {
+			if c.dropped.Load() {
+				return net.ErrClosed
+			}
+			c.drop(false)
+			return err
+		}
+		p = p[n:]
+	}
+	return nil
+}
+
+// sealFrame turns b, whose first maxServerHeader bytes are room for a header,
+// into a frame.
+func sealFrame(b []byte, first byte) []byte {
+	var room [maxServerHeader]byte
+	header := appendFrameHeader(room[:0], first, len(b)-maxServerHeader)
+	start := maxServerHeader - len(header)
+	copy(b[start:], header)
+	return b[start:]
+}
+
+// Writer returns a writer for one message, which is sent in fragments as it
+// grows. No other message can be sent until the writer is closed, which has to
+// be done whatever happens, and which ends the message. Pings and the like pass
+// between the fragments. ctx applies to the writer as well: when it ends after a
+// part has been sent, the connection is dropped.
+func (c *Conn) Writer(ctx context.Context, typ MessageType) (io.WriteCloser, error) {
+	if err := c.beginMessage(ctx, typ, 0); err != nil {
+		return nil, fmt.Errorf("websocket: write: %w", err)
+	}
+	return &messageWriter{conn: c, ctx: ctx, first: byte(typ), buf: takeBuffer(), end: maxServerHeader}, nil
+}
