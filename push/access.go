@@ -100,9 +100,14 @@ func (h *Hub) Identify(r *http.Request) (Identity, error) {
 	}
 	return bounded(r.Context(), h, func(ctx context.Context) (Identity, error) {
 		id, err := h.options.Identify(r.WithContext(ctx))
+		if err == nil && !id.Expires.IsZero() && time.Until(id.Expires) <= -expiryGrace {
+			err = errExpired
+		}
 		return id, refusal(err, ErrUnauthenticated)
 	})
 }
+
+var errExpired = Errorf(CodeUnauthenticated, "the identity has expired", nil)
 
 // authorize asks Authorize; with none set everything is refused.
 func (h *Hub) authorize(ctx context.Context, a Access) error {

@@ -71,7 +71,7 @@ func (h *Hub) Open(c Client) (*Session, error) {
 	}
 	if !c.Identity.Expires.IsZero() {
 		s.expiry = time.AfterFunc(time.Until(c.Identity.Expires)+expiryGrace, func() {
-			s.Close(Errorf(CodeUnauthenticated, "the identity has expired", nil))
+			s.Close(errExpired)
 		})
 	}
 	return s, nil

@@ -64,7 +64,9 @@ var serverFrames = map[string]func() []byte{
 	"message_without_position": func() []byte {
 		return protocol.Message(message(func(m *push.Message) { m.Position, m.PreviousTag, m.Time = push.Position{}, 0, time.Time{} }), "")
 	},
-	"message_topic_proto": func() []byte { return protocol.Message(message(func(m *push.Message) { m.Topic = "__proto__" }), cursor) },
+	"message_topic_proto": func() []byte {
+		return protocol.Message(message(func(m *push.Message) { m.Topic = "__proto__" }), cursor)
+	},
 	"message_last_offset": func() []byte {
 		return protocol.Message(message(func(m *push.Message) { m.Offset = push.MaxOffset }), cursor)
 	},

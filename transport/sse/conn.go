@@ -72,7 +72,7 @@ func (c *conn) Write(frames []*push.Frame) error {
 // write writes one event, with the id of the whole stream. A stream of one topic
 // shares all bytes with others of the same topic.
 func (c *conn) write(f *push.Frame) error {
-	if f == heartbeat {
+	if f == heartbeat || len(c.cursors) == 0 {
 		_, err := c.w.Write(f.Bytes)
 		return err
 	}

@@ -16,7 +16,7 @@ import (
 func deflated(t testing.TB, data string) string {
 	t.Helper()
 	var out bytes.Buffer
-	w, err := flate.NewWriter(&out, flate.BestCompression)
+	w, err := flate.NewWriter(&out, flate.BestSpeed)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,7 +28,7 @@ func deflated(t testing.TB, data string) string {
 func TestReadCompressed(t *testing.T) {
 	hello := "\xf2\x48\xcd\xc9\xc9\x07\x00" // RFC 7692 section 7.2.3.1
 	limit := 1 << 20
-	bomb := deflated(t, strings.Repeat("\x00", 100<<20))
+	bomb := deflated(t, strings.Repeat("\x00", 16<<20))
 	tests := []struct {
 		name string
 		send []byte

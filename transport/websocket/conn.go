@@ -56,8 +56,8 @@ func newConn(netConn net.Conn, early []byte, subprotocol string, deflate deflate
 		frameLock:   newLock(),
 		done:        make(chan struct{}),
 	}
-	c.readDeadline.set = netConn.SetReadDeadline
-	c.writeDeadline.set = netConn.SetWriteDeadline
+	c.readDeadline.set, c.readDeadline.drop = netConn.SetReadDeadline, c.dropNow
+	c.writeDeadline.set, c.writeDeadline.drop = netConn.SetWriteDeadline, c.dropNow
 	c.in.start(early)
 	return c
 }

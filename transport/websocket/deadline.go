@@ -13,7 +13,8 @@ var longAgo = time.Unix(1, 0)
 // the time that was asked for, a context that ended, which outranks it, and
 // the closing of the connection, which lifts both because it has a timer.
 type deadline struct {
-	set func(time.Time) error // of the net.Conn, doesn't block
+	set  func(time.Time) error // of the net.Conn, doesn't block
+	drop func()                // closes the connection
 
 	mu      sync.Mutex
 	at      time.Time // zero: none
@@ -56,8 +57,8 @@ func (d *deadline) cut(by int) (closing bool) {
 }
 
 // bind makes the I/O fail once ctx ends, until release is called. If the
-// connection is closing by then, drop is called instead.
-func (d *deadline) bind(ctx context.Context, drop func()) (release func()) {
+// connection is closing by then, it is dropped instead.
+func (d *deadline) bind(ctx context.Context) (release func()) {
 	if ctx.Done() == nil {
 		return func() {}
 	}
@@ -65,7 +66,7 @@ func (d *deadline) bind(ctx context.Context, drop func()) (release func()) {
 	stop := context.AfterFunc(ctx, func() {
 		defer close(done)
 		if d.cut(1) {
-			drop()
+			d.drop()
 		}
 	})
 	return func() {

@@ -95,7 +95,7 @@ func (c *Conn) whileReading(ctx context.Context, read func() error) error {
 	if c.readErr != nil {
 		return c.readErr
 	}
-	release := c.readDeadline.bind(ctx, c.dropNow)
+	release := c.readDeadline.bind(ctx)
 	defer release()
 	err := read()
 	c.flushPongs()

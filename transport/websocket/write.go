@@ -110,7 +110,7 @@ func (c *Conn) writeFrame(ctx context.Context, parts ...[]byte) error {
 	if c.closeSent {
 		return net.ErrClosed
 	}
-	release := c.writeDeadline.bind(ctx, c.dropNow)
+	release := c.writeDeadline.bind(ctx)
 	err := c.writeParts(parts)
 	release()
 	if err != nil && ctx.Err() != nil {

@@ -1,0 +1,23 @@
+package sse_test
+
+import (
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/transport/sse"
+	"github.com/tidewire/tidewire/transport/transporttest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func newTransport(hub *push.Hub) transporttest.Transport { return sse.New(hub) }
+
+func TestTransportBySince(t *testing.T) {
+	transporttest.Run(t, transporttest.Harness{New: newTransport, Dial: transporttest.DialSSE})
+}
+
+func TestTransportByLastEventID(t *testing.T) {
+	transporttest.Run(t, transporttest.Harness{New: newTransport, Dial: transporttest.DialLastEventID})
+}

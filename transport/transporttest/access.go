@@ -1,0 +1,166 @@
+package transporttest
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/tidewire/tidewire/push"
+)
+
+// refusal is how a client sees that it is refused: by the status, by the answer
+// for each topic in the welcome, or by an error frame.
+func (s *site) refusal(topics []string) string {
+	s.t.Helper()
+	c, err := s.tryConnect(topics, "")
+	var status *StatusError
+	if errors.As(err, &status) {
+		return http.StatusText(status.Status)
+	}
+	if err != nil {
+		s.t.Fatalf("dial: %v", err)
+	}
+	defer c.Close()
+	f := s.next(c)
+	code := f.Code
+	for _, topic := range f.Topics {
+		if topic.Error == nil {
+			return "nothing"
+		}
+		code = topic.Error.Code
+	}
+	return http.StatusText(push.Code(code).HTTPStatus())
+}
+
+func (s *site) wantRefusal(topics []string, code push.Code) {
+	s.t.Helper()
+	if got, want := s.refusal(topics), http.StatusText(code.HTTPStatus()); got != want {
+		s.t.Errorf("refused with %q, want %q", got, want)
+	}
+	s.eventually("end of the session", func() bool { return s.hub.Stats().Sessions == 0 })
+}
+
+func only(topic string) push.Authorize {
+	return func(_ context.Context, a push.Access) error {
+		if a.Topic != topic {
+			return errors.New("a reason that stays here")
+		}
+		return nil
+	}
+}
+
+func testRefusedTopic(t *testing.T, h Harness) {
+	s := open(t, h, push.Options{Authorize: only("mine")})
+	c, err := s.tryConnect([]string{"yours", "mine"}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := s.next(c)
+	if len(f.Topics) != 2 || f.Topics[0].Error == nil || f.Topics[0].Error.Code != "forbidden" || f.Topics[1].Error != nil {
+		t.Fatalf("welcome is %+v", f)
+	}
+	s.publish("yours", "secret")
+	s.publish("mine", "1")
+	s.wantData(c, "1")
+}
+
+func testAllRefused(t *testing.T, h Harness) {
+	s := open(t, h, push.Options{Authorize: only("mine")})
+	s.wantRefusal([]string{"yours", "theirs"}, push.CodeForbidden)
+}
+
+func testUnauthenticated(t *testing.T, h Harness) {
+	s := open(t, h, push.Options{Identify: func(*http.Request) (push.Identity, error) {
+		return push.Identity{}, errors.New("a reason that stays here")
+	}})
+	s.wantRefusal([]string{"a"}, push.CodeUnauthenticated)
+}
+
+func testOrigin(t *testing.T, h Harness) {
+	asked := false
+	s := open(t, h, push.Options{
+		Origins: push.Origins{"https://friend.example"},
+		Identify: func(*http.Request) (push.Identity, error) {
+			asked = true
+			return push.Identity{}, nil
+		},
+	})
+	for _, origin := range []string{
+		"https://evil.example", "null", "https://friend.example.evil.example", "https://evilfriend.example",
+		"https://friend.example@evil.example", "http://friend.example", "https://friend.example:444", "http://[",
+	} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.address+"?topic=a", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Origin", origin)
+		r.Header.Set("Connection", "Upgrade")
+		r.Header.Set("Upgrade", "websocket")
+		r.Header.Set("Sec-WebSocket-Version", "13")
+		r.Header.Set("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")
+		response, err := http.DefaultTransport.RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		if response.StatusCode != http.StatusForbidden {
+			t.Errorf("%s: status %d", origin, response.StatusCode)
+		}
+	}
+	if asked {
+		t.Error("Identify was asked about a foreign page")
+	}
+}
+
+func testDraining(t *testing.T, h Harness) {
+	s := open(t, h, push.Options{})
+	if err := s.hub.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	_, err := s.tryConnect([]string{"a"}, "")
+	var status *StatusError
+	if !errors.As(err, &status) || status.Status != http.StatusServiceUnavailable || status.Header.Get("Retry-After") == "" {
+		t.Errorf("got %v", err)
+	}
+}
+
+func testSlowAuthorize(t *testing.T, h Harness) {
+	release := make(chan struct{})
+	defer close(release)
+	s := open(t, h, push.Options{
+		AccessTimeout: 10 * time.Millisecond,
+		Authorize: func(_ context.Context, a push.Access) error {
+			if a.Topic == "slow" {
+				<-release
+			}
+			return nil
+		},
+	})
+	s.connect([]string{"fast"}, "").Close()
+	s.wantRefusal([]string{"slow"}, push.CodeTimeout)
+}
+
+func testPanic(t *testing.T, h Harness) {
+	s := open(t, h, push.Options{Authorize: func(_ context.Context, a push.Access) error {
+		if a.Topic == "panic" {
+			panic("in the application")
+		}
+		return nil
+	}})
+	s.wantRefusal([]string{"panic"}, push.CodeInternal)
+	if n := s.hub.Stats().Panics; n != 1 {
+		t.Errorf("%d panics counted", n)
+	}
+	c := s.connect([]string{"a"}, "")
+	s.publish("a", "1")
+	s.wantData(c, "1")
+}
+
+func testExpiry(t *testing.T, h Harness) {
+	s := open(t, h, push.Options{Identify: func(*http.Request) (push.Identity, error) {
+		return push.Identity{User: "u", Expires: time.Now().Add(-time.Hour)}, nil
+	}})
+	s.wantRefusal([]string{"a"}, push.CodeUnauthenticated)
+}

@@ -1,0 +1,181 @@
+// Package transporttest is the suite that every transport must pass, and plain
+// clients for tests of what lies above. A transport's test hands it a
+// constructor and a way to connect:
+//
+//	func TestTransport(t *testing.T) {
+//		transporttest.Run(t, transporttest.Harness{
+//			New:  func(hub *push.Hub) transporttest.Transport { return sse.New(hub) },
+//			Dial: transporttest.DialSSE,
+//		})
+//	}
+package transporttest
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/tidewire/tidewire/broker/membroker"
+	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/transport/protocol"
+)
+
+// Transport is what the suite tests.
+type Transport interface {
+	http.Handler
+	push.Publisher
+}
+
+// Harness is what the suite needs of a transport.
+type Harness struct {
+	New  func(hub *push.Hub) Transport
+	Dial Dial
+}
+
+// Run runs the suite. Each test gets a hub and a server of its own.
+func Run(t *testing.T, h Harness) {
+	tests := []struct {
+		name string
+		run  func(*testing.T, Harness)
+	}{
+		{"WelcomeComesFirst", testWelcome},
+		{"MessagesArriveWhole", testParts},
+		{"ResumesAfterAnyEvent", testResume},
+		{"ResumesBeforeTheFirstMessage", testResumeFromWelcome},
+		{"TellsGaps", testGaps},
+		{"TopicNewToTheCursorStartsNow", testNewTopic},
+		{"RefusedTopicLeavesTheOthers", testRefusedTopic},
+		{"AllTopicsRefused", testAllRefused},
+		{"UnknownUserIsRefused", testUnauthenticated},
+		{"ForeignOriginIsRefused", testOrigin},
+		{"DrainingHubRefuses", testDraining},
+		{"SlowAuthorizeIsBounded", testSlowAuthorize},
+		{"PanicInAuthorizeIsContained", testPanic},
+		{"ExpiredIdentityIsRefused", testExpiry},
+		{"PublishesToItsOwnClientsOnly", testPublisher},
+		{"StalledReaderIsCutAlone", testStalledReader},
+		{"ShutdownSaysFarewell", testShutdown},
+		{"ShutdownCutsTheStalled", testShutdownStalled},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) { test.run(t, h) })
+	}
+}
+
+// site is a hub behind a server.
+type site struct {
+	t         *testing.T
+	hub       *push.Hub
+	transport Transport
+	address   string
+	dial      Dial
+}
+
+// open starts a site that ends with the test.
+func open(t *testing.T, h Harness, options push.Options) *site {
+	t.Helper()
+	return openOn(t, h, membroker.New(membroker.Options{MaxMessage: 1 << 20}), options)
+}
+
+func openOn(t *testing.T, h Harness, broker push.Broker, options push.Options) *site {
+	t.Helper()
+	if options.Authorize == nil {
+		options.Authorize = push.Anyone
+	}
+	if options.Logger == nil {
+		options.Logger = slog.New(slog.DiscardHandler)
+	}
+	s := &site{t: t, hub: push.New(broker, options), dial: h.Dial}
+	s.transport = h.New(s.hub)
+	server := httptest.NewServer(s.transport)
+	s.address = server.URL
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		if err := s.hub.Shutdown(ctx); err != nil {
+			t.Errorf("Shutdown: %v", err)
+		}
+		server.Close()
+	})
+	return s
+}
+
+// patience is how long the suite waits for what must come. It ends a broken
+// test; no test passes by it.
+const patience = 20 * time.Second
+
+// connect opens a client, which must be welcomed. It ends with the test.
+func (s *site) connect(topics []string, since string) *Client {
+	s.t.Helper()
+	c, err := s.tryConnect(topics, since)
+	if err != nil {
+		s.t.Fatalf("dial: %v", err)
+	}
+	if f := s.next(c); f.Type != protocol.TypeWelcome {
+		s.t.Fatalf("first frame is %+v", f)
+	}
+	return c
+}
+
+func (s *site) tryConnect(topics []string, since string) (*Client, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	s.t.Cleanup(cancel)
+	c, err := s.dial(ctx, s.address, topics, since)
+	if err == nil {
+		s.t.Cleanup(c.Close)
+	}
+	return c, err
+}
+
+func (s *site) next(c *Client) Frame {
+	s.t.Helper()
+	f, err := c.Next()
+	if err != nil {
+		s.t.Fatalf("Next: %v", err)
+	}
+	return f
+}
+
+// publish stores a message.
+func (s *site) publish(topic, data string) push.Receipt {
+	s.t.Helper()
+	receipt, err := s.hub.Publish(context.Background(), push.Message{Topic: topic, Data: []byte(data)})
+	if err != nil {
+		s.t.Fatalf("Publish: %v", err)
+	}
+	return receipt
+}
+
+// wantData fails unless the next frames are messages with these data.
+func (s *site) wantData(c *Client, want ...string) {
+	s.t.Helper()
+	for _, data := range want {
+		if f := s.next(c); f.Type != protocol.TypeMessage || f.Data != data {
+			s.t.Fatalf("got %+v, want the message %q", f, data)
+		}
+	}
+}
+
+// names gives n topics.
+func names(n int) []string {
+	topics := make([]string, n)
+	for i := range topics {
+		topics[i] = fmt.Sprintf("topic/%d", i)
+	}
+	return topics
+}
+
+// eventually waits until check holds.
+func (s *site) eventually(what string, check func() bool) {
+	s.t.Helper()
+	for deadline := time.Now().Add(patience); !check(); {
+		if time.Now().After(deadline) {
+			s.t.Fatalf("%s didn't happen in %v; stats %+v", what, patience, s.hub.Stats())
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
