@@ -115,8 +115,7 @@ func (c *Conn) answerClose(payload []byte) error {
 		return err
 	}
 	c.closeReceived.Store(true)
-	answer, _ := closePayload(closed.Code, "")
-	c.finish(answer, c.in.buffered() > 0) // nothing may follow a close frame, but it happens
+	c.finish(payload, c.in.buffered() > 0) // nothing may follow a close frame, but it happens
 	return closed
 }
 

@@ -175,11 +175,12 @@ func sealFrame(b []byte, first byte) []byte {
 	return b[start:]
 }
 
-// Writer returns a writer for one message, which is sent in fragments as it
-// grows. No other message can be sent until the writer is closed, which has to
-// be done whatever happens, and which ends the message. Pings and the like pass
-// between the fragments. ctx applies to the writer as well: when it ends after a
-// part has been sent, the connection is dropped.
+// Writer returns a writer for one message, which is sent in fragments of 16 KiB
+// as it grows. Closing the writer ends the message; no other can be sent until
+// then. Who can't complete the message doesn't close the writer but the
+// connection. Pings and the like pass between the fragments. ctx applies to the
+// writer as well: when it ends after a part has been sent, the connection is
+// dropped.
 func (c *Conn) Writer(ctx context.Context, typ MessageType) (io.WriteCloser, error) {
 	if err := c.beginMessage(ctx, typ, 0); err != nil {
 		return nil, fmt.Errorf("websocket: write: %w", err)
