@@ -1,0 +1,129 @@
+package push_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/tidewire/tidewire/push"
+)
+
+var somewhere = push.Position{Epoch: 0x9f8a6c21d0e4b735, Offset: 300, Tag: 0x01020304}
+
+func TestCursorRoundTrip(t *testing.T) {
+	tests := []push.Position{
+		somewhere,
+		{Epoch: 1, Offset: 0, Tag: 0},
+		{Epoch: 1<<64 - 1, Offset: push.MaxOffset, Tag: 1<<32 - 1},
+		{Epoch: 5, Offset: 127, Tag: 6},
+		{Epoch: 5, Offset: 128, Tag: 6},
+	}
+	var texts []string
+	for i, want := range tests {
+		topic := strings.Repeat("t", i+1)
+		text := push.FormatCursor(topic, want)
+		texts = append(texts, text)
+		c, err := push.ParseCursor(text)
+		if err != nil {
+			t.Fatalf("%q: %v", text, err)
+		}
+		if got, ok := c.Position(topic); !ok || got != want {
+			t.Errorf("%q: got %+v, %v; want %+v", text, got, ok, want)
+		}
+		if _, ok := c.Position("another"); ok {
+			t.Errorf("%q has a place in another topic", text)
+		}
+	}
+	joined, err := push.ParseCursor(push.JoinCursors(texts))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range tests {
+		if got, _ := joined.Position(strings.Repeat("t", i+1)); got != want {
+			t.Errorf("joined: got %+v, want %+v", got, want)
+		}
+	}
+	if joined.String() != push.JoinCursors(texts) {
+		t.Errorf("String gives %q", joined)
+	}
+}
+
+func TestCursorIsParsedStrictly(t *testing.T) {
+	good := push.FormatCursor("a", somewhere)
+	tests := map[string]string{
+		"garbage":          "garbage",
+		"other version":    "2" + good[1:],
+		"no version":       good[1:],
+		"cut off":          good[:len(good)-4],
+		"one more":         good + "A",
+		"padding":          good + "=",
+		"stray bits":       good[:len(good)-1] + "_",
+		"standard base64":  "1+/" + good[3:],
+		"empty part":       good + ".",
+		"two dots":         good + ".." + push.FormatCursor("b", somewhere),
+		"empty part first": "." + good,
+		"version alone in": good + ".1",
+		"topic twice":      good + "." + good,
+		"space":            good + " ",
+		"line break":       good[:5] + "\n" + good[5:],
+		"NUL":              good + "\x00",
+		"not UTF-8":        "\xff",
+		"no epoch":         push.FormatCursor("a", push.Position{Offset: 1, Tag: 2}),
+		"offset over 2^53": push.FormatCursor("a", push.Position{Epoch: 1, Offset: push.MaxOffset + 1}),
+		"largest uint64":   push.FormatCursor("a", push.Position{Epoch: 1, Offset: 1<<64 - 1}),
+		"over 2048 bytes":  strings.Repeat("1", push.MaxCursor+1),
+		"megabyte of dots": strings.Repeat(".", 1<<20),
+	}
+	for name, text := range tests {
+		t.Run(name, func(t *testing.T) {
+			if c, err := push.ParseCursor(text); !errors.Is(err, push.ErrBadRequest) {
+				t.Errorf("%q gave %+v, %v", text, c, err)
+			}
+		})
+	}
+}
+
+func TestCursorOfManyTopicsFits(t *testing.T) {
+	var texts []string
+	for i := range push.MaxCursorTopics {
+		texts = append(texts, push.FormatCursor(strings.Repeat("t", i+1), push.Position{Epoch: 1<<64 - 1, Offset: push.MaxOffset, Tag: 1<<32 - 1}))
+	}
+	text := push.JoinCursors(texts)
+	if len(text) > push.MaxCursor {
+		t.Errorf("%d topics take %d bytes", len(texts), len(text))
+	}
+	if _, err := push.ParseCursor(text); err != nil {
+		t.Error(err)
+	}
+}
+
+func FuzzParseCursor(f *testing.F) {
+	f.Add(push.FormatCursor("a", somewhere))
+	f.Add(push.FormatCursor("a", somewhere) + "." + push.FormatCursor("b", somewhere))
+	f.Add(push.EmptyCursor)
+	f.Add("")
+	f.Add("1AAAA")
+	f.Fuzz(func(t *testing.T, text string) {
+		c, err := push.ParseCursor(text)
+		if err != nil || text == "" {
+			return
+		}
+		if got := c.String(); got != text {
+			t.Errorf("%q is read and written as %q", text, got)
+		}
+	})
+}
+
+func FuzzCursorRoundTrip(f *testing.F) {
+	f.Add("topic", uint64(1), uint64(2), uint32(3))
+	f.Fuzz(func(t *testing.T, topic string, epoch, offset uint64, tag uint32) {
+		want := push.Position{Epoch: push.Epoch(epoch), Offset: offset, Tag: tag}
+		c, err := push.ParseCursor(push.FormatCursor(topic, want))
+		if valid := epoch != 0 && offset <= push.MaxOffset; valid != (err == nil) {
+			t.Fatalf("%+v: %v", want, err)
+		}
+		if got, _ := c.Position(topic); err == nil && got != want {
+			t.Errorf("got %+v, want %+v", got, want)
+		}
+	})
+}

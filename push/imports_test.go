@@ -1,0 +1,70 @@
+package push_test
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/tidewire/tidewire/"
+
+// rooms says what each package may import of ours, beside itself and what lies
+// below it. Everything may import push; nothing imports the examples.
+var rooms = map[string][]string{
+	"push":                    {},
+	"broker/membroker":        {"push"},
+	"broker/brokertest":       {"push"},
+	"middleware":              {"push"},
+	"transport/protocol":      {"push"},
+	"transport/websocket":     {"push", "transport/protocol"},
+	"transport/sse":           {"push", "transport/protocol"},
+	"transport/transporttest": {"push", "transport/protocol", "broker/membroker"},
+	"transport":               {"push", "transport/protocol", "transport/websocket", "transport/sse", "middleware", "js-client"},
+	"js-client":               {},
+}
+
+func goList(t *testing.T, args ...string) []string {
+	t.Helper()
+	out, err := exec.Command("go", append([]string{"list"}, args...)...).Output()
+	if err != nil {
+		t.Fatalf("go list %v: %v", args, err)
+	}
+	return strings.Fields(string(out))
+}
+
+func TestImportsPointOneWay(t *testing.T) {
+	packages := goList(t, "-e", "-f", "{{.ImportPath}}={{join .Imports \",\"}}", module+"...")
+	seen := map[string]bool{}
+	for _, line := range packages {
+		path, imports, _ := strings.Cut(line, "=")
+		room := strings.TrimPrefix(path, module)
+		if strings.HasPrefix(room, "examples/") {
+			continue
+		}
+		allowed, known := rooms[room]
+		if !known {
+			t.Errorf("%s is not in the table of rooms", room)
+		}
+		seen[room] = true
+		for imported := range strings.SplitSeq(imports, ",") {
+			if ours, ok := strings.CutPrefix(imported, module); ok && !slices.Contains(allowed, ours) {
+				t.Errorf("%s must not import %s", room, ours)
+			}
+		}
+	}
+	for room := range rooms {
+		if !seen[room] {
+			t.Errorf("there is no %s", room)
+		}
+	}
+}
+
+// TestPushPullsInNothing keeps the first import of every user small.
+func TestPushPullsInNothing(t *testing.T) {
+	for _, path := range goList(t, "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", module+"push") {
+		if path != module+"push" && path != "github.com/google/uuid" {
+			t.Errorf("push depends on %s", path)
+		}
+	}
+}

@@ -1,0 +1,57 @@
+package push_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/tidewire/tidewire/push"
+)
+
+func TestTopicNames(t *testing.T) {
+	good := []string{
+		"a", "orders/42", "a//b", "../x", "%2e%2e", "A", "ü", "u\u0308", "__proto__", "constructor", "日本", "a b", "😀",
+		strings.Repeat("t", 200), `<b>"&'`, ":", "#", "{1}",
+	}
+	for _, topic := range good {
+		if err := push.CheckTopic(topic); err != nil {
+			t.Errorf("%q: %v", topic, err)
+		}
+	}
+	bad := []string{
+		"", strings.Repeat("t", 201), strings.Repeat("t", 64<<10), "a\rb", "a\nb", "a\x00b", "a\tb", "a\x7fb", "a\u0085b",
+		"a\u200bb", "a\u202eb", "a\u2028b", "\ufeffa", "a\ufffdb", "a\xffb", "\xed\xa0\x80", "a\u00a0b", "a\ue000b",
+		" a", "a ", "a  b", " ", "*", "news.*", "h[ae]llo", "?", `a\b`,
+	}
+	for _, topic := range bad {
+		if err := push.CheckTopic(topic); !errors.Is(err, push.ErrBadRequest) {
+			t.Errorf("%q: %v", topic, err)
+		}
+	}
+}
+
+func TestPrepareGivesAnID(t *testing.T) {
+	a, b := push.Message{Topic: "a"}, push.Message{Topic: "a"}
+	for _, m := range []*push.Message{&a, &b} {
+		if err := m.Prepare(10); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(a.ID) != 36 || a.ID[14] != '7' || a.ID == b.ID {
+		t.Errorf("IDs %q and %q are not two UUIDv7", a.ID, b.ID)
+	}
+}
+
+func TestEpochText(t *testing.T) {
+	for _, e := range []push.Epoch{0, 1, 0x9f8a6c21d0e4b735, 1<<64 - 1} {
+		got, err := push.ParseEpoch(e.String())
+		if err != nil || got != e || len(e.String()) != 16 {
+			t.Errorf("%v: %v, %v", e, got, err)
+		}
+	}
+	for _, text := range []string{"", "1", "9F8A6C21D0E4B735", "9f8a6c21d0e4b7350", "+f8a6c21d0e4b735", "xf8a6c21d0e4b735"} {
+		if _, err := push.ParseEpoch(text); !errors.Is(err, push.ErrBadRequest) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
