@@ -2,7 +2,6 @@ package sse
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -63,10 +62,7 @@ func (c *conn) Write(frames []*push.Frame) error {
 			return err
 		}
 	}
-	if err := c.control.Flush(); err != nil {
-		return fmt.Errorf("sse: can't flush (does a middleware hide http.Flusher?): %w", err)
-	}
-	return nil
+	return c.control.Flush()
 }
 
 // write writes one event, with the id of the whole stream. A stream of one topic

@@ -71,6 +71,10 @@ func (t *Transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			protocol.HTTPError(push.Errorf(push.CodeBadRequest, "this is a text/event-stream", nil)))
 		return
 	}
+	if !canFlush(w) {
+		protocol.WriteError(w, push.Errorf(push.CodeInternal, "a middleware hides http.Flusher, so nothing can be streamed", nil))
+		return
+	}
 	identity, err := t.hub.Admit(r)
 	if err != nil {
 		protocol.WriteError(w, push.AsError(err))
@@ -139,6 +143,21 @@ func (t *Transport) stream(w http.ResponseWriter, r *http.Request, identity push
 // deadlineMargin is how long before a request's deadline the stream ends by
 // itself, cleanly.
 const deadlineMargin = 500 * time.Millisecond
+
+// canFlush reports whether w can send what was written at once, as
+// http.ResponseController would find out by doing it.
+func canFlush(w http.ResponseWriter) bool {
+	for {
+		switch wrapper := w.(type) {
+		case http.Flusher, interface{ FlushError() error }:
+			return true
+		case interface{ Unwrap() http.ResponseWriter }:
+			w = wrapper.Unwrap()
+		default:
+			return false
+		}
+	}
+}
 
 // accepts reports whether the client takes an event stream (RFC 9110 section
 // 12.5.1). No Accept header takes everything.

@@ -43,8 +43,8 @@ func (c *Conn) close(code StatusCode, reason string) error {
 	c.readDeadline.lift()
 	c.sendClose(payload) // nothing to do about a failure but to go on
 	err := c.awaitClose()
-	inTime := timer.Stop()
 	c.drop(true)
+	inTime := timer.Stop()
 	switch {
 	case invalid != nil:
 		return invalid
@@ -136,11 +136,21 @@ func (c *Conn) finish(payload []byte, sending bool) {
 	if tcp {
 		tcp = half.CloseWrite() == nil
 	}
-	for err := error(nil); err == nil && (tcp || sending) && !c.dropped.Load(); {
-		if !tcp || !sending {
-			c.net.SetReadDeadline(time.Now().Add(quietTime))
-		}
-		_, err = c.net.Read(c.in.buf)
+	if tcp || sending {
+		c.drain(tcp && sending)
 	}
 	c.drop(true)
+}
+
+// drain reads and forgets until the peer closes or, unless it is expected to send
+// all the time, is quiet.
+func (c *Conn) drain(busy bool) {
+	scratch := takeBuffer()
+	defer giveBuffer(scratch)
+	for err := error(nil); err == nil && !c.dropped.Load(); {
+		if !busy {
+			c.net.SetReadDeadline(time.Now().Add(quietTime))
+		}
+		_, err = c.net.Read(scratch[:])
+	}
 }

@@ -167,6 +167,18 @@ func TestWriteCloseBesideRead(t *testing.T) {
 	})
 }
 
+func TestNothingIsReadAfterCloseNow(t *testing.T) {
+	c, p := pipe(t, nil, deflateParams{})
+	go p.Write(join(fin(opText, "one"), fin(opText, "two")))
+	if _, data, err := c.Read(t.Context()); string(data) != "one" || err != nil {
+		t.Fatalf("%q, %v", data, err)
+	}
+	c.CloseNow()
+	_, _, err := c.Read(t.Context()) // though it is there
+	wantErr(t, err, net.ErrClosed)
+	wantErr(t, c.Close(1000, ""), net.ErrClosed)
+}
+
 // After a wait that was given up, the connection can still say why.
 func TestReadDeadlineThenClose(t *testing.T) {
 	for name, sent := range map[string][]byte{

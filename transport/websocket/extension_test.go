@@ -59,7 +59,7 @@ func TestNegotiateDeflate(t *testing.T) {
 
 func FuzzExtensions(f *testing.F) {
 	for _, s := range []string{
-		"permessage-deflate", "a; b=c; d=\"e\", f", `x; y="\z"`, ",,", "a;", "permessage-deflate; client_max_window_bits; server_max_window_bits=15",
+		"permessage-deflate", "a; b=c; d=\"e\", f", `x; y="\z"`, ",,", "a;", "0 0", "permessage-deflate; client_max_window_bits; server_max_window_bits=15",
 	} {
 		f.Add(s)
 	}

@@ -92,6 +92,9 @@ func (c *Conn) whileReading(ctx context.Context, read func() error) error {
 		return fmt.Errorf("websocket: read: %w", err)
 	}
 	defer c.readLock.unlock()
+	if c.readErr == nil && c.dropped.Load() {
+		c.readErr = fmt.Errorf("websocket: read: %w", net.ErrClosed)
+	}
 	if c.readErr != nil {
 		return c.readErr
 	}

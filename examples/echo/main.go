@@ -1,0 +1,120 @@
+// Command echo sends every WebSocket message back: a plain RFC 6455 server on
+// transport/websocket alone, for test suites, for measurements and to try out a
+// client.
+//
+//	go run ./examples/echo -deflate
+//
+// The echo is at /echo, open to any origin and to clients that send none. A page
+// at / talks to it and shows what happens.
+package main
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/tidewire/tidewire/examples/internal/serve"
+	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/transport/websocket"
+)
+
+//go:embed page
+var page embed.FS
+
+const (
+	headerTimeout = 5 * time.Second
+	idleTimeout   = 2 * time.Minute // for HTTP; an echo may be idle for ever
+	stopTimeout   = 10 * time.Second
+)
+
+type config struct {
+	addr       string
+	deflate    bool
+	takeover   bool
+	maxMessage int64
+}
+
+func main() { serve.Main(run) }
+
+func parse(args []string) (config, error) {
+	var c config
+	flags := flag.NewFlagSet("echo", flag.ExitOnError)
+	flags.StringVar(&c.addr, "addr", "127.0.0.1:8081", "`address` to listen on; port 0 takes a free one")
+	flags.BoolVar(&c.deflate, "deflate", false, "compress messages for clients that offer it, each on its own")
+	flags.BoolVar(&c.takeover, "takeover", false, "with -deflate, compress with regard to the messages before")
+	flags.Int64Var(&c.maxMessage, "max-message", 16<<20, "largest message to accept, in `bytes`; -1 for any")
+	_ = flags.Parse(args) // ExitOnError
+	if flags.NArg() > 0 {
+		return c, errors.New("echo takes flags only; see -help")
+	}
+	return c, nil
+}
+
+func (c config) options() *websocket.AcceptOptions {
+	opts := &websocket.AcceptOptions{Origins: push.AnyOrigin, MaxMessage: c.maxMessage}
+	switch {
+	case c.deflate && c.takeover:
+		opts.Compression = websocket.CompressionContextTakeover
+	case c.deflate:
+		opts.Compression = websocket.CompressionNoContextTakeover
+	}
+	return opts
+}
+
+// run serves until ctx ends. Then it closes every connection properly, which
+// takes no longer than the connections' CloseTimeout.
+func run(ctx context.Context, args []string, stdout io.Writer) error {
+	c, err := parse(args)
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", c.addr)
+	if err != nil {
+		return err
+	}
+	serving, stop := context.WithCancel(ctx) // ends also when serving fails
+	defer stop()
+	e := &echo{ctx: serving, opts: c.options()}
+	server := &http.Server{Handler: routes(e), ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	fmt.Fprintf(stdout, "echo listens on http://%s\n", listener.Addr())
+
+	var failed error
+	select {
+	case failed = <-served:
+	case <-ctx.Done():
+	}
+	stop()
+	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+	defer cancel()
+	stopped := server.Shutdown(limit)
+	if stopped != nil {
+		_ = server.Close() // its error is no news after the one before
+	}
+	if failed == nil {
+		<-served
+	}
+	e.connections.Wait() // Shutdown doesn't know them any more
+	return errors.Join(failed, stopped)
+}
+
+func routes(e *echo) http.Handler {
+	files, err := fs.Sub(page, "page")
+	if err != nil {
+		panic(err) // the name is a constant
+	}
+	r := chi.NewRouter()
+	r.Handle("/echo", e)
+	r.Handle("/*", serve.Page(files))
+	return r
+}

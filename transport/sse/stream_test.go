@@ -1,0 +1,222 @@
+package sse_test
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-chi/chi/v5/middleware"
+
+	"github.com/tidewire/tidewire/broker/membroker"
+	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/transport/sse"
+)
+
+func serve(t *testing.T, options sse.Options, wrap func(http.Handler) http.Handler) (*push.Hub, *httptest.Server) {
+	t.Helper()
+	hub := push.New(membroker.New(), push.Options{Authorize: push.Anyone})
+	handler := http.Handler(sse.New(hub, options))
+	if wrap != nil {
+		handler = wrap(handler)
+	}
+	server := httptest.NewUnstartedServer(handler)
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	t.Cleanup(func() {
+		if err := hub.Shutdown(context.Background()); err != nil {
+			t.Errorf("Shutdown: %v", err)
+		}
+		server.Close()
+	})
+	return hub, server
+}
+
+func get(t *testing.T, server *httptest.Server, method, query string, headers map[string]string) *http.Response {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, server.URL+"/"+query, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, value := range headers {
+		r.Header.Set(name, value)
+	}
+	response, err := server.Client().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { response.Body.Close() })
+	return response
+}
+
+// event reads the lines of one event.
+func event(t *testing.T, r *bufio.Reader) string {
+	t.Helper()
+	var lines strings.Builder
+	for {
+		line, err := r.ReadString('\n')
+		if err != nil {
+			t.Fatalf("after %q: %v", lines.String(), err)
+		}
+		if line == "\n" {
+			return lines.String()
+		}
+		lines.WriteString(line)
+	}
+}
+
+func TestStreamOverHTTP2(t *testing.T) {
+	hub, server := serve(t, sse.Options{}, nil)
+	response := get(t, server, http.MethodGet, "?topic=a", map[string]string{"Accept-Encoding": "br", "Range": "bytes=0-1"})
+	if response.ProtoMajor != 2 || response.StatusCode != http.StatusOK {
+		t.Fatalf("%s %s", response.Proto, response.Status)
+	}
+	for name, want := range map[string]string{
+		"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no",
+		"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Content-Encoding": "",
+	} {
+		if got := response.Header.Get(name); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+	lines := bufio.NewReader(response.Body)
+	welcome := event(t, lines)
+	if !strings.HasPrefix(welcome, "id: 1") || !strings.Contains(welcome, "\nretry: ") || !strings.Contains(welcome, "\nevent: tidewire.welcome\n") {
+		t.Errorf("welcome is %q", welcome)
+	}
+	receipt, err := hub.Publish(t.Context(), push.Message{Topic: "a", Event: "created", ID: "i", Data: []byte("hello\n")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cursor := push.FormatCursor("a", receipt.Position)
+	got := event(t, lines)
+	want := "id: " + cursor + "\nevent: created\ndata: {\"type\":\"message\",\"topic\":\"a\",\"id\":\"i\",\"event\":\"created\",\"data\":\"hello\\n\",\"cursor\":\"" +
+		cursor + "\",\"epoch\":\"" + receipt.Position.Epoch.String() + "\",\"offset\":1,\"time\":"
+	if !strings.HasPrefix(got, want) {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+}
+
+func TestStreamOfSeveralTopicsHasOneID(t *testing.T) {
+	hub, server := serve(t, sse.Options{}, nil)
+	response := get(t, server, http.MethodGet, "?topic=a&topic=b", nil)
+	lines := bufio.NewReader(response.Body)
+	event(t, lines)
+	at := map[string]string{}
+	for _, topic := range []string{"a", "b"} {
+		cursor, err := hub.Cursor(t.Context(), topic)
+		if err != nil {
+			t.Fatal(err)
+		}
+		at[topic] = cursor
+	}
+	for _, topic := range []string{"b", "a", "b"} {
+		receipt, err := hub.Publish(t.Context(), push.Message{Topic: topic, Data: []byte("x")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		at[topic] = push.FormatCursor(topic, receipt.Position)
+		if got, want := event(t, lines), "id: "+at["a"]+"."+at["b"]+"\ndata: "; !strings.HasPrefix(got, want) {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+func TestHeartbeatIsAComment(t *testing.T) {
+	_, server := serve(t, sse.Options{Heartbeat: time.Millisecond}, nil)
+	lines := bufio.NewReader(get(t, server, http.MethodGet, "?topic=a", nil).Body)
+	event(t, lines)
+	for range 3 {
+		if got := event(t, lines); got != ":\n" {
+			t.Fatalf("got %q", got)
+		}
+	}
+}
+
+func TestBadRequests(t *testing.T) {
+	_, server := serve(t, sse.Options{}, nil)
+	tests := []struct {
+		name, method, query string
+		headers             map[string]string
+		want                int
+	}{
+		{"POST", http.MethodPost, "?topic=a", nil, 405},
+		{"other Accept", http.MethodGet, "?topic=a", map[string]string{"Accept": "application/json"}, 406},
+		{"zero quality", http.MethodGet, "?topic=a", map[string]string{"Accept": "text/event-stream;q=0"}, 406},
+		{"some Accept", http.MethodHead, "?topic=a", map[string]string{"Accept": "text/html, text/event-stream;q=0.5"}, 200},
+		{"any Accept", http.MethodHead, "?topic=a", map[string]string{"Accept": "*/*"}, 200},
+		{"no topic", http.MethodGet, "", nil, 400},
+		{"empty topic", http.MethodGet, "?topic=", nil, 400},
+		{"topic twice", http.MethodGet, "?topic=a&topic=a", nil, 400},
+		{"bad topic", http.MethodGet, "?topic=a%00", nil, 400},
+		{"bad escape", http.MethodGet, "?topic=%zz", nil, 400},
+		{"51 topics", http.MethodGet, "?topic=t" + strings.Join(strings.Split(strings.Repeat("x", 51), ""), "&topic=t") + "1", nil, 400},
+		{"10,000 topics", http.MethodGet, "?" + strings.Repeat("topic=a&", 5000), nil, 400},
+		{"64 kB", http.MethodGet, "?topic=" + strings.Repeat("a", 64<<10), nil, 400},
+		{"long cursor", http.MethodGet, "?topic=a&since=" + strings.Repeat("x", 4097), nil, 400},
+		{"long Last-Event-ID", http.MethodGet, "?topic=a", map[string]string{"Last-Event-ID": strings.Repeat("x", 4097)}, 400},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			response := get(t, server, test.method, test.query, test.headers)
+			if response.StatusCode != test.want {
+				t.Errorf("status %d, want %d", response.StatusCode, test.want)
+			}
+		})
+	}
+}
+
+func TestLastEventIDWinsOverSince(t *testing.T) {
+	hub, server := serve(t, sse.Options{}, nil)
+	var cursors []string
+	for _, data := range []string{"1", "2", "3"} {
+		receipt, err := hub.Publish(t.Context(), push.Message{Topic: "a", Data: []byte(data)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		cursors = append(cursors, push.FormatCursor("a", receipt.Position))
+	}
+	lines := bufio.NewReader(get(t, server, http.MethodGet, "?topic=a&since="+cursors[0], map[string]string{"Last-Event-ID": cursors[1]}).Body)
+	event(t, lines)
+	if got := event(t, lines); !strings.Contains(got, `"data":"3"`) {
+		t.Errorf("got %q", got)
+	}
+}
+
+// TestStreamEndsBeforeTheRequestsDeadline has a middleware that gives each
+// request a deadline, as chi's Timeout does: the stream must end by itself, whole.
+func TestStreamEndsBeforeTheRequestsDeadline(t *testing.T) {
+	hub, server := serve(t, sse.Options{}, middleware.Timeout(700*time.Millisecond))
+	response := get(t, server, http.MethodGet, "?topic=a", nil)
+	if _, err := hub.Publish(t.Context(), push.Message{Topic: "a", Data: []byte("1")}); err != nil {
+		t.Fatal(err)
+	}
+	all, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatalf("the stream was cut: %v", err)
+	}
+	if got := string(all); !strings.Contains(got, "event: tidewire.reconnect\n") || !strings.HasSuffix(got, "\n\n") {
+		t.Errorf("the stream ends with %q", got)
+	}
+}
+
+// hidden is a response writer of a middleware that knows nothing of flushing.
+type hidden struct{ http.ResponseWriter }
+
+func TestMiddlewareThatHidesFlush(t *testing.T) {
+	_, server := serve(t, sse.Options{}, func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { next.ServeHTTP(hidden{w}, r) })
+	})
+	response := get(t, server, http.MethodGet, "?topic=a", nil)
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if response.StatusCode != http.StatusInternalServerError || !strings.Contains(string(body), "http.Flusher") {
+		t.Errorf("%d %s", response.StatusCode, body)
+	}
+}
