@@ -55,10 +55,14 @@ func New(hub *push.Hub, options ...Options) *Transport {
 		Origins:      hub.Origins(),
 		MaxMessage:   o.MaxFrame,
 		WriteTimeout: o.WriteTimeout,
+		CloseTimeout: closeTimeout,
 		OnPong:       func(c *Conn, _ []byte) { t.alive(c) },
 	}
 	return t
 }
+
+// closeTimeout is how long a client may take to answer a close frame.
+const closeTimeout = 2 * time.Second
 
 // alive gives the client time until it has to answer the ping after the next.
 func (t *Transport) alive(c *Conn) {

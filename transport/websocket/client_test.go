@@ -1,0 +1,250 @@
+package websocket_test
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"github.com/tidewire/tidewire/broker/membroker"
+	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/transport/protocol"
+	ours "github.com/tidewire/tidewire/transport/websocket"
+)
+
+// talk is a connection in the subprotocol, written and read as text.
+type talk struct {
+	t    *testing.T
+	hub  *push.Hub
+	conn *websocket.Conn
+}
+
+func newTalk(t *testing.T, options push.Options, query string, subprotocols ...string) *talk {
+	t.Helper()
+	if options.Authorize == nil {
+		options.Authorize = push.Anyone
+	}
+	hub := push.New(membroker.New(), options)
+	server := httptest.NewServer(ours.New(hub, ours.Options{MaxFrame: 4096}))
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	transport := &http.Transport{}
+	conn, _, err := websocket.Dial(ctx, server.URL+query, &websocket.DialOptions{
+		Subprotocols: subprotocols, HTTPClient: &http.Client{Transport: transport},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		conn.CloseNow()
+		if err := hub.Shutdown(ctx); err != nil {
+			t.Errorf("Shutdown: %v", err)
+		}
+		cancel()
+		transport.CloseIdleConnections()
+		server.Close()
+	})
+	return &talk{t, hub, conn}
+}
+
+func (c *talk) say(frame string) {
+	c.t.Helper()
+	if err := c.conn.Write(context.Background(), websocket.MessageText, []byte(frame)); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// hear fails unless the next frame begins with one of these words.
+func (c *talk) hear(want string) string {
+	c.t.Helper()
+	_, data, err := c.conn.Read(context.Background())
+	if err != nil {
+		c.t.Fatalf("waiting for %s: %v", want, err)
+	}
+	if !strings.HasPrefix(string(data), want) {
+		c.t.Fatalf("got  %s\nwant %s", data, want)
+	}
+	return string(data)
+}
+
+// end fails unless the connection ends with this close code, after any frames.
+func (c *talk) end(want websocket.StatusCode) {
+	c.t.Helper()
+	for {
+		_, _, err := c.conn.Read(context.Background())
+		if err == nil {
+			continue
+		}
+		if got := websocket.CloseStatus(err); got != want {
+			c.t.Errorf("ended with %d (%v), want %d", got, err, want)
+		}
+		return
+	}
+}
+
+func (c *talk) publish(topic, data string) {
+	c.t.Helper()
+	if _, err := c.hub.Publish(context.Background(), push.Message{Topic: topic, Data: []byte(data)}); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+func TestConversation(t *testing.T) {
+	c := newTalk(t, push.Options{
+		Authorize: func(_ context.Context, a push.Access) error {
+			if a.Topic == "secret" {
+				return push.ErrForbidden
+			}
+			return nil
+		},
+		Receive: func(_ context.Context, in push.Inbound) (push.Reply, error) {
+			return push.Reply{Data: append([]byte(in.ID+" "), in.Data...)}, nil
+		},
+	}, "", protocol.Subprotocol)
+	c.hear(`{"type":"welcome","protocol":"tidewire.v1","session":"`)
+	c.say(`{"type":"subscribe","id":1,"topics":[{"topic":"a"},{"topic":"secret"}]}`)
+	answer := c.hear(`{"type":"subscribed","id":1,"topics":[{"topic":"a","from":"now","cursor":"1`)
+	if !strings.HasSuffix(answer, `{"topic":"secret","error":{"code":"forbidden","reason":"forbidden","retry":"never"}}]}`) {
+		t.Errorf("answer is %s", answer)
+	}
+	c.publish("a", "1")
+	c.hear(`{"type":"message","topic":"a"`)
+	c.say(`{"type":"subscribe","id":2,"topics":[{"topic":"a"}]}`)
+	c.hear(`{"type":"subscribed","id":2,"topics":[{"topic":"a","from":"cursor"}]}`)
+	c.say(`{"type":"send","id":3,"topic":"a","message":"m","data":"hello"}`)
+	c.hear(`{"type":"reply","id":3,"data":"m hello"}`)
+	c.say(`{"type":"send","id":4,"topic":"secret","data":"hello"}`)
+	c.hear(`{"type":"error","id":4,"code":"forbidden"`)
+	c.say(`{"type":"ping"}`)
+	c.hear(`{"type":"pong"}`)
+	c.say(`{"type":"pong"}`)
+	c.say(`{"type":"unsubscribe","id":5,"topics":["a","nobody"]}`)
+	c.hear(`{"type":"unsubscribed","id":5,"topics":["a","nobody"]}`)
+	c.publish("a", "2")
+	c.say(`{"type":"subscribe","id":6,"topics":[{"topic":"a","since":"garbage"}]}`)
+	c.hear(`{"type":"subscribed","id":6,"topics":[{"topic":"a","from":"cursor"}]}`)
+	c.hear(`{"type":"gap","topic":"a","reason":"unknown_cursor","now":`)
+}
+
+func TestBrokenFramesEndTheConnection(t *testing.T) {
+	tests := []struct {
+		name string
+		say  func(*talk)
+		want websocket.StatusCode
+	}{
+		{"not JSON", func(c *talk) { c.say("hello") }, 4400},
+		{"key twice", func(c *talk) { c.say(`{"type":"ping","type":"ping"}`) }, 4400},
+		{"server-only type", func(c *talk) { c.say(`{"type":"message"}`) }, 4400},
+		{"too large", func(c *talk) { c.say(`{"type":"` + strings.Repeat("x", 4096) + `"}`) }, 1009},
+		{"binary", func(c *talk) {
+			if err := c.conn.Write(context.Background(), websocket.MessageBinary, []byte(`{"type":"ping"}`)); err != nil {
+				c.t.Fatal(err)
+			}
+		}, 1003},
+		{"ten that can't be understood", func(c *talk) {
+			for range 9 {
+				c.say(`{"type":"dance","id":7}`)
+				c.hear(`{"type":"error","id":7,"code":"bad_request"`)
+			}
+			c.say(`{"type":"dance","id":7}`)
+		}, 4400},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			c := newTalk(t, push.Options{}, "", protocol.Subprotocol)
+			c.hear(`{"type":"welcome"`)
+			test.say(c)
+			c.end(test.want)
+		})
+	}
+}
+
+func TestWithoutSubprotocol(t *testing.T) {
+	t.Run("is receive-only", func(t *testing.T) {
+		c := newTalk(t, push.Options{}, "?topic=a")
+		c.hear(`{"type":"welcome"`)
+		c.publish("a", "1")
+		c.hear(`{"type":"message"`)
+		c.say(`{"type":"ping"}`)
+		c.end(1003)
+	})
+	t.Run("needs a topic", func(t *testing.T) {
+		c := newTalk(t, push.Options{}, "")
+		c.hear(`{"type":"error","code":"bad_request"`)
+		c.end(4400)
+	})
+	t.Run("ends if no topic is left", func(t *testing.T) {
+		c := newTalk(t, push.Options{Authorize: func(context.Context, push.Access) error { return push.ErrForbidden }}, "?topic=a")
+		c.hear(`{"type":"welcome"`)
+		c.hear(`{"type":"error","code":"forbidden"`)
+		c.end(4403)
+	})
+	t.Run("other subprotocols are not chosen", func(t *testing.T) {
+		c := newTalk(t, push.Options{}, "?topic=a", "chat.v1")
+		if got := c.conn.Subprotocol(); got != "" {
+			t.Errorf("chose %q", got)
+		}
+	})
+}
+
+func TestIdentityIsRefusedAfterTheUpgrade(t *testing.T) {
+	c := newTalk(t, push.Options{Identify: func(*http.Request) (push.Identity, error) {
+		return push.Identity{}, push.ErrUnauthenticated
+	}}, "", protocol.Subprotocol)
+	c.hear(`{"type":"error","code":"unauthenticated"`)
+	c.end(4401)
+}
+
+// TestSilentClientIsDropped has clients that don't answer pings; those that do
+// stay.
+func TestSilentClientIsDropped(t *testing.T) {
+	for _, subprotocol := range []string{"", protocol.Subprotocol} {
+		t.Run(subprotocol, func(t *testing.T) {
+			hub := push.New(membroker.New(), push.Options{Authorize: push.Anyone})
+			server := httptest.NewServer(ours.New(hub, ours.Options{Heartbeat: 20 * time.Millisecond, PongTimeout: 200 * time.Millisecond}))
+			defer server.Close()
+			ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+			defer cancel()
+			transport := &http.Transport{}
+			defer transport.CloseIdleConnections()
+			dial := func() *websocket.Conn {
+				conn, _, err := websocket.Dial(ctx, server.URL+"?topic=a", &websocket.DialOptions{
+					Subprotocols: []string{subprotocol}, HTTPClient: &http.Client{Transport: transport},
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				return conn
+			}
+			silent, alive := dial(), dial()
+			defer silent.CloseNow()
+			defer alive.CloseNow()
+			go func() {
+				for {
+					_, data, err := alive.Read(ctx)
+					if err != nil {
+						return
+					}
+					if string(data) == `{"type":"ping"}` {
+						_ = alive.Write(ctx, websocket.MessageText, protocol.Pong()) // Read tells
+					}
+				}
+			}()
+			for hub.Stats().Closed[push.CodeTimeout] == 0 {
+				if ctx.Err() != nil {
+					t.Fatalf("the silent client is still there: %+v", hub.Stats())
+				}
+				time.Sleep(10 * time.Millisecond)
+			}
+			if stats := hub.Stats(); stats.Sessions != 1 || stats.Closed[push.CodeTimeout] != 1 {
+				t.Errorf("stats %+v", stats)
+			}
+			if err := hub.Shutdown(ctx); err != nil {
+				t.Errorf("Shutdown: %v", err)
+			}
+		})
+	}
+}
