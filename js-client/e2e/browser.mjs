@@ -1,0 +1,86 @@
+// One Chromium for a test file.
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import puppeteer from "puppeteer-core";
+
+/** Launches Chromium with a fresh profile. */
+export async function launch() {
+  const profile = mkdtempSync(join(tmpdir(), "tidewire-chromium-"));
+  const browser = await puppeteer.launch({
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    headless: true,
+    userDataDir: profile,
+    args: [
+      "--no-sandbox", // the tests may run as root
+      "--disable-gpu",
+      "--disable-quic",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+    ],
+  });
+  return {
+    browser,
+    async close() {
+      await browser.close();
+      rmSync(profile, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Opens a page whose script errors fail the test, by `page.failures`. */
+export async function openPage(browser, url, { context } = {}) {
+  const page = await (context ?? browser).newPage();
+  page.failures = [];
+  page.on("pageerror", (error) => page.failures.push(String(error)));
+  await page.goto(url);
+  return page;
+}
+
+/** Waits until `check`, which runs here, gives something true. */
+export async function until(what, check, timeout = 15_000) {
+  for (const end = Date.now() + timeout; ; ) {
+    const found = await check();
+    if (found) return found;
+    if (Date.now() > end) throw new Error(`not in ${timeout} ms: ${what}`);
+    await new Promise((done) => setTimeout(done, 20));
+  }
+}
+
+/**
+ * Makes the page follow topics with the client that the server has in it. What happens is gathered in the page, and read
+ * by `seen`.
+ */
+export async function follow(page, topics, { base = "/push", options = {}, since } = {}) {
+  await page.evaluate(
+    async (topics, base, options, since) => {
+      const { connect } = await import(`${base}/client.mjs`);
+      window.log = [];
+      window.states = [];
+      window.push = connect(base, options);
+      push.onStatus((status) => states.push([status.state, status.transport, status.error?.code]));
+      const subscriptions = topics.map((topic) =>
+        push.subscribe(
+          topic,
+          {
+            message: (m) => log.push({ topic, data: m.data, offset: m.offset, epoch: m.epoch, via: push.status.transport }),
+            gap: (g) => log.push({ topic, gap: g.reason, last: g.last?.offset, now: g.now?.offset }),
+            error: (e) => log.push({ topic, error: e.code }),
+          },
+          { since },
+        ),
+      );
+      await Promise.all(subscriptions.map((s) => s.ready));
+      window.subscriptions = subscriptions;
+    },
+    topics,
+    base,
+    options,
+    since,
+  );
+}
+
+export const seen = (page) => page.evaluate(() => log);
+export const status = (page) => page.evaluate(() => ({ ...push.status, violations: push.violations }));

@@ -1,0 +1,242 @@
+// The client in Chromium, against the real server, over connections that fail.
+import assert from "node:assert/strict";
+import { after, afterEach, before, beforeEach, test } from "node:test";
+import { follow, launch, openPage, seen, status, until } from "./browser.mjs";
+import { startProxy } from "./proxy.mjs";
+import { publish, startStandalone } from "./server.mjs";
+
+let chromium;
+let server;
+let proxy;
+let page;
+
+before(async () => {
+  chromium = await launch();
+});
+after(() => chromium.close());
+
+beforeEach(async () => {
+  server = await startStandalone();
+  proxy = await startProxy(server.address);
+});
+afterEach(async () => {
+  assert.deepEqual(page.failures, []);
+  await page.close();
+  await proxy.close();
+  assert.deepEqual(await server.stop(), { code: 0, signal: null });
+});
+
+async function open(topics, options) {
+  page = await openPage(chromium.browser, proxy.url);
+  await follow(page, topics, { options });
+}
+
+/** Publishes numbers from `first` to `last`, in order. */
+async function numbers(topic, first, last) {
+  for (let n = first; n <= last; n++) await publish(server, topic, String(n));
+}
+
+/** Waits for the number and asserts that all from 1 to it came once and in order, with no gap. */
+async function wholeUntil(last, topic = "a") {
+  await until(`number ${last}`, async () => (await seen(page)).some((m) => m.topic === topic && m.data === String(last)));
+  const all = (await seen(page)).filter((m) => m.topic === topic);
+  assert.deepEqual(
+    all.map((m) => m.data ?? `gap ${m.gap}`),
+    Array.from({ length: last }, (_, i) => String(i + 1)),
+  );
+  return all;
+}
+
+test("messages arrive over a WebSocket", async () => {
+  await open(["a", "b"]);
+  assert.equal((await status(page)).transport, "websocket");
+  await numbers("a", 1, 20);
+  await publish(server, "b", Buffer.from([0, 255]));
+  await wholeUntil(20);
+  await until("the binary message", async () => (await seen(page)).some((m) => m.topic === "b" && m.data[1] === 255));
+});
+
+test("WebSockets that are refused from the start", async () => {
+  proxy.webSockets = "refuse";
+  const begin = Date.now();
+  await open(["a"]);
+  await numbers("a", 1, 5);
+  await wholeUntil(5);
+  assert.ok(Date.now() - begin < 5000, `the first messages took ${Date.now() - begin} ms`);
+  assert.equal((await status(page)).transport, "sse");
+});
+
+test("WebSockets that never open", async () => {
+  proxy.webSockets = "hang";
+  await open(["a"], { connectTimeout: 1000 });
+  await numbers("a", 1, 5);
+  await wholeUntil(5);
+  assert.equal((await status(page)).transport, "sse");
+});
+
+test("WebSockets that open and die at once", async () => {
+  proxy.webSockets = "kill";
+  await open(["a"]);
+  await numbers("a", 1, 5);
+  await wholeUntil(5);
+  assert.equal((await status(page)).transport, "sse");
+});
+
+test("connections that are cut again and again", async () => {
+  await open(["a", "b"], { backoff: [10, 100] });
+  const cutting = setInterval(() => proxy.cut(), 150);
+  await numbers("a", 1, 500);
+  clearInterval(cutting);
+  await numbers("b", 1, 1);
+  await wholeUntil(500);
+  await wholeUntil(1, "b");
+});
+
+test("event streams that are cut again and again", async () => {
+  proxy.webSockets = "refuse";
+  await open(["a", "b", "c", "d", "e"], { backoff: [10, 100] });
+  const cutting = setInterval(() => proxy.cut(false), 150);
+  await numbers("a", 1, 300);
+  clearInterval(cutting);
+  await numbers("e", 1, 1);
+  await wholeUntil(300);
+  await wholeUntil(1, "e");
+});
+
+test("to the event stream and back to the WebSocket, with one cursor", async () => {
+  await open(["a"], { backoff: [10, 100], probe: 500 });
+  await numbers("a", 1, 10);
+  await wholeUntil(10);
+  proxy.webSockets = "refuse";
+  proxy.cut();
+  await numbers("a", 11, 20);
+  await wholeUntil(20);
+  await until("the event stream", async () => (await status(page)).transport === "sse");
+  await numbers("a", 21, 30);
+  assert.equal((await wholeUntil(30)).at(-1).via, "sse");
+  proxy.webSockets = "pass";
+  const publishing = numbers("a", 31, 200);
+  await until("the WebSocket", async () => (await status(page)).transport === "websocket");
+  await publishing;
+  await numbers("a", 201, 210);
+  assert.equal((await wholeUntil(210)).at(-1).via, "websocket");
+});
+
+test("a server that is killed in the middle, with its history", async () => {
+  await open(["a"], { backoff: [10, 200] });
+  const { address } = server;
+  const publishing = (async () => {
+    for (let n = 1; n <= 500; n++) {
+      while (true) {
+        try {
+          await publish(server, "a", String(n), `&id=m${n}`);
+          break;
+        } catch {
+          await new Promise((done) => setTimeout(done, 10));
+        }
+      }
+    }
+  })();
+  await until("a hundred messages", async () => (await seen(page)).length >= 100);
+  assert.equal((await server.stop("SIGKILL")).signal, "SIGKILL");
+  server = await startStandalone(address);
+  await publishing;
+  await until("the last message", async () => (await seen(page)).some((m) => m.data === "500"));
+  // The memory broker's history has died with the process. So: every message once and in order, and where some are missing
+  // there is a gap, which says so truly.
+  const log = await seen(page);
+  let last = 0;
+  let gaps = 0;
+  let told = false;
+  for (const m of log) {
+    if (m.gap) {
+      assert.equal(m.gap, "epoch");
+      gaps++;
+      told = true;
+      continue;
+    }
+    const n = Number(m.data);
+    assert.ok(n > last, `${n} after ${last}`);
+    if (n !== last + 1) assert.ok(told, `${last + 1} to ${n - 1} are missing and no gap tells`);
+    told = false;
+    last = n;
+  }
+  assert.equal(gaps, 1);
+  assert.equal((await status(page)).violations, 0);
+});
+
+test("messages from the client, over both transports", async () => {
+  const exchange = () =>
+    page.evaluate(async () => {
+      const first = JSON.parse(await push.send("a", "hello", { id: "once-" + push.status.transport }));
+      const again = JSON.parse(await push.send("a", "hello", { id: "once-" + push.status.transport }));
+      const object = JSON.parse(await push.send("a", { n: 1 }));
+      return { first, again, object };
+    });
+  await open(["a"]);
+  let { first, again, object } = await exchange();
+  assert.deepEqual({ ...again, duplicate: undefined }, { ...first, duplicate: undefined });
+  assert.equal(again.duplicate, true);
+  assert.equal(object.offset, 2);
+  await page.close();
+
+  proxy.webSockets = "refuse";
+  await open(["a"]);
+  ({ first, again, object } = await exchange());
+  assert.equal((await status(page)).transport, "sse");
+  assert.equal(first.offset, 3);
+  assert.equal(again.duplicate, true);
+  assert.equal(object.offset, 4);
+  await until("the messages", async () => (await seen(page)).length === 2);
+});
+
+test("a message that is sent before the connection is open waits, and arrives", async () => {
+  await open(["a"]);
+  const { pending, reply } = await page.evaluate(async () => {
+    push.close();
+    push.reconnect();
+    const reply = push.send("a", "early");
+    return { pending: push.pending, reply: JSON.parse(await reply) };
+  });
+  assert.equal(pending, 1);
+  assert.equal(reply.offset, 1);
+});
+
+test("a stock EventSource resumes several topics by itself", async () => {
+  page = await openPage(chromium.browser, proxy.url);
+  await page.evaluate(() => {
+    window.log = [];
+    window.opened = 0;
+    const source = new EventSource("/push/sse?topic=a&topic=b");
+    source.onopen = () => opened++;
+    const note = (e) => log.push({ ...JSON.parse(e.data), id: e.lastEventId });
+    source.onmessage = note;
+    source.addEventListener("named", note);
+    source.addEventListener("tidewire.gap", () => log.push({ topic: "gap" }));
+  });
+  await until("the stream", () => page.evaluate(() => opened === 1));
+  await publish(server, "a", "1");
+  await publish(server, "b", "1", "&event=named");
+  await until("two messages", async () => (await seen(page)).length === 2);
+  proxy.cut(false);
+  await publish(server, "a", "2");
+  await publish(server, "b", "2");
+  await until("four messages", async () => (await seen(page)).length === 4);
+  const log = await seen(page);
+  assert.deepEqual(log.filter((m) => m.topic === "a").map((m) => m.data), ["1", "2"]);
+  assert.deepEqual(log.filter((m) => m.topic === "b").map((m) => m.data), ["1", "2"]);
+  assert.ok(log.every((m) => m.id));
+});
+
+test("a server that shuts down sends its clients back, whole", async () => {
+  await open(["a"], { backoff: [10, 200] });
+  await numbers("a", 1, 10);
+  await wholeUntil(10);
+  const { address } = server;
+  assert.equal((await server.stop("SIGTERM")).code, 0);
+  server = await startStandalone(address);
+  await until("the gap", async () => (await seen(page)).some((m) => m.gap === "epoch"));
+  await publish(server, "a", "after");
+  await until("the next message", async () => (await seen(page)).at(-1).data === "after");
+  assert.equal((await status(page)).transport, "websocket");
+});

@@ -1,0 +1,59 @@
+// The Go examples as child processes, built once for a run.
+import { execFileSync, spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { createInterface } from "node:readline";
+
+const root = resolve(import.meta.dirname, "../..");
+const bin = mkdtempSync(join(tmpdir(), "tidewire-e2e-"));
+process.on("exit", () => rmSync(bin, { recursive: true, force: true }));
+
+const built = new Map();
+
+function build(name) {
+  if (!built.has(name)) {
+    const file = join(bin, name);
+    execFileSync("go", ["build", "-o", file, `./examples/${name}`], { cwd: root, stdio: "inherit" });
+    built.set(name, file);
+  }
+  return built.get(name);
+}
+
+/** Starts an example and waits until it listens. `address` is its host and port. */
+export async function startServer(name, args = [], address = "127.0.0.1:0") {
+  const child = spawn(build(name), ["-addr", address, ...args], { stdio: ["ignore", "pipe", "inherit"] });
+  const exited = new Promise((done) => child.once("exit", (code, signal) => done({ code, signal })));
+  const url = await new Promise((found, failed) => {
+    createInterface({ input: child.stdout }).on("line", (line) => {
+      const match = /http:\/\/\S+/.exec(line);
+      if (match) found(match[0].replace(/\/$/, ""));
+    });
+    exited.then((how) => failed(new Error(`${name} has ended: ${JSON.stringify(how)}`)));
+  });
+  return {
+    url,
+    address: new URL(url).host,
+    /** Ends the process, and tells how it ended. */
+    async stop(signal = "SIGTERM") {
+      child.kill(signal);
+      return exited;
+    },
+  };
+}
+
+export const publishKey = "e2e";
+
+/** A standalone server that anyone may use. */
+export const startStandalone = (address, ...more) =>
+  startServer("standalone", ["-anyone", "-relay", "-publish-key", publishKey, ...more], address);
+
+export async function publish(server, topic, data, query = "") {
+  const response = await fetch(`${server.url}/push/publish?topic=${encodeURIComponent(topic)}${query}`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${publishKey}`, "content-type": typeof data === "string" ? "text/plain" : "application/octet-stream" },
+    body: data,
+  });
+  if (!response.ok) throw new Error(`publish: ${response.status} ${await response.text()}`);
+  return response.json();
+}
