@@ -46,13 +46,16 @@ func Run(ctx context.Context, stdout io.Writer, name, addr string, hub *push.Hub
 	// No WriteTimeout: it would end every event stream. The transports have a
 	// deadline for each write instead.
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout}
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
+	var failed error
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		failed = server.Serve(listener)
+	}()
 	fmt.Fprintf(stdout, "%s listens on http://%s\n", name, listener.Addr())
 
-	var failed error
 	select {
-	case failed = <-served:
+	case <-served:
 	case <-ctx.Done():
 	}
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
@@ -62,8 +65,9 @@ func Run(ctx context.Context, stdout io.Writer, name, addr string, hub *push.Hub
 	if stopped != nil {
 		_ = server.Close() // its error is no news after the one before
 	}
-	if failed == nil {
-		<-served
+	<-served
+	if errors.Is(failed, http.ErrServerClosed) {
+		failed = nil
 	}
 	return errors.Join(failed, drained, stopped)
 }

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+	"embed"
+	"io/fs"
+	"net/http"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/tidewire/tidewire/broker/membroker"
+	"github.com/tidewire/tidewire/examples/internal/serve"
+	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/transport"
+	"github.com/tidewire/tidewire/transport/protocol"
+)
+
+//go:embed page
+var page embed.FS
+
+// remembered is how long posts are kept, and for how long sending one again
+// stores nothing new.
+const remembered = 24 * time.Hour
+
+// chat is the server.
+type chat struct{ hub *push.Hub }
+
+func newChat() *chat {
+	c := &chat{}
+	broker := membroker.New(membroker.Options{
+		History: push.History{Age: remembered},
+		Retry:   remembered,
+	})
+	c.hub = push.New(broker, push.Options{Authorize: authorize, Receive: c.receive})
+	return c
+}
+
+// authorize lets anyone read and write in every room, and nowhere else.
+func authorize(_ context.Context, a push.Access) error {
+	_, err := roomOf(a.Topic)
+	return err
+}
+
+// receive publishes a post. The message keeps the ID that its sender gave it, so
+// that one which is sent again, because the answer got lost, is stored once.
+func (c *chat) receive(ctx context.Context, in push.Inbound) (push.Reply, error) {
+	data, err := readPost(in)
+	if err != nil {
+		return push.Reply{}, err
+	}
+	receipt, err := c.hub.Publish(ctx, push.Message{ID: in.ID, Topic: in.Topic, Data: data})
+	if err != nil {
+		return push.Reply{}, err
+	}
+	return push.Reply{Data: protocol.HTTPReceipt(receipt)}, nil
+}
+
+func (c *chat) routes(host string) http.Handler {
+	files, err := fs.Sub(page, "page")
+	if err != nil {
+		panic(err) // the name is a constant
+	}
+	pages := serve.Page(files)
+	r := chi.NewRouter()
+	r.Use(serve.KnownHost(host))
+	r.Mount("/push", transport.Routes(c.hub))
+	r.Get("/room/{room:"+roomPattern+"}", func(w http.ResponseWriter, r *http.Request) {
+		http.StripPrefix(r.URL.Path, pages).ServeHTTP(w, r) // the page at / shows every room
+	})
+	r.Get("/room/{room:"+roomPattern+"}/messages", c.serveHistory)
+	r.Handle("/*", pages)
+	return r
+}

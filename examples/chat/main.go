@@ -1,0 +1,31 @@
+// Command chat is a chat with rooms, over Tidewire:
+//
+//	go run ./examples/chat
+//
+// Each room is a topic. Browsers follow it, and post by sending to it; the
+// server checks each post and publishes it. Nobody signs in, so anyone can use
+// any name.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"io"
+
+	"github.com/tidewire/tidewire/examples/internal/serve"
+)
+
+func main() { serve.Main(run) }
+
+func run(ctx context.Context, args []string, stdout io.Writer) error {
+	flags := flag.NewFlagSet("chat", flag.ExitOnError)
+	addr := flags.String("addr", "127.0.0.1:8000", "`address` to listen on; port 0 takes a free one")
+	host := flags.String("host", "", "the `name` of the server to browsers, if it isn't localhost or an IP address")
+	_ = flags.Parse(args) // ExitOnError
+	if flags.NArg() > 0 {
+		return errors.New("chat takes flags only; see -help")
+	}
+	chat := newChat()
+	return serve.Run(ctx, stdout, "Chat", *addr, chat.hub, chat.routes(*host))
+}

@@ -1,0 +1,39 @@
+package main
+
+import (
+	"encoding/json"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/tidewire/tidewire/push"
+)
+
+const (
+	maxName = 40
+	maxText = 2000
+)
+
+// post is the data of a message.
+type post struct {
+	Name string `json:"name"`
+	Text string `json:"text"`
+}
+
+// readPost checks what a client sent and gives it as data to publish: what is
+// stored was written by this server, whatever was sent.
+func readPost(in push.Inbound) ([]byte, error) {
+	var p post
+	if in.Binary || json.Unmarshal(in.Data, &p) != nil {
+		return nil, push.Errorf(push.CodeBadRequest, `a post is {"name":…,"text":…}`, nil)
+	}
+	p.Name = strings.TrimSpace(p.Name)
+	p.Text = strings.TrimSpace(p.Text)
+	if n := utf8.RuneCountInString(p.Name); n == 0 || n > maxName || strings.ContainsFunc(p.Name, unicode.IsControl) {
+		return nil, push.Errorf(push.CodeBadRequest, "a name has 1 to 40 characters, on one line", nil)
+	}
+	if n := utf8.RuneCountInString(p.Text); n == 0 || n > maxText {
+		return nil, push.Errorf(push.CodeBadRequest, "a text has 1 to 2,000 characters", nil)
+	}
+	return json.Marshal(p)
+}

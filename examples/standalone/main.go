@@ -1,0 +1,112 @@
+// Command standalone is a ready Tidewire server for backends in any language:
+// they publish by HTTP, browsers follow.
+//
+//	TIDEWIRE_PUBLISH_KEY=secret go run ./examples/standalone -anyone
+//
+// Its page at / shows how, with commands to copy.
+package main
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"flag"
+	"io"
+	"io/fs"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/tidewire/tidewire/broker/membroker"
+	"github.com/tidewire/tidewire/examples/internal/serve"
+	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/transport"
+	"github.com/tidewire/tidewire/transport/protocol"
+)
+
+//go:embed page
+var page embed.FS
+
+// keyVariable holds the publish key where ps doesn't show it.
+const keyVariable = "TIDEWIRE_PUBLISH_KEY"
+
+// drainWindow leaves the last client time to go before the server is cut off.
+const drainWindow = 15 * time.Second
+
+type config struct {
+	addr       string
+	publishKey string
+	anyone     bool
+	relay      bool
+}
+
+func main() { serve.Main(run) }
+
+func run(ctx context.Context, args []string, stdout io.Writer) error {
+	c, err := parse(args)
+	if err != nil {
+		return err
+	}
+	hub := newHub(c)
+	return serve.Run(ctx, stdout, "Tidewire", c.addr, hub, routes(hub, c))
+}
+
+func parse(args []string) (c config, err error) {
+	flags := flag.NewFlagSet("standalone", flag.ExitOnError)
+	flags.StringVar(&c.addr, "addr", "127.0.0.1:8080", "`address` to listen on; port 0 takes a free one")
+	flags.StringVar(&c.publishKey, "publish-key", "", "the `key` that publishers show; better given in "+keyVariable)
+	flags.BoolVar(&c.anyone, "anyone", false, "anyone may follow any topic, from any web page or none")
+	flags.BoolVar(&c.relay, "relay", false, "anyone who may follow a topic may send to it as well")
+	_ = flags.Parse(args) // ExitOnError
+	if c.publishKey == "" {
+		c.publishKey = os.Getenv(keyVariable)
+	}
+	switch {
+	case flags.NArg() > 0:
+		return c, errors.New("standalone takes flags only; see -help")
+	case !c.anyone:
+		return c, errors.New("nobody may follow anything: start with -anyone if all topics are public")
+	default:
+		return c, nil
+	}
+}
+
+func newHub(c config) *push.Hub {
+	options := push.Options{
+		Authorize:   push.Anyone,
+		Origins:     push.AnyOrigin,
+		DrainWindow: drainWindow,
+	}
+	var hub *push.Hub
+	if c.relay { // else Receive is nil, which refuses what clients send
+		options.Receive = func(ctx context.Context, in push.Inbound) (push.Reply, error) {
+			receipt, err := hub.Publish(ctx, in.Message())
+			if err != nil {
+				return push.Reply{}, err
+			}
+			return push.Reply{Data: protocol.HTTPReceipt(receipt)}, nil
+		}
+	}
+	hub = push.New(membroker.New(), options)
+	return hub
+}
+
+func routes(hub *push.Hub, c config) http.Handler {
+	files, err := fs.Sub(page, "page")
+	if err != nil {
+		panic(err) // the name is a constant
+	}
+	r := chi.NewRouter()
+	r.Mount("/push", transport.Routes(hub, transport.Options{PublishKey: c.publishKey}))
+	r.Get("/healthz", func(w http.ResponseWriter, _ *http.Request) {
+		if hub.Draining() {
+			http.Error(w, "draining", http.StatusServiceUnavailable)
+			return
+		}
+		_, _ = io.WriteString(w, "ok\n") // a prober that has gone needs no answer
+	})
+	r.Handle("/*", serve.Page(files))
+	return r
+}
