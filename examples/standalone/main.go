@@ -13,6 +13,7 @@ import (
 	"flag"
 	"io"
 	"io/fs"
+	"log/slog"
 	"net/http"
 	"os"
 	"time"
@@ -49,6 +50,9 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if !c.anyone {
+		slog.Warn("nobody may follow anything; start with -anyone if all topics are public")
+	}
 	hub := newHub(c)
 	return serve.Run(ctx, stdout, "Tidewire", c.addr, hub, routes(hub, c))
 }
@@ -63,21 +67,16 @@ func parse(args []string) (c config, err error) {
 	if c.publishKey == "" {
 		c.publishKey = os.Getenv(keyVariable)
 	}
-	switch {
-	case flags.NArg() > 0:
+	if flags.NArg() > 0 {
 		return c, errors.New("standalone takes flags only; see -help")
-	case !c.anyone:
-		return c, errors.New("nobody may follow anything: start with -anyone if all topics are public")
-	default:
-		return c, nil
 	}
+	return c, nil
 }
 
 func newHub(c config) *push.Hub {
-	options := push.Options{
-		Authorize:   push.Anyone,
-		Origins:     push.AnyOrigin,
-		DrainWindow: drainWindow,
+	options := push.Options{DrainWindow: drainWindow}
+	if c.anyone { // else Authorize is nil, which refuses everybody
+		options.Authorize, options.Origins = push.Anyone, push.AnyOrigin
 	}
 	var hub *push.Hub
 	if c.relay { // else Receive is nil, which refuses what clients send

@@ -76,10 +76,16 @@ func TestWithoutRelayClientsCannotSend(t *testing.T) {
 	}
 }
 
-func TestItDoesNotStartForNobody(t *testing.T) {
-	err := run(t.Context(), []string{"-addr", "127.0.0.1:0"}, t.Output())
-	if err == nil || !strings.Contains(err.Error(), "-anyone") {
-		t.Errorf("got %v", err)
+func TestWithoutAnyoneNobodyMayFollow(t *testing.T) {
+	s := servetest.Start(t, run, "-relay")
+	for _, path := range []string{"/push/sse?topic=news", "/push/send?topic=news"} {
+		method := http.MethodGet
+		if strings.Contains(path, "send") {
+			method = http.MethodPost
+		}
+		if status, body := s.Do(t, method, path, "hello"); status != http.StatusForbidden {
+			t.Errorf("%s: got %d %s", path, status, body)
+		}
 	}
 }
 
