@@ -78,7 +78,8 @@ type Reply struct {
 // Receive handles a message from a client, however it came, after Authorize
 // said yes. Its reply reaches the sender. An error does too, as the *Error
 // that it is, or else as CodeInternal. Messages of one WebSocket are handled
-// one after the other; others run side by side.
+// one after the other; others run side by side. The context ends with the
+// sender's connection, and Receive must then return.
 type Receive func(ctx context.Context, in Inbound) (Reply, error)
 
 // Admit decides whether a request may open a connection or post a message: its

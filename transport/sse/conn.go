@@ -2,8 +2,9 @@ package sse
 
 import (
 	"errors"
+	"net"
 	"net/http"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"github.com/tidewire/tidewire/push"
@@ -19,7 +20,9 @@ type conn struct {
 
 	refused *push.Error // set by the handler's goroutine, for itself
 
-	aborted atomic.Bool
+	mu      sync.Mutex // guards the rest of this paragraph; not held during writes
+	aborted bool
+	ended   bool // the response isn't ours any more
 
 	// owned by the writer, set up before the first frame
 	begun   bool
@@ -44,11 +47,8 @@ func (c *conn) begin(answers []push.Followed) {
 
 // Write sends events and flushes.
 func (c *conn) Write(frames []*push.Frame) error {
-	if err := c.control.SetWriteDeadline(time.Now().Add(c.timeout)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+	if err := c.setDeadline(time.Now().Add(c.timeout)); err != nil {
 		return err
-	}
-	if c.aborted.Load() {
-		return http.ErrAbortHandler
 	}
 	if !c.begun {
 		c.begun = true
@@ -103,17 +103,38 @@ func (c *conn) appendID(b []byte) []byte {
 	return appendID(b, push.JoinCursors(known))
 }
 
+// setDeadline bounds the next write, unless the stream is to end at once.
+func (c *conn) setDeadline(at time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.aborted {
+		return net.ErrClosed
+	}
+	if err := c.control.SetWriteDeadline(at); !errors.Is(err, http.ErrNotSupported) {
+		return err
+	}
+	return nil // a test's recorder, say: the queue's bound still holds
+}
+
 // End tells the client why, if it isn't gone.
 func (c *conn) End(reason *push.Error) {
 	if reason != nil && reason.Code != push.CodeDraining && c.refused == nil {
 		_ = c.Write([]*push.Frame{failure(reason)}) // the stream ends either way
 	}
-	// The server may use the connection for another request.
-	_ = c.control.SetWriteDeadline(time.Time{})
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ended = true
+	if !c.aborted {
+		_ = c.control.SetWriteDeadline(time.Time{}) // the connection may serve another request
+	}
 }
 
 // Abort makes a write that is under way fail.
 func (c *conn) Abort() {
-	c.aborted.Store(true)
-	_ = c.control.SetWriteDeadline(time.Unix(1, 0))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.aborted = true
+	if !c.ended {
+		_ = c.control.SetWriteDeadline(time.Unix(1, 0)) // fails if nothing can be written anyway
+	}
 }
