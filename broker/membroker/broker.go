@@ -86,9 +86,6 @@ func (b *Broker) Publish(ctx context.Context, m push.Message) (push.Receipt, err
 
 // Subscribe makes r get the topic's messages.
 func (b *Broker) Subscribe(_ context.Context, name string, r push.Receiver) (push.Position, error) {
-	if err := push.CheckTopic(name); err != nil {
-		return push.Position{}, err
-	}
 	t, err := b.lock(name)
 	if err != nil {
 		return push.Position{}, err
@@ -112,9 +109,6 @@ func (b *Broker) Unsubscribe(name string, r push.Receiver) {
 
 // Since reads what came after a position.
 func (b *Broker) Since(_ context.Context, name string, after push.Position, limit push.Limit) (push.Page, error) {
-	if err := push.CheckTopic(name); err != nil {
-		return push.Page{}, err
-	}
 	t, err := b.lock(name)
 	if err != nil {
 		return push.Page{}, err
@@ -126,9 +120,6 @@ func (b *Broker) Since(_ context.Context, name string, after push.Position, limi
 
 // Recent reads the newest messages.
 func (b *Broker) Recent(_ context.Context, name string, n int) (push.Page, error) {
-	if err := push.CheckTopic(name); err != nil {
-		return push.Page{}, err
-	}
 	t, err := b.lock(name)
 	if err != nil {
 		return push.Page{}, err
@@ -152,6 +143,9 @@ func (b *Broker) Close(context.Context) error {
 
 // lock gives a topic with its lock held, and makes it if need be.
 func (b *Broker) lock(name string) (*topic, error) {
+	if err := push.CheckTopic(name); err != nil {
+		return nil, err
+	}
 	for {
 		t, err := b.topic(name)
 		if err != nil {
