@@ -3,6 +3,7 @@ package push
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -21,12 +22,7 @@ var AnyOrigin = Origins{"*"}
 
 // Any reports whether every origin is allowed.
 func (o Origins) Any() bool {
-	for _, allowed := range o {
-		if allowed == "*" {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(o, "*")
 }
 
 // Listed reports whether origin is named by an entry, host and scheme compared

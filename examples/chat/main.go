@@ -27,5 +27,5 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 		return errors.New("chat takes flags only; see -help")
 	}
 	chat := newChat()
-	return serve.Run(ctx, stdout, "Chat", *addr, chat.hub, chat.routes(*host))
+	return serve.Run(ctx, stdout, "Chat", *addr, chat.routes(*host), chat.hub.Shutdown)
 }

@@ -9,11 +9,24 @@ import (
 	"github.com/tidewire/tidewire/transport/websocket"
 )
 
-// echo is the handler. It ends its connections when ctx ends.
+// echo is the handler. Its connections end with ctx.
 type echo struct {
 	ctx         context.Context
+	cancel      context.CancelFunc
 	opts        *websocket.AcceptOptions
 	connections sync.WaitGroup
+}
+
+func newEcho(opts *websocket.AcceptOptions) *echo {
+	ctx, cancel := context.WithCancel(context.Background())
+	return &echo{ctx: ctx, cancel: cancel, opts: opts}
+}
+
+// stop makes every connection close properly, which takes no longer than its
+// CloseTimeout.
+func (e *echo) stop(context.Context) error {
+	e.cancel()
+	return nil
 }
 
 func (e *echo) ServeHTTP(w http.ResponseWriter, r *http.Request) {

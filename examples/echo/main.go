@@ -13,12 +13,9 @@ import (
 	"embed"
 	"errors"
 	"flag"
-	"fmt"
 	"io"
 	"io/fs"
-	"net"
 	"net/http"
-	"time"
 
 	"github.com/go-chi/chi/v5"
 
@@ -29,12 +26,6 @@ import (
 
 //go:embed page
 var page embed.FS
-
-const (
-	headerTimeout = 5 * time.Second
-	idleTimeout   = 2 * time.Minute // for HTTP; an echo may be idle for ever
-	stopTimeout   = 10 * time.Second
-)
 
 type config struct {
 	addr       string
@@ -70,42 +61,15 @@ func (c config) options() *websocket.AcceptOptions {
 	return opts
 }
 
-// run serves until ctx ends. Then it closes every connection properly, which
-// takes no longer than the connections' CloseTimeout.
 func run(ctx context.Context, args []string, stdout io.Writer) error {
 	c, err := parse(args)
 	if err != nil {
 		return err
 	}
-	listener, err := net.Listen("tcp", c.addr)
-	if err != nil {
-		return err
-	}
-	serving, stop := context.WithCancel(ctx) // ends also when serving fails
-	defer stop()
-	e := &echo{ctx: serving, opts: c.options()}
-	server := &http.Server{Handler: routes(e), ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout}
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
-	fmt.Fprintf(stdout, "echo listens on http://%s\n", listener.Addr())
-
-	var failed error
-	select {
-	case failed = <-served:
-	case <-ctx.Done():
-	}
-	stop()
-	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
-	defer cancel()
-	stopped := server.Shutdown(limit)
-	if stopped != nil {
-		_ = server.Close() // its error is no news after the one before
-	}
-	if failed == nil {
-		<-served
-	}
-	e.connections.Wait() // Shutdown doesn't know them any more
-	return errors.Join(failed, stopped)
+	e := newEcho(c.options())
+	err = serve.Run(ctx, stdout, "Echo", c.addr, routes(e), e.stop)
+	e.connections.Wait() // the server doesn't know them any more
+	return err
 }
 
 func routes(e *echo) http.Handler {

@@ -54,7 +54,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 		slog.Warn("nobody may follow anything; start with -anyone if all topics are public")
 	}
 	hub := newHub(c)
-	return serve.Run(ctx, stdout, "Tidewire", c.addr, hub, routes(hub, c))
+	return serve.Run(ctx, stdout, "Tidewire", c.addr, routes(hub, c), hub.Shutdown)
 }
 
 func parse(args []string) (c config, err error) {

@@ -34,8 +34,7 @@ func TestMalformedFramesEndTheConnection(t *testing.T) {
 	for name, frame := range tests {
 		t.Run(name, func(t *testing.T) {
 			_, err := protocol.ParseRequest([]byte(frame))
-			var malformed *protocol.MalformedError
-			if !errors.As(err, &malformed) {
+			if _, ok := errors.AsType[*protocol.MalformedError](err); !ok {
 				t.Errorf("got %v, want a MalformedError", err)
 			}
 		})

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -43,10 +44,8 @@ func WriteJSON(w http.ResponseWriter, status int, body []byte) {
 // CheckMethod refuses a request with another method than these with 405, and
 // reports whether it may go on.
 func CheckMethod(w http.ResponseWriter, r *http.Request, methods ...string) bool {
-	for _, method := range methods {
-		if r.Method == method {
-			return true
-		}
+	if slices.Contains(methods, r.Method) {
+		return true
 	}
 	for _, method := range methods {
 		w.Header().Add("Allow", method)

@@ -15,8 +15,7 @@ import (
 func (s *site) refusal(topics []string) string {
 	s.t.Helper()
 	c, err := s.tryConnect(topics, "")
-	var status *StatusError
-	if errors.As(err, &status) {
+	if status, ok := errors.AsType[*StatusError](err); ok {
 		return http.StatusText(status.Status)
 	}
 	if err != nil {

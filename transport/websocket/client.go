@@ -100,8 +100,7 @@ func lost(err error) *push.Error {
 // handle acts on one frame. An error ends the connection.
 func (cl *client) handle(frame []byte) *push.Error {
 	request, err := protocol.ParseRequest(frame)
-	var malformed *protocol.MalformedError
-	if errors.As(err, &malformed) {
+	if malformed, ok := errors.AsType[*protocol.MalformedError](err); ok {
 		return push.Errorf(push.CodeBadRequest, "malformed frame: "+malformed.Reason, nil)
 	}
 	if err != nil {

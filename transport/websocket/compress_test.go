@@ -71,8 +71,7 @@ func TestReadCompressed(t *testing.T) {
 				go p.Write(tt.send)
 				go io.Copy(io.Discard, p.br)
 				_, data, err := c.Read(t.Context())
-				var broken *ProtocolError
-				if errors.As(err, &broken) {
+				if broken, ok := errors.AsType[*ProtocolError](err); ok {
 					if broken.Code != tt.code {
 						t.Fatalf("refused with %d, want %d", broken.Code, tt.code)
 					}

@@ -29,6 +29,7 @@ func (c *Conn) handleControl(op opcode, payload []byte) error {
 		c.pings.answered(payload)
 	case opClose:
 		return c.answerClose(payload)
+	default: // data frames don't come here
 	}
 	return nil
 }
@@ -42,7 +43,7 @@ func (c *Conn) flushPongs() {
 	}
 	// A pong that can't be sent isn't missed: either the connection is gone,
 	// or the peer has stopped reading.
-	c.writeFrame(context.Background(), c.in.pongs)
+	_ = c.writeFrame(context.Background(), c.in.pongs)
 	c.in.pongs = nil
 }
 

@@ -13,6 +13,7 @@ import (
 // those from 4000 to 4999 are free for applications.
 type StatusCode int
 
+// The codes that a server of messages has use for.
 const (
 	StatusNormal             StatusCode = 1000
 	StatusGoingAway          StatusCode = 1001
@@ -70,8 +71,7 @@ func protocolError(reason string) error { return &ProtocolError{StatusProtocolEr
 // CloseStatus returns the code that the peer closed the connection with, if err
 // is or wraps a [*CloseError], and -1 otherwise.
 func CloseStatus(err error) StatusCode {
-	var closed *CloseError
-	if errors.As(err, &closed) {
+	if closed, ok := errors.AsType[*CloseError](err); ok {
 		return closed.Code
 	}
 	return -1

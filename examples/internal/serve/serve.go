@@ -14,8 +14,6 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
-
-	"github.com/tidewire/tidewire/push"
 )
 
 const (
@@ -36,12 +34,13 @@ func Main(run func(ctx context.Context, args []string, stdout io.Writer) error) 
 }
 
 // Run listens on addr, says so on stdout in one line, and serves until the
-// context ends. Then it sends the hub's clients away, closes the rest, and
-// returns when all is over; nil if nobody had to be cut off.
-func Run(ctx context.Context, stdout io.Writer, name, addr string, hub *push.Hub, handler http.Handler) error {
+// context ends. Then it calls drain, which sends the clients of long connections
+// away, closes the rest, and returns when all is over; nil if nobody had to be
+// cut off.
+func Run(ctx context.Context, stdout io.Writer, name, addr string, handler http.Handler, drain func(context.Context) error) error {
 	listener, err := net.Listen("tcp", addr)
 	if err != nil {
-		return errors.Join(err, hub.Shutdown(ctx))
+		return errors.Join(err, drain(ctx))
 	}
 	// No WriteTimeout: it would end every event stream. The transports have a
 	// deadline for each write instead.
@@ -58,10 +57,10 @@ func Run(ctx context.Context, stdout io.Writer, name, addr string, hub *push.Hub
 	case <-served:
 	case <-ctx.Done():
 	}
-	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer cancel()
-	drained := hub.Shutdown(drain) // first: server.Shutdown waits for event streams to end
-	stopped := server.Shutdown(drain)
+	drained := drain(limit) // first: server.Shutdown waits for event streams to end
+	stopped := server.Shutdown(limit)
 	if stopped != nil {
 		_ = server.Close() // its error is no news after the one before
 	}
