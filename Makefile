@@ -26,7 +26,7 @@ test: install fmt-check vet lint go-test js-test e2e ## run all tests; installs 
 	@printf '\nall tests passed\n'
 
 .PHONY: install
-install: ## install what this machine lacks: a C compiler, Node, Chromium, npm modules
+install: ## install what this machine lacks: a C compiler, Node, Chromium, Redis, npm modules
 	$(STEP) install .ci/install
 	@$(MAKE) --silent $(NODE_MODULES)
 
@@ -55,7 +55,7 @@ js-test: $(NODE_MODULES) ## check the browser client: lint, types, unit tests, f
 
 .PHONY: e2e
 e2e: $(NODE_MODULES) ## run the end-to-end tests in Chromium
-	$(STEP) 'end-to-end tests in Chromium' npm --prefix js-client run --silent e2e
+	$(STEP) 'end-to-end tests in Chromium' sh -c 'cd js-client && node --test --test-reporter=spec e2e/*.test.mjs'
 
 .PHONY: fuzz
 fuzz: ## fuzz each fuzz target for FUZZ_TIME (5s)

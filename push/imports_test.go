@@ -14,6 +14,7 @@ const module = "github.com/tidewire/tidewire/"
 var rooms = map[string][]string{
 	"push":                    {},
 	"broker/membroker":        {"push"},
+	"broker/redisbroker":      {"push"},
 	"broker/brokertest":       {"push"},
 	"middleware":              {"push"},
 	"transport/protocol":      {"push"},

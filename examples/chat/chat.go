@@ -9,7 +9,6 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
-	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/examples/internal/serve"
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/transport"
@@ -26,12 +25,8 @@ const remembered = 24 * time.Hour
 // chat is the server.
 type chat struct{ hub *push.Hub }
 
-func newChat() *chat {
+func newChat(broker push.Broker) *chat {
 	c := &chat{}
-	broker := membroker.New(membroker.Options{
-		History: push.History{Age: remembered},
-		Retry:   remembered,
-	})
 	c.hub = push.New(broker, push.Options{Authorize: authorize, Receive: c.receive})
 	return c
 }

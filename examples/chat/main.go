@@ -14,6 +14,7 @@ import (
 	"io"
 
 	"github.com/tidewire/tidewire/examples/internal/serve"
+	"github.com/tidewire/tidewire/push"
 )
 
 func main() { serve.Main(run) }
@@ -22,10 +23,15 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	flags := flag.NewFlagSet("chat", flag.ExitOnError)
 	addr := flags.String("addr", "127.0.0.1:8000", "`address` to listen on; port 0 takes a free one")
 	host := flags.String("host", "", "the `name` of the server to browsers, if it isn't localhost or an IP address")
+	redis := flags.String("redis", "", "`URL` of a Redis that several instances share, as in redis://localhost:6379; without it, memory")
 	_ = flags.Parse(args) // ExitOnError
 	if flags.NArg() > 0 {
 		return errors.New("chat takes flags only; see -help")
 	}
-	chat := newChat()
+	broker, err := serve.Broker(ctx, *redis, push.History{Age: remembered}, remembered)
+	if err != nil {
+		return err
+	}
+	chat := newChat(broker)
 	return serve.Run(ctx, stdout, "Chat", *addr, chat.routes(*host), chat.hub.Shutdown)
 }

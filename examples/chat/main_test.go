@@ -10,6 +10,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/examples/internal/servetest"
 	"github.com/tidewire/tidewire/push"
 )
@@ -142,7 +143,7 @@ func TestReadPost(t *testing.T) {
 }
 
 func TestThePageOfEveryRoomIsUnderAStrictPolicy(t *testing.T) {
-	chat := newChat()
+	chat := newChat(membroker.New())
 	defer chat.hub.Shutdown(t.Context())
 	routes := chat.routes("")
 	for path, want := range map[string]int{
@@ -161,7 +162,7 @@ func TestThePageOfEveryRoomIsUnderAStrictPolicy(t *testing.T) {
 }
 
 func TestStrangeHostNamesAreRefused(t *testing.T) {
-	chat := newChat()
+	chat := newChat(membroker.New())
 	defer chat.hub.Shutdown(t.Context())
 	routes := chat.routes("chat.example")
 	for host, want := range map[string]int{

@@ -20,7 +20,6 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
-	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/examples/internal/serve"
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/transport"
@@ -41,6 +40,7 @@ type config struct {
 	publishKey string
 	anyone     bool
 	relay      bool
+	redis      string
 }
 
 func main() { serve.Main(run) }
@@ -53,7 +53,11 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	if !c.anyone {
 		slog.Warn("nobody may follow anything; start with -anyone if all topics are public")
 	}
-	hub := newHub(c)
+	broker, err := serve.Broker(ctx, c.redis, push.History{}, 0)
+	if err != nil {
+		return err
+	}
+	hub := newHub(c, broker)
 	return serve.Run(ctx, stdout, "Tidewire", c.addr, routes(hub, c), hub.Shutdown)
 }
 
@@ -63,6 +67,7 @@ func parse(args []string) (c config, err error) {
 	flags.StringVar(&c.publishKey, "publish-key", "", "the `key` that publishers show; better given in "+keyVariable)
 	flags.BoolVar(&c.anyone, "anyone", false, "anyone may follow any topic, from any web page or none")
 	flags.BoolVar(&c.relay, "relay", false, "anyone who may follow a topic may send to it as well")
+	flags.StringVar(&c.redis, "redis", "", "`URL` of a Redis that several instances share, as in redis://localhost:6379; without it, memory")
 	_ = flags.Parse(args) // ExitOnError
 	if c.publishKey == "" {
 		c.publishKey = os.Getenv(keyVariable)
@@ -73,7 +78,7 @@ func parse(args []string) (c config, err error) {
 	return c, nil
 }
 
-func newHub(c config) *push.Hub {
+func newHub(c config, broker push.Broker) *push.Hub {
 	options := push.Options{DrainWindow: drainWindow}
 	if c.anyone { // else Authorize is nil, which refuses everybody
 		options.Authorize, options.Origins = push.Anyone, push.AnyOrigin
@@ -88,7 +93,7 @@ func newHub(c config) *push.Hub {
 			return push.Reply{Data: protocol.HTTPReceipt(receipt)}, nil
 		}
 	}
-	hub = push.New(membroker.New(), options)
+	hub = push.New(broker, options)
 	return hub
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/examples/internal/servetest"
 )
 
@@ -104,7 +105,7 @@ func get(t *testing.T, handler http.Handler, path string) *httptest.ResponseReco
 }
 
 func TestHealthUntilDraining(t *testing.T) {
-	hub := newHub(config{anyone: true})
+	hub := newHub(config{anyone: true}, membroker.New())
 	handler := routes(hub, config{})
 	if got := get(t, handler, "/healthz").Code; got != http.StatusOK {
 		t.Errorf("while it serves: %d", got)
@@ -118,7 +119,7 @@ func TestHealthUntilDraining(t *testing.T) {
 }
 
 func TestThePageIsUnderAStrictPolicy(t *testing.T) {
-	hub := newHub(config{anyone: true})
+	hub := newHub(config{anyone: true}, membroker.New())
 	defer hub.Shutdown(t.Context())
 	answer := get(t, routes(hub, config{}), "/")
 	if answer.Code != http.StatusOK || !strings.Contains(answer.Body.String(), "Tidewire") {

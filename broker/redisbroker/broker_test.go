@@ -1,0 +1,18 @@
+package redisbroker_test
+
+import (
+	"testing"
+
+	"github.com/tidewire/tidewire/broker/brokertest"
+	"github.com/tidewire/tidewire/broker/redisbroker"
+	"github.com/tidewire/tidewire/push"
+)
+
+func TestBroker(t *testing.T) {
+	redis := startRedis(t)
+	brokertest.Run(t, func(t *testing.T, c brokertest.Config) push.Broker {
+		return redisbroker.New(redis.client(), redisbroker.Options{
+			Prefix: prefix(), History: c.History, MaxMessage: c.MaxMessage,
+		})
+	})
+}

@@ -1,0 +1,359 @@
+package redisbroker_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/tidewire/tidewire/broker/redisbroker"
+	"github.com/tidewire/tidewire/push"
+)
+
+// patience is how long a test waits for what must come; bounds that are promised
+// are checked besides.
+const patience = 15 * time.Second
+
+// follower is a receiver that checks the chain, and notes the gaps.
+type follower struct {
+	t *testing.T
+
+	mu    sync.Mutex
+	place push.Position
+	data  []string // messages, and "gap REASON"
+	news  chan struct{}
+}
+
+func follow(t *testing.T, b push.Broker, topic string) *follower {
+	t.Helper()
+	f := &follower{t: t, news: make(chan struct{}, 1)}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	at, err := b.Subscribe(t.Context(), topic, f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.place = at
+	return f
+}
+
+func (f *follower) Receive(m *push.Message) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.place.Precedes(m) {
+		f.t.Errorf("%+v does not continue %+v", m.Position, f.place)
+	}
+	f.note(string(m.Data), m.Position)
+}
+
+func (f *follower) Break(gap push.Gap) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.note("gap "+string(gap.Reason), gap.Now)
+}
+
+func (f *follower) note(what string, place push.Position) {
+	f.data = append(f.data, what)
+	f.place = place
+	select {
+	case f.news <- struct{}{}:
+	default:
+	}
+}
+
+// wait waits until the follower has this as its last, and gives all it has got.
+func (f *follower) wait(last string) []string {
+	f.t.Helper()
+	deadline := time.After(patience)
+	for {
+		f.mu.Lock()
+		data := f.data
+		f.mu.Unlock()
+		if len(data) > 0 && data[len(data)-1] == last {
+			return data
+		}
+		select {
+		case <-f.news:
+		case <-deadline:
+			f.t.Fatalf("no %q in %v; got %.200q", last, patience, data)
+		}
+	}
+}
+
+func newBroker(t *testing.T, client redis.UniversalClient, o redisbroker.Options) *redisbroker.Broker {
+	t.Helper()
+	b := redisbroker.New(client, o)
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		if err := b.Close(ctx); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	})
+	return b
+}
+
+func publish(t *testing.T, b push.Broker, topic, data string) push.Receipt {
+	t.Helper()
+	receipt, err := b.Publish(t.Context(), push.Message{Topic: topic, Data: []byte(data)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return receipt
+}
+
+func TestLostPubSubMessageIsFound(t *testing.T) {
+	server := startRedis(t)
+	b := newBroker(t, server.client(), redisbroker.Options{})
+	f := follow(t, b, "a")
+	publish(t, b, "a", "1")
+	f.wait("1")
+	unheard := func(data string) {
+		t.Helper()
+		if _, err := b.PublishUnheard(t.Context(), push.Message{Topic: "a", Data: []byte(data)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	unheard("2")
+	publish(t, b, "a", "3") // shows the hole
+	if got := fmt.Sprint(f.wait("3")); got != "[1 2 3]" {
+		t.Errorf("got %s", got)
+	}
+	unheard("4") // then silence
+	begin := time.Now()
+	f.wait("4")
+	if took := time.Since(begin); took > 5*time.Second {
+		t.Errorf("found after %v", took)
+	}
+}
+
+func TestPubSubConnectionIsKilledUnderLoad(t *testing.T) {
+	server := startRedis(t)
+	client := server.client()
+	b := newBroker(t, server.client(), redisbroker.Options{})
+	publisher := newBroker(t, server.client(), redisbroker.Options{})
+	f := follow(t, b, "a")
+	const messages = 2000
+	for i := range messages {
+		publish(t, publisher, "a", fmt.Sprint(i))
+		if i%200 == 100 {
+			if err := client.Do(t.Context(), "CLIENT", "KILL", "TYPE", "pubsub").Err(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	begin := time.Now()
+	got := f.wait(fmt.Sprint(messages - 1))
+	if took := time.Since(begin); took > time.Second {
+		t.Errorf("whole only after %v", took)
+	}
+	for i, data := range got {
+		if data != fmt.Sprint(i) {
+			t.Fatalf("number %d is %q", i, data)
+		}
+	}
+}
+
+func TestFlushedRedisIsAGap(t *testing.T) {
+	for _, flush := range []string{"all", "the head", "the history"} {
+		t.Run(flush, func(t *testing.T) {
+			server := startRedis(t)
+			client := server.client()
+			b := newBroker(t, server.client(), redisbroker.Options{})
+			f := follow(t, b, "a")
+			before := publish(t, b, "a", "1")
+			f.wait("1")
+			var err error
+			switch flush {
+			case "all":
+				err = client.FlushAll(t.Context()).Err()
+			case "the head":
+				err = client.Del(t.Context(), b.Keys("a")[0]).Err()
+			case "the history":
+				err = client.Del(t.Context(), b.Keys("a")[1]).Err()
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if flush != "the history" { // which alone takes nothing from those who are here
+				begin := time.Now()
+				f.wait("gap epoch")
+				if took := time.Since(begin); took > 5*time.Second {
+					t.Errorf("told after %v", took)
+				}
+			}
+			after := publish(t, b, "a", "2")
+			f.wait("2")
+			if flush == "the history" {
+				if after.Position.Epoch != before.Position.Epoch || after.Position.Offset != 2 {
+					t.Errorf("went on at %+v after %+v", after.Position, before.Position)
+				}
+				return
+			}
+			if after.Position.Epoch == before.Position.Epoch {
+				t.Error("the epoch is the same")
+			}
+			page, err := b.Since(t.Context(), "a", before.Position, push.Limit{})
+			if err != nil || page.Gap != push.GapEpoch {
+				t.Errorf("resuming from before: %+v, %v", page, err)
+			}
+		})
+	}
+}
+
+// TestRedisThatGoesBackInTime puts back a state of five messages ago, as a failover
+// to a lagging replica does. New messages would take the offsets of those lost.
+func TestRedisThatGoesBackInTime(t *testing.T) {
+	server := startRedis(t)
+	client := server.client()
+	o := redisbroker.Options{Check: time.Hour} // what the check would find must be found without it
+	b := newBroker(t, server.client(), o)
+	publisher := newBroker(t, server.client(), o)
+	f := follow(t, b, "a")
+	dumps := map[string]string{}
+	var last push.Receipt
+	for i := range 100 {
+		if i == 95 {
+			for _, key := range b.Keys("a") {
+				dump, err := client.Dump(t.Context(), key).Result()
+				if err != nil {
+					t.Fatal(err)
+				}
+				dumps[key] = dump
+			}
+		}
+		last = publish(t, publisher, "a", fmt.Sprint(i))
+	}
+	f.wait("99")
+	for key, dump := range dumps {
+		if err := client.RestoreReplace(t.Context(), key, 0, dump).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 10 {
+		publish(t, publisher, "a", fmt.Sprint("new ", i))
+	}
+	got := f.wait("new 9")
+	gaps := 0
+	for i, data := range got[100:] {
+		if data == "gap epoch" || data == "gap fork" {
+			gaps++
+		} else if data != fmt.Sprint("new ", i-gaps) {
+			t.Errorf("number %d after the fork is %q", i, data)
+		}
+	}
+	if gaps != 1 {
+		t.Errorf("%d gaps: %q", gaps, got[100:])
+	}
+	page, err := b.Since(t.Context(), "a", last.Position, push.Limit{})
+	if err != nil || page.Gap == "" {
+		t.Errorf("resuming from a lost message: %+v, %v", page, err)
+	}
+}
+
+func TestFrozenRedis(t *testing.T) {
+	server := startRedis(t)
+	client := server.client()
+	b := newBroker(t, client, redisbroker.Options{})
+	f := follow(t, b, "a")
+	publish(t, b, "a", "1")
+	f.wait("1")
+	if err := server.command.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	begin := time.Now()
+	m := push.Message{Topic: "a", ID: "unknown", Data: []byte("2")}
+	if _, err := b.Publish(ctx, m); !errors.Is(err, push.ErrTimeout) && !errors.Is(err, push.ErrUnavailable) {
+		t.Errorf("Publish: %v", err)
+	}
+	if took := time.Since(begin); took > 2*time.Second {
+		t.Errorf("Publish gave up after %v", took)
+	}
+	if err := server.command.Process.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Publish(t.Context(), m); err != nil { // safe: the same ID
+		t.Fatal(err)
+	}
+	publish(t, b, "a", "3")
+	if got := fmt.Sprint(f.wait("3")); got != "[1 2 3]" {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestRedisRestartsWithoutItsData(t *testing.T) {
+	server := startRedis(t)
+	b := newBroker(t, server.client(), redisbroker.Options{})
+	f := follow(t, b, "a")
+	publish(t, b, "a", "1")
+	f.wait("1")
+	server.stop(os.Kill)
+	if _, err := b.Publish(t.Context(), push.Message{Topic: "a", Data: []byte("x")}); !errors.Is(err, push.ErrUnavailable) {
+		t.Errorf("Publish with Redis down: %v", err)
+	}
+	server.start()
+	f.wait("gap epoch")
+	publish(t, b, "a", "2")
+	if got := fmt.Sprint(f.wait("2")); got != "[1 gap epoch 2]" {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestFullRedis(t *testing.T) {
+	server := startRedis(t)
+	client := server.client()
+	b := newBroker(t, server.client(), redisbroker.Options{})
+	f := follow(t, b, "a")
+	publish(t, b, "a", "1")
+	f.wait("1")
+	if err := client.ConfigSet(t.Context(), "maxmemory", "1").Err(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Publish(t.Context(), push.Message{Topic: "a", Data: []byte("x")}); !errors.Is(err, push.ErrUnavailable) {
+		t.Errorf("Publish to a full Redis: %v", err)
+	}
+	if err := client.ConfigSet(t.Context(), "maxmemory", "0").Err(); err != nil {
+		t.Fatal(err)
+	}
+	if err := client.ScriptFlush(t.Context()).Err(); err != nil { // scripts are loaded again by themselves
+		t.Fatal(err)
+	}
+	publish(t, b, "a", "2")
+	if got := fmt.Sprint(f.wait("2")); got != "[1 2]" {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestForeignMessagesAreNotForwarded(t *testing.T) {
+	server := startRedis(t)
+	client := server.client()
+	b := newBroker(t, server.client(), redisbroker.Options{})
+	f := follow(t, b, "a")
+	first := publish(t, b, "a", "1")
+	f.wait("1")
+	_, channel := b.Keys("a")[0], b.Keys("a")[0]
+	channel = channel[:len(channel)-len(":m")]
+	epoch := first.Position.Epoch.String()
+	for _, payload := range []string{
+		"", "garbage", epoch + " -1 00000000 00000000 0 x", epoch + " NaN 00000000 00000000 0 x",
+		epoch + " 2 00000000 00000000 0 \x01\x00", epoch + " 2 00000000 00000000 0 \x02\x00\x01i\x00\x00x",
+		epoch + " 2 00000000 ffffffff 0 \x01\x00\x01i\x00\x00forged", "ffffffffffffffff 9 00000000 00000000 0 \x01\x00\x01i\x00\x00forged",
+		epoch + " 2 00000000 00000000 0 \x01\x00\x01i\x03a\nb\x00x",
+	} {
+		if err := client.Publish(t.Context(), channel, payload).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	publish(t, b, "a", "2")
+	if got := fmt.Sprint(f.wait("2")); got != "[1 2]" {
+		t.Errorf("got %s", got)
+	}
+}

@@ -1,0 +1,41 @@
+-- Shared by the scripts: the topic's head, and what is no longer kept.
+--
+-- A topic has a hash with its head (e epoch, o offset, t tag, s size of the stream), and a stream whose entry IDs are
+-- the offsets. Both are in one hash slot.
+
+local now = redis.call('TIME')
+now = now[1] * 1000 + math.floor(now[2] / 1000)
+
+-- Starts a new epoch: whatever stood here is history that can't be trusted.
+local function begin(meta, stream, epoch, tag)
+  redis.call('DEL', meta, stream)
+  redis.call('HSET', meta, 'e', epoch, 'o', 0, 't', tag, 's', 0)
+  return { e = epoch, o = 0, t = tag, s = 0 }
+end
+
+-- The tag of the stored message at an offset, or nil.
+local function tag_at(stream, offset)
+  local entry = redis.call('XRANGE', stream, offset .. '-0', offset .. '-0')[1]
+  return entry and entry[2][2]
+end
+
+-- The topic's head. A witness is a position that an instance has seen acknowledged: a history that doesn't have it has
+-- gone back in time (a failover to a replica that lagged, an old snapshot), and ends here.
+local function head_of(meta, stream, epoch, tag, witness_epoch, witness_offset, witness_tag)
+  local stored = redis.call('HMGET', meta, 'e', 'o', 't', 's')
+  if not stored[1] or not stored[2] or not stored[3] then
+    return begin(meta, stream, epoch, tag)
+  end
+  local head = { e = stored[1], o = tonumber(stored[2]), t = stored[3], s = tonumber(stored[4]) or 0 }
+  if witness_epoch == head.e then
+    local offset = tonumber(witness_offset)
+    local seen = head.t
+    if offset < head.o then
+      seen = tag_at(stream, offset) or witness_tag
+    end
+    if offset > head.o or seen ~= witness_tag then
+      return begin(meta, stream, epoch, tag)
+    end
+  end
+  return head
+end

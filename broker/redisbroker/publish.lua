@@ -1,0 +1,50 @@
+-- Stores a message and sends it to all instances, or finds that it is stored already.
+-- KEYS: meta, stream, ID.
+-- ARGV: see publishArgs in store.go.
+local epoch, tag, first_tag = ARGV[1], ARGV[2], ARGV[3]
+local body, size, content = ARGV[4], tonumber(ARGV[5]), ARGV[6]
+local max_messages, max_bytes = tonumber(ARGV[7]), tonumber(ARGV[8])
+local age, keep, retry = tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
+local publish, channel = ARGV[12], ARGV[13]
+
+local head = head_of(KEYS[1], KEYS[2], epoch, first_tag, ARGV[14], ARGV[15], ARGV[16])
+
+if retry > 0 then
+  local known = redis.call('HMGET', KEYS[3], 'e', 'o', 't', 'c')
+  -- An ID of a lost history says nothing: the message is lost with it.
+  if known[1] == head.e and tonumber(known[2]) <= head.o then
+    if known[4] ~= content then
+      return { 'conflict' }
+    end
+    return { 'duplicate', known[1], known[2], known[3] }
+  end
+end
+
+local offset = head.o + 1
+redis.call('XADD', KEYS[2], offset .. '-0', 't', tag, 'p', head.t, 'm', now, 'n', size, 'b', body)
+local total = head.s + size
+local length = redis.call('XLEN', KEYS[2])
+while length > 1 or age > 0 do
+  local oldest = redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', 1)[1]
+  if not oldest then
+    break
+  end
+  local over = length > max_messages or (total > max_bytes and length > 1) or tonumber(oldest[2][6]) <= now - age
+  if not over or oldest[1] == offset .. '-0' then
+    break
+  end
+  redis.call('XDEL', KEYS[2], oldest[1])
+  total = total - tonumber(oldest[2][8])
+  length = length - 1
+end
+redis.call('HSET', KEYS[1], 'o', offset, 't', tag, 's', total)
+redis.call('PEXPIRE', KEYS[1], keep)
+redis.call('PEXPIRE', KEYS[2], math.min(age, keep))
+if retry > 0 then
+  redis.call('HSET', KEYS[3], 'e', head.e, 'o', offset, 't', tag, 'c', content)
+  redis.call('PEXPIRE', KEYS[3], retry)
+end
+if publish ~= '' then
+  redis.call(publish, channel, table.concat({ head.e, offset, tag, head.t, now, body }, ' '))
+end
+return { 'stored', head.e, offset, tag }

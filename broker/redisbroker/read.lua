@@ -1,0 +1,45 @@
+-- Reads the head of a topic and some of its messages.
+-- KEYS: meta, stream.
+-- ARGV: see readArgs in store.go.
+local epoch, first_tag = ARGV[1], ARGV[2]
+local age, keep = tonumber(ARGV[3]), tonumber(ARGV[4])
+local mode, from, count, bytes = ARGV[8], tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
+
+local head = head_of(KEYS[1], KEYS[2], epoch, first_tag, ARGV[5], ARGV[6], ARGV[7])
+redis.call('PEXPIRE', KEYS[1], keep)
+
+local found = {}
+local function take(entry)
+  local fields = entry[2]
+  if tonumber(fields[6]) > now - age then
+    found[#found + 1] = { string.match(entry[1], '^%d+'), fields[2], fields[4], fields[6], fields[10] }
+  end
+  return tonumber(fields[8])
+end
+
+if mode == 'recent' and count > 0 then
+  for _, entry in ipairs(redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', count)) do
+    take(entry)
+  end
+elseif mode == 'since' and from < head.o then
+  -- The entry at the position itself comes first, if it is kept: its tag is what proves the position.
+  local size, done, next_offset, taken = 0, false, from, 0
+  while not done do
+    local entries = redis.call('XRANGE', KEYS[2], next_offset .. '-0', '+', 'COUNT', 128)
+    done = #entries < 128
+    for _, entry in ipairs(entries) do
+      local own = tonumber((string.match(entry[1], '^%d+')))
+      if own > from then
+        size = size + tonumber(entry[2][8])
+        if taken > 0 and (taken >= count or size > bytes) then
+          done = true
+          break
+        end
+        taken = taken + 1
+      end
+      take(entry)
+      next_offset = own + 1
+    end
+  end
+end
+return { head.e, tostring(head.o), head.t, found }
