@@ -61,6 +61,18 @@ func TestImportsPointOneWay(t *testing.T) {
 	}
 }
 
+// TestOnlyTheRedisBrokerKnowsRedis keeps the client out of every program that
+// doesn't use it.
+func TestOnlyTheRedisBrokerKnowsRedis(t *testing.T) {
+	for _, line := range goList(t, "-e", "-f", "{{.ImportPath}}={{join .Imports \",\"}}", module+"...") {
+		path, imports, _ := strings.Cut(line, "=")
+		room := strings.TrimPrefix(path, module)
+		if strings.Contains(imports, "redis/go-redis") && room != "broker/redisbroker" && !strings.HasPrefix(room, "examples/") {
+			t.Errorf("%s imports the Redis client", room)
+		}
+	}
+}
+
 // TestPushPullsInNothing keeps the first import of every user small.
 func TestPushPullsInNothing(t *testing.T) {
 	for _, path := range goList(t, "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", module+"push") {
