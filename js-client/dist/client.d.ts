@@ -2,6 +2,8 @@
 export type Retry = "never" | "now" | "later";
 /** The server's codes, and those that only the client knows. */
 export type ErrorCode = "bad_request" | "unauthenticated" | "forbidden" | "conflict" | "too_large" | "rate_limited" | "limit_reached" | "timeout" | "slow_consumer" | "draining" | "unavailable" | "internal"
+/** The server, or something before it, says no for good and gives no code. */
+ | "refused"
 /** The server broke the protocol; the client has left and resumes. */
  | "protocol_violation"
 /** The transport was refused or cut. */
@@ -14,37 +16,28 @@ export type ErrorCode = "bad_request" | "unauthenticated" | "forbidden" | "confl
  | "transport_silent"
 /** It may or may not have happened: sending again with the same id is safe. */
  | "unknown"
-/** This client, or the server with code 1000, has closed. */
+/** This client is closed. */
  | "closed" | (string & {});
 /** The one error of this library. */
 export declare class PushError extends Error {
     readonly code: ErrorCode;
     readonly retry: Retry;
-    /** The server's own delay before a retry, in milliseconds. */
-    readonly after: number | undefined;
+    /** The server's own delay before a retry, in milliseconds; 0 if it gave none. */
+    readonly after: number;
     /** The id of the message that was to be sent; undefined for other errors. */
-    id: string | undefined;
+    readonly id: string | undefined;
     constructor(code: ErrorCode, reason?: string, retry?: Retry, after?: number);
 }
 export type TransportName = "websocket" | "sse";
 export interface Options {
     /** The transports to use, the preferred one first. Default: `["websocket", "sse"]`. */
     transports?: readonly TransportName[];
-    /**
-     * The wait before a new attempt: the least and the greatest in milliseconds, between which it grows with full jitter,
-     * or a function of the number of failures so far. Default: `[500, 30_000]`.
-     */
-    backoff?: readonly [least: number, greatest: number] | ((failures: number) => number);
+    /** The wait before a new attempt, in milliseconds: it grows between these two, with full jitter. Default: `[500, 30_000]`. */
+    backoff?: readonly [least: number, greatest: number];
     /** How long a transport may take until the server's first frame, in milliseconds. Default: 10 s. */
     connectTimeout?: number;
     /** How often to try the preferred transport again while another one serves, in milliseconds. Default: 5 minutes. */
     probe?: number;
-    /** How many sends may be unanswered at a time. Default: 100. */
-    maxPending?: number;
-    /** How many characters or bytes they may hold together. Default: 1 Mi. */
-    maxPendingSize?: number;
-    /** The longest frame accepted from the server, in characters. Default: 16 Mi. */
-    maxFrame?: number;
     /** Where there is no global one. */
     WebSocket?: typeof WebSocket;
     /** Where there is no global one, or to add headers or credentials. */
@@ -75,9 +68,9 @@ export interface Message {
     readonly cursor: string | undefined;
     readonly epoch: string | undefined;
     readonly offset: number | undefined;
-    /** When the broker took it, in milliseconds since 1970. */
-    readonly time: number;
-    /** The data, parsed as JSON. */
+    /** When the broker took it, in milliseconds since 1970; undefined if it took no part. */
+    readonly time: number | undefined;
+    /** The data, which is text, parsed as JSON. */
     json<T = unknown>(): T;
 }
 export interface Position {
@@ -117,26 +110,30 @@ export interface SendOptions {
     /** How long to wait for the answer, in milliseconds, connecting included. Default: 10 s. */
     timeout?: number | undefined;
 }
-export interface Push {
+/** A connection that only receives. */
+export interface Receiver {
     /** A new object after each change, the same one between changes. */
     readonly status: Status;
-    /** How many sends are not answered yet. */
-    readonly pending: number;
     /** How often the server has broken the protocol. */
     readonly violations: number;
     /** Calls `listener` now and after each change, until the function returned is called. */
     onStatus(listener: (status: Status) => void): () => void;
     /** Follows a topic. Several subscriptions of a topic share one on the wire. */
     subscribe(topic: string, handlers: Handlers | ((message: Message) => void), options?: SubscribeOptions): Subscription;
+    /** Tries now instead of waiting; opens again what was closed, subscriptions included. */
+    reconnect(): void;
+    /** Closes the connection and frees timers and listeners. */
+    close(): void;
+}
+/** A connection. */
+export interface Push extends Receiver {
+    /** How many sends are not answered yet. */
+    readonly pending: number;
     /**
      * Sends a message and resolves to the data of the server's reply. Waits while there is no connection. Rejects with a
      * {@link PushError}, whose `id` is the message's; code `unknown` says that it may have arrived.
      */
     send(topic: string, data: string | Uint8Array<ArrayBuffer> | object, options?: SendOptions): Promise<string | Uint8Array | undefined>;
-    /** Tries now instead of waiting; opens again what was closed, subscriptions included. */
-    reconnect(): void;
-    /** Closes the connection and frees timers and listeners. */
-    close(): void;
 }
 /** Connects to the push routes below `url`, which may be relative to the page, and stays connected until `close()`. */
 export declare function connect(url: string | URL, options?: Options): Push;

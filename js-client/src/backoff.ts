@@ -2,12 +2,10 @@
 export type Delay = (failures: number) => number;
 
 /**
- * Full jitter, with a floor: the first retry comes within `least` and later ones not sooner than `least` after the attempt
- * before, which bounds the attempts of one client whatever the dice say.
+ * Full jitter that grows up to `greatest`. After the first failure it starts at 0, after later ones at `least`: that bounds
+ * the attempts of one client whatever the dice say.
  */
-export function fullJitter(least: number, greatest: number, random: () => number = Math.random): Delay {
-  return (failures) => {
-    const floor = failures && least;
-    return floor + random() * (Math.min(greatest, least * 2 ** failures) - floor);
-  };
-}
+export const fullJitter =
+  (least: number, greatest: number): Delay =>
+  (failures) =>
+    (failures && least) + Math.random() * Math.min(greatest, least * 2 ** failures);

@@ -15,6 +15,8 @@ export type ErrorCode =
   | "draining"
   | "unavailable"
   | "internal"
+  /** The server, or something before it, says no for good and gives no code. */
+  | "refused"
   /** The server broke the protocol; the client has left and resumes. */
   | "protocol_violation"
   /** The transport was refused or cut. */
@@ -27,7 +29,7 @@ export type ErrorCode =
   | "transport_silent"
   /** It may or may not have happened: sending again with the same id is safe. */
   | "unknown"
-  /** This client, or the server with code 1000, has closed. */
+  /** This client is closed. */
   | "closed"
   | (string & {});
 
@@ -35,13 +37,13 @@ export type ErrorCode =
 export class PushError extends Error {
   declare readonly code: ErrorCode;
   declare readonly retry: Retry;
-  /** The server's own delay before a retry, in milliseconds. */
-  declare readonly after: number | undefined;
+  /** The server's own delay before a retry, in milliseconds; 0 if it gave none. */
+  declare readonly after: number;
   /** The id of the message that was to be sent; undefined for other errors. */
   declare readonly id: string | undefined;
 
-  constructor(code: ErrorCode, reason: string = code, retry: Retry = "later", after?: number, id?: string) {
+  constructor(code: ErrorCode, reason: string = code, retry: Retry = "later", after = 0) {
     super(reason);
-    Object.assign(this, { name: "PushError", code, retry, after, id });
+    Object.assign(this, { name: "PushError", code, retry, after });
   }
 }

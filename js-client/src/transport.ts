@@ -1,4 +1,5 @@
 import type { PushError } from "./error.ts";
+import type { Frame } from "./frame.ts";
 import type { TransportName } from "./types.ts";
 
 /** A topic as a transport sees it. */
@@ -7,10 +8,10 @@ export interface Place {
   readonly cursor: string | undefined;
 }
 
-/** What a link tells its owner: never before it was returned, and after `close` only the answers to POSTs. */
+/** What a link tells its owner: but for `places`, never before it was returned or after `close`. */
 export interface Hooks {
-  /** The topics to follow. */
-  wanted(): Place[];
+  /** The topics to follow, for a link that can't be told later. It may leave some out of its welcome. */
+  places(): Place[];
   /** Bytes have arrived. */
   heard(): void;
   /** A frame has arrived, as JSON. Does not throw. */
@@ -24,14 +25,13 @@ export interface Hooks {
 /** One connection. */
 export interface Link {
   readonly name: TransportName;
-  /** Whether its topics are those it was opened with. It then takes no frames but `send`. */
-  readonly fixed: boolean;
-  /** Whether the server has begun to answer. */
-  opened: boolean;
+  /** The server has begun to answer, though not with a frame. */
+  opened?: boolean;
   /** How much waits to be written. */
-  buffered(): number;
-  write(frame: object): void;
-  /** `failure` says why, if it was not the client's wish; `age` how long ago it was welcomed, in milliseconds. */
+  buffered?(): number;
+  /** Without it, the topics are those the link was opened with, and what is sent goes beside it. */
+  write?(frame: Frame): void;
+  /** `failure` says why, if it was not the client's wish; `age` how long ago it was welcomed, in milliseconds; 0 if it was not. */
   close(failure?: PushError, age?: number): void;
 }
 

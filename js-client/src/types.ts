@@ -5,21 +5,12 @@ export type TransportName = "websocket" | "sse";
 export interface Options {
   /** The transports to use, the preferred one first. Default: `["websocket", "sse"]`. */
   transports?: readonly TransportName[];
-  /**
-   * The wait before a new attempt: the least and the greatest in milliseconds, between which it grows with full jitter,
-   * or a function of the number of failures so far. Default: `[500, 30_000]`.
-   */
-  backoff?: readonly [least: number, greatest: number] | ((failures: number) => number);
+  /** The wait before a new attempt, in milliseconds: it grows between these two, with full jitter. Default: `[500, 30_000]`. */
+  backoff?: readonly [least: number, greatest: number];
   /** How long a transport may take until the server's first frame, in milliseconds. Default: 10 s. */
   connectTimeout?: number;
   /** How often to try the preferred transport again while another one serves, in milliseconds. Default: 5 minutes. */
   probe?: number;
-  /** How many sends may be unanswered at a time. Default: 100. */
-  maxPending?: number;
-  /** How many characters or bytes they may hold together. Default: 1 Mi. */
-  maxPendingSize?: number;
-  /** The longest frame accepted from the server, in characters. Default: 16 Mi. */
-  maxFrame?: number;
   /** Where there is no global one. */
   WebSocket?: typeof WebSocket;
   /** Where there is no global one, or to add headers or credentials. */
@@ -52,9 +43,9 @@ export interface Message {
   readonly cursor: string | undefined;
   readonly epoch: string | undefined;
   readonly offset: number | undefined;
-  /** When the broker took it, in milliseconds since 1970. */
-  readonly time: number;
-  /** The data, parsed as JSON. */
+  /** When the broker took it, in milliseconds since 1970; undefined if it took no part. */
+  readonly time: number | undefined;
+  /** The data, which is text, parsed as JSON. */
   json<T = unknown>(): T;
 }
 
@@ -101,21 +92,26 @@ export interface SendOptions {
   timeout?: number | undefined;
 }
 
-export interface Push {
+/** A connection that only receives. */
+export interface Receiver {
   /** A new object after each change, the same one between changes. */
   readonly status: Status;
-  /** How many sends are not answered yet. */
-  readonly pending: number;
   /** How often the server has broken the protocol. */
   readonly violations: number;
   /** Calls `listener` now and after each change, until the function returned is called. */
   onStatus(listener: (status: Status) => void): () => void;
   /** Follows a topic. Several subscriptions of a topic share one on the wire. */
-  subscribe(
-    topic: string,
-    handlers: Handlers | ((message: Message) => void),
-    options?: SubscribeOptions,
-  ): Subscription;
+  subscribe(topic: string, handlers: Handlers | ((message: Message) => void), options?: SubscribeOptions): Subscription;
+  /** Tries now instead of waiting; opens again what was closed, subscriptions included. */
+  reconnect(): void;
+  /** Closes the connection and frees timers and listeners. */
+  close(): void;
+}
+
+/** A connection. */
+export interface Push extends Receiver {
+  /** How many sends are not answered yet. */
+  readonly pending: number;
   /**
    * Sends a message and resolves to the data of the server's reply. Waits while there is no connection. Rejects with a
    * {@link PushError}, whose `id` is the message's; code `unknown` says that it may have arrived.
@@ -125,8 +121,4 @@ export interface Push {
     data: string | Uint8Array<ArrayBuffer> | object,
     options?: SendOptions,
   ): Promise<string | Uint8Array | undefined>;
-  /** Tries now instead of waiting; opens again what was closed, subscriptions included. */
-  reconnect(): void;
-  /** Closes the connection and frees timers and listeners. */
-  close(): void;
 }

@@ -1,0 +1,139 @@
+/** Whether trying again may help: not at all, at once, or after a while. */
+export type Retry = "never" | "now" | "later";
+/** The server's codes, and those that only the client knows. */
+export type ErrorCode = "bad_request" | "unauthenticated" | "forbidden" | "conflict" | "too_large" | "rate_limited" | "limit_reached" | "timeout" | "slow_consumer" | "draining" | "unavailable" | "internal"
+/** The server, or something before it, says no for good and gives no code. */
+ | "refused"
+/** The server broke the protocol; the client has left and resumes. */
+ | "protocol_violation"
+/** The transport was refused or cut. */
+ | "transport_failed"
+/** The transport did not open in time. */
+ | "transport_timeout"
+/** The transport opened, but something on the way holds the bytes back. */
+ | "transport_buffered"
+/** Nothing was heard for too long. */
+ | "transport_silent"
+/** It may or may not have happened: sending again with the same id is safe. */
+ | "unknown"
+/** This client is closed. */
+ | "closed" | (string & {});
+/** The one error of this library. */
+export declare class PushError extends Error {
+    readonly code: ErrorCode;
+    readonly retry: Retry;
+    /** The server's own delay before a retry, in milliseconds; 0 if it gave none. */
+    readonly after: number;
+    /** The id of the message that was to be sent; undefined for other errors. */
+    readonly id: string | undefined;
+    constructor(code: ErrorCode, reason?: string, retry?: Retry, after?: number);
+}
+export type TransportName = "websocket" | "sse";
+export interface Options {
+    /** The transports to use, the preferred one first. Default: `["websocket", "sse"]`. */
+    transports?: readonly TransportName[];
+    /** The wait before a new attempt, in milliseconds: it grows between these two, with full jitter. Default: `[500, 30_000]`. */
+    backoff?: readonly [least: number, greatest: number];
+    /** How long a transport may take until the server's first frame, in milliseconds. Default: 10 s. */
+    connectTimeout?: number;
+    /** How often to try the preferred transport again while another one serves, in milliseconds. Default: 5 minutes. */
+    probe?: number;
+    /** Where there is no global one. */
+    WebSocket?: typeof WebSocket;
+    /** Where there is no global one, or to add headers or credentials. */
+    fetch?: typeof fetch;
+}
+export interface Status {
+    /**
+     * `connecting`: an attempt is under way. `online`: the server has answered. `waiting`: until `retryAt`, or until the
+     * page is shown again. `closed`: by `close()`, or for good with an `error`.
+     */
+    readonly state: "connecting" | "online" | "waiting" | "closed";
+    /** What serves now. */
+    readonly transport?: TransportName | undefined;
+    /** Why it is waiting or closed. */
+    readonly error?: PushError | undefined;
+    /** When the next attempt starts, as in `Date.now()`. */
+    readonly retryAt?: number | undefined;
+}
+export interface Message {
+    readonly topic: string;
+    readonly id: string;
+    /** Empty if the publisher gave none. */
+    readonly event: string;
+    /** Empty if the publisher gave none. */
+    readonly key: string;
+    readonly data: string | Uint8Array;
+    /** The place after this message. Undefined, with `epoch` and `offset`, if the message can't be resumed. */
+    readonly cursor: string | undefined;
+    readonly epoch: string | undefined;
+    readonly offset: number | undefined;
+    /** When the broker took it, in milliseconds since 1970; undefined if it took no part. */
+    readonly time: number | undefined;
+    /** The data, which is text, parsed as JSON. */
+    json<T = unknown>(): T;
+}
+export interface Position {
+    readonly epoch: string;
+    readonly offset: number;
+}
+/** Messages were missed and can't be replayed. What follows comes after `now`; load the state again. */
+export interface Gap {
+    readonly topic: string;
+    readonly reason: "trimmed" | "epoch" | "fork" | "too_many" | "unknown_cursor" | (string & {});
+    readonly last: Position | undefined;
+    readonly now: Position | undefined;
+    readonly cursor: string | undefined;
+}
+export interface Handlers {
+    message?(message: Message): void;
+    gap?(gap: Gap): void;
+    /** The server refuses this topic. With `retry` "never" the subscription has ended; otherwise it is tried again. */
+    error?(error: PushError): void;
+}
+export interface SubscribeOptions {
+    /** Continue after this cursor, such as one that came with a snapshot. Without it, from now on. */
+    since?: string | undefined;
+}
+export interface Subscription {
+    readonly topic: string;
+    /** The place after the last message whose handlers ran; undefined until it is known. */
+    readonly cursor: string | undefined;
+    /** Fulfilled when the topic is followed; rejected when it is refused for good or the connection closes before. */
+    readonly ready: Promise<void>;
+    close(): void;
+}
+export interface SendOptions {
+    event?: string | undefined;
+    /** The message's id. Sending again with the same id makes one message. Default: a random UUID. */
+    id?: string | undefined;
+    /** How long to wait for the answer, in milliseconds, connecting included. Default: 10 s. */
+    timeout?: number | undefined;
+}
+/** A connection that only receives. */
+export interface Receiver {
+    /** A new object after each change, the same one between changes. */
+    readonly status: Status;
+    /** How often the server has broken the protocol. */
+    readonly violations: number;
+    /** Calls `listener` now and after each change, until the function returned is called. */
+    onStatus(listener: (status: Status) => void): () => void;
+    /** Follows a topic. Several subscriptions of a topic share one on the wire. */
+    subscribe(topic: string, handlers: Handlers | ((message: Message) => void), options?: SubscribeOptions): Subscription;
+    /** Tries now instead of waiting; opens again what was closed, subscriptions included. */
+    reconnect(): void;
+    /** Closes the connection and frees timers and listeners. */
+    close(): void;
+}
+/** A connection. */
+export interface Push extends Receiver {
+    /** How many sends are not answered yet. */
+    readonly pending: number;
+    /**
+     * Sends a message and resolves to the data of the server's reply. Waits while there is no connection. Rejects with a
+     * {@link PushError}, whose `id` is the message's; code `unknown` says that it may have arrived.
+     */
+    send(topic: string, data: string | Uint8Array<ArrayBuffer> | object, options?: SendOptions): Promise<string | Uint8Array | undefined>;
+}
+/** As in the whole client, without `send`: for pages that only receive. */
+export declare const connect: (url: string | URL, options?: Options) => Receiver;

@@ -1,0 +1,4 @@
+import { connect } from "./connect.ts";
+import { PushError } from "./error.ts";
+
+Object.assign(globalThis, { Tidewire: { connect, PushError } });

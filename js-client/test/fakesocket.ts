@@ -1,0 +1,77 @@
+import type { Frame } from "../src/frame.ts";
+
+/** A WebSocket whose other end is the test. */
+export class FakeSocket {
+  static all: FakeSocket[] = [];
+  static get last(): FakeSocket {
+    return FakeSocket.all.at(-1) as FakeSocket;
+  }
+  /** The constructor to hand to the client. */
+  static get type(): typeof WebSocket {
+    FakeSocket.all = [];
+    return FakeSocket as unknown as typeof WebSocket;
+  }
+
+  onmessage: ((event: { data: unknown }) => void) | null = null;
+  onclose: ((event: { code: number; reason: string }) => void) | null = null;
+  bufferedAmount = 0;
+  closed = false;
+  readonly sent: Frame[] = [];
+  readonly url: string;
+  readonly protocol: string;
+
+  constructor(url: string, protocol: string) {
+    this.url = url;
+    this.protocol = protocol;
+    FakeSocket.all.push(this);
+  }
+
+  send(text: string): void {
+    this.sent.push(JSON.parse(text));
+  }
+
+  close(): void {
+    this.closed = true;
+  }
+
+  /** What the server says. */
+  say(frame: unknown): void {
+    this.onmessage?.({ data: typeof frame === "string" ? frame : JSON.stringify(frame) });
+  }
+
+  welcome(heartbeat = 25_000): void {
+    this.say({ type: "welcome", protocol: "tidewire.v1", session: "s", heartbeat, topics: [] });
+  }
+
+  /** Answers the newest subscribe: each topic at its own cursor, or at "now". */
+  subscribed(): void {
+    const { id, topics } = this.sent.findLast(({ type }) => type === "subscribe") as { id: number; topics: Frame[] };
+    const answers = topics.map(({ topic, since }) => ({
+      topic,
+      from: since ? "cursor" : "now",
+      cursor: since ?? "now",
+    }));
+    this.say({ type: "subscribed", id, topics: answers });
+  }
+
+  /** How the server, or something before it, ends the connection. */
+  end(code: number, reason = ""): void {
+    this.onclose?.({ code, reason });
+  }
+
+  of(type: string): Frame[] {
+    return this.sent.filter((frame) => frame.type === type);
+  }
+}
+
+/** The message frame at an offset. */
+export const messageAt = (offset: number, topic = "a", epoch = "e"): Frame => ({
+  type: "message",
+  topic,
+  id: `m${offset}`,
+  data: `${offset}`,
+  cursor: `c${offset}`,
+  epoch,
+  offset,
+  time: 1,
+});

@@ -1,0 +1,175 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import type { Message } from "../src/types.ts";
+import { fakeFetch } from "./fakefetch.ts";
+import { FakeSocket } from "./fakesocket.ts";
+import { client, onSocket, onStream, pass, settle, virtualTime } from "./setup.ts";
+
+// The frames that the Go server pins; see docs/protocol.md.
+const folder = new URL("../../transport/protocol/testdata/", import.meta.url);
+const read = (path: string) => JSON.parse(readFileSync(new URL(path, folder), "utf8"));
+const names = (side: string) => readdirSync(new URL(side, folder)).map((name) => name.replace(".json", ""));
+
+virtualTime();
+const topic = "orders/42";
+
+/** A client that follows the topics of the golden frames, on a WebSocket. */
+async function follower() {
+  const made = client({ transports: ["websocket"] });
+  const got: Message[] = [];
+  const gaps: unknown[] = [];
+  for (const name of [topic, "__proto__"])
+    made.push.subscribe(name, { message: (m) => void got.push(m), gap: (g) => void gaps.push(g) });
+  FakeSocket.last.welcome();
+  await settle();
+  FakeSocket.last.subscribed();
+  return { ...made, got, gaps };
+}
+
+describe("frames from the server", () => {
+  test("all that the protocol names are there", () => {
+    expect(names("server")).toEqual(
+      expect.arrayContaining([
+        "welcome",
+        "message",
+        "message_binary",
+        "message_full",
+        "message_without_position",
+        "gap",
+        "subscribed",
+        "unsubscribed",
+        "reply",
+        "reply_binary",
+        "reply_empty",
+        "error",
+        "error_of_request",
+        "ping",
+        "pong",
+        "reconnect",
+      ]),
+    );
+  });
+
+  for (const name of names("server").filter((name) => name.startsWith("message"))) {
+    const frame = read(`server/${name}.json`);
+    test(name, async () => {
+      const { push, got } = await follower();
+      FakeSocket.last.say(frame);
+      const { encoding, data, type, ...rest } = frame;
+      const bytes = encoding && Uint8Array.from(Buffer.from(data, "base64"));
+      expect(got).toEqual([expect.objectContaining({ event: "", key: "", ...rest, data: bytes ?? data })]);
+      expect(push.violations).toBe(0);
+    });
+
+    test(`${name} on an event stream`, async () => {
+      const { server, push } = await onStream();
+      const got: unknown[] = [];
+      push.subscribe(frame.topic, (m) => got.push(m.data));
+      await settle();
+      server.last().welcome();
+      server.last().say(frame);
+      await settle();
+      expect(got).toHaveLength(1);
+    });
+  }
+
+  for (const name of names("server").filter((name) => name.startsWith("gap"))) {
+    test(name, async () => {
+      const { gaps } = await follower();
+      const frame = read(`server/${name}.json`);
+      FakeSocket.last.say(frame);
+      expect(gaps).toEqual([expect.objectContaining(frame)]);
+    });
+  }
+
+  for (const name of names("server").filter((name) => name.startsWith("reply") || name === "error_of_request")) {
+    test(name, async () => {
+      const { push } = await onSocket();
+      const reply = push.send("a", "x");
+      const { id } = FakeSocket.last.of("send")[0] as { id: number };
+      const frame = read(`server/${name}.json`);
+      FakeSocket.last.say({ ...frame, id });
+      if (frame.type === "error") return expect(reply).rejects.toMatchObject({ code: frame.code, retry: frame.retry });
+      const bytes = frame.encoding && Uint8Array.from(Buffer.from(frame.data, "base64"));
+      return expect(await reply).toEqual(bytes ?? frame.data);
+    });
+  }
+
+  for (const name of names("server").filter((name) =>
+    /^(welcome|subscribed|unsubscribed|ping|pong|error|reconnect)/.test(name),
+  )) {
+    test(`${name} breaks nothing`, async () => {
+      const { push } = await follower();
+      FakeSocket.last.say(read(`server/${name}.json`));
+      await pass(100);
+      expect([push.violations, push.status.state]).toEqual([0, "online"]);
+    });
+  }
+});
+
+describe("frames from the client", () => {
+  /** The same kinds of values under the same names: `id` and text may be others. */
+  const shape = (value: unknown): unknown =>
+    Array.isArray(value)
+      ? value.map(shape)
+      : value && typeof value === "object"
+        ? Object.fromEntries(
+            Object.entries(value)
+              .sort()
+              .map(([key, each]) => [key, key === "type" || key === "encoding" ? each : shape(each)]),
+          )
+        : typeof value;
+
+  const made: Record<string, () => Promise<unknown>> = {
+    ping: async () => {
+      const { push } = await onSocket();
+      push.reconnect();
+      return FakeSocket.last.of("ping")[0];
+    },
+    pong: async () => {
+      await onSocket();
+      FakeSocket.last.say(read("server/ping.json"));
+      return FakeSocket.last.of("pong")[0];
+    },
+    subscribe: async () => {
+      const { push } = client();
+      for (const { topic, since } of read("client/subscribe.json").topics) push.subscribe(topic, () => {}, { since });
+      FakeSocket.last.welcome();
+      await settle();
+      return FakeSocket.last.of("subscribe")[0];
+    },
+    unsubscribe: async () => {
+      const { sub } = await onSocket();
+      sub.close();
+      return FakeSocket.last.of("unsubscribe")[0];
+    },
+    send: async () => {
+      const { push } = await onSocket();
+      push.send("a", "x", { event: "e" }).catch(() => {});
+      return FakeSocket.last.of("send")[0];
+    },
+    send_binary: async () => {
+      const { push } = await onSocket();
+      push.send("a", Uint8Array.of(1), { event: "e" }).catch(() => {});
+      return FakeSocket.last.of("send")[0];
+    },
+  };
+  for (const [name, make] of Object.entries(made)) {
+    test(name, async () => {
+      const golden = read(`client/${name}.json`);
+      const frame = (await make()) as Record<string, unknown>;
+      for (const key of Object.keys(golden)) expect(Object.keys(frame)).toContain(key);
+      const known = Object.fromEntries(
+        Object.entries(frame).filter(([key]) => key in golden || !["event", "message"].includes(key)),
+      );
+      if (name === "unsubscribe") known.topics = golden.topics;
+      expect(shape(known)).toEqual(shape(golden));
+    });
+  }
+});
+
+test("the fake server speaks of the same paths as the protocol", async () => {
+  const text = readFileSync(new URL("../../docs/protocol.md", import.meta.url), "utf8");
+  for (const path of ["/push/ws", "/push/sse", "/push/send"]) expect(text).toContain(path);
+  expect(fakeFetch().requests).toEqual([]);
+});

@@ -1,0 +1,214 @@
+import { expect, test, vi } from "vitest";
+import { FakeSocket } from "./fakesocket.ts";
+import { client, onSocket, onStream, pass, settle, virtualTime } from "./setup.ts";
+
+virtualTime();
+const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+
+/** The newest send frame. */
+const sent = () => FakeSocket.last.of("send").at(-1) as { id: number; message: string; data: string };
+
+test("a reply resolves", async () => {
+  const { push } = await onSocket();
+  const reply = push.send("a", "hello", { event: "typing", id: "m1" });
+  expect(sent()).toEqual({
+    type: "send",
+    id: expect.any(Number),
+    topic: "a",
+    event: "typing",
+    message: "m1",
+    data: "hello",
+  });
+  expect(push.pending).toBe(1);
+  FakeSocket.last.say({ type: "reply", id: sent().id, data: "stored" });
+  expect(await reply).toBe("stored");
+  expect(push.pending).toBe(0);
+  const nothing = push.send("a", "x");
+  FakeSocket.last.say({ type: "reply", id: sent().id });
+  expect(await nothing).toBeUndefined();
+  const binary = push.send("a", "x");
+  FakeSocket.last.say({ type: "reply", id: sent().id, encoding: "base64", data: "AAH+/w==" });
+  expect(await binary).toEqual(Uint8Array.of(0, 1, 254, 255));
+});
+
+test("objects go as JSON, bytes as base64, and each has an id", async () => {
+  const { push } = await onSocket();
+  for (const data of [{ a: 1 }, Uint8Array.of(0, 1, 254, 255), "x"]) push.send("a", data).catch(() => {});
+  const [json, binary, text] = FakeSocket.last.of("send");
+  expect(json).toMatchObject({ data: '{"a":1}', message: expect.stringMatching(uuid) });
+  expect(binary).toMatchObject({ encoding: "base64", data: "AAH+/w==" });
+  expect(text?.encoding).toBeUndefined();
+  expect(new Set([json?.message, binary?.message, text?.message]).size).toBe(3);
+  vi.stubGlobal("crypto", {});
+  push.send("a", "x").catch(() => {});
+  expect(sent().message).toMatch(/^[!-~]{10,128}$/);
+});
+
+test("a refusal rejects", async () => {
+  const { push } = await onSocket();
+  const reply = push.send("a", "x", { id: "m1" });
+  FakeSocket.last.say({ type: "error", id: sent().id, code: "forbidden", reason: "no", retry: "never" });
+  await expect(reply).rejects.toMatchObject({
+    name: "PushError",
+    code: "forbidden",
+    retry: "never",
+    message: "no",
+    id: "m1",
+  });
+  expect(push.status.state).toBe("online");
+});
+
+test("what is sent before the connection is up waits for it", async () => {
+  const { push } = client();
+  const reply = push.send("a", "x");
+  expect(push.pending).toBe(1);
+  await pass(100);
+  FakeSocket.last.welcome();
+  FakeSocket.last.say({ type: "reply", id: sent().id, data: "ok" });
+  expect(await reply).toBe("ok");
+});
+
+test("no answer in time: never sent is safe, sent is not known", async () => {
+  const { push } = client({ connectTimeout: 60_000 });
+  const waiting = push.send("a", "x", { timeout: 1000 });
+  const caught = expect(waiting).rejects.toMatchObject({ code: "timeout" });
+  await pass(1000);
+  await caught;
+  FakeSocket.last.welcome();
+  expect(FakeSocket.last.of("send")).toEqual([]);
+  const gone = push.send("a", "x", { timeout: 1000, id: "m2" });
+  const lost = expect(gone).rejects.toMatchObject({ code: "unknown", id: "m2" });
+  await pass(1000);
+  await lost;
+  FakeSocket.last.say({ type: "reply", id: sent().id });
+  expect(push.pending).toBe(0);
+});
+
+test("a connection that dies before the reply leaves it unknown; what waits goes out later", async () => {
+  const { push } = await onSocket({ transports: ["websocket"] });
+  const gone = push.send("a", "x", { id: "m1" });
+  FakeSocket.last.end(1006);
+  await expect(gone).rejects.toMatchObject({ code: "unknown", id: "m1", retry: "later" });
+  const waits = push.send("a", "y");
+  await pass(500);
+  FakeSocket.last.welcome();
+  FakeSocket.last.say({ type: "reply", id: sent().id, data: "ok" });
+  expect(await waits).toBe("ok");
+});
+
+test("close rejects what waits", async () => {
+  const { push } = client();
+  const waits = push.send("a", "x");
+  push.close();
+  await expect(waits).rejects.toMatchObject({ code: "closed" });
+});
+
+test("a closed client sends nothing, until it is opened again", async () => {
+  const { push } = await onSocket();
+  push.close();
+  await expect(push.send("a", "x")).rejects.toMatchObject({ code: "closed" });
+  push.reconnect();
+  const waits = push.send("a", "x", { timeout: Number.POSITIVE_INFINITY });
+  await pass(100);
+  FakeSocket.last.welcome();
+  FakeSocket.last.say({ type: "reply", id: sent().id, data: "ok" });
+  expect(await waits).toBe("ok");
+});
+
+test("what waits is bounded, in number and in size", async () => {
+  const { push } = client();
+  const all = Array.from({ length: 200 }, () =>
+    push.send("a", "x").then(
+      () => "",
+      ({ code }) => code as string,
+    ),
+  );
+  await settle();
+  const waiting = push.pending;
+  expect(waiting).toBeGreaterThan(50);
+  expect(waiting).toBeLessThan(150);
+  push.close();
+  const codes = await Promise.all(all);
+  expect(codes.filter((code) => code === "limit_reached")).toHaveLength(200 - waiting);
+  await expect(client().push.send("a", "x".repeat(1e6))).rejects.toMatchObject({ code: "limit_reached" });
+});
+
+test("what the socket has not written counts", async () => {
+  const { push } = await onSocket();
+  FakeSocket.last.bufferedAmount = 2e6;
+  await expect(push.send("a", "x")).rejects.toMatchObject({ code: "limit_reached" });
+  FakeSocket.last.bufferedAmount = 0;
+  push.send("a", "x").catch(() => {});
+  expect(FakeSocket.last.of("send")).toHaveLength(1);
+});
+
+test("what can't be sent rejects", async () => {
+  const { push } = client();
+  const loop: { self?: object } = {};
+  loop.self = loop;
+  await expect(push.send("a", loop)).rejects.toThrow(TypeError);
+  expect(push.pending).toBe(0);
+});
+
+test("a reply that breaks the protocol leaves the message unknown", async () => {
+  const { push } = await onSocket();
+  const reply = push.send("a", "x");
+  FakeSocket.last.say({ type: "reply", id: sent().id, data: 5 });
+  await expect(reply).rejects.toMatchObject({ code: "unknown" });
+  expect(push.violations).toBe(1);
+});
+
+test("beside an event stream it goes by POST", async () => {
+  const { push, server } = await onStream();
+  const text = push.send("a b", "hello", { event: "e", id: "m1" });
+  const post = server.last();
+  expect(post.url.pathname).toBe("/push/send");
+  expect(Object.fromEntries(post.url.searchParams)).toEqual({ topic: "a b", event: "e", id: "m1" });
+  expect(post.init).toMatchObject({
+    method: "POST",
+    body: "hello",
+    keepalive: true,
+    headers: { "Content-Type": "text/plain" },
+  });
+  post.json(200, { data: "stored" });
+  expect(await text).toBe("stored");
+  const binary = push.send("a", Uint8Array.of(1, 2));
+  expect(server.last().init).toMatchObject({
+    body: Uint8Array.of(1, 2),
+    headers: { "Content-Type": "application/octet-stream" },
+  });
+  server.last().json(200, {});
+  expect(await binary).toBeUndefined();
+  const long = push.send("a", "x".repeat(30_000));
+  expect(server.last().init.keepalive).toBe(false);
+  server.last().json(403, { code: "forbidden", reason: "no", retry: "never" });
+  await expect(long).rejects.toMatchObject({ code: "forbidden" });
+});
+
+test("a POST outlives its stream", async () => {
+  const { push, server } = await onStream();
+  const reply = push.send("a", "x");
+  const post = server.last();
+  server.requests[0]?.fail();
+  await settle();
+  expect(push.status.state).toBe("waiting");
+  post.json(200, { data: "ok" });
+  expect(await reply).toBe("ok");
+});
+
+for (const [name, answer] of [
+  ["no answer", (post: { fail(): void }) => post.fail()],
+  [
+    "an answer of something between",
+    (post: { respond(b: string, i: object): void }) => post.respond("<html>", { status: 502 }),
+  ],
+  ["a captive portal", (post: { respond(b: string, i: object): void }) => post.respond("<html>", { status: 200 })],
+  ["a reply of the wrong kind", (post: { json(s: number, b: object): void }) => post.json(200, { data: 5 })],
+] as const) {
+  test(`a POST with ${name} is unknown`, async () => {
+    const { push, server } = await onStream();
+    const reply = push.send("a", "x", { id: "m1" });
+    answer(server.last());
+    await expect(reply).rejects.toMatchObject({ code: "unknown", id: "m1" });
+  });
+}

@@ -1,0 +1,82 @@
+// What must compile, and, at each marked line, what must not.
+import { connect, type Message, type Push, PushError, type Subscription } from "../../dist/client.js";
+import { connect as follow } from "../../dist/core.js";
+
+const push: Push = connect("/push");
+connect(new URL("https://example.com/push"), { transports: ["sse"], backoff: [1, 2], connectTimeout: 1, probe: 1 });
+connect("/push", { WebSocket, fetch });
+// @ts-expect-error: there is no such transport
+connect("/push", { transports: ["polling"] });
+// @ts-expect-error: one number is no range
+connect("/push", { backoff: [500] });
+// @ts-expect-error: there is no such option
+connect("/push", { retries: 5 });
+// @ts-expect-error: a URL is needed
+connect();
+
+const sub: Subscription = push.subscribe("orders/42", (message) => {
+  const data: string | Uint8Array = message.data;
+  const order = message.json<{ id: number }>();
+  order.id.toFixed();
+  // @ts-expect-error: the offset may be absent
+  message.offset.toFixed();
+  // @ts-expect-error: messages are read only
+  message.topic = "x";
+  // @ts-expect-error: unknown until it is said what it is
+  message.json().id;
+  return data;
+});
+push.subscribe(
+  "a",
+  {
+    message(m: Message) {
+      m.id;
+    },
+    gap: (g) => g.now?.offset,
+    error: (e) => e.retry === "never",
+  },
+  { since: sub.cursor },
+);
+push.subscribe("a", {});
+// @ts-expect-error: messages have no such field
+push.subscribe("a", (m) => m.payload);
+// @ts-expect-error: there is no such handler
+push.subscribe("a", { massage() {} });
+// @ts-expect-error: a cursor is text
+push.subscribe("a", () => {}, { since: 5 });
+// @ts-expect-error: the cursor is the client's
+sub.cursor = "x";
+const ready: Promise<void> = sub.ready;
+
+const reply: Promise<string | Uint8Array | undefined> = push.send(
+  "a",
+  { any: "thing" },
+  { event: "e", id: "1", timeout: 5 },
+);
+push.send("a", "text");
+push.send("a", new Uint8Array(3));
+// @ts-expect-error: a number is no message
+push.send("a", 5);
+// @ts-expect-error: data is needed
+push.send("a");
+
+const off: () => void = push.onStatus(({ state, transport, error, retryAt }) => {
+  if (state === "closed" && error?.code === "unauthenticated") push.reconnect();
+  // @ts-expect-error: there is no such state
+  if (state === "offline") return;
+  // @ts-expect-error: it may be absent
+  retryAt.toFixed();
+  transport satisfies "websocket" | "sse" | undefined;
+});
+const count: number = push.pending + push.violations;
+// @ts-expect-error: the status is the client's
+push.status = { state: "online" };
+
+const receiver = follow("/push");
+receiver.subscribe("a", () => {});
+// @ts-expect-error: who only receives does not send
+receiver.send("a", "x");
+
+const error: Error = new PushError("forbidden", "no", "never");
+
+export { count, error, off, ready, reply };
