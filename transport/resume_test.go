@@ -163,7 +163,7 @@ const (
 	publishers = 8
 	topics     = 4
 	clients    = 50
-	each       = 3 // messages of each publisher to each topic
+	each       = 2 // messages of each publisher to each topic
 )
 
 // TestNothingIsLostOrDoubled kills connections at random bytes while publishers
