@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/transport/protocol"
 )
 
 // Origins lets pages of other origins use a handler, as far as they are allowed
@@ -20,7 +21,7 @@ func Origins(allowed push.Origins) func(http.Handler) http.Handler {
 			h := w.Header()
 			h.Add("Vary", "Origin")
 			if !allowed.Allow(r) {
-				http.Error(w, "this origin is not allowed", http.StatusForbidden)
+				protocol.WriteError(w, push.Errorf(push.CodeForbidden, "this origin is not allowed", nil))
 				return
 			}
 			if origin := r.Header.Get("Origin"); origin != "" {

@@ -27,9 +27,10 @@ type Followed struct {
 	Topic string
 	From  From
 	// Cursor is the client's place in the topic; empty if its own cursor can't
-	// be read, or if the topic was followed before.
+	// be read, or if the topic was followed before. A refused topic keeps the
+	// place that the client came with.
 	Cursor string
-	// Err says why the topic is refused; From and Cursor are then empty.
+	// Err says why the topic is refused; From is then empty.
 	Err *Error
 }
 
@@ -65,6 +66,7 @@ func (s *Session) Subscribe(ctx context.Context, follows []Follow, announce func
 		case following[f.Topic]:
 			answers[i].From = FromCursor
 		case room == 0:
+			answers[i].Cursor = places[i].cursor(f.Topic)
 			answers[i].Err = Errorf(CodeLimitReached, "too many topics on one connection", nil)
 		default:
 			room--
@@ -94,7 +96,9 @@ func (s *Session) admit(added []*subscription, announce func() *Frame) bool {
 			s.subscriptions[sub.feed.topic] = sub
 		}
 	}
-	s.enqueue(announce())
+	if s.enqueue(announce()) {
+		s.startBeating()
+	}
 	for _, sub := range added {
 		if sub != nil {
 			sub.release()
@@ -107,6 +111,14 @@ func (s *Session) admit(added []*subscription, announce func() *Frame) bool {
 type startingPlace struct {
 	from     From
 	position Position // zero if the cursor can't be read
+}
+
+// cursor is the place as the client brought it, or empty.
+func (p startingPlace) cursor(topic string) string {
+	if p.position.IsZero() {
+		return ""
+	}
+	return FormatCursor(topic, p.position)
 }
 
 // startingPlaces reads the cursors of a request. A good cursor that lacks a topic
@@ -146,7 +158,7 @@ func (s *Session) follow(ctx context.Context, topic string, start startingPlace)
 		if e.Cause != nil {
 			s.hub.options.Logger.Warn("push: topic refused", "topic", topic, "session", s.id, "error", e)
 		}
-		return nil, Followed{Topic: topic, Err: e}
+		return nil, Followed{Topic: topic, Cursor: start.cursor(topic), Err: e}
 	}
 	if err := CheckTopic(topic); err != nil {
 		return refused(err)

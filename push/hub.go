@@ -176,6 +176,19 @@ func (h *Hub) leave(sub *subscription) {
 	h.unfollow(sub.feed)
 }
 
+// Enter counts a client in that has no session yet, for transports which have
+// taken its connection out of the server's hands: Shutdown waits until leave is
+// called. The error is ErrDraining after Shutdown has begun.
+func (h *Hub) Enter() (leave func(), err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.draining {
+		return nil, ErrDraining
+	}
+	h.work.add()
+	return h.work.done, nil
+}
+
 // add counts a session in, unless the hub is draining.
 func (h *Hub) add(s *Session) error {
 	h.mu.Lock()

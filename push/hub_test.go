@@ -133,6 +133,25 @@ func TestIdentityExpires(t *testing.T) {
 	})
 }
 
+// TestIdentityForever has a time that is further away than a Duration reaches.
+func TestIdentityForever(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil, push.Options{})
+		defer w.shutdown()
+		c := newConn()
+		if _, err := w.hub.Open(push.Client{Format: w.format, Conn: c, Identity: push.Identity{
+			Expires: time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC),
+		}}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if ended, reason := c.end(); ended {
+			t.Errorf("ended with %v", reason)
+		}
+	})
+}
+
 func TestHungHookIsGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
@@ -171,8 +190,14 @@ func TestHeartbeat(t *testing.T) {
 		}
 		time.Sleep(100 * time.Second)
 		synctest.Wait()
-		if n := strings.Count(c.take(), "beat"); n < 10 || n > 11 {
-			t.Errorf("%d heartbeats in 100 s", n)
+		if got := c.take(); got != "[]" {
+			t.Errorf("before the announcement came %s", got)
+		}
+		w.subscribe(s, "", "a")
+		time.Sleep(100 * time.Second)
+		synctest.Wait()
+		if got := c.take(); strings.Count(got, "beat") < 10 || strings.Count(got, "beat") > 11 || !strings.HasPrefix(got, "[hello ") {
+			t.Errorf("in 100 s came %s", got)
 		}
 		s.Close(nil)
 		<-s.Done()

@@ -16,7 +16,7 @@ var rooms = map[string][]string{
 	"broker/membroker":        {"push"},
 	"broker/redisbroker":      {"push"},
 	"broker/brokertest":       {"push"},
-	"middleware":              {"push"},
+	"middleware":              {"push", "transport/protocol"},
 	"transport/protocol":      {"push"},
 	"transport/websocket":     {"push", "transport/protocol"},
 	"transport/sse":           {"push", "transport/protocol"},

@@ -17,9 +17,14 @@ const writeSize = 64 << 10
 // maxSpare bounds the array that an idle session keeps.
 const maxSpare = 16
 
-// reserve counts a frame in, if it fits or is alone.
+// fits reports whether there is room for a frame. One that is alone always fits.
+func (o *outbox) fits(frame *Frame, bound Limit) bool {
+	return o.count == 0 || o.size+frame.size() <= bound.Bytes && o.count < bound.Messages
+}
+
+// reserve counts a frame in, if it fits.
 func (o *outbox) reserve(frame *Frame, bound Limit) bool {
-	if o.count > 0 && (o.size+frame.size() > bound.Bytes || o.count >= bound.Messages) {
+	if !o.fits(frame, bound) {
 		return false
 	}
 	o.size += frame.size()

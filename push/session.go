@@ -18,6 +18,8 @@ type Session struct {
 	identity Identity
 	format   Format
 	conn     Conn
+	pulse    *Frame
+	interval time.Duration // of pulses
 	done     chan struct{}
 
 	mu            sync.Mutex // guards the rest
@@ -36,7 +38,8 @@ type Client struct {
 	Identity Identity
 	Format   Format
 	Conn     Conn
-	// Heartbeat is sent at least every Interval. Nil sends none.
+	// Heartbeat is sent at least every Interval, once something was announced.
+	// Nil sends none.
 	Heartbeat *Frame
 	Interval  time.Duration
 }
@@ -58,6 +61,8 @@ func (h *Hub) Open(c Client) (*Session, error) {
 		identity:      c.Identity,
 		format:        c.Format,
 		conn:          c.Conn,
+		pulse:         c.Heartbeat,
+		interval:      c.Interval,
 		done:          make(chan struct{}),
 		subscriptions: map[string]*subscription{},
 	}
@@ -66,11 +71,8 @@ func (h *Hub) Open(c Client) (*Session, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if c.Heartbeat != nil {
-		s.heartbeat = time.AfterFunc(c.Interval/2+rand.N(c.Interval/2), func() { s.beat(c.Heartbeat, c.Interval) })
-	}
 	if !c.Identity.Expires.IsZero() {
-		s.expiry = time.AfterFunc(time.Until(c.Identity.Expires)+expiryGrace, func() {
+		s.expiry = time.AfterFunc(time.Until(c.Identity.Expires.Add(expiryGrace)), func() {
 			s.Close(errExpired)
 		})
 	}
@@ -105,15 +107,21 @@ func (s *Session) Close(reason *Error) {
 	s.finish(reason)
 }
 
-// beat queues the heartbeat and arms the next.
-func (s *Session) beat(frame *Frame, interval time.Duration) {
+// leave queues a last frame and ends the session in one step.
+func (s *Session) leave(frame *Frame, reason *Error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.over {
-		return
-	}
 	s.enqueue(frame)
-	s.heartbeat.Reset(interval)
+	s.finish(reason)
+}
+
+// beat queues the heartbeat and arms the next.
+func (s *Session) beat() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.enqueue(s.pulse) {
+		s.heartbeat.Reset(s.interval)
+	}
 }
 
 // end leaves all topics and closes the connection.
@@ -138,6 +146,14 @@ func (s *Session) end() {
 }
 
 // The methods below are called with s.mu held.
+
+// startBeating begins with the heartbeats, after a time that differs from session
+// to session.
+func (s *Session) startBeating() {
+	if s.pulse != nil && s.heartbeat == nil {
+		s.heartbeat = time.AfterFunc(s.interval/2+rand.N(s.interval/2), s.beat)
+	}
+}
 
 // enqueue queues a frame, or ends the session if there is no room: this is the
 // slow-consumer rule. It reports whether the frame was queued; nil never is.

@@ -69,8 +69,7 @@ func (h *Hub) farewell(ctx context.Context, sessions []*Session, interval time.D
 	defer ticker.Stop()
 	for _, s := range sessions {
 		after := int(ComeBack().Milliseconds())
-		s.Send(s.format.Reconnect(after))
-		s.Close(ErrDraining)
+		s.leave(s.format.Reconnect(after), ErrDraining)
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():

@@ -7,7 +7,9 @@ import "context"
 // It begins held: what comes is kept back until the session has announced it.
 // Then it is live, or first replays what the client missed. The replay ends at
 // the head of the moment when the subscription was attached; later messages
-// wait in pending, and follow the replay with no seam.
+// wait in pending, and follow the replay with no seam. A client that comes from
+// an instance which the broker told sooner may be ahead of that head: then the
+// messages up to the client's place are the ones that it has got.
 type subscription struct {
 	// static after attach
 	session *Session
@@ -23,6 +25,7 @@ type subscription struct {
 	pending []*Frame
 	gap     *Gap       // must be told before anything else
 	missed  []*Message // replay: read, and not yet written
+	ahead   string     // cursor of the message that the client got last; empty once that has passed
 }
 
 type subscriptionState uint8
@@ -41,12 +44,21 @@ func (sub *subscription) deliver(frame *Frame) {
 	defer s.mu.Unlock()
 	switch sub.state {
 	case live:
-		s.enqueue(frame)
+		sub.pass(frame)
 	case held, replaying:
 		if s.reserve(frame) {
 			sub.pending = append(sub.pending, frame)
 		}
 	case ended:
+	}
+}
+
+// pass queues a live message, unless the client got it before it came here.
+func (sub *subscription) pass(frame *Frame) {
+	if sub.ahead == "" || frame.Cursor == "" {
+		sub.session.enqueue(frame)
+	} else if sub.ahead == frame.Cursor {
+		sub.ahead = ""
 	}
 }
 
@@ -73,6 +85,10 @@ func (sub *subscription) breakOff(gap Gap, frame *Frame) {
 	defer s.mu.Unlock()
 	switch sub.state {
 	case live:
+		if sub.ahead != "" {
+			sub.ahead, gap.Last = "", sub.since
+			frame = s.format.Gap(gap)
+		}
 		s.enqueue(frame)
 		s.hub.stats.gaps.Add(1)
 	case held, replaying:
@@ -132,13 +148,20 @@ func (sub *subscription) outOfReach() GapReason {
 		return GapUnknownCursor
 	case sub.since.Epoch != sub.head.Epoch:
 		return GapEpoch
-	case sub.since.Offset >= sub.head.Offset:
+	case sub.since.Offset == sub.head.Offset:
 		return GapFork
+	case sub.isAhead():
+		return "" // only the broker knows whether the place is real
 	case sub.head.Offset-sub.since.Offset > uint64(sub.session.hub.options.Replay.Messages):
 		return GapTooMany
 	default:
 		return ""
 	}
+}
+
+// isAhead reports whether the client says that it got more than this instance.
+func (sub *subscription) isAhead() bool {
+	return sub.from == FromCursor && sub.since.Epoch == sub.head.Epoch && sub.since.Offset > sub.head.Offset
 }
 
 func (sub *subscription) missing(reason GapReason) *Gap {
@@ -153,10 +176,12 @@ func (sub *subscription) goLive() {
 	if sub.gap != nil {
 		s.enqueue(s.format.Gap(*sub.gap))
 		s.hub.stats.gaps.Add(1)
+	} else if sub.isAhead() {
+		sub.ahead = FormatCursor(sub.feed.topic, sub.since)
 	}
 	s.outbox.unreserve(sub.pending)
 	for _, frame := range sub.pending {
-		s.enqueue(frame)
+		sub.pass(frame)
 	}
 	sub.pending, sub.gap, sub.missed = nil, nil, nil
 }
@@ -171,6 +196,9 @@ func (sub *subscription) history() ([]*Message, GapReason, error) {
 	page, err := hub.broker.Since(ctx, sub.feed.topic, sub.since, limit)
 	if err != nil || page.Gap != "" {
 		return nil, page.Gap, err
+	}
+	if sub.isAhead() {
+		return []*Message{}, "", nil
 	}
 	at, size := sub.since, 0
 	for i, m := range page.Messages {

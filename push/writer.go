@@ -112,6 +112,9 @@ func (s *Session) replay() {
 	}
 	for size := 0; size < writeSize && len(sub.missed) > 0; {
 		frame := s.format.Message(sub.missed[0])
+		if size > 0 && !s.outbox.fits(frame, s.hub.options.Queue) {
+			return // it goes on when the client has read so far
+		}
 		if !s.enqueue(frame) {
 			return
 		}

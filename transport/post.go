@@ -6,7 +6,9 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
+	"time"
 
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/transport/protocol"
@@ -45,6 +47,25 @@ func (h *sendHandler) send(w http.ResponseWriter, r *http.Request) (push.Reply, 
 // maxSend is what is read of a client's message at most; the hub's own limit is
 // usually lower.
 const maxSend = 1 << 20
+
+// bodyTimeout is how long a client may take to send a body.
+const bodyTimeout = 10 * time.Second
+
+// timeBody ends the wait for a body, which net/http also waits for before it
+// answers a request whose body nobody has read.
+func timeBody(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength != 0 {
+			setBodyDeadline(w, time.Now().Add(bodyTimeout))
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func setBodyDeadline(w http.ResponseWriter, at time.Time) {
+	// Where it isn't supported, the server's own ReadTimeout has to do.
+	_ = http.NewResponseController(w).SetReadDeadline(at)
+}
 
 // publishHandler takes messages of backends.
 type publishHandler struct {
@@ -98,11 +119,14 @@ func readMessage(w http.ResponseWriter, r *http.Request, limit int64) (push.Mess
 	switch {
 	case errors.As(err, &tooLarge):
 		return push.Message{}, push.Errorf(push.CodeTooLarge, "the body is over the size limit", nil)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return push.Message{}, push.Errorf(push.CodeTimeout, "the body took too long", nil)
 	case err != nil:
 		return push.Message{}, push.Errorf(push.CodeBadRequest, "the body can't be read", err)
 	case len(data) == 0:
 		return push.Message{}, push.Errorf(push.CodeBadRequest, "the body is empty", nil)
 	}
+	setBodyDeadline(w, time.Time{}) // the server reads on, to see whether the client leaves
 	m.Data, m.Binary = data, binary
 	return m, nil
 }

@@ -68,7 +68,7 @@ func Routes(hub *push.Hub, options ...Options) chi.Router {
 	r.Handle("/client.mjs", jsclient.Module())
 	r.Handle("/ws", o.WebSocket)
 	r.Group(func(r chi.Router) {
-		r.Use(middleware.Origins(hub.Origins()))
+		r.Use(timeBody, middleware.Origins(hub.Origins()))
 		r.Handle("/sse", o.SSE)
 		r.Handle("/send", &sendHandler{hub})
 		r.Handle("/publish", &publishHandler{hub, o})

@@ -101,7 +101,7 @@ func TestPublishRoute(t *testing.T) {
 		{"gzip", call{"POST", "publish?topic=a", "hello", key("Content-Encoding", "gzip")}, 415, `"unsupported"`},
 		{"multipart", call{"POST", "publish?topic=a", "hello", key("Content-Type", "multipart/form-data; boundary=x")}, 415, `"unsupported"`},
 		{"broken content type", call{"POST", "publish?topic=a", "hello", key("Content-Type", "text/")}, 415, `"unsupported"`},
-		{"foreign page", call{"POST", "publish?topic=a", "hello", key("Origin", "https://evil.example")}, 403, ""},
+		{"foreign page", call{"POST", "publish?topic=a", "hello", key("Origin", "https://evil.example")}, 403, `{"code":"forbidden","reason":"this origin is not allowed","retry":"never"}`},
 		{"friendly page", call{"POST", "publish?topic=a", "hello", key("Origin", "https://friend.example")}, 200, `"offset":7}`},
 	}
 	for _, test := range tests {
@@ -109,6 +109,9 @@ func TestPublishRoute(t *testing.T) {
 			response, body := test.call.do(t, server)
 			if response.StatusCode != test.wantStatus || !strings.Contains(body, test.wantBody) {
 				t.Errorf("%d %s; want %d %s", response.StatusCode, body, test.wantStatus, test.wantBody)
+			}
+			if got := response.Header.Get("WWW-Authenticate"); (got == "Bearer") != (test.wantStatus == http.StatusUnauthorized) {
+				t.Errorf("WWW-Authenticate is %q", got)
 			}
 		})
 	}

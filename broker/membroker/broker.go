@@ -6,6 +6,7 @@ package membroker
 
 import (
 	"context"
+	"hash/maphash"
 	"maps"
 	"sync"
 	"time"
@@ -42,9 +43,16 @@ type Broker struct {
 
 	mu     sync.Mutex // guards the rest; never held together with topic.mu
 	topics map[string]*topic
-	sweep  *time.Timer // runs while there are topics
+	births [births]push.Epoch // what the first epochs of topics are made of
+	sweep  *time.Timer        // runs while there are topics
 	closed bool
 }
+
+// births is how many of them there are. A topic that nobody has published to is
+// known by its birth alone, so that asking for it costs no memory. When a topic is
+// forgotten its birth changes, and with it that of the few others which share it:
+// their clients are told a gap.
+const births = 1024
 
 var _ push.Broker = (*Broker)(nil)
 
@@ -64,7 +72,11 @@ func New(options ...Options) *Broker {
 	if o.Keep == 0 {
 		o.Keep = 24 * time.Hour
 	}
-	return &Broker{options: o, topics: map[string]*topic{}}
+	b := &Broker{options: o, topics: map[string]*topic{}}
+	for i := range b.births {
+		b.births[i] = newEpoch()
+	}
+	return b
 }
 
 // Publish stores a message and hands it to the topic's receivers.
@@ -102,7 +114,7 @@ func (b *Broker) Unsubscribe(name string, r push.Receiver) {
 	b.mu.Unlock()
 	if t != nil {
 		t.mu.Lock()
-		defer t.mu.Unlock()
+		defer b.unlock(name, t)
 		t.remove(r)
 	}
 }
@@ -113,7 +125,7 @@ func (b *Broker) Since(_ context.Context, name string, after push.Position, limi
 	if err != nil {
 		return push.Page{}, err
 	}
-	defer t.mu.Unlock()
+	defer b.unlock(name, t)
 	t.trim(&b.options)
 	return t.since(after, limit), nil
 }
@@ -124,7 +136,7 @@ func (b *Broker) Recent(_ context.Context, name string, n int) (push.Page, error
 	if err != nil {
 		return push.Page{}, err
 	}
-	defer t.mu.Unlock()
+	defer b.unlock(name, t)
 	t.trim(&b.options)
 	return t.recent(n), nil
 }
@@ -160,6 +172,29 @@ func (b *Broker) lock(name string) (*topic, error) {
 	}
 }
 
+// unlock ends what lock began, and forgets a topic that is still as it was born.
+func (b *Broker) unlock(name string, t *topic) {
+	forget := !t.forgotten && t.head.Offset == 0 && len(t.receivers) == 0
+	t.forgotten = t.forgotten || forget
+	t.mu.Unlock()
+	if forget {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		delete(b.topics, name)
+	}
+}
+
+// birth is what a topic's first epoch is made of. Called with b.mu held.
+func (b *Broker) birth(name string) *push.Epoch {
+	return &b.births[maphash.String(seed, name)%births]
+}
+
+// firstEpoch is the epoch that a topic begins with. Called with b.mu held.
+func (b *Broker) firstEpoch(name string) push.Epoch {
+	epoch := *b.birth(name) ^ push.Epoch(maphash.String(seed, name))
+	return max(epoch, 1) // zero is no epoch
+}
+
 func (b *Broker) topic(name string) (*topic, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -168,7 +203,7 @@ func (b *Broker) topic(name string) (*topic, error) {
 	}
 	t := b.topics[name]
 	if t == nil {
-		t = newTopic()
+		t = &topic{head: push.Position{Epoch: b.firstEpoch(name)}}
 		b.topics[name] = t
 		if b.sweep == nil {
 			b.sweep = time.AfterFunc(sweepInterval, b.sweepTopics)
@@ -188,6 +223,7 @@ func (b *Broker) sweepTopics() {
 		if t.sweep(&b.options) {
 			b.mu.Lock()
 			delete(b.topics, name) // a forgotten topic is not replaced before this
+			*b.birth(name) = newEpoch()
 			b.mu.Unlock()
 		}
 	}

@@ -51,6 +51,9 @@ func TestIdleTopicKeepsItsEpochForADay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := membroker.New()
 		defer b.Close(context.Background())
+		if _, err := b.Publish(t.Context(), push.Message{Topic: "a", Data: []byte("x")}); err != nil {
+			t.Fatal(err)
+		}
 		first := head(t, b, "a")
 		time.Sleep(23 * time.Hour)
 		if again := head(t, b, "a"); again != first {
@@ -93,6 +96,42 @@ func TestManyShortLivedTopicsLeaveNothing(t *testing.T) {
 		time.Sleep(2 * time.Hour)
 		if n := b.Topics(); n != 0 {
 			t.Errorf("%d topics are left", n)
+		}
+	})
+}
+
+// TestTopicsThatNobodyPublishesToCostNothing has clients that ask for whatever comes
+// to their mind. Their cursors stay good all the same.
+func TestTopicsThatNobodyPublishesToCostNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := membroker.New()
+		defer b.Close(context.Background())
+		at, err := b.Subscribe(t.Context(), "a", receiver{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.Unsubscribe("a", receiver{})
+		for i := range 1000 {
+			name := fmt.Sprint("t", i)
+			head(t, b, name)
+			if _, err := b.Since(t.Context(), name, at, push.Limit{}); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := b.Subscribe(t.Context(), name, receiver{}); err != nil {
+				t.Fatal(err)
+			}
+			b.Unsubscribe(name, receiver{})
+		}
+		if n := b.Topics(); n != 0 {
+			t.Errorf("%d topics are left", n)
+		}
+		time.Sleep(time.Hour)
+		if _, err := b.Publish(t.Context(), push.Message{Topic: "a", Data: []byte("x")}); err != nil {
+			t.Fatal(err)
+		}
+		page, err := b.Since(t.Context(), "a", at, push.Limit{})
+		if err != nil || page.Gap != "" || len(page.Messages) != 1 {
+			t.Errorf("%+v, %v", page, err)
 		}
 	})
 }

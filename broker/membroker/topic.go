@@ -31,11 +31,7 @@ type stored struct {
 	at      time.Time
 }
 
-var contentSeed = maphash.MakeSeed()
-
-func newTopic() *topic {
-	return &topic{head: push.Position{Epoch: newEpoch(), Tag: rand.Uint32()}}
-}
+var seed = maphash.MakeSeed()
 
 func newEpoch() push.Epoch {
 	for {
@@ -88,7 +84,7 @@ func (t *topic) publish(m push.Message, named bool, o *Options) (push.Receipt, e
 
 func contentOf(m *push.Message) uint64 {
 	var h maphash.Hash
-	h.SetSeed(contentSeed)
+	h.SetSeed(seed)
 	for _, part := range [][]byte{[]byte(m.Event), []byte(m.Key), m.Data} {
 		maphash.WriteComparable(&h, len(part))
 		h.Write(part)

@@ -79,13 +79,12 @@ func TestWithoutRelayClientsCannotSend(t *testing.T) {
 
 func TestWithoutAnyoneNobodyMayFollow(t *testing.T) {
 	s := servetest.Start(t, run, "-relay")
-	for _, path := range []string{"/push/sse?topic=news", "/push/send?topic=news"} {
-		method := http.MethodGet
-		if strings.Contains(path, "send") {
-			method = http.MethodPost
-		}
-		if status, body := s.Do(t, method, path, "hello"); status != http.StatusForbidden {
-			t.Errorf("%s: got %d %s", path, status, body)
+	for _, try := range []struct{ method, path, body string }{
+		{http.MethodGet, "/push/sse?topic=news", ""},
+		{http.MethodPost, "/push/send?topic=news", "hello"},
+	} {
+		if status, body := s.Do(t, try.method, try.path, try.body); status != http.StatusForbidden {
+			t.Errorf("%s: got %d %s", try.path, status, body)
 		}
 	}
 }

@@ -219,7 +219,7 @@ func (w *shapeWalker) object(depth int) error {
 				return &MalformedError{"a key comes twice"}
 			}
 		}
-		if key != strings.ToLower(key) {
+		if key != strings.ToLower(strings.ToUpper(key)) { // ſ is a lower-case letter that counts as s
 			return &MalformedError{"a key is not in lower case"}
 		}
 		if len(keys) == maxKeys {

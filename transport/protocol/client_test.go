@@ -22,6 +22,7 @@ func TestMalformedFramesEndTheConnection(t *testing.T) {
 		"cut off":               `{"type":"ping"`,
 		"key twice":             `{"type":"ping","type":"pong"}`,
 		"key in another case":   `{"Type":"ping"}`,
+		"key with a long s":     `{"type":"subscribe","id":1,"topics":[{"topic":"a","ſince":"1"}]}`,
 		"key twice, cases":      `{"type":"ping","TYPE":"pong"}`,
 		"nested key twice":      `{"type":"subscribe","id":1,"topics":[{"topic":"a","topic":"b"}]}`,
 		"nested deep":           `{"type":` + strings.Repeat("[", 10_000) + strings.Repeat("]", 10_000) + `}`,

@@ -26,8 +26,11 @@ func SetHeaders(h http.Header) {
 // WriteError answers a request with an error: the status of its code and a JSON
 // body.
 func WriteError(w http.ResponseWriter, e *push.Error) {
-	if status := e.Code.HTTPStatus(); status == http.StatusServiceUnavailable {
+	switch e.Code.HTTPStatus() {
+	case http.StatusServiceUnavailable:
 		w.Header().Set("Retry-After", strconv.Itoa(int(push.RetryAfter/time.Second)))
+	case http.StatusUnauthorized:
+		w.Header().Set("WWW-Authenticate", "Bearer") // RFC 9110 section 15.5.2 wants one
 	}
 	WriteJSON(w, e.Code.HTTPStatus(), HTTPError(e))
 }

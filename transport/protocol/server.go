@@ -128,11 +128,12 @@ type topicState struct {
 func topicStates(answers []push.Followed) []topicState {
 	states := make([]topicState, len(answers))
 	for i, a := range answers {
-		states[i] = topicState{Topic: a.Topic, From: a.From, Cursor: a.Cursor}
 		if a.Err != nil {
 			body := bodyOf(a.Err)
-			states[i].Error = &body
+			states[i] = topicState{Topic: a.Topic, Error: &body}
+			continue
 		}
+		states[i] = topicState{Topic: a.Topic, From: a.From, Cursor: a.Cursor}
 	}
 	return states
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -35,10 +36,12 @@ func newConn(w http.ResponseWriter, timeout time.Duration) *conn {
 	return &conn{w: w, control: http.NewResponseController(w), timeout: timeout, topics: map[string]int{}}
 }
 
-// begin notes the topics of the stream and where the client is in them.
+// begin notes the topics of the stream and where the client is in them. A topic
+// that is refused for now keeps its place in the id, so that the client still has
+// it when it comes back.
 func (c *conn) begin(answers []push.Followed) {
 	for _, a := range answers {
-		if a.Err == nil {
+		if a.Err == nil || a.Cursor != "" {
 			c.topics[a.Topic] = len(c.cursors)
 			c.cursors = append(c.cursors, a.Cursor)
 		}
@@ -91,16 +94,14 @@ func (c *conn) write(f *push.Frame) error {
 	return err
 }
 
-// appendID appends the id line: the joined cursors of all topics in which the
-// client's place is known.
+// appendID appends the id line: the joined cursors of all topics. While a place
+// isn't known it is the cursor of nothing, since one that lacks a topic would mean
+// that the client is new to it, and hide the gap that is still to come.
 func (c *conn) appendID(b []byte) []byte {
-	known := make([]string, 0, len(c.cursors))
-	for _, cursor := range c.cursors {
-		if cursor != "" {
-			known = append(known, cursor)
-		}
+	if slices.Contains(c.cursors, "") {
+		return appendID(b, push.EmptyCursor)
 	}
-	return appendID(b, push.JoinCursors(known))
+	return appendID(b, push.JoinCursors(c.cursors))
 }
 
 // setDeadline bounds the next write, unless the stream is to end at once.

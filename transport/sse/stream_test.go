@@ -3,7 +3,9 @@ package sse_test
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -17,9 +19,9 @@ import (
 	"github.com/tidewire/tidewire/transport/sse"
 )
 
-func serve(t *testing.T, options sse.Options, wrap func(http.Handler) http.Handler) (*push.Hub, *httptest.Server) {
+func serve(t *testing.T, options sse.Options, wrap func(http.Handler) http.Handler, authorize ...push.Authorize) (*push.Hub, *httptest.Server) {
 	t.Helper()
-	hub := push.New(membroker.New(), push.Options{Authorize: push.Anyone})
+	hub := push.New(membroker.New(), push.Options{Authorize: append(authorize, push.Anyone)[0]})
 	handler := http.Handler(sse.New(hub, options))
 	if wrap != nil {
 		handler = wrap(handler)
@@ -126,6 +128,46 @@ func TestStreamOfSeveralTopicsHasOneID(t *testing.T) {
 	}
 }
 
+// TestNoTopicFallsOutOfTheID has a client come back while one of its topics is
+// refused, and with a cursor that can't be read. Its next cursor must not look
+// as if it were new to a topic.
+func TestNoTopicFallsOutOfTheID(t *testing.T) {
+	down := false
+	hub, server := serve(t, sse.Options{}, nil, func(_ context.Context, a push.Access) error {
+		if down && a.Topic == "b" {
+			return push.ErrUnavailable
+		}
+		return nil
+	})
+	place := func() string {
+		cursor, err := hub.Cursor(t.Context(), "a", "b")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return cursor
+	}
+	tests := []struct {
+		name, since string
+		down        bool
+		want        []string
+	}{
+		{"refused", place(), true, []string{place()}},
+		{"broken", "broken", false, []string{push.EmptyCursor, push.EmptyCursor, place()}},
+		{"broken and refused", "broken", true, []string{push.EmptyCursor, strings.Split(place(), ".")[0]}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			down = test.down
+			lines := bufio.NewReader(get(t, server, http.MethodGet, "?topic=a&topic=b&since="+test.since, nil).Body)
+			for _, want := range test.want {
+				if got := event(t, lines); !strings.HasPrefix(got, "id: "+want+"\n") {
+					t.Errorf("got %q, want the id %s", got, want)
+				}
+			}
+		})
+	}
+}
+
 func TestHeartbeatIsAComment(t *testing.T) {
 	_, server := serve(t, sse.Options{Heartbeat: time.Millisecond}, nil)
 	lines := bufio.NewReader(get(t, server, http.MethodGet, "?topic=a", nil).Body)
@@ -167,6 +209,33 @@ func TestBadRequests(t *testing.T) {
 				t.Errorf("status %d, want %d", response.StatusCode, test.want)
 			}
 		})
+	}
+}
+
+// TestBodyThatNeverComes has requests that announce a body. net/http would wait for
+// it before the first event, and nothing could end that wait.
+func TestBodyThatNeverComes(t *testing.T) {
+	hub := push.New(membroker.New(), push.Options{Authorize: push.Anyone})
+	server := httptest.NewServer(sse.New(hub))
+	defer server.Close()
+	for _, header := range []string{"Content-Length: 10", "Transfer-Encoding: chunked"} {
+		conn, err := net.Dial("tcp", server.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		fmt.Fprintf(conn, "GET /?topic=a HTTP/1.1\r\nHost: x\r\n%s\r\n\r\n", header)
+		response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		if response.StatusCode != http.StatusBadRequest || !response.Close {
+			t.Errorf("%s: %s, close %v", header, response.Status, response.Close)
+		}
+	}
+	if err := hub.Shutdown(t.Context()); err != nil {
+		t.Errorf("Shutdown: %v", err)
 	}
 }
 

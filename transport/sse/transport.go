@@ -66,6 +66,11 @@ func (t *Transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !protocol.CheckMethod(w, r, http.MethodGet, http.MethodHead) {
 		return
 	}
+	if r.ContentLength != 0 {
+		w.Header().Set("Connection", "close") // else net/http waits for the body before it answers
+		protocol.WriteError(w, push.Errorf(push.CodeBadRequest, "a request for a stream has no body", nil))
+		return
+	}
 	if !accepts(r) {
 		protocol.WriteJSON(w, http.StatusNotAcceptable,
 			protocol.HTTPError(push.Errorf(push.CodeBadRequest, "this is a text/event-stream", nil)))

@@ -72,12 +72,12 @@ func (cl *client) read(follows []push.Follow) {
 		cl.session.Close(refused) // it has no way to ask for another topic
 	}
 	for {
+		cl.transport.alive(cl.conn)                          // what the hooks took isn't the client's silence
 		typ, data, err := cl.conn.Read(context.Background()) // ends with the connection
 		if err != nil {
 			cl.session.Close(lost(err))
 			return
 		}
-		cl.transport.alive(cl.conn)
 		if plain || typ != Text {
 			cl.session.Close(push.Errorf(push.CodeUnsupported, "this connection takes no such message", nil))
 			return

@@ -2,6 +2,8 @@ package websocket_test
 
 import (
 	"context"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -25,11 +27,16 @@ type talk struct {
 
 func newTalk(t *testing.T, options push.Options, query string, subprotocols ...string) *talk {
 	t.Helper()
+	return newTalkOver(t, ours.Options{MaxFrame: 4096}, options, query, subprotocols...)
+}
+
+func newTalkOver(t *testing.T, below ours.Options, options push.Options, query string, subprotocols ...string) *talk {
+	t.Helper()
 	if options.Authorize == nil {
 		options.Authorize = push.Anyone
 	}
 	hub := push.New(membroker.New(), options)
-	server := httptest.NewServer(ours.New(hub, ours.Options{MaxFrame: 4096}))
+	server := httptest.NewServer(ours.New(hub, below))
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	transport := &http.Transport{}
 	conn, _, err := websocket.Dial(ctx, server.URL+query, &websocket.DialOptions{
@@ -68,6 +75,24 @@ func (c *talk) hear(want string) string {
 		c.t.Fatalf("got  %s\nwant %s", data, want)
 	}
 	return string(data)
+}
+
+// hearAfterPings waits for a frame that begins with these words, and lets nothing
+// but pings pass.
+func (c *talk) hearAfterPings(want string) {
+	c.t.Helper()
+	for {
+		_, data, err := c.conn.Read(context.Background())
+		if err != nil {
+			c.t.Fatalf("waiting for %s: %v", want, err)
+		}
+		switch text := string(data); {
+		case strings.HasPrefix(text, want):
+			return
+		case text != `{"type":"ping"}`:
+			c.t.Fatalf("got  %s\nwant %s", text, want)
+		}
+	}
 }
 
 // end fails unless the connection ends with this close code, after any frames.
@@ -196,6 +221,60 @@ func TestIdentityIsRefusedAfterTheUpgrade(t *testing.T) {
 	}}, "", protocol.Subprotocol)
 	c.hear(`{"type":"error","code":"unauthenticated"`)
 	c.end(4401)
+}
+
+// TestShutdownWaitsForThoseAtTheDoor has a client that is turned away while the hub
+// shuts down, and doesn't answer the close frame.
+func TestShutdownWaitsForThoseAtTheDoor(t *testing.T) {
+	entered, release := make(chan struct{}), make(chan struct{})
+	hub := push.New(membroker.New(), push.Options{Identify: func(*http.Request) (push.Identity, error) {
+		close(entered)
+		<-release
+		return push.Identity{}, nil
+	}})
+	server := httptest.NewServer(ours.New(hub))
+	defer server.Close()
+	conn, err := net.Dial("tcp", server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_, err = io.WriteString(conn, "GET /?topic=a HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-entered
+	done := make(chan error)
+	go func() { done <- hub.Shutdown(context.Background()) }()
+	for !hub.Draining() {
+		time.Sleep(time.Millisecond)
+	}
+	close(release)
+	if err := <-done; err != nil {
+		t.Errorf("Shutdown: %v", err)
+	}
+	if err := conn.SetReadDeadline(time.Now().Add(time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.Copy(io.Discard, conn); err != nil {
+		t.Errorf("after Shutdown the connection was still open: %v", err)
+	}
+}
+
+// TestSlowReceiveIsNotTheClientsSilence has a hook that takes longer than the client
+// may be silent. Nobody reads meanwhile.
+func TestSlowReceiveIsNotTheClientsSilence(t *testing.T) {
+	const heartbeat, pong = 20 * time.Millisecond, 500 * time.Millisecond
+	c := newTalkOver(t, ours.Options{Heartbeat: heartbeat, PongTimeout: pong}, push.Options{Receive: func(context.Context, push.Inbound) (push.Reply, error) {
+		time.Sleep(heartbeat + pong + 100*time.Millisecond)
+		return push.Reply{Data: []byte("done")}, nil
+	}}, "", protocol.Subprotocol)
+	c.hear(`{"type":"welcome"`)
+	c.say(`{"type":"send","id":1,"topic":"a","data":"x"}`)
+	c.hearAfterPings(`{"type":"reply","id":1,"data":"done"}`)
+	c.say(`{"type":"subscribe","id":2,"topics":[{"topic":"a"}]}`)
+	c.hearAfterPings(`{"type":"subscribed","id":2`)
 }
 
 // TestSilentClientIsDropped has clients that don't answer pings; those that do

@@ -46,8 +46,8 @@ func New(hub *push.Hub, options ...Options) *Transport {
 	if len(options) > 0 {
 		o = options[0]
 	}
-	o.Heartbeat = orDefault(o.Heartbeat, 25*time.Second)
-	o.PongTimeout = orDefault(o.PongTimeout, 10*time.Second)
+	o.Heartbeat = orDefault(max(o.Heartbeat, 0), 25*time.Second)
+	o.PongTimeout = orDefault(max(o.PongTimeout, 0), 10*time.Second)
 	o.MaxFrame = orDefault(o.MaxFrame, 64<<10)
 	t := &Transport{hub: hub, options: o}
 	t.accept = AcceptOptions{
@@ -109,10 +109,12 @@ var (
 // foreign origins are refused with 403, and while the hub drains the status is
 // 503, so that a balancer can choose another instance.
 func (t *Transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if t.hub.Draining() {
-		protocol.WriteError(w, push.ErrDraining)
+	leave, err := t.hub.Enter()
+	if err != nil {
+		protocol.WriteError(w, push.AsError(err))
 		return
 	}
+	defer leave()
 	protocol.SetHeaders(w.Header())
 	accept := t.accept
 	c, err := Accept(w, r, &accept)
@@ -169,7 +171,6 @@ func (t *Transport) open(c *Conn, identity push.Identity, follows []push.Follow)
 		return
 	}
 	cl.session = session
-	t.alive(c)
 	go cl.read(follows) // End waits for it
 }
 

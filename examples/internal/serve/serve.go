@@ -20,6 +20,7 @@ const (
 	headerTimeout = 5 * time.Second
 	idleTimeout   = 2 * time.Minute
 	drainTimeout  = 20 * time.Second
+	maxHeader     = 64 << 10 // the longest query that the routes take, and cookies
 )
 
 // Main runs an example until SIGINT or SIGTERM, which end its context. A second
@@ -44,7 +45,9 @@ func Run(ctx context.Context, stdout io.Writer, name, addr string, handler http.
 	}
 	// No WriteTimeout: it would end every event stream. The transports have a
 	// deadline for each write instead.
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout}
+	server := &http.Server{
+		Handler: handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
+	}
 	var failed error
 	served := make(chan struct{})
 	go func() {

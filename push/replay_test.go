@@ -1,0 +1,92 @@
+package push_test
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+
+	"github.com/tidewire/tidewire/push"
+)
+
+// TestReplayFitsAnyQueue has a replay that is larger than the client's queue. The
+// client reads, so it isn't slow.
+func TestReplayFitsAnyQueue(t *testing.T) {
+	for _, queue := range []push.Limit{{Messages: 4}, {Bytes: 4 * 100}, {Messages: 1, Bytes: 1}} {
+		t.Run(fmt.Sprint(queue), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, nil, push.Options{Queue: queue})
+				defer w.shutdown()
+				before, want := w.cursor("a"), "hello"
+				for i := range 20 {
+					w.publish("a", fmt.Sprint(i))
+					want += fmt.Sprint(" ", i)
+				}
+				c := newConn()
+				w.subscribe(w.open(c), before, "a")
+				synctest.Wait()
+				w.publish("a", "live")
+				synctest.Wait()
+				if got := c.take(); got != "["+want+" live]" {
+					_, reason := c.end()
+					t.Errorf("got %s, ended with %v", got, reason)
+				}
+			})
+		})
+	}
+}
+
+// TestCursorAheadOfThisInstance has a client that got messages from an instance
+// that the broker told of them sooner.
+func TestCursorAheadOfThisInstance(t *testing.T) {
+	tests := []struct {
+		name  string
+		page  push.Page
+		early int // messages that come before the broker has answered
+		then  func(push.Receiver, []*push.Message)
+		want  string
+	}{
+		{"none yet", push.Page{}, 0, nil, "[hello 6]"},
+		{"some", push.Page{}, 1, nil, "[hello 6]"},
+		{"all", push.Page{}, 2, nil, "[hello 6]"},
+		{"more", push.Page{}, 3, nil, "[hello 6]"},
+		{"another history", push.Page{Gap: push.GapFork}, 1, nil, "[hello gap fork 5-3 4 5 6]"},
+		{"broken off", push.Page{}, 0, func(r push.Receiver, m []*push.Message) {
+			r.Break(push.Gap{Reason: push.GapTrimmed, Now: m[4].Position})
+		}, "[hello gap trimmed 5-5 6]"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				messages := chain(1, 6)
+				asked := make(chan struct{})
+				broker := &scripted{head: messages[2].Position, since: func(push.Position) (push.Page, error) {
+					<-asked
+					return test.page, nil
+				}}
+				w := newWorld(t, broker, push.Options{})
+				defer w.shutdown()
+				c := newConn()
+				w.subscribe(w.open(c), push.FormatCursor("a", messages[4].Position), "a")
+				r := broker.receiver()
+				next := 3
+				for range test.early {
+					r.Receive(messages[next])
+					next++
+				}
+				close(asked)
+				synctest.Wait()
+				if test.then != nil {
+					test.then(r, messages)
+					next = 5
+				}
+				for ; next < len(messages); next++ {
+					r.Receive(messages[next])
+				}
+				synctest.Wait()
+				if got := c.take(); got != test.want {
+					t.Errorf("got %s, want %s", got, test.want)
+				}
+			})
+		})
+	}
+}

@@ -1,0 +1,93 @@
+package transport_test
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/tidewire/tidewire/broker/membroker"
+	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/transport"
+)
+
+// pipes is a listener in memory.
+type pipes struct {
+	conns chan net.Conn
+	done  chan struct{}
+}
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case conn := <-p.conns:
+		return conn, nil
+	case <-p.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Close() error   { close(p.done); return nil }
+func (p *pipes) Addr() net.Addr { return &net.TCPAddr{} }
+
+// TestBodyThatStalls has clients that send a body in part. Nothing else would end
+// their requests. Who has sent all of it may wait longer for the answer.
+func TestBodyThatStalls(t *testing.T) {
+	tests := []struct {
+		name, request, rest string
+		want                int
+		after               time.Duration
+	}{
+		{"send", "POST /send?topic=a HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n12", "", 503, 10 * time.Second},
+		{"publish", "POST /publish?topic=a HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer k\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n12", "", 503, 10 * time.Second},
+		{"refused", "POST /publish?topic=a HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n12", "", 401, 10 * time.Second},
+		{"foreign page", "POST /send?topic=a HTTP/1.1\r\nHost: x\r\nOrigin: https://evil.example\r\nContent-Length: 10\r\n\r\n12", "", 403, 10 * time.Second},
+		{"slow but whole", "POST /send?topic=a HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n12", "34", 200, 29 * time.Second},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				hub := push.New(membroker.New(), push.Options{
+					Authorize: push.Anyone,
+					Receive: func(ctx context.Context, _ push.Inbound) (push.Reply, error) {
+						time.Sleep(20 * time.Second)
+						return push.Reply{}, ctx.Err()
+					},
+				})
+				listener := &pipes{make(chan net.Conn), make(chan struct{})}
+				server := &http.Server{Handler: transport.Routes(hub, transport.Options{PublishKey: "k"})}
+				go func() { _ = server.Serve(listener) }()
+				client, conn := net.Pipe()
+				listener.conns <- conn
+				begin := time.Now()
+				if _, err := io.WriteString(client, test.request); err != nil {
+					t.Fatal(err)
+				}
+				if test.rest != "" {
+					time.Sleep(9 * time.Second)
+					if _, err := io.WriteString(client, test.rest); err != nil {
+						t.Fatal(err)
+					}
+				}
+				response, err := http.ReadResponse(bufio.NewReader(client), nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				response.Body.Close()
+				if took := time.Since(begin); response.StatusCode != test.want || took != test.after {
+					t.Errorf("%s after %v, want %d after %v", response.Status, took, test.want, test.after)
+				}
+				client.Close()
+				if err := hub.Shutdown(t.Context()); err != nil {
+					t.Errorf("Shutdown: %v", err)
+				}
+				if err := server.Shutdown(t.Context()); err != nil {
+					t.Errorf("Shutdown of the server: %v", err)
+				}
+			})
+		})
+	}
+}
