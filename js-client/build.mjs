@@ -12,14 +12,12 @@ import { minify } from "terser";
 process.chdir(import.meta.dirname);
 
 // What only the client's own objects bear, nothing of the API, the wire or the browser.
-const internal =
-  /^(opened|buffered|heard|receive|restart|places|asked|listeners|settle|answer|position|down|flush|lost|write|link|era)$/;
+const internal = /^(asked|last|listeners|settle|frame|via|answer)$/;
 
 // Budgets in bytes, min + gzip -9.
 const bundles = [
-  { out: "dist/core.mjs", entry: "src/core.ts", format: "esm", budget: 3072 },
-  { out: "dist/client.mjs", entry: "src/index.ts", format: "esm", budget: 3750 },
-  { out: "dist/client.js", entry: "src/script.ts", format: "iife", budget: 3800 },
+  { out: "dist/client.mjs", entry: "src/index.ts", format: "esm", budget: 3072 },
+  { out: "dist/client.js", entry: "src/script.ts", format: "iife", budget: 3100 },
 ];
 
 for (const { out, entry, format, budget } of bundles) {
@@ -27,12 +25,12 @@ for (const { out, entry, format, budget } of bundles) {
   writeFileSync(out, code);
   const size = gzipSync(code, { level: 9 }).length;
   console.log(`${out}: ${code.length} bytes, ${size} gzipped of ${budget}`);
-  if (size >= budget) {
+  if (size > budget) {
     console.error(`${out} is over its budget`);
     process.exitCode = 1;
   }
 }
-declarations({ "dist/client.d.ts": ["error", "types", "connect"], "dist/core.d.ts": ["error", "types", "core"] });
+declarations("dist/client.d.ts", ["error", "types", "connect"]);
 
 const listed = ["build.mjs", "package-lock.json", "tsconfig.json"];
 for (const folder of ["src", "dist"])
@@ -58,18 +56,16 @@ async function bundle(entry, format) {
   return code;
 }
 
-/** Writes the compiler's declarations of some files, which import only from each other, as one module each. */
-function declarations(modules) {
+/** Writes the compiler's declarations of some files, which import only from each other, as one module. */
+function declarations(path, names) {
   const out = mkdtempSync(join(tmpdir(), "tidewire-"));
   try {
     const flags = ["--declaration", "--emitDeclarationOnly", "--rootDir", "src", "--noEmit", "false", "--outDir", out];
     execFileSync(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "tsconfig.json", ...flags], {
       stdio: "inherit",
     });
-    for (const [path, names] of Object.entries(modules)) {
-      const text = names.map((name) => readFileSync(join(out, `${name}.d.ts`), "utf8")).join("");
-      writeFileSync(path, text.replaceAll(/^(import|export (type )?\*) .*;\n/gm, ""));
-    }
+    const text = names.map((name) => readFileSync(join(out, `${name}.d.ts`), "utf8")).join("");
+    writeFileSync(path, text.replaceAll(/^(import|export (type )?\*) .*;\n/gm, ""));
   } finally {
     rmSync(out, { recursive: true });
   }

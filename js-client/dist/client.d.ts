@@ -26,7 +26,7 @@ export declare class PushError extends Error {
     readonly after: number;
     /** The id of the message that was to be sent; undefined for other errors. */
     readonly id: string | undefined;
-    constructor(code: ErrorCode, reason?: string, retry?: Retry, after?: number);
+    constructor(code: ErrorCode, reason?: string, retry?: Retry, after?: number, id?: string);
 }
 export type TransportName = "websocket" | "sse";
 export interface Options {
@@ -88,11 +88,17 @@ export interface Gap {
 export interface Handlers {
     message?(message: Message): void;
     gap?(gap: Gap): void;
-    /** The server refuses this topic. With `retry` "never" the subscription has ended; otherwise it is tried again. */
+    /**
+     * The server refuses this topic. With `retry` "never" the subscription has ended; otherwise the next connection asks for
+     * it again.
+     */
     error?(error: PushError): void;
 }
 export interface SubscribeOptions {
-    /** Continue after this cursor, such as one that came with a snapshot. Without it, from now on. */
+    /**
+     * Continue after this cursor, such as one that came with a snapshot. Without it, from now on. Ignored for a topic that is
+     * followed already.
+     */
     since?: string | undefined;
 }
 export interface Subscription {
@@ -110,30 +116,26 @@ export interface SendOptions {
     /** How long to wait for the answer, in milliseconds, connecting included. Default: 10 s. */
     timeout?: number | undefined;
 }
-/** A connection that only receives. */
-export interface Receiver {
+/** A connection. */
+export interface Push {
     /** A new object after each change, the same one between changes. */
     readonly status: Status;
-    /** How often the server has broken the protocol. */
-    readonly violations: number;
+    /** How many sends are not answered yet. */
+    readonly pending: number;
     /** Calls `listener` now and after each change, until the function returned is called. */
     onStatus(listener: (status: Status) => void): () => void;
-    /** Follows a topic. Several subscriptions of a topic share one on the wire. */
+    /** Follows a topic. Several subscriptions of a topic share one on the wire: a later one joins where the topic is. */
     subscribe(topic: string, handlers: Handlers | ((message: Message) => void), options?: SubscribeOptions): Subscription;
+    /**
+     * Sends a message and resolves to the data of the server's reply. Waits while there is no connection. Rejects with a
+     * {@link PushError}, whose `id` is the message's; code `unknown` says that it may have arrived, and
+     * `too_large` that its frame would have more than 64 KiB.
+     */
+    send(topic: string, data: string | Uint8Array<ArrayBuffer> | object, options?: SendOptions): Promise<string | Uint8Array | undefined>;
     /** Tries now instead of waiting; opens again what was closed, subscriptions included. */
     reconnect(): void;
     /** Closes the connection and frees timers and listeners. */
     close(): void;
-}
-/** A connection. */
-export interface Push extends Receiver {
-    /** How many sends are not answered yet. */
-    readonly pending: number;
-    /**
-     * Sends a message and resolves to the data of the server's reply. Waits while there is no connection. Rejects with a
-     * {@link PushError}, whose `id` is the message's; code `unknown` says that it may have arrived.
-     */
-    send(topic: string, data: string | Uint8Array<ArrayBuffer> | object, options?: SendOptions): Promise<string | Uint8Array | undefined>;
 }
 /** Connects to the push routes below `url`, which may be relative to the page, and stays connected until `close()`. */
 export declare function connect(url: string | URL, options?: Options): Push;

@@ -1,10 +1,366 @@
-import { follow, routes } from "./follow.ts";
-import { createOutbox } from "./outbox.ts";
-import type { Options, Push } from "./types.ts";
+import { fullJitter } from "./backoff.ts";
+import { eventStream } from "./eventstream.ts";
+import { codeOf, toError } from "./failure.ts";
+import { check, type Frame, pack, payload } from "./frame.ts";
+import type { Link } from "./link.ts";
+import { notify } from "./notify.ts";
+import { createTopic, type Topic } from "./topic.ts";
+import type { Options, Push, Status, TransportName } from "./types.ts";
+
+// All times are in milliseconds. No server should be able to send a client away for hours.
+const longestWait = 3e5;
+const heartbeatSlack = 10_000;
+const pingTimeout = 4_000;
+/** A timer of 2^31 and more fires at once. */
+const longestTimer = 2e9;
+/** A link that has lived this long after its welcome has proved that it works. */
+const provenAfter = 5_000;
+
+/** What an event stream carries. */
+const mostTopics = 50;
+
+/** Of a frame, in bytes: a longer one would make the server end the connection. */
+const longestSend = 65536;
+/** Of sends without an answer, and of bytes that wait in the socket. */
+const mostPending = 100;
+const mostBuffered = 1e6;
+
+/** Of a request; each is used once in this page. */
+let lastId = 0;
+
+/** A message that is not answered yet. */
+interface Send {
+  readonly frame: string;
+  /** How it has left. */
+  via?: TransportName;
+  /** Takes a reply or an error. */
+  answer(frame: Frame): void;
+}
 
 /** Connects to the push routes below `url`, which may be relative to the page, and stays connected until `close()`. */
 export function connect(url: string | URL, options: Options = {}): Push {
-  const outbox = createOutbox(routes(url), options.fetch ?? fetch);
-  const push = Object.assign(follow(url, options, outbox), { send: outbox.send });
-  return Object.defineProperty(push, "pending", { get: outbox.pending }) as Push;
+  const {
+    transports = ["websocket", "sse"],
+    backoff: [least, greatest] = [500, 30_000],
+    connectTimeout = 10_000,
+    probe = 300_000,
+    WebSocket: Socket = globalThis.WebSocket,
+    fetch: request = fetch,
+  } = options;
+  const base = new URL(url, globalThis.location?.href).href.replace(/\/$/, "");
+
+  const listeners = new Set<(status: Status) => void>();
+  const topics = new Map<string, Topic>();
+  const sends = new Map<number, Send>();
+  let status: Status = { state: "closed" };
+
+  let link: Link | undefined;
+  /** It is an event stream, whose topics are fixed. */
+  let stream = false;
+  /** Which of the transports, and how often in a row it has failed. */
+  let at = 0;
+  let strikes = 0;
+  /** What it means if nothing more comes over the link. */
+  let silence: string;
+  /** When the link's first frame came. */
+  let welcomed = 0;
+  let heartbeat: number;
+  /** Why the server is about to end the link. */
+  let ending: Frame | undefined;
+  let failures = 0;
+  let page: AbortController | undefined;
+  /** Of the attempt, of the silence, or of the wait: only one of them is on. */
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  /** A link of the preferred transport, which is tried beside another. */
+  let trial: Link | undefined;
+  let trialTimer: ReturnType<typeof setTimeout> | undefined;
+
+  const arm = (wait: number, then: () => void): void => {
+    clearTimeout(timer);
+    timer = setTimeout(then, wait);
+  };
+
+  // A listener may do anything, even close and reconnect: what its caller does next must bear that.
+  const change = (next: Status): void => {
+    status = next;
+    notify(listeners, status);
+  };
+
+  /** Tells the link, if it can be told anything. */
+  const write = (frame: Frame): unknown => {
+    const able = welcomed && !stream;
+    if (able) link?.send(JSON.stringify(frame));
+    return able;
+  };
+
+  /** The topics that the link has not been asked for, which it is from now on. */
+  const ask = (asked: number | "welcome"): Topic[] =>
+    [...topics.values()].filter((topic) => {
+      const fresh = !topic.asked;
+      topic.asked ||= asked;
+      return fresh;
+    });
+
+  /** Brings the link in line with the topics, those of one tick together. */
+  const sync = (): void =>
+    queueMicrotask(() => {
+      if (!(stream ? link : welcomed)) return;
+      const id = ++lastId;
+      const fresh = ask(id);
+      if (!fresh[0]) return;
+      if (stream) start();
+      else write({ type: "subscribe", id, topics: fresh.map(({ topic, cursor: since }) => ({ topic, since })) });
+    });
+
+  /** Takes the answer for a topic. */
+  const place = (topic: Topic, { error, cursor = topic.cursor }: Frame): void => {
+    topic.asked = true;
+    topic.cursor = cursor;
+    if (error) {
+      const failure = toError(error);
+      if (failure.retry === "never") {
+        topics.delete(topic.topic);
+        topic.settle(failure);
+      }
+      notify(topic.listeners, "error", failure);
+    } else topic.settle();
+  };
+
+  // What has left may have arrived, why ever nobody waits for the answer.
+  const giveUp = (send: Send, code?: string): void => send.answer({ code: send.via ? "unknown" : code });
+
+  /** Sends what waits, if the link is up. */
+  const flush = (): void => {
+    for (const send of sends.values())
+      if (welcomed && !send.via) {
+        send.via = transports[at] as TransportName;
+        link
+          ?.send(send.frame)
+          ?.then(send.answer)
+          .catch(() => giveUp(send));
+      }
+  };
+
+  /** Ends the link; `final` if none will follow. */
+  const leave = (final?: boolean): void => {
+    clearTimeout(timer);
+    clearTimeout(trialTimer);
+    // Nobody waits for the end: on a dead path there is none.
+    if (link) link.onmessage = link.onclose = null;
+    link?.close();
+    trial?.close();
+    link = trial = undefined;
+    welcomed = 0;
+    for (const topic of topics.values()) topic.asked = false;
+    // A POST is answered on its own.
+    for (const send of sends.values()) if (final || send.via === "websocket") giveUp(send, "closed");
+  };
+
+  /** The link has failed, or is closed: the code says how, if the server has not said why. */
+  const down = (code?: string, reason?: unknown, after?: string): void => {
+    if (!page) return;
+    const error = toError({ code, reason, after, ...ending });
+    const final = error.retry === "never";
+    const age = welcomed && Date.now() - welcomed;
+    leave(final);
+    // Transports take turns: the next one's is when one has not even opened, or has opened and soon died twice.
+    if (age > provenAfter) failures = strikes = 0;
+    else if (/^transport/.test(error.code) && ++strikes > (age && 1)) {
+      at = (at + 1) % transports.length;
+      strikes = 0;
+    }
+    if (final) {
+      page.abort();
+      page = undefined;
+      for (const topic of topics.values()) topic.settle(error);
+      change({ state: "closed", error });
+    } else {
+      // A server that names a delay is believed, if that is longer.
+      const wait = Math.max(fullJitter(failures, least, greatest), Math.min(error.after, longestWait));
+      failures++;
+      arm(wait, start);
+      change({ state: "waiting", error, retryAt: Date.now() + wait });
+    }
+  };
+  const silent = (): void => down(silence);
+
+  const hear: Link["onmessage"] = ({ data }) => {
+    try {
+      if (data) take(JSON.parse(data));
+    } catch (cause) {
+      down("protocol_violation", cause);
+    }
+    silence = welcomed ? "transport_silent" : "transport_buffered";
+    if (welcomed) arm(heartbeat + heartbeatSlack, silent);
+  };
+
+  const take = (frame: Frame): void => {
+    const { type, id } = frame;
+    if (type === "message" || type === "gap") {
+      const topic = topics.get(frame.topic);
+      if (topic?.asked !== true) return;
+      const { cursor = topic.cursor } = frame;
+      if (type === "gap") {
+        notify(topic.listeners, type, frame);
+        topic.last = frame.now;
+      } else {
+        if (frame.cursor && topic.last) {
+          const step = frame.epoch === topic.last.epoch && frame.offset - topic.last.offset;
+          if (step === 0) return;
+          // Only a resume can tell what a jump leaves out.
+          check(step === 1);
+        }
+        const data = payload(frame);
+        notify(topic.listeners, type, { event: "", key: "", ...frame, data, json: () => JSON.parse(data as string) });
+        if (frame.cursor) topic.last = frame;
+      }
+      // Only now, when all handlers have had it, even one that throws.
+      topic.cursor = cursor;
+    }
+    if (type === "ping") write({ type: "pong" });
+    if (type === "error" && !id) ending = frame;
+    if (type === "reconnect") ending = { code: "unavailable", ...frame };
+    if (type === "welcome") {
+      welcomed = Date.now();
+      heartbeat = frame.heartbeat;
+      sync();
+      flush();
+      change({ state: "online", transport: transports[at] });
+    }
+    sends.get(id)?.answer(frame);
+    for (const topic of topics.values())
+      if (topic.asked === (id ?? type))
+        // Only an answer that leaves a topic out gives no code.
+        place(
+          topic,
+          frame.topics?.find((one: Frame) => one.topic === topic.topic) ?? {
+            error: { code: "limit_reached", ...frame },
+          },
+        );
+  };
+
+  const socket = (): Link => new Socket(`${base.replace("http", "ws")}/ws`, "tidewire.v1") as unknown as Link;
+
+  const tryPreferred = (): void => {
+    trial?.close();
+    trialTimer = setTimeout(tryPreferred, Math.min(probe, longestTimer));
+    trial = socket();
+    trial.onmessage = ({ data }) => {
+      if (trial && /"welcome"/.test(data as string)) {
+        at = strikes = 0;
+        start();
+      }
+    };
+  };
+
+  const start = (): void => {
+    leave();
+    stream = transports[at] === "sse";
+    ending = undefined;
+    silence = "transport_timeout";
+    link = stream ? eventStream(base, request, ask("welcome").slice(0, mostTopics)) : socket();
+    link.onmessage = hear;
+    link.onclose = ({ code, reason }) => down(codeOf(code), code, reason);
+    if (at && stream) trialTimer = setTimeout(tryPreferred, provenAfter);
+    arm(connectTimeout, silent);
+    if (!status.transport) change({ state: "connecting" });
+  };
+
+  const wake = (): void => {
+    if (!link) start();
+    else if (write({ type: "ping" })) arm(pingTimeout, silent);
+  };
+  const open = (): void => {
+    if (!page) {
+      page = new AbortController();
+      // What happens to the document passes the window when it is captured. Never by `unload`: it would keep the page out of
+      // the back/forward cache.
+      for (const type of ["online", "pagehide", "pageshow", "freeze", "resume", "visibilitychange"])
+        globalThis.addEventListener?.(
+          type,
+          () => {
+            if (/hide|freeze/.test(type)) {
+              // The page may come back as it was, which would leave a connection half open.
+              leave();
+              change({ state: "waiting" });
+            } else if (type < "v" || !document.hidden) wake();
+          },
+          { capture: true, signal: page.signal },
+        );
+    }
+    wake();
+  };
+  open();
+
+  return {
+    get status() {
+      return status;
+    },
+    get pending() {
+      return sends.size;
+    },
+
+    onStatus(listener) {
+      listeners.add(listener);
+      listener(status);
+      return () => listeners.delete(listener);
+    },
+
+    subscribe(name, listener, { since } = {}) {
+      const handlers = typeof listener === "function" ? { message: listener } : listener;
+      const hear = (kind: keyof typeof handlers, value: unknown): void =>
+        (handlers[kind] as ((value: unknown) => void) | undefined)?.(value);
+      const topic = topics.get(name) ?? createTopic(name, since);
+      topics.set(name, topic);
+      topic.listeners.add(hear);
+      sync();
+      return {
+        topic: name,
+        ready: topic.ready,
+        get cursor() {
+          return topic.cursor;
+        },
+        close() {
+          topic.listeners.delete(hear);
+          if (topic.listeners.size || topics.get(name) !== topic) return;
+          topics.delete(name);
+          // A stream goes on with it until it is opened anew; what comes is dropped.
+          write({ type: "unsubscribe", id: ++lastId, topics: [name] });
+        },
+      };
+    },
+
+    send: (
+      topic,
+      body,
+      { event = "", id: message = crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`, timeout = 10_000 } = {},
+    ) =>
+      new Promise((resolve, reject) => {
+        const id = ++lastId;
+        const send: Send = {
+          frame: JSON.stringify({ type: "send", id, topic, event, message, ...pack(body) }),
+          answer(frame) {
+            if (frame.type === "reply") resolve(frame.data && payload(frame));
+            reject(toError(frame, message));
+            clearTimeout(deadline);
+            sends.delete(id);
+          },
+        };
+        const deadline = setTimeout(giveUp, Math.min(timeout, longestTimer), send, "timeout");
+        const refusal = !page
+          ? "closed"
+          : sends.size >= mostPending || (link?.bufferedAmount as number) > mostBuffered
+            ? "limit_reached"
+            : new Blob([send.frame]).size > longestSend && "too_large";
+        if (refusal) return giveUp(send, refusal);
+        sends.set(id, send);
+        flush();
+      }),
+
+    reconnect: open,
+    close() {
+      ending = { code: "closed" };
+      down();
+    },
+  };
 }

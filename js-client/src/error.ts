@@ -42,8 +42,14 @@ export class PushError extends Error {
   /** The id of the message that was to be sent; undefined for other errors. */
   declare readonly id: string | undefined;
 
-  constructor(code: ErrorCode, reason: string = code, retry: Retry = "later", after = 0) {
+  constructor(
+    code: ErrorCode,
+    reason: string = code,
+    retry: Retry = /refused|closed|large/.test(code) ? "never" : "later",
+    after = 0,
+    id?: string,
+  ) {
     super(reason);
-    Object.assign(this, { name: "PushError", code, retry, after });
+    Object.assign(this, { name: "PushError", code, retry, after, id });
   }
 }

@@ -1,48 +1,49 @@
-import { closing } from "./closing.ts";
-import { PushError } from "./error.ts";
-import { eventParser } from "./eventparser.ts";
-import { toError } from "./frame.ts";
-import type { Link, Transport } from "./transport.ts";
+import { readEvents } from "./events.ts";
+import { payload } from "./frame.ts";
+import type { Link } from "./link.ts";
+import type { Topic } from "./topic.ts";
 
-const mostTopics = 50;
+// All bodies that a browser keeps alive may have 64 KiB together.
+const mostKeptAlive = 1e4;
 
 /**
- * Carries frames over an event stream. Not by `EventSource`, which hides the status, gives up for good on most, and in
- * Firefox also when the server restarts.
+ * Carries frames over an event stream, and beside it what is sent. Follows the topics it is opened with. Ends like a
+ * WebSocket whose close code is the HTTP status and 4000, or 1006 if there was no answer. Not by `EventSource`, which hides the
+ * status, gives up for good on most, and in Firefox also when the server restarts.
  */
-export const eventStream =
-  (url: string, request: typeof fetch): Transport =>
-  ({ places, heard, receive, down }) => {
-    const stop = new AbortController();
-    const { signal } = stop;
-    const link: Link = {
-      name: "sse",
-      close: () => stop.abort(),
-    };
-
-    const read = async (): Promise<unknown> => {
-      const followed = places().slice(0, mostTopics);
-      // There is no stream of no topics, and a send needs none.
-      if (!followed[0]) return setTimeout(() => signal.aborted || receive('{"type":"welcome","heartbeat":1e9}'));
-      const query = new URLSearchParams(followed.map(({ topic }) => ["topic", topic]));
-      query.set("since", followed.flatMap(({ cursor }) => cursor ?? []).join("."));
-      const response = await request(`${url}/sse?${query}`, { signal });
-      const { headers, status } = response;
-      if (!/^text\/event-stream/.test(`${headers.get("Content-Type")}`)) {
-        const failure = closing(4000 + status, `${headers.get("Retry-After")}000`);
-        throw toError(await response.json().catch(() => ({})), failure);
-      }
-      link.opened = true;
-      const reader = (response.body as ReadableStream<Uint8Array>).getReader();
-      const parse = eventParser((data) => signal.aborted || receive(data));
-      for (let next = await reader.read(); !next.done; next = await reader.read()) {
-        heard();
-        parse(next.value);
-      }
-      throw "ended";
-    };
-    read().catch(
-      (cause) => signal.aborted || down(cause.retry ? cause : new PushError("transport_failed", `${cause}`)),
-    );
-    return link;
+export function eventStream(url: string, request: typeof fetch, topics: Topic[]): Link {
+  const stop = new AbortController();
+  const link: Link = {
+    async send(json) {
+      const frame = JSON.parse(json);
+      const { topic, event, message: id, data, encoding } = frame;
+      const response = await request(`${url}/send?${new URLSearchParams({ topic, event, id })}`, {
+        method: "POST",
+        body: encoding ? new Blob([payload(frame)], { type: "application/octet-stream" }) : data,
+        keepalive: data.length < mostKeptAlive,
+      });
+      return { ...(await response.json()), type: response.ok ? "reply" : "error" };
+    },
+    close: () => stop.abort(),
   };
+  const hear = (data?: string): void => link.onmessage?.({ data });
+
+  const read = async (): Promise<void> => {
+    let response: Response | undefined;
+    try {
+      const query = new URLSearchParams(topics.map(({ topic }) => ["topic", topic]));
+      query.set("since", topics.flatMap(({ cursor }) => cursor ?? []).join("."));
+      response = await request(`${url}/sse?${query}`, { signal: stop.signal });
+      if (response.ok) await readEvents(response.body as ReadableStream<Uint8Array>, hear);
+      else hear(JSON.stringify({ ...(await response.json()), type: "error" }));
+    } catch {}
+    link.onclose?.({
+      code: response ? 4000 + response.status : 1006,
+      reason: `${response?.headers.get("Retry-After")}000`,
+    });
+  };
+  // There is no stream of no topics, and a send needs none.
+  if (topics[0]) read();
+  else setTimeout(hear, 0, '{"type":"welcome","heartbeat":1e9}');
+  return link;
+}

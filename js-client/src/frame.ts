@@ -1,21 +1,13 @@
-import { type ErrorCode, PushError, type Retry } from "./error.ts";
-
-/** One JSON object of the wire, not yet trusted: whoever reads a field checks it. */
-export type Frame = Readonly<Record<string, unknown>>;
+/** One JSON object of the wire, or what stands for one. Not yet trusted: only what the page could suffer from is checked. */
+// biome-ignore lint/suspicious/noExplicitAny: JSON is
+export type Frame = Readonly<Record<string, any>>;
 
 /** The longest frame, or line of a stream, that is read, in characters. */
 export const longestFrame = 1e7;
 
-/** In milliseconds; a timer of 2^31 and more fires at once. */
-export const longestTimer = 2e9;
-
-let lastId = 0;
-/** An id for a request, used once in this page. */
-export const nextId = (): number => ++lastId;
-
 /** What holds as long as the server keeps to the protocol. */
 export function check(holds: unknown): asserts holds {
-  if (!holds) throw new TypeError();
+  if (!holds) throw "broken";
 }
 
 /** The data of a message or a reply. */
@@ -24,6 +16,8 @@ export function payload({ data, encoding }: Frame): string | Uint8Array<ArrayBuf
   return encoding ? Uint8Array.from(atob(data), (byte) => byte.charCodeAt(0)) : data;
 }
 
-/** The error that a frame or the body of a refused request tells of; `otherwise` if it tells of none. */
-export const toError = ({ code, reason, retry }: Frame, otherwise = new PushError("unknown")): PushError =>
-  code ? new PushError(code as ErrorCode, reason as string, retry as Retry, otherwise.after) : otherwise;
+/** The fields of a frame that carry data. */
+export const pack = (body: string | Uint8Array | object): Frame =>
+  body instanceof Uint8Array
+    ? { encoding: "base64", data: btoa(body.reduce((text, byte) => text + String.fromCharCode(byte), "")) }
+    : { data: typeof body === "string" ? body : JSON.stringify(body) };

@@ -66,12 +66,18 @@ export interface Gap {
 export interface Handlers {
   message?(message: Message): void;
   gap?(gap: Gap): void;
-  /** The server refuses this topic. With `retry` "never" the subscription has ended; otherwise it is tried again. */
+  /**
+   * The server refuses this topic. With `retry` "never" the subscription has ended; otherwise the next connection asks for
+   * it again.
+   */
   error?(error: PushError): void;
 }
 
 export interface SubscribeOptions {
-  /** Continue after this cursor, such as one that came with a snapshot. Without it, from now on. */
+  /**
+   * Continue after this cursor, such as one that came with a snapshot. Without it, from now on. Ignored for a topic that is
+   * followed already.
+   */
   since?: string | undefined;
 }
 
@@ -92,33 +98,28 @@ export interface SendOptions {
   timeout?: number | undefined;
 }
 
-/** A connection that only receives. */
-export interface Receiver {
+/** A connection. */
+export interface Push {
   /** A new object after each change, the same one between changes. */
   readonly status: Status;
-  /** How often the server has broken the protocol. */
-  readonly violations: number;
-  /** Calls `listener` now and after each change, until the function returned is called. */
-  onStatus(listener: (status: Status) => void): () => void;
-  /** Follows a topic. Several subscriptions of a topic share one on the wire. */
-  subscribe(topic: string, handlers: Handlers | ((message: Message) => void), options?: SubscribeOptions): Subscription;
-  /** Tries now instead of waiting; opens again what was closed, subscriptions included. */
-  reconnect(): void;
-  /** Closes the connection and frees timers and listeners. */
-  close(): void;
-}
-
-/** A connection. */
-export interface Push extends Receiver {
   /** How many sends are not answered yet. */
   readonly pending: number;
+  /** Calls `listener` now and after each change, until the function returned is called. */
+  onStatus(listener: (status: Status) => void): () => void;
+  /** Follows a topic. Several subscriptions of a topic share one on the wire: a later one joins where the topic is. */
+  subscribe(topic: string, handlers: Handlers | ((message: Message) => void), options?: SubscribeOptions): Subscription;
   /**
    * Sends a message and resolves to the data of the server's reply. Waits while there is no connection. Rejects with a
-   * {@link PushError}, whose `id` is the message's; code `unknown` says that it may have arrived.
+   * {@link PushError}, whose `id` is the message's; code `unknown` says that it may have arrived, and
+   * `too_large` that its frame would have more than 64 KiB.
    */
   send(
     topic: string,
     data: string | Uint8Array<ArrayBuffer> | object,
     options?: SendOptions,
   ): Promise<string | Uint8Array | undefined>;
+  /** Tries now instead of waiting; opens again what was closed, subscriptions included. */
+  reconnect(): void;
+  /** Closes the connection and frees timers and listeners. */
+  close(): void;
 }

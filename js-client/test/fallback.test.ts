@@ -158,6 +158,16 @@ test("probe: Infinity leaves it at the first trial", async () => {
   expect(FakeSocket.all).toHaveLength(2);
 });
 
+test("a trial that is answered after the client was closed opens nothing", async () => {
+  const { push } = await fallenBack();
+  await pass(5010);
+  const trial = FakeSocket.last;
+  push.close();
+  trial.welcome();
+  await pass(1000);
+  expect([FakeSocket.all.length, push.status.state]).toEqual([2, "closed"]);
+});
+
 test("close ends the trial, too", async () => {
   const { push } = await fallenBack();
   await pass(5010);

@@ -1,4 +1,5 @@
 import { expect, test, vi } from "vitest";
+import type { FakeRequest } from "./fakefetch.ts";
 import { FakeSocket } from "./fakesocket.ts";
 import { client, onSocket, onStream, pass, settle, virtualTime } from "./setup.ts";
 
@@ -7,6 +8,12 @@ const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{1
 
 /** The newest send frame. */
 const sent = () => FakeSocket.last.of("send").at(-1) as { id: number; message: string; data: string };
+
+/** What the server gets: the type and the bytes. */
+async function body({ url, init }: FakeRequest): Promise<unknown[]> {
+  const request = new Request(url, init);
+  return [request.headers.get("Content-Type"), ...new Uint8Array(await request.arrayBuffer())];
+}
 
 test("a reply resolves", async () => {
   const { push } = await onSocket();
@@ -115,7 +122,7 @@ test("a closed client sends nothing, until it is opened again", async () => {
   expect(await waits).toBe("ok");
 });
 
-test("what waits is bounded, in number and in size", async () => {
+test("what waits is bounded in number", async () => {
   const { push } = client();
   const all = Array.from({ length: 200 }, () =>
     push.send("a", "x").then(
@@ -130,7 +137,28 @@ test("what waits is bounded, in number and in size", async () => {
   push.close();
   const codes = await Promise.all(all);
   expect(codes.filter((code) => code === "limit_reached")).toHaveLength(200 - waiting);
-  await expect(client().push.send("a", "x".repeat(1e6))).rejects.toMatchObject({ code: "limit_reached" });
+});
+
+test("what the server would not take is too large, and harms nothing", async () => {
+  const { push } = await onSocket();
+  for (const data of [
+    "x".repeat(65_536),
+    "é".repeat(32_768),
+    '"'.repeat(32_768),
+    { a: "x".repeat(65_536) },
+    new Uint8Array(49_152),
+    new Uint8Array(1e6),
+  ])
+    await expect(push.send("a", data, { id: "m1" })).rejects.toMatchObject({
+      code: "too_large",
+      retry: "never",
+      id: "m1",
+    });
+  expect([FakeSocket.last.of("send").length, push.pending]).toEqual([0, 0]);
+  push.send("a", "x".repeat(65_000)).catch(() => {});
+  push.send("a", new Uint8Array(48_000)).catch(() => {});
+  expect(FakeSocket.last.of("send")).toHaveLength(2);
+  expect(push.status.state).toBe("online");
 });
 
 test("what the socket has not written counts", async () => {
@@ -155,7 +183,7 @@ test("a reply that breaks the protocol leaves the message unknown", async () => 
   const reply = push.send("a", "x");
   FakeSocket.last.say({ type: "reply", id: sent().id, data: 5 });
   await expect(reply).rejects.toMatchObject({ code: "unknown" });
-  expect(push.violations).toBe(1);
+  expect(push.status.error?.code).toBe("protocol_violation");
 });
 
 test("beside an event stream it goes by POST", async () => {
@@ -164,19 +192,12 @@ test("beside an event stream it goes by POST", async () => {
   const post = server.last();
   expect(post.url.pathname).toBe("/push/send");
   expect(Object.fromEntries(post.url.searchParams)).toEqual({ topic: "a b", event: "e", id: "m1" });
-  expect(post.init).toMatchObject({
-    method: "POST",
-    body: "hello",
-    keepalive: true,
-    headers: { "Content-Type": "text/plain" },
-  });
+  expect(post.init).toMatchObject({ method: "POST", keepalive: true });
+  expect(await body(post)).toEqual(["text/plain;charset=UTF-8", ...new TextEncoder().encode("hello")]);
   post.json(200, { data: "stored" });
   expect(await text).toBe("stored");
   const binary = push.send("a", Uint8Array.of(1, 2));
-  expect(server.last().init).toMatchObject({
-    body: Uint8Array.of(1, 2),
-    headers: { "Content-Type": "application/octet-stream" },
-  });
+  expect(await body(server.last())).toEqual(["application/octet-stream", 1, 2]);
   server.last().json(200, {});
   expect(await binary).toBeUndefined();
   const long = push.send("a", "x".repeat(30_000));

@@ -1,6 +1,5 @@
 // What must compile, and, at each marked line, what must not.
 import { connect, type Message, type Push, PushError, type Subscription } from "../../dist/client.js";
-import { connect as follow } from "../../dist/core.js";
 
 const push: Push = connect("/push");
 connect(new URL("https://example.com/push"), { transports: ["sse"], backoff: [1, 2], connectTimeout: 1, probe: 1 });
@@ -68,14 +67,9 @@ const off: () => void = push.onStatus(({ state, transport, error, retryAt }) => 
   retryAt.toFixed();
   transport satisfies "websocket" | "sse" | undefined;
 });
-const count: number = push.pending + push.violations;
+const count: number = push.pending;
 // @ts-expect-error: the status is the client's
 push.status = { state: "online" };
-
-const receiver = follow("/push");
-receiver.subscribe("a", () => {});
-// @ts-expect-error: who only receives does not send
-receiver.send("a", "x");
 
 const error: Error = new PushError("forbidden", "no", "never");
 

@@ -1,12 +1,25 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { eventParser } from "../src/eventparser.ts";
+import { readEvents } from "../src/events.ts";
 import { longestFrame } from "../src/frame.ts";
 
-function parse(pieces: Uint8Array[]): string[] {
+/** A stream of these pieces. */
+const streamOf = (pieces: Iterable<Uint8Array>): ReadableStream<Uint8Array> => {
+  const iterator = pieces[Symbol.iterator]();
+  return new ReadableStream({
+    pull(controller) {
+      const { done, value } = iterator.next();
+      if (done) controller.close();
+      else controller.enqueue(value);
+    },
+  });
+};
+
+async function parse(pieces: Iterable<Uint8Array>): Promise<string[]> {
   const got: string[] = [];
-  const push = eventParser((data) => got.push(data));
-  for (const piece of pieces) push(piece);
+  await readEvents(streamOf(pieces), (data) => {
+    if (data !== undefined) got.push(data);
+  });
   return got;
 }
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -37,13 +50,13 @@ describe("event streams", () => {
     ["line separators of other kinds", "data: a\u2028b\u2029c\u0085d\vx\n\n", ["a\u2028b\u2029c\u0085d\vx"]],
     ["NUL in the data", "data: a\0b\n\n", ["a\0b"]],
   ] as [string, string, string[]][]) {
-    test(name, () => {
-      expect(parse([bytes(stream)])).toEqual(want);
-      expect(parse([...bytes(stream)].map((byte) => Uint8Array.of(byte)))).toEqual(want);
+    test(name, async () => {
+      expect(await parse([bytes(stream)])).toEqual(want);
+      expect(await parse([...bytes(stream)].map((byte) => Uint8Array.of(byte)))).toEqual(want);
     });
   }
 
-  test("a stream cut anywhere gives the same events", () => {
+  test("a stream cut anywhere gives the same events", async () => {
     const piece = fc.constantFrom(
       "data",
       ": ",
@@ -61,22 +74,26 @@ describe("event streams", () => {
       "\n\n",
       "\0",
     );
-    fc.assert(
-      fc.property(fc.array(piece, { maxLength: 60 }), fc.array(fc.nat(200), { maxLength: 12 }), (parts, cuts) => {
-        const whole = bytes(parts.join(""));
-        const at = [0, ...cuts.map((cut) => Math.min(cut, whole.length)).sort((a, b) => a - b), whole.length];
-        const pieces = at.slice(1).map((end, i) => whole.subarray(at[i], end));
-        expect(parse(pieces)).toEqual(parse([whole]));
-      }),
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(piece, { maxLength: 60 }),
+        fc.array(fc.nat(200), { maxLength: 12 }),
+        async (parts, cuts) => {
+          const whole = bytes(parts.join(""));
+          const at = [0, ...cuts.map((cut) => Math.min(cut, whole.length)).sort((a, b) => a - b), whole.length];
+          const pieces = at.slice(1).map((end, i) => whole.subarray(at[i], end));
+          expect(await parse(pieces)).toEqual(await parse([whole]));
+        },
+      ),
       { numRuns: 3000 },
     );
   });
 
-  test("agrees with the standard, line by line", () => {
+  test("agrees with the standard, line by line", async () => {
     const line = fc.constantFrom("data: a", "data", "data:b", "data:  c", ": x", "event: e", "id: 1", "", "", "dataz");
     const end = fc.constantFrom("\n", "\r", "\r\n");
-    fc.assert(
-      fc.property(fc.array(line, { maxLength: 30 }), end, (lines, eol) => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(line, { maxLength: 30 }), end, async (lines, eol) => {
         const want: string[] = [];
         let data: string[] = [];
         for (const text of lines) {
@@ -85,24 +102,30 @@ describe("event streams", () => {
           if (text === "" && data.length) want.push(data.join("\n"));
           if (text === "") data = [];
         }
-        expect(parse([bytes(lines.map((text) => text + eol).join(""))])).toEqual(want);
+        expect(await parse([bytes(lines.map((text) => text + eol).join(""))])).toEqual(want);
       }),
     );
   });
 
-  test("a line that does not end is an error, not a growing heap", () => {
-    const push = eventParser(() => {});
-    const block = bytes("x".repeat(1 << 20));
-    expect(() => {
-      for (let sum = 0; sum <= 2 * longestFrame; sum += block.length) push(block);
-    }).toThrow();
+  test("tells of every piece, and of the beginning", async () => {
+    let signs = 0;
+    await readEvents(streamOf([":", " ", "\n"].map(bytes)), (data) => {
+      if (data === undefined) signs++;
+    });
+    expect(signs).toBe(4);
   });
 
-  test("an event that does not end is an error, too", () => {
-    const push = eventParser(() => {});
-    const block = bytes(`data: ${"x".repeat(1 << 20)}\n`);
-    expect(() => {
-      for (let sum = 0; sum <= 2 * longestFrame; sum += block.length) push(block);
-    }).toThrow();
+  /** As long as the other side reads. */
+  function* endless(text: string): Iterable<Uint8Array> {
+    const block = bytes(text);
+    for (let sum = 0; sum <= 2 * longestFrame; sum += block.length) yield block;
+  }
+
+  test("a line that does not end is an error, not a growing heap", async () => {
+    await expect(parse(endless("x".repeat(1 << 20)))).rejects.toBeDefined();
+  });
+
+  test("an event that does not end is an error, too", async () => {
+    await expect(parse(endless(`data: ${"x".repeat(1 << 20)}\n`))).rejects.toBeDefined();
   });
 });
