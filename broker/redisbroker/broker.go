@@ -7,7 +7,8 @@
 // topics every few seconds, and after each reconnect, and what is missing is then
 // read once for all clients of the instance.
 //
-// Standalone Redis and Sentinel are supported; a Redis Cluster isn't yet.
+// It is tested on a single Redis. A client of Sentinel should do, but no failover has
+// been tried yet; a Redis Cluster isn't supported yet.
 package redisbroker
 
 import (
