@@ -178,8 +178,15 @@ func (b *Broker) unlock(name string, t *topic) {
 	t.forgotten = t.forgotten || forget
 	t.mu.Unlock()
 	if forget {
-		b.mu.Lock()
-		defer b.mu.Unlock()
+		b.forget(name, t)
+	}
+}
+
+// forget takes a forgotten topic out of the map, unless another has its name.
+func (b *Broker) forget(name string, t *topic) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.topics[name] == t {
 		delete(b.topics, name)
 	}
 }
@@ -222,7 +229,7 @@ func (b *Broker) sweepTopics() {
 	for name, t := range topics {
 		if t.sweep(&b.options) {
 			b.mu.Lock()
-			delete(b.topics, name) // a forgotten topic is not replaced before this
+			delete(b.topics, name) // nobody else forgets it, so it is not replaced before this
 			*b.birth(name) = newEpoch()
 			b.mu.Unlock()
 		}

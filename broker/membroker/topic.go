@@ -192,6 +192,9 @@ func (t *topic) remove(r push.Receiver) {
 func (t *topic) sweep(o *Options) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.forgotten {
+		return false // whoever forgot it sees to the rest
+	}
 	t.trim(o)
 	t.forget(time.Now(), o)
 	t.forgotten = len(t.receivers) == 0 && len(t.messages) == 0 && time.Since(t.used) >= o.Keep

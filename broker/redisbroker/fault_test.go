@@ -108,12 +108,19 @@ func publish(t *testing.T, b push.Broker, topic, data string) push.Receipt {
 	return receipt
 }
 
-func TestLostPubSubMessageIsFound(t *testing.T) {
-	server := startRedis(t)
-	b := newBroker(t, server.client(), redisbroker.Options{})
+// followFirst follows topic a, and has got message 1.
+func followFirst(t *testing.T, b push.Broker) *follower {
+	t.Helper()
 	f := follow(t, b, "a")
 	publish(t, b, "a", "1")
 	f.wait("1")
+	return f
+}
+
+func TestLostPubSubMessageIsFound(t *testing.T) {
+	server := startRedis(t)
+	b := newBroker(t, server.client(), redisbroker.Options{})
+	f := followFirst(t, b)
 	unheard := func(data string) {
 		t.Helper()
 		if _, err := b.PublishUnheard(t.Context(), push.Message{Topic: "a", Data: []byte(data)}); err != nil {
@@ -261,9 +268,7 @@ func TestFrozenRedis(t *testing.T) {
 	server := startRedis(t)
 	client := server.client()
 	b := newBroker(t, client, redisbroker.Options{})
-	f := follow(t, b, "a")
-	publish(t, b, "a", "1")
-	f.wait("1")
+	f := followFirst(t, b)
 	if err := server.command.Process.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
@@ -292,9 +297,7 @@ func TestFrozenRedis(t *testing.T) {
 func TestRedisRestartsWithoutItsData(t *testing.T) {
 	server := startRedis(t)
 	b := newBroker(t, server.client(), redisbroker.Options{})
-	f := follow(t, b, "a")
-	publish(t, b, "a", "1")
-	f.wait("1")
+	f := followFirst(t, b)
 	server.stop(os.Kill)
 	if _, err := b.Publish(t.Context(), push.Message{Topic: "a", Data: []byte("x")}); !errors.Is(err, push.ErrUnavailable) {
 		t.Errorf("Publish with Redis down: %v", err)
@@ -311,9 +314,7 @@ func TestFullRedis(t *testing.T) {
 	server := startRedis(t)
 	client := server.client()
 	b := newBroker(t, server.client(), redisbroker.Options{})
-	f := follow(t, b, "a")
-	publish(t, b, "a", "1")
-	f.wait("1")
+	f := followFirst(t, b)
 	if err := client.ConfigSet(t.Context(), "maxmemory", "1").Err(); err != nil {
 		t.Fatal(err)
 	}
@@ -339,7 +340,7 @@ func TestForeignMessagesAreNotForwarded(t *testing.T) {
 	f := follow(t, b, "a")
 	first := publish(t, b, "a", "1")
 	f.wait("1")
-	_, channel := b.Keys("a")[0], b.Keys("a")[0]
+	channel := b.Keys("a")[0]
 	channel = channel[:len(channel)-len(":m")]
 	epoch := first.Position.Epoch.String()
 	for _, payload := range []string{

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -97,22 +98,19 @@ func witnessArgs(w push.Position) []any {
 	return []any{w.Epoch.String(), w.Offset, formatTag(w.Tag)}
 }
 
-func milliseconds(d time.Duration) int64 { return d.Milliseconds() }
-
 // add stores m, whose ID may be repeated if named says so. Witness is the
 // highest position that is known to have been stored.
 func (s *store) add(ctx context.Context, m *push.Message, named bool, witness push.Position) (push.Receipt, error) {
 	meta, stream, channel := s.keys(m.Topic)
 	body := encodeBody(m)
-	retry := time.Duration(0)
-	id := meta
+	id, retry, sum := meta, time.Duration(0), ""
 	if named {
-		retry, id = s.options.Retry, channel+":i:"+m.ID
+		id, retry, sum = channel+":i:"+m.ID, s.options.Retry, content(m)
 	}
 	h := s.options.History
 	args := append([]any{
-		newEpoch(), newTag(), newTag(), body, m.Size(), content(m),
-		h.Messages, h.Bytes, milliseconds(h.Age), milliseconds(s.options.Keep), milliseconds(retry),
+		newEpoch(), newTag(), newTag(), body, m.Size(), sum,
+		h.Messages, h.Bytes, h.Age.Milliseconds(), s.options.Keep.Milliseconds(), retry.Milliseconds(),
 		s.publishCommand(), channel,
 	}, witnessArgs(witness)...)
 	reply, err := s.call(ctx, s.publish, []string{meta, stream, id}, args)
@@ -151,9 +149,7 @@ func (s *store) publishCommand() string {
 // recent reads the last n messages and the head.
 func (s *store) recent(ctx context.Context, topic string, n int, witness push.Position) (push.Page, error) {
 	page, err := s.run(ctx, topic, witness, "recent", 0, push.Limit{Messages: n})
-	for i, j := 0, len(page.Messages)-1; i < j; i, j = i+1, j-1 {
-		page.Messages[i], page.Messages[j] = page.Messages[j], page.Messages[i]
-	}
+	slices.Reverse(page.Messages)
 	return page, err
 }
 
@@ -228,7 +224,7 @@ func gapAfter(after push.Position, page *push.Page) push.GapReason {
 func (s *store) run(ctx context.Context, topic string, witness push.Position, mode string, from uint64, limit push.Limit) (push.Page, error) {
 	meta, stream, _ := s.keys(topic)
 	args := append([]any{
-		newEpoch(), newTag(), milliseconds(s.options.History.Age), milliseconds(s.options.Keep),
+		newEpoch(), newTag(), s.options.History.Age.Milliseconds(), s.options.Keep.Milliseconds(),
 	}, witnessArgs(witness)...)
 	args = append(args, mode, from, orMost(limit.Messages, mode), orMost(limit.Bytes, mode))
 	reply, err := s.call(ctx, s.read, []string{meta, stream}, args)
