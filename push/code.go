@@ -25,6 +25,7 @@ const (
 	CodeSlowConsumer    Code = "slow_consumer"   // the client read too slowly and its queue was full
 	CodeDraining        Code = "draining"        // this instance is shutting down; another will serve
 	CodeUnavailable     Code = "unavailable"     // the broker can't be reached, or can't store now
+	CodeNotReplicated   Code = "not_replicated"  // the message is stored, but no replica has confirmed it in time
 	CodeInternal        Code = "internal"        // a fault on this side
 )
 
@@ -56,6 +57,7 @@ var codes = map[Code]struct {
 	CodeSlowConsumer:    {http.StatusServiceUnavailable, 4430, RetryNow},
 	CodeDraining:        {http.StatusServiceUnavailable, 1012, RetryLater},
 	CodeUnavailable:     {http.StatusServiceUnavailable, 1013, RetryLater},
+	CodeNotReplicated:   {http.StatusServiceUnavailable, 1013, RetryLater},
 	CodeInternal:        {http.StatusInternalServerError, 1011, RetryLater},
 }
 
@@ -113,6 +115,7 @@ var (
 	ErrSlowConsumer    = &Error{Code: CodeSlowConsumer, Reason: "read too slowly; come back with the cursor"}
 	ErrDraining        = &Error{Code: CodeDraining, Reason: "shutting down; come back to another instance"}
 	ErrUnavailable     = &Error{Code: CodeUnavailable, Reason: "unavailable"}
+	ErrNotReplicated   = &Error{Code: CodeNotReplicated, Reason: "stored, but on no replica yet"}
 	ErrInternal        = &Error{Code: CodeInternal, Reason: "internal error"}
 )
 

@@ -29,6 +29,11 @@ type Message struct {
 	// Data is the payload: UTF-8 text, or anything if Binary is set.
 	Data   []byte
 	Binary bool
+	// Replicated asks Publish to return nil only once a replica of the broker's
+	// store has the message too. If none has confirmed it in time, or there is
+	// none, the error is ErrNotReplicated and the receipt is valid all the same:
+	// the message is stored and on its way. It isn't part of what is stored.
+	Replicated bool
 
 	// The rest is set by the broker.
 

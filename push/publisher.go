@@ -8,8 +8,9 @@ import "context"
 //
 // A nil error means that the message is stored in its topic's history and will
 // reach every live subscriber on every instance. An error means maybe, unless
-// it is CodeBadRequest, CodeTooLarge or CodeConflict, which mean no. To
-// publish again with the same message ID is safe: the message is stored once.
+// it is CodeBadRequest, CodeTooLarge or CodeConflict, which mean no, or
+// CodeNotReplicated, which means yes, with a receipt; see [Message.Replicated].
+// To publish again with the same message ID is safe: the message is stored once.
 //
 // Publish keeps no part of m.Data after it returned, never waits for a
 // subscriber, and may be called by any number of goroutines.

@@ -39,6 +39,7 @@ func Run(t *testing.T, newBroker New) {
 		{"BadMessagesAreRefused", testBadMessages},
 		{"SameIDIsStoredOnce", testSameID},
 		{"SameIDAtTheSameTimeIsStoredOnce", testSameIDConcurrently},
+		{"ReplicatedIsStoredOrTold", testReplicated},
 		{"SubscribersSeeOneOrder", testOneOrder},
 		{"SubscribingWhilePublishingHasNoSeam", testNoSeam},
 		{"NothingAfterUnsubscribe", testUnsubscribe},

@@ -168,3 +168,24 @@ func testSameIDConcurrently(t *testing.T, newBroker New) {
 		t.Errorf("%d originals, head at %d", originals, head.Offset)
 	}
 }
+
+// testReplicated holds wherever there are replicas, and wherever there are none.
+func testReplicated(t *testing.T, newBroker New) {
+	b := open(t, newBroker, Config{})
+	c, at := subscribe(t, b, "a")
+	m := push.Message{Topic: "a", ID: "once", Data: []byte("1"), Replicated: true}
+	first, err := b.Publish(t.Context(), m)
+	if err != nil && !errors.Is(err, push.ErrNotReplicated) {
+		t.Fatalf("Publish: %v", err)
+	}
+	again, err := b.Publish(t.Context(), m)
+	if err != nil && !errors.Is(err, push.ErrNotReplicated) {
+		t.Fatalf("Publish again: %v", err)
+	}
+	if first.Position.IsZero() || !again.Duplicate || again.Position != first.Position {
+		t.Errorf("first %+v, again %+v", first, again)
+	}
+	if m := c.next(&at); m.ID != "once" || m.Replicated {
+		t.Errorf("got %+v", m)
+	}
+}

@@ -93,7 +93,13 @@ func (b *Broker) Publish(ctx context.Context, m push.Message) (push.Receipt, err
 		return push.Receipt{}, err
 	}
 	defer t.mu.Unlock()
-	return t.publish(m, named, &b.options)
+	replicated := m.Replicated
+	m.Replicated = false
+	receipt, err := t.publish(m, named, &b.options)
+	if err == nil && replicated {
+		err = push.ErrNotReplicated // there is but this process
+	}
+	return receipt, err
 }
 
 // Subscribe makes r get the topic's messages.

@@ -59,9 +59,3 @@ func content(m *push.Message) string {
 	h.Write(encodeBody(&without))
 	return base64.RawStdEncoding.EncodeToString(h.Sum(nil))
 }
-
-func hash(topic string) uint32 {
-	h := fnv.New32a()
-	h.Write([]byte(topic))
-	return h.Sum32()
-}

@@ -2,67 +2,70 @@ package redisbroker
 
 import (
 	"context"
-	"time"
 
-	"github.com/tidewire/tidewire/push"
+	"github.com/redis/go-redis/v9"
 )
 
-const (
-	// maxCalls is how many calls of Redis may be under way at once; more wait for
-	// their turn. It bounds what a frozen Redis holds up.
-	maxCalls = 1024
-	// callTimeout is for calls whose context has no deadline.
-	callTimeout = 3 * time.Second
-)
-
-// calls sees to it that a call of Redis returns when its context ends, which the
-// application's client does only if it was told to.
-type calls chan struct{}
-
-func newCalls() calls { return make(calls, maxCalls) }
-
-// do gives what call returns, or the context's error.
-func do[T any](ctx context.Context, c calls, call func(context.Context) (T, error)) (value T, err error) {
-	ctx, cancel := deadline(ctx)
-	defer cancel()
-	select {
-	case c <- struct{}{}:
-	case <-ctx.Done():
-		return value, push.AsError(ctx.Err())
-	}
-	type answer struct {
-		value T
-		err   error
-	}
-	answers := make(chan answer, 1)
-	go func() { // wait waits for it
-		value, err := call(ctx)
-		answers <- answer{value, err}
-		<-c
-	}()
-	select {
-	case a := <-answers:
-		return a.value, a.err
-	case <-ctx.Done():
-		return value, push.AsError(ctx.Err())
-	}
+// script is a Lua script, called by its hash as long as Redis knows it.
+type script struct {
+	source string
+	hash   string
 }
 
-func deadline(ctx context.Context) (context.Context, context.CancelFunc) {
-	if _, ok := ctx.Deadline(); ok {
-		return ctx, func() {}
-	}
-	return context.WithTimeout(ctx, callTimeout)
+func newScript(source string) *script {
+	return &script{source, redis.NewScript(source).Hash()}
 }
 
-// wait returns when no call is under way, for good: there can be none after it.
-func (c calls) wait(ctx context.Context) error {
-	for range cap(c) {
-		select {
-		case c <- struct{}{}:
-		case <-ctx.Done():
-			return ctx.Err()
+// call makes a call of the script.
+func (s *script) call(keys []string, args []any) *call {
+	all := make([]any, 0, 3+len(keys)+len(args))
+	all = append(all, "evalsha", s.hash, len(keys))
+	for _, key := range keys {
+		all = append(all, key)
+	}
+	c := newCall(append(all, args...)...)
+	c.script = s
+	return c
+}
+
+// call is one command on its way to Redis and back.
+type call struct {
+	command  *redis.Cmd
+	script   *script // whose EVALSHA the command is; nil for others
+	size     int     // bytes, roughly
+	replicas int     // how many have confirmed it, if that was asked for
+}
+
+func newCall(args ...any) *call {
+	return &call{command: redis.NewCmd(context.Background(), args...), size: 512}
+}
+
+// key is the first key of a script's call.
+func (c *call) key() string {
+	key, _ := c.command.Args()[3].(string)
+	return key
+}
+
+// once is the command as it is given to go-redis, which must not send it again by
+// itself when a reply is lost: a message would be stored twice.
+func (c *call) once() redis.Cmder { return once{c.command} }
+
+type once struct{ *redis.Cmd }
+
+func (once) NoRetry() bool { return true }
+
+// withoutScript gives the calls that weren't carried out because Redis doesn't know
+// their script, after a restart or a failover, with their scripts in full.
+func withoutScript(calls []*call) []*call {
+	var unknown []*call
+	for _, c := range calls {
+		if c.script == nil || !redis.HasErrorPrefix(c.command.Err(), "NOSCRIPT") {
+			continue
 		}
+		args := c.command.Args()
+		args[0], args[1] = "eval", c.script.source
+		c.command = redis.NewCmd(context.Background(), args...)
+		unknown = append(unknown, c)
 	}
-	return nil
+	return unknown
 }

@@ -2,27 +2,43 @@ package redisbroker
 
 import (
 	"context"
+	"sync/atomic"
 
-	"github.com/tidewire/tidewire/push"
+	"github.com/redis/go-redis/v9"
 )
 
-// PublishUnheard stores a message as Publish does, but tells nobody: as if its
-// pub/sub message had been lost.
-func (b *Broker) PublishUnheard(ctx context.Context, m push.Message) (push.Receipt, error) {
-	if err := m.Prepare(b.options.MaxMessage); err != nil {
-		return push.Receipt{}, err
+// NewLossy makes a broker that loses as many messages of pub/sub as lose says.
+func NewLossy(client redis.UniversalClient, options Options) (b *Broker, lose *atomic.Int32) {
+	o := options.withDefaults()
+	p := &lossyPort{port: newServer(client, o)}
+	return newBroker(p, o), &p.lose
+}
+
+type lossyPort struct {
+	port
+	lose atomic.Int32
+}
+
+func (p *lossyPort) open(ctx context.Context, channel string) (line, error) {
+	l, err := p.port.open(ctx, channel)
+	return &lossyLine{l, p}, err
+}
+
+type lossyLine struct {
+	line
+	port *lossyPort
+}
+
+func (l *lossyLine) receive(ctx context.Context) (notice, error) {
+	n, err := l.line.receive(ctx)
+	if _, parseErr := parsePublished("a", n.text); n.kind == noticeMessage && parseErr == nil && l.port.lose.Add(-1) >= 0 {
+		return notice{}, err
 	}
-	witness, err := b.witness(m.Topic)
-	if err != nil {
-		return push.Receipt{}, err
-	}
-	deaf := *b.store
-	deaf.silent = true
-	return deaf.add(ctx, &m, false, witness)
+	return n, err
 }
 
 // Keys are the keys of a topic.
 func (b *Broker) Keys(topic string) []string {
-	meta, stream, _ := b.store.keys(topic)
+	meta, stream := newServer(nil, b.options).keys(topic)
 	return []string{meta, stream}
 }

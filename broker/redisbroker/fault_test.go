@@ -89,6 +89,12 @@ func (f *follower) wait(last string) []string {
 func newBroker(t *testing.T, client redis.UniversalClient, o redisbroker.Options) *redisbroker.Broker {
 	t.Helper()
 	b := redisbroker.New(client, o)
+	closeWithTest(t, b)
+	return b
+}
+
+func closeWithTest(t *testing.T, b *redisbroker.Broker) {
+	t.Helper()
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
@@ -96,7 +102,6 @@ func newBroker(t *testing.T, client redis.UniversalClient, o redisbroker.Options
 			t.Errorf("Close: %v", err)
 		}
 	})
-	return b
 }
 
 func publish(t *testing.T, b push.Broker, topic, data string) push.Receipt {
@@ -119,20 +124,17 @@ func followFirst(t *testing.T, b push.Broker) *follower {
 
 func TestLostPubSubMessageIsFound(t *testing.T) {
 	server := startRedis(t)
-	b := newBroker(t, server.client(), redisbroker.Options{})
+	b, lose := redisbroker.NewLossy(server.client(), redisbroker.Options{})
+	closeWithTest(t, b)
 	f := followFirst(t, b)
-	unheard := func(data string) {
-		t.Helper()
-		if _, err := b.PublishUnheard(t.Context(), push.Message{Topic: "a", Data: []byte(data)}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	unheard("2")
+	lose.Store(1)
+	publish(t, b, "a", "2")
 	publish(t, b, "a", "3") // shows the hole
 	if got := fmt.Sprint(f.wait("3")); got != "[1 2 3]" {
 		t.Errorf("got %s", got)
 	}
-	unheard("4") // then silence
+	lose.Store(1)
+	publish(t, b, "a", "4") // then silence
 	begin := time.Now()
 	f.wait("4")
 	if took := time.Since(begin); took > 5*time.Second {

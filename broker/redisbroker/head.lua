@@ -3,6 +3,10 @@
 -- A topic has a hash with its head (e epoch, o offset, t tag, s size of the stream), and a stream whose entry IDs are
 -- the offsets. Both are in one hash slot.
 
+if not redis.REDIS_VERSION_NUM then -- which came with 7.0
+  return redis.error_reply('TOOOLD Redis 7.0 or newer is needed')
+end
+
 local now = redis.call('TIME')
 now = now[1] * 1000 + math.floor(now[2] / 1000)
 

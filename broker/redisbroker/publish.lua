@@ -1,6 +1,6 @@
 -- Stores a message and sends it to all instances, or finds that it is stored already.
 -- KEYS: meta, stream, ID.
--- ARGV: see publishArgs in store.go.
+-- ARGV: see add in server.go.
 local epoch, tag, first_tag = ARGV[1], ARGV[2], ARGV[3]
 local body, size, content = ARGV[4], tonumber(ARGV[5]), ARGV[6]
 local max_messages, max_bytes = tonumber(ARGV[7]), tonumber(ARGV[8])
@@ -16,6 +16,7 @@ if retry > 0 then
     if known[4] ~= content then
       return { 'conflict' }
     end
+    redis.call('PEXPIRE', KEYS[3], retry) -- a write, for a WAIT that may follow
     return { 'duplicate', known[1], known[2], known[3] }
   end
 end
@@ -44,7 +45,5 @@ if retry > 0 then
   redis.call('HSET', KEYS[3], 'e', head.e, 'o', offset, 't', tag, 'c', content)
   redis.call('PEXPIRE', KEYS[3], retry)
 end
-if publish ~= '' then
-  redis.call(publish, channel, table.concat({ head.e, offset, tag, head.t, now, body }, ' '))
-end
+redis.call(publish, channel, table.concat({ head.e, offset, tag, head.t, now, body }, ' '))
 return { 'stored', head.e, offset, tag }

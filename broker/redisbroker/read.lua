@@ -1,6 +1,6 @@
 -- Reads the head of a topic and some of its messages.
 -- KEYS: meta, stream.
--- ARGV: see readArgs in store.go.
+-- ARGV: see read in server.go.
 local epoch, first_tag = ARGV[1], ARGV[2]
 local age, keep = tonumber(ARGV[3]), tonumber(ARGV[4])
 local mode, from, count, bytes = ARGV[8], tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])

@@ -21,18 +21,21 @@ type topic struct {
 	channel string
 	opened  chan struct{} // closed when the place is known
 
-	followers int // guarded by broker.mu
+	// guarded by broker.mu
+	followers int
+	link      *link // where it is heard
 
 	mu        sync.Mutex // guards the rest; held while receivers are called
 	place     push.Position
 	receivers []push.Receiver
-	repairing bool // a goroutine runs repair
+	repairing bool // a goroutine runs repairs
 	again     bool // and must read once more
+	heard     bool // a live message came since the last check
+	read      time.Time
 }
 
 func newTopic(b *Broker, name string) *topic {
-	_, _, channel := b.store.keys(name)
-	return &topic{broker: b, name: name, channel: channel, opened: make(chan struct{})}
+	return &topic{broker: b, name: name, channel: b.options.channel(name), opened: make(chan struct{})}
 }
 
 // add makes r get what follows the place, which it returns.
@@ -61,11 +64,12 @@ func (t *topic) take(m *push.Message) {
 	next := t.place.Precedes(m)
 	old := m.Epoch == t.place.Epoch && m.Offset < t.place.Offset || m.Position == t.place
 	if next && !t.place.IsZero() {
+		t.heard = true
 		t.deliver(m)
 	}
 	t.mu.Unlock()
 	if next {
-		t.broker.remember(t.name, m.Position)
+		t.broker.witnesses.note(t.name, m.Position)
 	} else if !old {
 		t.repair()
 	}
@@ -80,22 +84,23 @@ func (t *topic) deliver(m *push.Message) {
 	}
 }
 
-// check compares the place with Redis.
-func (t *topic) check() {
-	ctx, cancel := context.WithTimeout(t.broker.ctx, readTimeout)
-	defer cancel()
-	witness, err := t.broker.witness(t.name)
-	if err != nil {
-		return
-	}
-	page, err := t.broker.store.recent(ctx, t.name, 0, witness)
-	if err != nil {
-		return // the listener sees it too, and repairs when Redis is back
-	}
+// quiet reports whether the topic must be compared with Redis to know that it has
+// missed nothing, and begins the next stretch of time of which that is asked.
+func (t *topic) quiet() bool {
 	t.mu.Lock()
-	behind := page.Head != t.place
+	defer t.mu.Unlock()
+	quiet := !t.heard && !t.place.IsZero()
+	t.heard = false
+	return quiet
+}
+
+// compare makes the topic read if Redis has it elsewhere. A read also tells Redis
+// that the topic is in use, so one is due from time to time.
+func (t *topic) compare(head push.Position) {
+	t.mu.Lock()
+	due := head != t.place || time.Since(t.read) > t.broker.options.Keep/4
 	t.mu.Unlock()
-	if behind {
+	if due {
 		t.repair()
 	}
 }
@@ -114,10 +119,7 @@ func (t *topic) repair() {
 	if t.repairing {
 		return
 	}
-	t.repairing = true
-	t.broker.mu.Lock()
-	defer t.broker.mu.Unlock()
-	t.broker.start(t.repairs)
+	t.repairing = t.broker.start(t.repairs)
 }
 
 // repairs reads until nobody has asked since the last read began.
@@ -132,23 +134,21 @@ func (t *topic) repairs() {
 		t.mu.Lock()
 		t.again = true
 		t.mu.Unlock()
-		select {
-		case <-t.broker.ctx.Done():
+		if !sleep(t.broker.ctx, backoff) {
 			return
-		case <-time.After(backoff):
-			backoff = min(2*backoff, maxBackoff)
 		}
+		backoff = min(2*backoff, maxBackoff)
 	}
 }
 
 // wanted reports whether a read is asked for, and takes the request.
 func (t *topic) wanted() bool {
+	followed := t.broker.follows(t)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	wanted := t.again
+	t.repairing = t.again && followed
 	t.again = false
-	t.repairing = wanted
-	return wanted
+	return t.repairing
 }
 
 // readOn reads all from the place to the head. The first read only finds the
@@ -169,20 +169,16 @@ func (t *topic) readPage() (done bool, err error) {
 	t.mu.Lock()
 	from := t.place
 	t.mu.Unlock()
-	witness, err := t.broker.witness(t.name)
+	page, err := t.broker.from(ctx, t.name, from)
 	if err != nil {
 		return false, err
 	}
-	page, err := t.broker.store.from(ctx, t.name, from, witness)
-	if err != nil {
-		return false, err
-	}
-	t.broker.remember(t.name, page.Head)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.place != from {
 		return false, nil // live messages came meanwhile; read on from there
 	}
+	t.read = time.Now()
 	switch {
 	case from.IsZero():
 		t.place = page.Head

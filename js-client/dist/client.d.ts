@@ -1,7 +1,7 @@
 /** Whether trying again may help: not at all, at once, or after a while. */
 export type Retry = "never" | "now" | "later";
 /** The server's codes, and those that only the client knows. */
-export type ErrorCode = "bad_request" | "unauthenticated" | "forbidden" | "conflict" | "too_large" | "rate_limited" | "limit_reached" | "timeout" | "slow_consumer" | "draining" | "unavailable" | "internal"
+export type ErrorCode = "bad_request" | "unauthenticated" | "forbidden" | "conflict" | "too_large" | "rate_limited" | "limit_reached" | "timeout" | "slow_consumer" | "draining" | "unavailable" | "not_replicated" | "internal"
 /** The server, or something before it, says no for good and gives no code. */
  | "refused"
 /** The server broke the protocol; the client has left and resumes. */

@@ -14,6 +14,7 @@ export type ErrorCode =
   | "slow_consumer"
   | "draining"
   | "unavailable"
+  | "not_replicated"
   | "internal"
   /** The server, or something before it, says no for good and gives no code. */
   | "refused"

@@ -30,7 +30,7 @@ func Broker(ctx context.Context, url string, history push.History, retry time.Du
 	b := redisBroker{redisbroker.New(client, redisbroker.Options{History: history, Retry: retry}), client}
 	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
 	defer cancel()
-	if err := b.Ping(ctx); err != nil {
+	if err := b.Health(ctx); err != nil {
 		return nil, errors.Join(err, b.Close(ctx))
 	}
 	return b, nil

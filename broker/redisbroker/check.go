@@ -1,0 +1,190 @@
+package redisbroker
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"github.com/tidewire/tidewire/push"
+)
+
+// checkBatch is how many topics are asked for at once.
+const checkBatch = 512
+
+// tend compares topics with Redis, until the link ends.
+func (l *link) tend() {
+	ticker := time.NewTicker(l.broker.options.Check)
+	defer ticker.Stop()
+	backoff := minBackoff
+	for {
+		var topics []*topic
+		select {
+		case <-l.ctx.Done():
+			return
+		case <-l.roused:
+			topics = l.suspected()
+		case <-ticker.C:
+			l.listen()
+			topics = l.quiet()
+		}
+		l.settle()
+		if l.check(topics) {
+			backoff = minBackoff
+			continue
+		}
+		if !sleep(l.ctx, backoff) {
+			return
+		}
+		backoff = min(2*backoff, maxBackoff)
+		wake(l.roused)
+	}
+}
+
+// suspected takes the topics that may have missed something.
+func (l *link) suspected() []*topic {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var topics []*topic
+	for channel := range l.suspects {
+		if t := l.topics[channel]; t != nil {
+			topics = append(topics, t)
+		}
+	}
+	clear(l.suspects)
+	return topics
+}
+
+// all gives the link's topics.
+func (l *link) all() []*topic {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	topics := make([]*topic, 0, len(l.topics))
+	for _, t := range l.topics {
+		topics = append(topics, t)
+	}
+	return topics
+}
+
+// quiet gives the topics where nothing was heard since the last call. Where
+// messages flow, their offsets show what is missing.
+func (l *link) quiet() []*topic {
+	var topics []*topic
+	for _, t := range l.all() {
+		if t.quiet() {
+			topics = append(topics, t)
+		}
+	}
+	return topics
+}
+
+// check compares topics with Redis, and makes those read that are elsewhere. If
+// Redis doesn't answer, all of them stay under suspicion, and it reports false.
+func (l *link) check(topics []*topic) bool {
+	known := topics[:0]
+	for _, t := range topics {
+		if t.isOpen() {
+			known = append(known, t)
+		} else {
+			t.repair() // its first read
+		}
+	}
+	for len(known) > 0 {
+		batch := known[:min(checkBatch, len(known))]
+		heads, err := l.heads(batch)
+		if err != nil {
+			l.suspect(known)
+			return false
+		}
+		for i, t := range batch {
+			t.compare(heads[i])
+		}
+		known = known[len(batch):]
+	}
+	return true
+}
+
+// suspect puts topics under suspicion.
+func (l *link) suspect(topics []*topic) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, t := range topics {
+		l.suspects[t.channel] = true
+	}
+}
+
+func (l *link) heads(topics []*topic) ([]push.Position, error) {
+	ctx, cancel := context.WithTimeout(l.ctx, readTimeout)
+	defer cancel()
+	names := make([]string, len(topics))
+	for i, t := range topics {
+		names[i] = t.name
+	}
+	return l.broker.port.heads(ctx, names)
+}
+
+// isOpen reports whether the topic's place is known.
+func (t *topic) isOpen() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return !t.place.IsZero()
+}
+
+// listen probes whether what is sent is heard: after a failover a connection can
+// be alive and deaf. Then it is made anew. A probe that can't be sent says nothing.
+func (l *link) listen() {
+	l.mu.Lock()
+	p := &l.probe
+	if p.heard == p.sent {
+		p.missed = 0
+	} else {
+		p.missed++
+	}
+	deaf := p.missed >= deafAfter
+	p.sent++
+	channel, number, connected := p.channel, p.sent, l.line != nil && l.down == nil
+	l.mu.Unlock()
+	if !connected {
+		return
+	}
+	if deaf {
+		l.fell(errDeaf)
+		l.renew()
+		return
+	}
+	ctx, cancel := context.WithTimeout(l.ctx, readTimeout)
+	defer cancel()
+	if l.broker.port.notify(ctx, channel, strconv.Itoa(number)) != nil {
+		l.mu.Lock()
+		l.probe.heard = l.probe.sent
+		l.mu.Unlock()
+	}
+}
+
+var errDeaf = push.Errorf(push.CodeUnavailable, "messages aren't heard", nil)
+
+// settle moves topics whose channel is heard elsewhere now to the link of that
+// place, and ends the link if none is left.
+func (l *link) settle() {
+	l.mu.Lock()
+	astray := l.astray
+	l.astray = false
+	l.mu.Unlock()
+	if astray {
+		l.broker.port.look(l.ctx)
+	}
+	for _, t := range l.all() {
+		place, err := l.broker.port.place(l.ctx, t.channel)
+		switch {
+		case err != nil:
+			l.mu.Lock()
+			l.astray = l.astray || astray
+			l.mu.Unlock()
+			return
+		case place != l.place:
+			l.broker.move(t, l, place)
+		case astray:
+			l.want(t)
+		}
+	}
+	l.broker.retire(l)
+}

@@ -1,0 +1,90 @@
+package redisbroker
+
+import (
+	"context"
+
+	"github.com/tidewire/tidewire/push"
+)
+
+// pageLimit bounds one read of a topic that is catching up.
+var pageLimit = push.Limit{Messages: 1000, Bytes: 1 << 20}
+
+// recent reads the last n messages and the head.
+func (b *Broker) recent(ctx context.Context, topic string, n int) (push.Page, error) {
+	return b.read(ctx, topic, query{newest: true, limit: push.Limit{Messages: n}})
+}
+
+// since reads what follows a position, as push.Broker has it.
+func (b *Broker) since(ctx context.Context, topic string, after push.Position, limit push.Limit) (push.Page, error) {
+	page, err := b.read(ctx, topic, query{from: after.Offset, limit: limit})
+	if err != nil {
+		return push.Page{}, err
+	}
+	page.Gap = gapAfter(after, &page)
+	if page.Gap != "" {
+		page.Messages = nil
+	}
+	return page, nil
+}
+
+// from reads on from a place for those who are here: where the chain is broken,
+// the messages that there are come behind the gap. From no place it reads the head.
+func (b *Broker) from(ctx context.Context, topic string, place push.Position) (push.Page, error) {
+	if place.IsZero() {
+		return b.recent(ctx, topic, 0)
+	}
+	page, err := b.since(ctx, topic, place, pageLimit)
+	if err != nil || page.Gap != push.GapEpoch {
+		return page, err
+	}
+	newest, err := b.recent(ctx, topic, pageLimit.Messages)
+	newest.Gap = page.Gap
+	return newest, err
+}
+
+// read asks Redis, with what this instance has seen.
+func (b *Broker) read(ctx context.Context, topic string, q query) (push.Page, error) {
+	page, err := b.port.read(ctx, topic, q, b.witnesses.at(topic))
+	if err == nil {
+		b.witnesses.note(topic, page.Head)
+	}
+	return page, err
+}
+
+// gapAfter tells why the page doesn't follow the position, and takes the message
+// at the position out of the page.
+func gapAfter(after push.Position, page *push.Page) push.GapReason {
+	head := page.Head
+	switch {
+	case after.Epoch != head.Epoch:
+		return push.GapEpoch
+	case after.Offset > head.Offset:
+		return push.GapFork
+	case after.Offset == head.Offset:
+		if after.Tag != head.Tag {
+			return push.GapFork
+		}
+		page.Messages = nil
+		return ""
+	case len(page.Messages) == 0:
+		return push.GapTrimmed
+	}
+	first := page.Messages[0]
+	switch {
+	case first.Offset == after.Offset:
+		page.Messages = page.Messages[1:]
+		if first.Tag != after.Tag {
+			return push.GapFork
+		}
+		if len(page.Messages) == 0 {
+			return push.GapTrimmed
+		}
+	case first.Offset == after.Offset+1:
+		if first.PreviousTag != after.Tag {
+			return push.GapFork
+		}
+	default:
+		return push.GapTrimmed
+	}
+	return ""
+}

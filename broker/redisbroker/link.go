@@ -1,0 +1,275 @@
+package redisbroker
+
+import (
+	"context"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/tidewire/tidewire/push"
+)
+
+// link is one connection for pub/sub and the topics that are heard on it: one for
+// all topics, or on a Cluster one for each node that owns some of them.
+//
+// Three goroutines tend it. One only reads: it hands messages to topics, whose
+// queues never block. One tells Redis what is wanted. One compares the topics with
+// Redis, each time they have been subscribed to (which is also after each
+// reconnect) and those where nothing was heard every few seconds; and it probes
+// whether what is sent is heard at all.
+type link struct {
+	// static
+	broker *Broker
+	place  string
+	ctx    context.Context // ends with the link
+	cancel context.CancelFunc
+	told   chan struct{} // wakes tell
+	roused chan struct{} // wakes tend
+
+	mu       sync.Mutex // guards the rest; taken after broker.mu
+	line     line       // nil until something is wanted
+	topics   map[string]*topic
+	changes  map[string]bool // by channel: what Redis is to be told; true wants it
+	suspects map[string]bool // channels that may have missed something
+	astray   bool            // a channel was taken away: it is heard elsewhere now
+	probe    probe
+	down     error // why nothing is heard
+}
+
+// probe is a channel of the link's own, on which it sends to itself.
+type probe struct {
+	channel     string
+	sent, heard int
+	missed      int // probes in a row
+}
+
+const (
+	minReconnect = 50 * time.Millisecond
+	maxReconnect = time.Second
+	// deafAfter is how many probes in a row may fail.
+	deafAfter = 2
+)
+
+func newLink(b *Broker, place string) *link {
+	l := &link{
+		broker:   b,
+		place:    place,
+		told:     make(chan struct{}, 1),
+		roused:   make(chan struct{}, 1),
+		topics:   map[string]*topic{},
+		changes:  map[string]bool{},
+		suspects: map[string]bool{},
+	}
+	l.ctx, l.cancel = context.WithCancel(b.ctx)
+	return l
+}
+
+// want makes a topic heard. It doesn't wait for Redis; the last word counts.
+func (l *link) want(t *topic) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.topics[t.channel] = t
+	// What is subscribed to already is confirmed again, which makes the topic read.
+	l.changes[t.channel] = true
+	wake(l.told)
+}
+
+func (l *link) unwant(t *topic) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.topics[t.channel] != t {
+		return
+	}
+	delete(l.topics, t.channel)
+	l.changes[t.channel] = false
+	wake(l.told)
+}
+
+func wake(sleeper chan struct{}) {
+	select {
+	case sleeper <- struct{}{}:
+	default:
+	}
+}
+
+// end makes the link's goroutines return.
+func (l *link) end() {
+	l.cancel()
+	l.mu.Lock()
+	line := l.line
+	l.mu.Unlock()
+	if line != nil {
+		line.close()
+	}
+}
+
+// read hands on what is heard, until the link ends.
+func (l *link) read() {
+	backoff := minReconnect
+	for l.ctx.Err() == nil {
+		line, err := l.connect()
+		if err == nil {
+			var n notice
+			if n, err = line.receive(l.ctx); err == nil {
+				backoff = minReconnect
+				l.take(n)
+				continue
+			}
+		}
+		if l.ctx.Err() != nil {
+			break
+		}
+		l.fell(err)
+		if sleep(l.ctx, backoff) {
+			backoff = min(2*backoff, maxReconnect)
+			l.renew()
+		}
+	}
+	l.end()
+}
+
+// connect gives the line, which it makes if there is none.
+func (l *link) connect() (line, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.line != nil {
+		return l.line, nil
+	}
+	channel := ""
+	for channel = range l.topics {
+		break
+	}
+	made, err := l.broker.port.open(l.ctx, channel)
+	if err != nil {
+		return nil, err
+	}
+	l.line = made
+	l.probe = probe{channel: l.broker.options.probeChannel(channel, l.broker.id)}
+	l.changes[l.probe.channel] = true
+	for channel := range l.topics {
+		l.changes[channel] = true
+	}
+	wake(l.told)
+	return made, nil
+}
+
+// renew ends the line; another is made, subscribed to all channels.
+func (l *link) renew() {
+	l.mu.Lock()
+	old := l.line
+	l.line = nil
+	clear(l.changes)
+	l.mu.Unlock()
+	if old != nil {
+		old.close()
+	}
+}
+
+// fell notes, and says once, that nothing is heard.
+func (l *link) fell(err error) {
+	l.mu.Lock()
+	first := l.down == nil
+	l.down = err
+	l.mu.Unlock()
+	if first {
+		l.broker.options.Logger.Warn("redisbroker: pub/sub connection lost", "node", l.place, "error", err)
+	}
+	l.broker.port.look(l.ctx)
+	wake(l.roused)
+}
+
+// take acts on a notice.
+func (l *link) take(n notice) {
+	l.mu.Lock()
+	t := l.topics[n.channel]
+	switch {
+	case n.kind == noticeMessage && n.channel == l.probe.channel:
+		l.probe.heard, _ = strconv.Atoi(n.text)
+	case n.kind == noticeSubscribed:
+		if l.down != nil {
+			l.down = nil
+			l.broker.options.Logger.Info("redisbroker: pub/sub connection is back", "node", l.place)
+		}
+		if t != nil {
+			l.suspects[n.channel] = true
+			wake(l.roused)
+		}
+	case n.kind == noticeUnsubscribed && t != nil:
+		l.astray = true
+		wake(l.roused)
+	}
+	l.mu.Unlock()
+	if n.kind == noticeMessage && t != nil {
+		l.hear(t, n.text)
+	}
+}
+
+func (l *link) hear(t *topic, text string) {
+	m, err := parsePublished(t.name, text)
+	if err != nil {
+		l.broker.options.Logger.Warn("redisbroker: foreign message on a channel", "topic", t.name, "error", err)
+		t.repair()
+		return
+	}
+	t.take(m)
+}
+
+// tell tells Redis what is wanted, until the link ends.
+func (l *link) tell() {
+	for {
+		select {
+		case <-l.ctx.Done():
+			return
+		case <-l.told:
+		}
+		line, add, remove := l.next()
+		if line == nil {
+			continue
+		}
+		// What fails shows in the reading, which begins anew.
+		if len(remove) > 0 {
+			_ = line.unsubscribe(l.ctx, remove...)
+		}
+		if len(add) > 0 {
+			_ = line.subscribe(l.ctx, add...)
+		}
+	}
+}
+
+// next takes the changes that are to be told.
+func (l *link) next() (to line, add, remove []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.line == nil {
+		return nil, nil, nil // the next line begins with all that is wanted
+	}
+	for channel, wanted := range l.changes {
+		if wanted {
+			add = append(add, channel)
+		} else {
+			remove = append(remove, channel)
+		}
+	}
+	clear(l.changes)
+	return l.line, add, remove
+}
+
+func (l *link) isIdle() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.topics) == 0
+}
+
+// health tells why live messages may come late.
+func (l *link) health() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.down != nil:
+		return push.Errorf(push.CodeUnavailable, "the broker's live messages are late", l.down)
+	case l.probe.missed > 0:
+		return errDeaf
+	default:
+		return nil
+	}
+}

@@ -1,0 +1,85 @@
+package redisbroker
+
+import (
+	"fmt"
+	"hash/fnv"
+	"log/slog"
+	"time"
+
+	"github.com/tidewire/tidewire/push"
+)
+
+// Options configures a [Broker]. The zero value of each field is its production
+// default.
+type Options struct {
+	// Prefix starts the names of all keys and channels. Default "tidewire:".
+	Prefix string
+	// History bounds what is kept of each topic. Default 1,000 messages, 4 MiB,
+	// 10 minutes.
+	History push.History
+	// MaxMessage is the largest message, in bytes of data. Default 64 KiB.
+	MaxMessage int
+	// Retry is how long a message ID is remembered, so that publishing it again
+	// adds nothing. Default 5 minutes.
+	Retry time.Duration
+	// Keep is how long a topic that nobody uses keeps its epoch and offset.
+	// Default 24 hours.
+	Keep time.Duration
+	// Check is how often the followed topics where nothing is heard are compared
+	// with Redis, which finds lost pub/sub messages and a history that has gone
+	// back in time. Default 2 s.
+	Check time.Duration
+	// ReplicaTimeout is how long Publish waits for a replica if
+	// push.Message.Replicated asks for it. Default 500 ms. The client's
+	// ReadTimeout must be longer.
+	ReplicaTimeout time.Duration
+	// Logger gets what operators should know. Default slog.Default().
+	Logger *slog.Logger
+}
+
+func (o Options) withDefaults() Options {
+	if o.Prefix == "" {
+		o.Prefix = "tidewire:"
+	}
+	o.History = o.History.WithDefaults()
+	if o.MaxMessage == 0 {
+		o.MaxMessage = 64 << 10
+	}
+	if o.Retry == 0 {
+		o.Retry = 5 * time.Minute
+	}
+	if o.Keep == 0 {
+		o.Keep = 24 * time.Hour
+	}
+	if o.Check == 0 {
+		o.Check = 2 * time.Second
+	}
+	if o.ReplicaTimeout == 0 {
+		o.ReplicaTimeout = 500 * time.Millisecond
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	return o
+}
+
+// channel is where a topic's messages are sent; its keys begin with it too. All
+// are in one hash slot whatever braces the topic's name has: the slot is that of a
+// hash of the name.
+func (o Options) channel(topic string) string {
+	return fmt.Sprintf("%s{%08x}%s", o.Prefix, hash(topic), topic)
+}
+
+const slotLength = len("{01234567}")
+
+// probeChannel is a channel in the hash slot of another, or in any if that is
+// empty. It can't be that of a topic, whose name has no control characters.
+func (o Options) probeChannel(channel, id string) string {
+	return channel[:min(len(channel), len(o.Prefix)+slotLength)] + "\x01" + id
+}
+
+func hash(topic string) uint32 {
+	h := fnv.New32a()
+	h.Write([]byte(topic))
+	return h.Sum32()
+}

@@ -1,0 +1,225 @@
+package redisbroker
+
+import (
+	"context"
+	_ "embed" // the scripts
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/tidewire/tidewire/push"
+)
+
+//go:embed head.lua
+var headLua string
+
+//go:embed publish.lua
+var publishLua string
+
+//go:embed read.lua
+var readLua string
+
+// server is the real port: Redis behind the application's client.
+type server struct {
+	// static
+	client  redis.UniversalClient
+	cluster *redis.ClusterClient // the same client, if it is one of a Cluster
+	options Options
+	publish *script
+	fetch   *script
+
+	lanes lanes
+}
+
+func newServer(client redis.UniversalClient, o Options) *server {
+	s := &server{client: client, options: o, publish: newScript(headLua + publishLua), fetch: newScript(headLua + readLua)}
+	s.cluster, _ = client.(*redis.ClusterClient)
+	return s
+}
+
+func (s *server) close(ctx context.Context) error { return s.lanes.close(ctx) }
+
+// keys are the topic's keys: its head and its history.
+func (s *server) keys(topic string) (meta, stream string) {
+	base := s.options.channel(topic)
+	return base + ":m", base + ":s"
+}
+
+func (s *server) add(ctx context.Context, m *push.Message, repeatable bool, witness push.Position) (push.Receipt, error) {
+	channel := s.options.channel(m.Topic)
+	meta, stream := channel+":m", channel+":s"
+	body := encodeBody(m)
+	id, retry, sum := meta, time.Duration(0), ""
+	if repeatable {
+		id, retry, sum = channel+":i:"+m.ID, s.options.Retry, content(m)
+	}
+	send := "PUBLISH"
+	if s.cluster != nil {
+		send = "SPUBLISH"
+	}
+	h := s.options.History
+	c := s.publish.call([]string{meta, stream, id}, append([]any{
+		newEpoch(), newTag(), newTag(), body, m.Size(), sum,
+		h.Messages, h.Bytes, h.Age.Milliseconds(), s.options.Keep.Milliseconds(), retry.Milliseconds(),
+		send, channel,
+	}, witnessArgs(witness)...))
+	c.size += len(body)
+	what := addCalls
+	if m.Replicated {
+		what = replicatedCalls
+	}
+	if err := s.do(ctx, channel, what, c); err != nil {
+		return push.Receipt{}, err
+	}
+	receipt, err := parseReceipt(m.ID, c.command)
+	if err == nil && m.Replicated && c.replicas == 0 {
+		err = push.ErrNotReplicated
+	}
+	return receipt, err
+}
+
+func (s *server) read(ctx context.Context, topic string, q query, witness push.Position) (push.Page, error) {
+	meta, stream := s.keys(topic)
+	mode, limit := "since", q.limit
+	if q.newest {
+		mode = "recent"
+	} else {
+		limit = push.Limit{Messages: orMost(limit.Messages), Bytes: orMost(limit.Bytes)}
+	}
+	args := append([]any{
+		newEpoch(), newTag(), s.options.History.Age.Milliseconds(), s.options.Keep.Milliseconds(),
+	}, witnessArgs(witness)...)
+	c := s.fetch.call([]string{meta, stream}, append(args, mode, q.from, limit.Messages, limit.Bytes))
+	if err := s.do(ctx, meta, readCalls, c); err != nil {
+		return push.Page{}, err
+	}
+	return parsePage(topic, q.newest, c.command)
+}
+
+// orMost gives a limit that zero doesn't bound.
+func orMost(n int) int {
+	if n == 0 {
+		return 1 << 40
+	}
+	return n
+}
+
+func (s *server) heads(ctx context.Context, topics []string) ([]push.Position, error) {
+	if len(topics) == 0 {
+		return nil, nil
+	}
+	calls := make([]*call, len(topics))
+	for i, topic := range topics {
+		meta, _ := s.keys(topic)
+		calls[i] = newCall("hmget", meta, "e", "o", "t")
+	}
+	meta, _ := s.keys(topics[0])
+	if err := s.do(ctx, meta, readCalls, calls...); err != nil {
+		return nil, err
+	}
+	heads := make([]push.Position, len(topics))
+	for i, c := range calls {
+		parts, err := c.command.Slice()
+		if err != nil {
+			return nil, unavailable(err)
+		}
+		if len(parts) == 3 && parts[0] != nil {
+			heads[i], _ = parsePosition(parts[0], parts[1], parts[2]) // else it is no head
+		}
+	}
+	return heads, nil
+}
+
+func (s *server) notify(ctx context.Context, channel, text string) error {
+	send := "publish"
+	if s.cluster != nil {
+		send = "spublish"
+	}
+	return s.do(ctx, channel, readCalls, newCall(send, channel, text))
+}
+
+// health writes, which tells more than a ping: Redis may be full, or a replica now.
+func (s *server) health(ctx context.Context) error {
+	key := s.options.Prefix + "health"
+	// A script of the broker's own, so that an old Redis is told as well.
+	meta, stream := key+":m", key+":s"
+	read := s.fetch.call([]string{meta, stream}, []any{newEpoch(), newTag(), 1, 60_000, "", "0", "", "recent", 0, 0, 0})
+	if err := s.do(ctx, key, readCalls, read); err != nil || s.cluster == nil {
+		return err
+	}
+	return unavailable(s.cluster.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
+		return node.Ping(ctx).Err()
+	}))
+}
+
+// Kinds of calls, each with lanes of its own: a long read holds up no publishing.
+const (
+	addCalls        = "add"
+	replicatedCalls = "replicated"
+	readCalls       = "read"
+)
+
+// do sends calls to the node of a key, together, and waits for all replies.
+func (s *server) do(ctx context.Context, key, what string, calls ...*call) error {
+	node, err := s.place(ctx, key)
+	if err != nil {
+		return err
+	}
+	send := s.send
+	if what == replicatedCalls {
+		send = s.sendReplicated
+	}
+	lane := s.lanes.at(laneKind{node, what}, send)
+	if err := lane.do(ctx, calls, s.lanes.start); err != nil {
+		return unavailable(err)
+	}
+	return nil
+}
+
+// send carries calls out in one pipeline.
+func (s *server) send(ctx context.Context, calls []*call) {
+	s.exec(ctx, s.client.Pipeline(), calls)
+	if unknown := withoutScript(calls); len(unknown) > 0 {
+		s.exec(ctx, s.client.Pipeline(), unknown)
+	}
+}
+
+// sendReplicated carries calls out, and waits on their connection for a replica.
+func (s *server) sendReplicated(ctx context.Context, calls []*call) {
+	s.execReplicated(ctx, calls)
+	if unknown := withoutScript(calls); len(unknown) > 0 {
+		s.execReplicated(ctx, unknown)
+	}
+}
+
+func (s *server) execReplicated(ctx context.Context, calls []*call) {
+	pipeline := s.client.Pipeline()
+	if s.cluster != nil { // WAIT has no key that would bring it to the right node
+		owner, err := s.cluster.MasterForKey(ctx, calls[0].key())
+		if err != nil {
+			for _, c := range calls {
+				c.command.SetErr(err)
+			}
+			return
+		}
+		pipeline = owner.Pipeline()
+	}
+	confirmed := redis.NewIntCmd(ctx, "wait", 1, s.options.ReplicaTimeout.Milliseconds())
+	s.exec(ctx, pipeline, calls, confirmed)
+	for _, c := range calls {
+		c.replicas = int(confirmed.Val())
+	}
+}
+
+// exec sends a pipeline. What comes of each call is found in its command.
+func (s *server) exec(ctx context.Context, pipeline redis.Pipeliner, calls []*call, more ...redis.Cmder) {
+	for _, c := range calls {
+		_ = pipeline.Process(ctx, c.once())
+	}
+	for _, command := range more {
+		_ = pipeline.Process(ctx, command)
+	}
+	if _, err := pipeline.Exec(ctx); err != nil && s.cluster != nil {
+		s.cluster.ReloadState(ctx)
+	}
+}
