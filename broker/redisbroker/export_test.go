@@ -5,6 +5,8 @@ import (
 	"sync/atomic"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/tidewire/tidewire/push"
 )
 
 // NewLossy makes a broker that loses as many messages of pub/sub as lose says.
@@ -41,4 +43,11 @@ func (l *lossyLine) receive(ctx context.Context) (notice, error) {
 func (b *Broker) Keys(topic string) []string {
 	meta, stream := newServer(nil, b.options).keys(topic)
 	return []string{meta, stream}
+}
+
+// PublishArgs is the command that publishes a message.
+func PublishArgs(topic string, data []byte) []any {
+	m := push.Message{Topic: topic, Data: data}
+	_ = m.Prepare(len(data))
+	return newServer(nil, Options{}.withDefaults()).addition(&m, false, push.Position{}).command.Args()
 }

@@ -21,26 +21,26 @@ if retry > 0 then
   end
 end
 
+-- The count is bounded here. Bytes and age are looked at only when they may be over.
 local offset = head.o + 1
-redis.call('XADD', KEYS[2], offset .. '-0', 't', tag, 'p', head.t, 'm', now, 'n', size, 'b', body)
-local total = head.s + size
-local length = redis.call('XLEN', KEYS[2])
-while length > 1 or age > 0 do
-  local oldest = redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', 1)[1]
-  if not oldest then
-    break
+redis.call('XADD', KEYS[2], 'MAXLEN', max_messages, offset .. '-0', 't', tag, 'p', head.t, 'm', now, 'c', head.c, 'b', body)
+local bytes = head.c + size
+if bytes - head.d > max_bytes or head.a <= now - age then
+  while true do
+    local oldest = redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', 1)[1]
+    head.a, head.d = tonumber(oldest[2][6]), tonumber(oldest[2][8])
+    if oldest[1] == offset .. '-0' or (bytes - head.d <= max_bytes and head.a > now - age) then
+      break
+    end
+    redis.call('XDEL', KEYS[2], oldest[1])
   end
-  local over = length > max_messages or (total > max_bytes and length > 1) or tonumber(oldest[2][6]) <= now - age
-  if not over or oldest[1] == offset .. '-0' then
-    break
-  end
-  redis.call('XDEL', KEYS[2], oldest[1])
-  total = total - tonumber(oldest[2][8])
-  length = length - 1
 end
-redis.call('HSET', KEYS[1], 'o', offset, 't', tag, 's', total)
-redis.call('PEXPIRE', KEYS[1], keep)
 redis.call('PEXPIRE', KEYS[2], math.min(age, keep))
+if head.x <= now - keep / 8 then
+  head.x = now
+  redis.call('PEXPIRE', KEYS[1], keep)
+end
+redis.call('HSET', KEYS[1], 'o', offset, 't', tag, 'c', bytes, 'd', head.d, 'a', head.a, 'x', head.x)
 if retry > 0 then
   redis.call('HSET', KEYS[3], 'e', head.e, 'o', offset, 't', tag, 'c', content)
   redis.call('PEXPIRE', KEYS[3], retry)

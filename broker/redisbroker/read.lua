@@ -14,7 +14,6 @@ local function take(entry)
   if tonumber(fields[6]) > now - age then
     found[#found + 1] = { string.match(entry[1], '^%d+'), fields[2], fields[4], fields[6], fields[10] }
   end
-  return tonumber(fields[8])
 end
 
 if mode == 'recent' and count > 0 then
@@ -23,15 +22,17 @@ if mode == 'recent' and count > 0 then
   end
 elseif mode == 'since' and from < head.o then
   -- The entry at the position itself comes first, if it is kept: its tag is what proves the position.
-  local size, done, next_offset, taken = 0, false, from, 0
+  local done, next_offset, taken, first = false, from, 0, 0
   while not done do
     local entries = redis.call('XRANGE', KEYS[2], next_offset .. '-0', '+', 'COUNT', 128)
     done = #entries < 128
     for _, entry in ipairs(entries) do
       local own = tonumber((string.match(entry[1], '^%d+')))
       if own > from then
-        size = size + tonumber(entry[2][8])
-        if taken > 0 and (taken >= count or size > bytes) then
+        local before = tonumber(entry[2][8])
+        if taken == 0 then
+          first = before
+        elseif taken >= count or before - first + #entry[2][10] > bytes then
           done = true
           break
         end

@@ -19,13 +19,13 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // server is a real redis-server, a process of its own on a free port.
 type server struct {
-	t       *testing.T
+	t       testing.TB
 	addr    string
 	command *exec.Cmd
 }
 
 // startRedis starts a redis-server that ends with the test.
-func startRedis(t *testing.T, arguments ...string) *server {
+func startRedis(t testing.TB, arguments ...string) *server {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -46,9 +46,25 @@ func (s *server) keys(topic string) (meta, stream string) {
 }
 
 func (s *server) add(ctx context.Context, m *push.Message, repeatable bool, witness push.Position) (push.Receipt, error) {
+	c := s.addition(m, repeatable, witness)
+	what := addCalls
+	if m.Replicated {
+		what = replicatedCalls
+	}
+	if err := s.do(ctx, c.key(), what, c); err != nil {
+		return push.Receipt{}, err
+	}
+	receipt, err := parseReceipt(m.ID, c.command)
+	if err == nil && m.Replicated && c.replicas == 0 {
+		err = push.ErrNotReplicated
+	}
+	return receipt, err
+}
+
+// addition is the call that adds a message.
+func (s *server) addition(m *push.Message, repeatable bool, witness push.Position) *call {
 	channel := s.options.channel(m.Topic)
 	meta, stream := channel+":m", channel+":s"
-	body := encodeBody(m)
 	id, retry, sum := meta, time.Duration(0), ""
 	if repeatable {
 		id, retry, sum = channel+":i:"+m.ID, s.options.Retry, content(m)
@@ -57,25 +73,14 @@ func (s *server) add(ctx context.Context, m *push.Message, repeatable bool, witn
 	if s.cluster != nil {
 		send = "SPUBLISH"
 	}
-	h := s.options.History
+	body, h := encodeBody(m), s.options.History
 	c := s.publish.call([]string{meta, stream, id}, append([]any{
 		newEpoch(), newTag(), newTag(), body, m.Size(), sum,
 		h.Messages, h.Bytes, h.Age.Milliseconds(), s.options.Keep.Milliseconds(), retry.Milliseconds(),
 		send, channel,
 	}, witnessArgs(witness)...))
 	c.size += len(body)
-	what := addCalls
-	if m.Replicated {
-		what = replicatedCalls
-	}
-	if err := s.do(ctx, channel, what, c); err != nil {
-		return push.Receipt{}, err
-	}
-	receipt, err := parseReceipt(m.ID, c.command)
-	if err == nil && m.Replicated && c.replicas == 0 {
-		err = push.ErrNotReplicated
-	}
-	return receipt, err
+	return c
 }
 
 func (s *server) read(ctx context.Context, topic string, q query, witness push.Position) (push.Page, error) {
