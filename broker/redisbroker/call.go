@@ -2,6 +2,8 @@ package redisbroker
 
 import (
 	"context"
+	"errors"
+	"net"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -68,4 +70,14 @@ func withoutScript(calls []*call) []*call {
 		unknown = append(unknown, c)
 	}
 	return unknown
+}
+
+// unconnected tells why the call couldn't be sent, if no connection could be made.
+func unconnected(c *call) error {
+	err := c.command.Err()
+	var failed *net.OpError
+	if errors.As(err, &failed) && failed.Op == "dial" {
+		return err
+	}
+	return nil
 }

@@ -2,6 +2,7 @@ package redisbroker
 
 import (
 	"context"
+	"strings"
 	"sync/atomic"
 
 	"github.com/redis/go-redis/v9"
@@ -37,6 +38,49 @@ func (l *lossyLine) receive(ctx context.Context) (notice, error) {
 		return notice{}, err
 	}
 	return n, err
+}
+
+// NewDeaf makes a broker whose connection of the moment hears nothing any more once
+// deafen is called.
+func NewDeaf(client redis.UniversalClient, options Options) (b *Broker, deafen func()) {
+	o := options.withDefaults()
+	p := &deafPort{port: newServer(client, o)}
+	return newBroker(p, o), func() { p.newest.Load().deaf.Store(true) }
+}
+
+type deafPort struct {
+	port
+	newest atomic.Pointer[deafLine]
+}
+
+func (p *deafPort) open(ctx context.Context, channel string) (line, error) {
+	l, err := p.port.open(ctx, channel)
+	made := &deafLine{line: l}
+	p.newest.Store(made)
+	return made, err
+}
+
+type deafLine struct {
+	line
+	deaf atomic.Bool
+}
+
+func (l *deafLine) receive(ctx context.Context) (notice, error) {
+	n, err := l.line.receive(ctx)
+	if l.deaf.Load() {
+		n = notice{}
+	}
+	return n, err
+}
+
+// NewOnOldRedis makes a broker whose scripts see no version, as before Redis 7.
+func NewOnOldRedis(client redis.UniversalClient) *Broker {
+	o := Options{}.withDefaults()
+	s := newServer(client, o)
+	for _, script := range []*script{s.publish, s.fetch} {
+		*script = *newScript(strings.Replace(script.source, "redis.REDIS_VERSION_NUM", "nil", 1))
+	}
+	return newBroker(s, o)
 }
 
 // Keys are the keys of a topic.

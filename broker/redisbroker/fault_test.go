@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -271,9 +270,7 @@ func TestFrozenRedis(t *testing.T) {
 	client := server.client()
 	b := newBroker(t, client, redisbroker.Options{})
 	f := followFirst(t, b)
-	if err := server.command.Process.Signal(syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
+	server.must(server.Freeze())
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	begin := time.Now()
@@ -284,9 +281,7 @@ func TestFrozenRedis(t *testing.T) {
 	if took := time.Since(begin); took > 2*time.Second {
 		t.Errorf("Publish gave up after %v", took)
 	}
-	if err := server.command.Process.Signal(syscall.SIGCONT); err != nil {
-		t.Fatal(err)
-	}
+	server.must(server.Thaw())
 	if _, err := b.Publish(t.Context(), m); err != nil { // safe: the same ID
 		t.Fatal(err)
 	}
@@ -300,11 +295,11 @@ func TestRedisRestartsWithoutItsData(t *testing.T) {
 	server := startRedis(t)
 	b := newBroker(t, server.client(), redisbroker.Options{})
 	f := followFirst(t, b)
-	server.stop(os.Kill)
+	server.must(server.Stop(os.Kill))
 	if _, err := b.Publish(t.Context(), push.Message{Topic: "a", Data: []byte("x")}); !errors.Is(err, push.ErrUnavailable) {
 		t.Errorf("Publish with Redis down: %v", err)
 	}
-	server.start()
+	server.must(server.Restart())
 	f.wait("gap epoch")
 	publish(t, b, "a", "2")
 	if got := fmt.Sprint(f.wait("2")); got != "[1 gap epoch 2]" {
@@ -359,4 +354,24 @@ func TestForeignMessagesAreNotForwarded(t *testing.T) {
 	if got := fmt.Sprint(f.wait("2")); got != "[1 2]" {
 		t.Errorf("got %s", got)
 	}
+}
+
+// TestPublishesFailFastWithoutRedis has more publishers than fit into the pipelines
+// of the time that each has.
+func TestPublishesFailFastWithoutRedis(t *testing.T) {
+	server := startRedis(t)
+	b := newBroker(t, server.client(), redisbroker.Options{})
+	publish(t, b, "a", "1")
+	server.must(server.Stop(os.Kill))
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	var wait sync.WaitGroup
+	for range 3000 {
+		wait.Go(func() {
+			if _, err := b.Publish(ctx, push.Message{Topic: "a", Data: []byte("x")}); !errors.Is(err, push.ErrUnavailable) {
+				t.Errorf("Publish: %v", err)
+			}
+		})
+	}
+	wait.Wait()
 }

@@ -38,7 +38,8 @@ type lane struct {
 // parcel is calls that go together.
 type parcel struct {
 	calls []*call
-	done  chan struct{} // closed when the replies may be read
+	done  chan struct{} // closed when err and the replies may be read
+	err   error         // why they weren't sent
 }
 
 func newLane(send func(context.Context, []*call)) *lane {
@@ -54,14 +55,14 @@ func (l *lane) do(ctx context.Context, calls []*call, start func(func()) bool) e
 	case <-ctx.Done():
 		return push.AsError(ctx.Err())
 	}
-	p := &parcel{calls, make(chan struct{})}
+	p := &parcel{calls: calls, done: make(chan struct{})}
 	if !l.enqueue(p, start) {
 		<-l.slots
 		return errClosed
 	}
 	select {
 	case <-p.done:
-		return nil
+		return p.err
 	case <-ctx.Done():
 		l.withdraw(p)
 		return push.AsError(ctx.Err())
@@ -104,11 +105,30 @@ func (l *lane) run() {
 		ctx, cancel := context.WithTimeout(context.Background(), pipelineTimeout)
 		l.send(ctx, calls)
 		cancel()
-		for _, p := range batch {
-			close(p.done)
-			<-l.slots
+		l.finish(batch, nil)
+		if err := unconnected(calls[0]); err != nil {
+			// What waits would fail the same way, only later.
+			l.finish(l.all(), err)
 		}
 	}
+}
+
+// finish hands parcels back.
+func (l *lane) finish(parcels []*parcel, err error) {
+	for _, p := range parcels {
+		p.err = err
+		close(p.done)
+		<-l.slots
+	}
+}
+
+// all takes what waits.
+func (l *lane) all() []*parcel {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	waiting := l.waiting
+	l.waiting = nil
+	return waiting
 }
 
 // next takes the parcels that go together; nil ends the goroutine.

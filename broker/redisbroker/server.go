@@ -140,17 +140,31 @@ func (s *server) notify(ctx context.Context, channel, text string) error {
 	if s.cluster != nil {
 		send = "spublish"
 	}
-	return s.do(ctx, channel, readCalls, newCall(send, channel, text))
+	c := newCall(send, channel, text)
+	if err := s.do(ctx, channel, readCalls, c); err != nil {
+		return err
+	}
+	return unavailable(c.command.Err())
 }
 
 // health writes, which tells more than a ping: Redis may be full, or a replica now.
+// It calls a script, which tells whether Redis is too old.
 func (s *server) health(ctx context.Context) error {
-	key := s.options.Prefix + "health"
-	// A script of the broker's own, so that an old Redis is told as well.
-	meta, stream := key+":m", key+":s"
-	read := s.fetch.call([]string{meta, stream}, []any{newEpoch(), newTag(), 1, 60_000, "", "0", "", "recent", 0, 0, 0})
-	if err := s.do(ctx, key, readCalls, read); err != nil || s.cluster == nil {
+	key := s.options.channel("\x01health") // a name that no topic has
+	calls := []*call{
+		s.fetch.call([]string{key + ":m", key + ":s"}, []any{newEpoch(), newTag(), 1, 60_000, "", "0", "", "recent", 0, 0, 0}),
+		newCall("hset", key+":m", "h", 1),
+	}
+	if err := s.do(ctx, key, readCalls, calls...); err != nil {
 		return err
+	}
+	for _, c := range calls {
+		if err := c.command.Err(); err != nil {
+			return unavailable(err)
+		}
+	}
+	if s.cluster == nil {
+		return nil
 	}
 	return unavailable(s.cluster.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
 		return node.Ping(ctx).Err()

@@ -58,7 +58,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 		return err
 	}
 	hub := newHub(c, broker)
-	return serve.Run(ctx, stdout, "Tidewire", c.addr, routes(hub, c), hub.Shutdown)
+	return serve.Run(ctx, stdout, "Tidewire", c.addr, routes(hub, broker, c), hub.Shutdown)
 }
 
 func parse(args []string) (c config, err error) {
@@ -97,7 +97,7 @@ func newHub(c config, broker push.Broker) *push.Hub {
 	return hub
 }
 
-func routes(hub *push.Hub, c config) http.Handler {
+func routes(hub *push.Hub, broker push.Broker, c config) http.Handler {
 	files, err := fs.Sub(page, "page")
 	if err != nil {
 		panic(err) // the name is a constant
@@ -111,6 +111,25 @@ func routes(hub *push.Hub, c config) http.Handler {
 		}
 		_, _ = io.WriteString(w, "ok\n") // a prober that has gone needs no answer
 	})
+	r.Get("/readyz", func(w http.ResponseWriter, r *http.Request) {
+		if err := ready(r.Context(), hub, broker); err != nil {
+			http.Error(w, push.AsError(err).Reason, http.StatusServiceUnavailable)
+			return
+		}
+		_, _ = io.WriteString(w, "ok\n")
+	})
 	r.Handle("/*", serve.Page(files))
 	return r
+}
+
+// ready tells why a balancer should send no new clients here. Those that are
+// connected stay through all that Redis may suffer, so it is no reason to restart.
+func ready(ctx context.Context, hub *push.Hub, broker push.Broker) error {
+	if hub.Draining() {
+		return push.ErrDraining
+	}
+	if redis, ok := broker.(interface{ Health(context.Context) error }); ok {
+		return redis.Health(ctx)
+	}
+	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/tidewire/tidewire/broker/membroker"
+	"github.com/tidewire/tidewire/broker/redistest"
 	"github.com/tidewire/tidewire/examples/internal/servetest"
 )
 
@@ -105,7 +106,7 @@ func get(t *testing.T, handler http.Handler, path string) *httptest.ResponseReco
 
 func TestHealthUntilDraining(t *testing.T) {
 	hub := newHub(config{anyone: true}, membroker.New())
-	handler := routes(hub, config{})
+	handler := routes(hub, nil, config{})
 	if got := get(t, handler, "/healthz").Code; got != http.StatusOK {
 		t.Errorf("while it serves: %d", got)
 	}
@@ -117,10 +118,31 @@ func TestHealthUntilDraining(t *testing.T) {
 	}
 }
 
+func TestReadyWhileRedisIs(t *testing.T) {
+	server, err := redistest.Start(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { server.Close() })
+	s := servetest.Start(t, run, "-anyone", "-redis", "redis://"+server.Addr()+"?dial_timeout=100ms&max_retries=-1")
+	if status, body := s.Do(t, http.MethodGet, "/readyz", ""); status != http.StatusOK {
+		t.Errorf("with Redis: %d %s", status, body)
+	}
+	if err := server.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if status, body := s.Do(t, http.MethodGet, "/readyz", ""); status != http.StatusServiceUnavailable || !strings.Contains(body, "broker") {
+		t.Errorf("without Redis: %d %s", status, body)
+	}
+	if status, _ := s.Do(t, http.MethodGet, "/healthz", ""); status != http.StatusOK {
+		t.Errorf("alive without Redis: %d", status)
+	}
+}
+
 func TestThePageIsUnderAStrictPolicy(t *testing.T) {
 	hub := newHub(config{anyone: true}, membroker.New())
 	defer hub.Shutdown(t.Context())
-	answer := get(t, routes(hub, config{}), "/")
+	answer := get(t, routes(hub, nil, config{}), "/")
 	if answer.Code != http.StatusOK || !strings.Contains(answer.Body.String(), "Tidewire") {
 		t.Fatalf("got %d", answer.Code)
 	}

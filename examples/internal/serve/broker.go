@@ -3,6 +3,7 @@ package serve
 import (
 	"context"
 	"errors"
+	"net/url"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -15,18 +16,18 @@ import (
 // pingTimeout is how long Redis may take to answer at the start.
 const pingTimeout = 5 * time.Second
 
-// Broker opens the broker that an example's -redis flag asks for: the Redis at
-// url, which must answer, or the memory of this process if url is empty. Zero
-// History and retry are the brokers' defaults.
-func Broker(ctx context.Context, url string, history push.History, retry time.Duration) (push.Broker, error) {
-	if url == "" {
+// Broker opens the broker that an example's -redis flag asks for: the Redis at a
+// URL, which must answer, or the memory of this process without one. A URL names a
+// Cluster by ?addr= with the address of another node, and what Sentinels watch by
+// ?master_name=. Zero History and retry are the brokers' defaults.
+func Broker(ctx context.Context, address string, history push.History, retry time.Duration) (push.Broker, error) {
+	if address == "" {
 		return membroker.New(membroker.Options{History: history, Retry: retry}), nil
 	}
-	options, err := redis.ParseURL(url)
+	client, err := redisClient(address)
 	if err != nil {
 		return nil, err
 	}
-	client := redis.NewClient(options)
 	b := redisBroker{redisbroker.New(client, redisbroker.Options{History: history, Retry: retry}), client}
 	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
 	defer cancel()
@@ -36,10 +37,38 @@ func Broker(ctx context.Context, url string, history push.History, retry time.Du
 	return b, nil
 }
 
+func redisClient(address string) (redis.UniversalClient, error) {
+	parsed, err := url.Parse(address)
+	if err != nil {
+		return nil, err
+	}
+	query := parsed.Query()
+	switch {
+	case query.Has("master_name"):
+		options, err := redis.ParseFailoverURL(address)
+		if err != nil {
+			return nil, err
+		}
+		return redis.NewFailoverClient(options), nil
+	case query.Has("addr"):
+		options, err := redis.ParseClusterURL(address)
+		if err != nil {
+			return nil, err
+		}
+		return redis.NewClusterClient(options), nil
+	default:
+		options, err := redis.ParseURL(address)
+		if err != nil {
+			return nil, err
+		}
+		return redis.NewClient(options), nil
+	}
+}
+
 // redisBroker closes its client, too.
 type redisBroker struct {
 	*redisbroker.Broker
-	client *redis.Client
+	client redis.UniversalClient
 }
 
 func (b redisBroker) Close(ctx context.Context) error {

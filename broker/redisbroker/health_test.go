@@ -1,0 +1,81 @@
+package redisbroker_test
+
+import (
+	"context"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tidewire/tidewire/broker/redisbroker"
+	"github.com/tidewire/tidewire/push"
+)
+
+// awaitHealth waits until the broker is well, or has this to say.
+func awaitHealth(t *testing.T, b *redisbroker.Broker, want string) {
+	t.Helper()
+	var err error
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		err = b.Health(t.Context())
+		if err == nil && want == "" || err != nil && want != "" && strings.Contains(push.AsError(err).Reason, want) {
+			return
+		}
+	}
+	t.Errorf("health is %v, want %q", err, want)
+}
+
+func TestHealthTellsTheTruth(t *testing.T) {
+	server := startRedis(t)
+	client := server.client()
+	b := newBroker(t, server.client(), redisbroker.Options{Check: 100 * time.Millisecond})
+	awaitHealth(t, b, "")
+	f := followFirst(t, b)
+	awaitHealth(t, b, "")
+
+	server.must(client.ConfigSet(t.Context(), "maxmemory", "1").Err())
+	awaitHealth(t, b, "memory is full")
+	server.must(client.ConfigSet(t.Context(), "maxmemory", "0").Err())
+	awaitHealth(t, b, "")
+
+	server.must(client.Do(t.Context(), "REPLICAOF", "127.0.0.1", "1").Err())
+	awaitHealth(t, b, "can't be written to")
+	server.must(client.Do(t.Context(), "REPLICAOF", "NO", "ONE").Err())
+	awaitHealth(t, b, "")
+
+	server.must(server.Freeze())
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	if err := b.Health(ctx); err == nil {
+		t.Error("a frozen Redis is healthy")
+	}
+	server.must(server.Thaw())
+	awaitHealth(t, b, "")
+
+	server.must(server.Stop(os.Kill))
+	awaitHealth(t, b, "can't be reached")
+	server.must(server.Restart())
+	awaitHealth(t, b, "")
+	publish(t, b, "a", "2")
+	f.wait("2")
+}
+
+// TestDeafConnectionIsMadeAnew has a connection that is alive and hears nothing.
+func TestDeafConnectionIsMadeAnew(t *testing.T) {
+	server := startRedis(t)
+	b, deafen := redisbroker.NewDeaf(server.client(), redisbroker.Options{Check: 100 * time.Millisecond})
+	closeWithTest(t, b)
+	followFirst(t, b)
+	deafen()
+	awaitHealth(t, b, "aren't heard")
+	awaitHealth(t, b, "")
+}
+
+func TestOldRedisIsTold(t *testing.T) {
+	server := startRedis(t)
+	b := redisbroker.NewOnOldRedis(server.client())
+	closeWithTest(t, b)
+	awaitHealth(t, b, "too old")
+	if _, err := b.Publish(t.Context(), push.Message{Topic: "a"}); err == nil || !strings.Contains(err.Error(), "7.0 or newer") {
+		t.Errorf("Publish: %v", err)
+	}
+}

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/redis/go-redis/v9"
+	"go.uber.org/goleak"
+
+	"github.com/tidewire/tidewire/broker/redisbroker"
+	"github.com/tidewire/tidewire/broker/redistest"
+	"github.com/tidewire/tidewire/push"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestLinesArePublished(t *testing.T) {
+	server, err := redistest.Start(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { server.Close() })
+	var out strings.Builder
+	url := "redis://" + server.Addr()
+	if err := run(t.Context(), []string{"-redis", url, "-topic", "job/42"}, strings.NewReader("one\ntwo\n"), &out); err != nil {
+		t.Fatal(err)
+	}
+	if out.String() != "job/42 1\njob/42 2\n" {
+		t.Errorf("printed %q", out.String())
+	}
+	client := redis.NewClient(server.Options())
+	defer client.Close()
+	broker := redisbroker.New(client)
+	defer broker.Close(context.Background())
+	page, err := broker.Recent(t.Context(), "job/42", 10)
+	if err != nil || len(page.Messages) != 2 || string(page.Messages[1].Data) != "two" {
+		t.Errorf("stored %+v, %v", page, err)
+	}
+	err = run(t.Context(), []string{"-redis", url, "-topic", "job/42", "-replicated", "-attempts", "1"}, strings.NewReader("three\n"), &out)
+	if !errors.Is(err, push.ErrNotReplicated) {
+		t.Errorf("without a replica: %v", err)
+	}
+}
+
+// flaky stores, and loses its first answers.
+type flaky struct {
+	fails int
+	ids   map[string]bool
+}
+
+func (f *flaky) Publish(_ context.Context, m push.Message) (push.Receipt, error) {
+	f.ids[m.ID] = true
+	if f.fails--; f.fails >= 0 {
+		return push.Receipt{}, push.ErrUnavailable
+	}
+	return push.Receipt{ID: m.ID}, nil
+}
+
+func TestALineIsPublishedAgainWithItsID(t *testing.T) {
+	f := &flaky{fails: 1, ids: map[string]bool{}}
+	if _, err := publish(t.Context(), f, push.Message{ID: "one"}, 2); err != nil || len(f.ids) != 1 {
+		t.Errorf("%v, IDs %v", err, f.ids)
+	}
+}
+
+func TestWithoutATopicItRefuses(t *testing.T) {
+	if err := run(t.Context(), nil, strings.NewReader(""), nil); err == nil {
+		t.Error("no error")
+	}
+}
