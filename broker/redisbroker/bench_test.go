@@ -1,12 +1,17 @@
 package redisbroker_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io"
+	"net"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -96,4 +101,63 @@ func each(b *testing.B, publish func(context.Context, int64) error) {
 	}
 	wait.Wait()
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "msg/s")
+}
+
+// BenchmarkReceive has one follower of one topic, whose messages come as fast as
+// Redis can send them. It reports the CPU time of receiving alone: the messages are
+// made before, and sent by one write.
+func BenchmarkReceive(b *testing.B) {
+	server := startRedis(b, "--client-output-buffer-limit", "pubsub 0 0 0")
+	broker := redisbroker.New(server.client(), redisbroker.Options{Check: time.Hour}) // nothing is stored
+	defer broker.Close(context.Background())
+	f := &counter{want: b.N, done: make(chan struct{})}
+	at, err := broker.Subscribe(b.Context(), "a", f)
+	if err != nil {
+		b.Fatal(err)
+	}
+	var commands bytes.Buffer
+	for range b.N {
+		m := push.Message{Topic: "a", ID: "id", Data: payload, PreviousTag: at.Tag}
+		at.Offset, at.Tag = at.Offset+1, at.Tag+1
+		m.Position = at
+		channel, text := redisbroker.Published(&m)
+		fmt.Fprintf(&commands, "*3\r\n$7\r\nPUBLISH\r\n$%d\r\n%s\r\n$%d\r\n%s\r\n", len(channel), channel, len(text), text)
+	}
+	connection, err := net.Dial("tcp", server.Addr())
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer connection.Close()
+	go io.Copy(io.Discard, connection)
+	before := cpuTime(b)
+	b.ResetTimer()
+	if _, err := commands.WriteTo(connection); err != nil {
+		b.Fatal(err)
+	}
+	<-f.done
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "msg/s")
+	b.ReportMetric(float64(b.N)/(cpuTime(b)-before).Seconds(), "msg/CPU-s")
+}
+
+// counter closes done at the last message. A break comes where Redis has cut a
+// follower that was too slow; what it missed isn't stored.
+type counter struct {
+	want, got int
+	done      chan struct{}
+}
+
+func (c *counter) Receive(*push.Message) {
+	if c.got++; c.got == c.want {
+		close(c.done)
+	}
+}
+
+func (c *counter) Break(push.Gap) { panic("messages were lost") }
+
+func cpuTime(b *testing.B) time.Duration {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }

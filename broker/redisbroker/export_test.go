@@ -2,6 +2,7 @@ package redisbroker
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"sync/atomic"
 
@@ -94,4 +95,10 @@ func PublishArgs(topic string, data []byte) []any {
 	m := push.Message{Topic: topic, Data: data}
 	_ = m.Prepare(len(data))
 	return newServer(nil, Options{}.withDefaults()).addition(&m, false, push.Position{}).command.Args()
+}
+
+// Published is what instances are sent of a stored message, and where.
+func Published(m *push.Message) (channel, text string) {
+	head := fmt.Sprintf("%v %d %08x %08x %d ", m.Epoch, m.Offset, m.Tag, m.PreviousTag, m.Time.UnixMilli())
+	return Options{}.withDefaults().channel(m.Topic), head + string(encodeBody(m))
 }
