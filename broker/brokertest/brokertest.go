@@ -49,6 +49,7 @@ func Run(t *testing.T, newBroker New) {
 		{"SinceTellsTrimmed", testTrimmed},
 		{"HistoryIsBoundedInBytes", testHistoryBytes},
 		{"HistoryIsBoundedInAge", testHistoryAge},
+		{"HistoryNeedNotBeBounded", testHistoryWithoutBounds},
 		{"RecentGivesTheNewest", testRecent},
 		{"TopicWithoutMessagesHasAPlace", testEmptyTopic},
 		{"ClosedBrokerRefuses", testClose},

@@ -126,6 +126,14 @@ func testHistoryBytes(t *testing.T, newBroker New) {
 	}
 }
 
+func testHistoryWithoutBounds(t *testing.T, newBroker New) {
+	b := open(t, newBroker, Config{History: push.History{Messages: -1, Bytes: -1, Age: -1}})
+	fill(t, b, "a", 1200)
+	if page := recent(t, b, "a", 2000); len(page.Messages) != 1200 {
+		t.Errorf("%d messages are kept", len(page.Messages))
+	}
+}
+
 func testHistoryAge(t *testing.T, newBroker New) {
 	const age = 50 * time.Millisecond
 	b := open(t, newBroker, Config{History: push.History{Age: age}})

@@ -102,3 +102,9 @@ func Published(m *push.Message) (channel, text string) {
 	head := fmt.Sprintf("%v %d %08x %08x %d ", m.Epoch, m.Offset, m.Tag, m.PreviousTag, m.Time.UnixMilli())
 	return Options{}.withDefaults().channel(m.Topic), head + string(encodeBody(m))
 }
+
+// Heads compares topics as the check does.
+func (b *Broker) Heads(ctx context.Context, topics []string) error {
+	_, err := b.port.heads(ctx, topics)
+	return err
+}

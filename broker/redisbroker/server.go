@@ -76,7 +76,7 @@ func (s *server) addition(m *push.Message, repeatable bool, witness push.Positio
 	body, h := encodeBody(m), s.options.History
 	c := s.publish.call([]string{meta, stream, id}, append([]any{
 		newEpoch(), newTag(), newTag(), body, m.Size(), sum,
-		h.Messages, h.Bytes, h.Age.Milliseconds(), s.options.Keep.Milliseconds(), retry.Milliseconds(),
+		min(h.Messages, push.MaxOffset), h.Bytes, h.Age.Milliseconds(), s.options.Keep.Milliseconds(), retry.Milliseconds(),
 		send, channel,
 	}, witnessArgs(witness)...))
 	c.size += len(body)
