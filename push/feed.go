@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"time"
 )
 
 // feed is one topic on this instance, from the first session that follows it to
@@ -26,6 +27,12 @@ type feed struct {
 	early  []func() // what the broker told before Subscribe returned
 	head   Position
 	groups []*group
+
+	window    *window     // nil if none is kept
+	windowEnd *time.Timer // runs while there is a window
+	// readings are the reads under way: for each key the one that begins after
+	// it, nil while nobody waits for one.
+	readings map[Position]*reading
 }
 
 // group is the subscriptions of one format.
@@ -82,6 +89,10 @@ func (f *feed) receive(m *Message) {
 		f.broken(Gap{Reason: reason, Now: Position{Epoch: m.Epoch, Offset: m.Offset - 1, Tag: m.PreviousTag}})
 	}
 	f.head = m.Position
+	if f.window != nil {
+		f.window.add(m)
+		f.fit()
+	}
 	for _, g := range f.groups {
 		frame := g.format.Message(m)
 		for _, sub := range g.subscriptions {
@@ -94,6 +105,7 @@ func (f *feed) receive(m *Message) {
 func (f *feed) broken(gap Gap) {
 	gap.Topic, gap.Last = f.topic, f.head
 	f.head = gap.Now
+	f.forget()
 	for _, g := range f.groups {
 		frame := g.format.Gap(gap)
 		for _, sub := range g.subscriptions {
@@ -143,6 +155,9 @@ func (f *feed) detach(sub *subscription) {
 	g.subscriptions = g.subscriptions[:last]
 	if last == 0 {
 		f.groups = slices.DeleteFunc(f.groups, func(other *group) bool { return other == g })
+	}
+	if len(f.groups) == 0 {
+		f.forget()
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 )
 
 // Hub joins a broker and transports in one process: it knows who follows what,
@@ -13,8 +14,9 @@ type Hub struct {
 	broker  Broker
 	options Options
 
-	work  tasks
-	stats counters
+	work    tasks
+	stats   counters
+	windows atomic.Int64 // bytes of all feeds' windows
 
 	mu       sync.Mutex // guards the rest
 	feeds    map[string]*feed

@@ -186,35 +186,29 @@ func (sub *subscription) goLive() {
 	sub.pending, sub.gap, sub.missed = nil, nil, nil
 }
 
-// history reads all that the client missed, or the reason why that can't be
-// had: a replay is whole or isn't begun.
+// history gives all that the client missed, or the reason why that can't be had:
+// a replay is whole or isn't begun.
 func (sub *subscription) history() ([]*Message, GapReason, error) {
-	hub := sub.session.hub
-	ctx, cancel := context.WithTimeout(context.Background(), hub.options.BrokerTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), sub.session.hub.options.BrokerTimeout)
 	defer cancel()
-	limit := hub.options.Replay
-	page, err := hub.broker.Since(ctx, sub.feed.topic, sub.since, limit)
-	if err != nil || page.Gap != "" {
-		return nil, page.Gap, err
+	return sub.feed.missed(ctx, sub)
+}
+
+// missedIn finds what the client missed in a window, or the reason why it can't be
+// had. It isn't ok if the window doesn't say. Who is ahead of this instance has
+// missed nothing if its place is real.
+func (sub *subscription) missedIn(w *window) (missed []*Message, reason GapReason, ok bool) {
+	switch {
+	case !w.contains(sub.since):
+		return nil, "", false
+	case sub.isAhead():
+		return []*Message{}, "", true
+	case !w.contains(sub.head):
+		return nil, "", false
 	}
-	if sub.isAhead() {
-		return []*Message{}, "", nil
+	missed = w.between(sub.since, sub.head)
+	if sizeOf(missed) > sub.session.hub.options.Replay.Bytes {
+		return nil, GapTooMany, true
 	}
-	at, size := sub.since, 0
-	for i, m := range page.Messages {
-		if !at.Precedes(m) {
-			return nil, GapFork, nil
-		}
-		at, size = m.Position, size+m.Size()
-		if size > limit.Bytes {
-			return nil, GapTooMany, nil
-		}
-		if at.Offset == sub.head.Offset {
-			if at != sub.head {
-				return nil, GapFork, nil
-			}
-			return page.Messages[:i+1], "", nil
-		}
-	}
-	return nil, GapTooMany, nil
+	return missed, "", true
 }

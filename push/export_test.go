@@ -1,0 +1,16 @@
+package push
+
+// Windows tells how many windows the hub's feeds keep, and how many bytes all
+// windows count for.
+func (h *Hub) Windows() (kept int, bytes int64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, f := range h.feeds {
+		f.mu.Lock()
+		if f.window != nil {
+			kept++
+		}
+		f.mu.Unlock()
+	}
+	return kept, h.windows.Load()
+}

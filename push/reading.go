@@ -1,0 +1,159 @@
+package push
+
+import "context"
+
+// reading is one read of a topic's history for all who asked before it began, and
+// so were attached before: it reaches the heads that they follow from, unless
+// Options.Replay ends it sooner.
+type reading struct {
+	from Position      // where it begins; may move back until then
+	done chan struct{} // closed when the rest is known
+
+	window *window   // what follows from, as far as it was read
+	broken bool      // the broker gave more, but not as one chain
+	gap    GapReason // why there is no window
+	err    error
+}
+
+// sharedReads is how often a client asks together with others before it asks for
+// its place alone. One of the others may spoil a read: with a place that isn't
+// real, or one so far back that the read doesn't reach everybody's head.
+const sharedReads = 2
+
+// missed gives all that a client missed, or the reason why that can't be had. It
+// comes from the window if that knows the client's place, else from a read that is
+// shared with all who come meanwhile. Who is ahead of this instance asks for its
+// place alone.
+func (f *feed) missed(ctx context.Context, sub *subscription) ([]*Message, GapReason, error) {
+	for try := 0; ; try++ {
+		if missed, reason, ok := f.remembered(sub); ok {
+			return missed, reason, nil
+		}
+		key := sub.since
+		if try < sharedReads && !sub.isAhead() {
+			key = Position{}
+		}
+		r, err := f.read(ctx, key, sub.since)
+		if err != nil {
+			return nil, "", err
+		}
+		if missed, reason, ok := r.answer(sub); ok {
+			return missed, reason, nil
+		}
+	}
+}
+
+// remembered gives what a client missed if the window has it.
+func (f *feed) remembered(sub *subscription) (missed []*Message, reason GapReason, ok bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.window == nil {
+		return nil, "", false
+	}
+	return sub.missedIn(f.window)
+}
+
+// read waits for a read that begins after this call, with those who ask with the
+// same key: a place, or no place for a read that begins at the lowest of theirs.
+// The waiting ends with the context; the read goes on for the others.
+func (f *feed) read(ctx context.Context, key, from Position) (*reading, error) {
+	r := f.join(key, from)
+	select {
+	case <-r.done:
+		return r, r.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// join gives the next read with this key, and sees to it that it is made.
+func (f *feed) join(key, from Position) *reading {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	r, underWay := f.readings[key]
+	switch {
+	case r == nil:
+		r = &reading{from: from, done: make(chan struct{})}
+		if f.readings == nil {
+			f.readings = map[Position]*reading{}
+		}
+		f.readings[key] = r
+		if !underWay {
+			f.hub.work.Go(func() { f.makeReadings(key) })
+		}
+	case from.Offset < r.from.Offset:
+		r.from = from
+	}
+	return r
+}
+
+// makeReadings makes the reads with one key, one at a time, until nobody waits.
+func (f *feed) makeReadings(key Position) {
+	for r := f.nextReading(key); r != nil; r = f.nextReading(key) {
+		f.fetch(r)
+		close(r.done)
+	}
+}
+
+// nextReading gives the read that begins now: nobody joins it any more.
+func (f *feed) nextReading(key Position) *reading {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	r := f.readings[key]
+	if r == nil {
+		delete(f.readings, key)
+	} else {
+		f.readings[key] = nil
+	}
+	return r
+}
+
+// fetch asks the broker, unless the window has come to know the place meanwhile.
+func (f *feed) fetch(r *reading) {
+	f.mu.Lock()
+	if f.window != nil && f.window.contains(r.from) {
+		r.window = &window{start: r.from, messages: f.window.between(r.from, f.window.end())}
+		f.mu.Unlock()
+		return
+	}
+	f.remember() // what comes from now on follows what is read
+	f.mu.Unlock()
+
+	options := &f.hub.options
+	ctx, cancel := context.WithTimeout(context.Background(), options.BrokerTimeout)
+	defer cancel()
+	page, err := f.hub.broker.Since(ctx, f.topic, r.from, options.Replay)
+	if err != nil || page.Gap != "" {
+		r.gap, r.err = page.Gap, err
+		return
+	}
+	r.window = newWindow(r.from, page.Messages)
+	r.broken = len(r.window.messages) < len(page.Messages)
+
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.window != nil {
+		f.window.prepend(r.window)
+		f.fit()
+	}
+}
+
+// answer gives what the read says to one client, if it does. To who is at the
+// place where it began it says everything.
+func (r *reading) answer(sub *subscription) (missed []*Message, reason GapReason, ok bool) {
+	if r.window != nil {
+		if missed, reason, ok := sub.missedIn(r.window); ok {
+			return missed, reason, true
+		}
+	}
+	switch {
+	case r.from != sub.since:
+		return nil, "", false
+	case r.gap != "":
+		return nil, r.gap, true
+	case r.broken, r.window.end().Offset >= sub.head.Offset:
+		return nil, GapFork, true
+	default:
+		return nil, GapTooMany, true
+	}
+}

@@ -1,0 +1,140 @@
+package push
+
+import (
+	"slices"
+	"time"
+)
+
+// window is a part of a topic's history in memory, for clients that come back: a
+// place, and the messages that follow it without a hole.
+//
+// A feed keeps one from the moment when it reads history. The window ends at the
+// feed's head: live messages make it longer, and a read may move its start back. It
+// is given up after windowLife, at a broken chain, and with the last follower.
+type window struct {
+	start    Position
+	messages []*Message
+	size     int // of messages, by Message.Size
+	counted  int // the part of size that is in hub.windows
+}
+
+const (
+	// windowLife is short because what is in a window stays readable when the
+	// broker has trimmed it.
+	windowLife = 5 * time.Second
+	// maxWindows bounds all windows of a hub together, in bytes. One that would
+	// go past it is given up.
+	maxWindows = 64 << 20
+)
+
+// newWindow takes what a broker has read after a place, as far as it is one chain.
+func newWindow(start Position, messages []*Message) *window {
+	w := &window{start: start}
+	for _, m := range messages {
+		if !w.end().Precedes(m) {
+			break
+		}
+		w.add(m)
+	}
+	return w
+}
+
+func (w *window) end() Position {
+	if len(w.messages) == 0 {
+		return w.start
+	}
+	return w.messages[len(w.messages)-1].Position
+}
+
+// contains reports whether the place is one of those that the window knows.
+func (w *window) contains(p Position) bool {
+	switch {
+	case p.Offset < w.start.Offset, p.Offset > w.end().Offset:
+		return false
+	case p.Offset == w.start.Offset:
+		return p == w.start
+	default:
+		return p == w.messages[p.Offset-w.start.Offset-1].Position
+	}
+}
+
+// between gives the messages after a place, up to and with that at another. Both
+// are in the window.
+func (w *window) between(after, upTo Position) []*Message {
+	return slices.Clone(w.messages[after.Offset-w.start.Offset : upTo.Offset-w.start.Offset])
+}
+
+// add makes the window longer by the message that follows its end.
+func (w *window) add(m *Message) {
+	w.messages = append(w.messages, m)
+	w.size += m.Size()
+}
+
+// prepend moves the window's start back to that of an older one which reaches it.
+func (w *window) prepend(older *window) {
+	if !older.contains(w.start) {
+		return
+	}
+	missing := older.between(older.start, w.start)
+	w.start, w.messages = older.start, append(missing, w.messages...)
+	w.size += sizeOf(missing)
+}
+
+func sizeOf(messages []*Message) int {
+	size := 0
+	for _, m := range messages {
+		size += m.Size()
+	}
+	return size
+}
+
+// trim drops the oldest messages until a limit is kept.
+func (w *window) trim(limit Limit) {
+	n := 0
+	for len(w.messages)-n > limit.Messages || w.size > limit.Bytes {
+		w.start = w.messages[n].Position
+		w.size -= w.messages[n].Size()
+		n++
+	}
+	clear(w.messages[:n])
+	w.messages = w.messages[n:]
+}
+
+// The methods below are called with feed.mu held.
+
+// remember begins a window at the head, unless there is one or nobody to need it.
+func (f *feed) remember() {
+	if f.window != nil || len(f.groups) == 0 {
+		return
+	}
+	w := &window{start: f.head}
+	f.window = w
+	f.windowEnd = time.AfterFunc(windowLife, func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if f.window == w {
+			f.forget()
+		}
+	})
+}
+
+// fit holds the window to its bounds after it has grown.
+func (f *feed) fit() {
+	w := f.window
+	w.trim(f.hub.options.Replay)
+	grown := w.size - w.counted
+	w.counted = w.size
+	if f.hub.windows.Add(int64(grown)) > maxWindows {
+		f.forget()
+	}
+}
+
+// forget gives up the window, if there is one.
+func (f *feed) forget() {
+	if f.window == nil {
+		return
+	}
+	f.windowEnd.Stop()
+	f.hub.windows.Add(-int64(f.window.counted))
+	f.window = nil
+}
