@@ -149,6 +149,10 @@ func (r *reading) answer(sub *subscription) (missed []*Message, reason GapReason
 	switch {
 	case r.from != sub.since:
 		return nil, "", false
+	case r.gap == GapTrimmed && sub.isAhead():
+		// This instance's own place, which is older, is trimmed as well: the broker
+		// will tell, and the client with all others.
+		return []*Message{}, "", true
 	case r.gap != "":
 		return nil, r.gap, true
 	case r.broken, r.window.end().Offset >= sub.head.Offset:

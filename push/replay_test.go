@@ -53,6 +53,9 @@ func TestCursorAheadOfThisInstance(t *testing.T) {
 		{"broken off", push.Page{}, 0, func(r push.Receiver, m []*push.Message) {
 			r.Break(push.Gap{Reason: push.GapTrimmed, Now: m[4].Position})
 		}, "[hello gap trimmed 5-5 6]"},
+		{"trimmed here too", push.Page{Gap: push.GapTrimmed}, 0, func(r push.Receiver, m []*push.Message) {
+			r.Break(push.Gap{Reason: push.GapTrimmed, Now: m[4].Position})
+		}, "[hello gap trimmed 5-5 6]"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

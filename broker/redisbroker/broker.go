@@ -104,9 +104,10 @@ func (b *Broker) Publish(ctx context.Context, m push.Message) (push.Receipt, err
 	}
 	ctx, cancel := deadline(ctx)
 	defer cancel()
-	receipt, err := b.port.add(ctx, &m, repeatable, b.witnesses.at(m.Topic))
+	witness := b.witnesses.at(m.Topic)
+	receipt, err := b.port.add(ctx, &m, repeatable, witness)
 	if !receipt.Position.IsZero() {
-		b.witnesses.note(m.Topic, receipt.Position)
+		b.witnesses.note(m.Topic, receipt.Position, witness)
 	}
 	return receipt, err
 }

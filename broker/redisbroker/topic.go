@@ -69,7 +69,7 @@ func (t *topic) take(m *push.Message) {
 	}
 	t.mu.Unlock()
 	if next {
-		t.broker.witnesses.note(t.name, m.Position)
+		t.broker.witnesses.note(t.name, m.Position, m.Position)
 	} else if !old {
 		t.repair()
 	}

@@ -18,7 +18,7 @@ type witnesses struct {
 
 type witness struct {
 	push.Position
-	before push.Epoch // the epoch that this one followed: late news of it say nothing
+	left push.Epoch // the epoch before this one
 }
 
 // at gives what is known of a topic; zero if nothing is.
@@ -28,6 +28,13 @@ func (w *witnesses) at(topic string) push.Position {
 	return w.known(topic).Position
 }
 
+// left gives the epoch that the topic had before the one of now.
+func (w *witnesses) left(topic string) push.Epoch {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.known(topic).left
+}
+
 func (w *witnesses) known(topic string) witness {
 	if known, ok := w.newest[topic]; ok {
 		return known
@@ -35,21 +42,21 @@ func (w *witnesses) known(topic string) witness {
 	return w.older[topic]
 }
 
-// note remembers that a position was stored.
-func (w *witnesses) note(topic string, p push.Position) {
+// note remembers that a position was stored. Carried is the witness of the call
+// that found it: a call which began before the epoch changed knows nothing of the
+// new one.
+func (w *witnesses) note(topic string, p, carried push.Position) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	known := w.known(topic)
-	next := witness{Position: p, before: known.before}
-	switch p.Epoch {
-	case known.Epoch:
-		if known.Offset >= p.Offset {
-			return
-		}
-	case known.before:
+	switch {
+	case p.Epoch != known.Epoch && carried.Epoch != known.Epoch,
+		p.Epoch == known.Epoch && p.Offset <= known.Offset:
 		return
-	default:
-		next.before = known.Epoch
+	}
+	next := witness{p, known.left}
+	if p.Epoch != known.Epoch {
+		next.left = known.Epoch
 	}
 	if _, ok := w.newest[topic]; !ok && len(w.newest) >= maxWitnesses/2 {
 		w.older, w.newest = w.newest, nil

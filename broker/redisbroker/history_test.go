@@ -1,0 +1,63 @@
+package redisbroker
+
+import (
+	"context"
+	"testing"
+
+	"github.com/tidewire/tidewire/push"
+)
+
+// scriptedPort answers one read after the other.
+type scriptedPort struct {
+	port
+	pages []push.Page
+}
+
+func (p *scriptedPort) read(context.Context, string, query, push.Position) (push.Page, error) {
+	page := p.pages[0]
+	p.pages = p.pages[1:]
+	return page, nil
+}
+
+// page has the messages from one offset to another, of which the last is the head.
+func page(epoch push.Epoch, from, to uint64) push.Page {
+	p := push.Page{Head: at(epoch, to)}
+	for offset := from; offset <= to; offset++ {
+		p.Messages = append(p.Messages, &push.Message{Position: at(epoch, offset), PreviousTag: uint32(offset - 1)})
+	}
+	return p
+}
+
+// TestReadingOnFromALostEpoch has a Redis whose epoch changes before, between and
+// after reads.
+func TestReadingOnFromALostEpoch(t *testing.T) {
+	place := at(1, 5)
+	tests := []struct {
+		name    string
+		pages   []push.Page
+		gap     push.GapReason
+		offsets []uint64
+	}{
+		{"a new epoch", []push.Page{page(2, 1, 2), page(2, 1, 2)}, push.GapEpoch, []uint64{1, 2}},
+		{"the old one is back", []push.Page{page(2, 1, 2), page(1, 1, 6), page(1, 5, 6)}, "", []uint64{6}},
+		{"the old one is back, without the place", []push.Page{page(2, 1, 2), page(1, 1, 3), page(1, 1, 3)}, push.GapFork, nil},
+		{"the one before it is back", []push.Page{page(9, 1, 3), page(9, 1, 3)}, push.GapEpoch, nil},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			b := newBroker(&scriptedPort{pages: test.pages}, Options{})
+			defer b.cancel()
+			b.witnesses.note("a", at(9, 1), push.Position{})
+			b.witnesses.note("a", place, at(9, 1))
+			got, err := b.from(t.Context(), "a", place)
+			if err != nil || got.Gap != test.gap || len(got.Messages) != len(test.offsets) {
+				t.Fatalf("got %+v, %v", got, err)
+			}
+			for i, offset := range test.offsets {
+				if got.Messages[i].Offset != offset {
+					t.Errorf("number %d is %d, want %d", i, got.Messages[i].Offset, offset)
+				}
+			}
+		})
+	}
+}

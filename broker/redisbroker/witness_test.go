@@ -1,0 +1,53 @@
+package redisbroker
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/tidewire/tidewire/push"
+)
+
+func at(epoch push.Epoch, offset uint64) push.Position {
+	return push.Position{Epoch: epoch, Offset: offset, Tag: uint32(offset)}
+}
+
+func TestWitness(t *testing.T) {
+	none := push.Position{}
+	type note struct{ found, carried push.Position }
+	tests := []struct {
+		name  string
+		notes []note
+		want  push.Position
+		left  push.Epoch
+	}{
+		{"the highest", []note{{at(1, 5), none}, {at(1, 7), none}, {at(1, 6), none}}, at(1, 7), 0},
+		{"a new epoch", []note{{at(1, 5), none}, {at(2, 1), at(1, 5)}}, at(2, 1), 1},
+		{"late news of the old epoch", []note{{at(1, 5), none}, {at(2, 1), at(1, 5)}, {at(1, 9), at(1, 5)}}, at(2, 1), 1},
+		{"late news of an epoch never known", []note{{at(2, 1), none}, {at(1, 9), none}}, at(2, 1), 0},
+		{"back in the old epoch", []note{{at(1, 5), none}, {at(2, 1), at(1, 5)}, {at(1, 4), at(2, 1)}}, at(1, 4), 2},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			var w witnesses
+			for _, n := range test.notes {
+				w.note("a", n.found, n.carried)
+			}
+			if got, left := w.at("a"), w.left("a"); got != test.want || left != test.left {
+				t.Errorf("got %+v after epoch %v, want %+v after %v", got, left, test.want, test.left)
+			}
+		})
+	}
+}
+
+func TestWitnessesAreBounded(t *testing.T) {
+	var w witnesses
+	for i := range 3 * maxWitnesses {
+		w.note(fmt.Sprint(i), at(1, 1), push.Position{})
+	}
+	if n := len(w.newest) + len(w.older); n > maxWitnesses {
+		t.Errorf("%d are remembered", n)
+	}
+	if w.at(fmt.Sprint(3*maxWitnesses-1)).IsZero() {
+		t.Error("the newest is forgotten")
+	}
+}
