@@ -45,22 +45,29 @@ func TestCursorAheadOfThisInstance(t *testing.T) {
 		then  func(push.Receiver, []*push.Message)
 		want  string
 	}{
-		{"none yet", push.Page{}, 0, nil, "[hello 6]"},
-		{"some", push.Page{}, 1, nil, "[hello 6]"},
-		{"all", push.Page{}, 2, nil, "[hello 6]"},
-		{"more", push.Page{}, 3, nil, "[hello 6]"},
-		{"another history", push.Page{Gap: push.GapFork}, 1, nil, "[hello gap fork 5-3 4 5 6]"},
+		{"none yet", push.Page{}, 0, nil, "[hello 6 7]"},
+		{"some", push.Page{}, 1, nil, "[hello 6 7]"},
+		{"all", push.Page{}, 2, nil, "[hello 6 7]"},
+		{"more", push.Page{}, 3, nil, "[hello 6 7]"},
+		{"another history", push.Page{Gap: push.GapFork}, 1, nil, "[hello gap fork 5-3 4 5 6 7]"},
 		{"broken off", push.Page{}, 0, func(r push.Receiver, m []*push.Message) {
+			r.Break(push.Gap{Reason: push.GapTrimmed, Now: m[5].Position})
+			r.Receive(m[6])
+		}, "[hello gap trimmed 5-6 7]"},
+		{"broken off up to its place", push.Page{}, 0, func(r push.Receiver, m []*push.Message) {
 			r.Break(push.Gap{Reason: push.GapTrimmed, Now: m[4].Position})
-		}, "[hello gap trimmed 5-5 6]"},
+			r.Receive(m[5])
+			r.Receive(m[6])
+		}, "[hello 6 7]"},
 		{"trimmed here too", push.Page{Gap: push.GapTrimmed}, 0, func(r push.Receiver, m []*push.Message) {
-			r.Break(push.Gap{Reason: push.GapTrimmed, Now: m[4].Position})
-		}, "[hello gap trimmed 5-5 6]"},
+			r.Break(push.Gap{Reason: push.GapTrimmed, Now: m[5].Position})
+			r.Receive(m[6])
+		}, "[hello gap trimmed 5-6 7]"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				messages := chain(1, 6)
+				messages := chain(1, 7)
 				asked := make(chan struct{})
 				broker := &scripted{head: messages[2].Position, since: func(push.Position) (push.Page, error) {
 					<-asked
@@ -80,7 +87,7 @@ func TestCursorAheadOfThisInstance(t *testing.T) {
 				synctest.Wait()
 				if test.then != nil {
 					test.then(r, messages)
-					next = 5
+					next = len(messages)
 				}
 				for ; next < len(messages); next++ {
 					r.Receive(messages[next])

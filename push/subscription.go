@@ -86,6 +86,10 @@ func (sub *subscription) breakOff(gap Gap, frame *Frame) {
 	switch sub.state {
 	case live:
 		if sub.ahead != "" {
+			if gap.Now == sub.since { // it has all that others miss
+				sub.ahead = ""
+				return
+			}
 			sub.ahead, gap.Last = "", sub.since
 			frame = s.format.Gap(gap)
 		}

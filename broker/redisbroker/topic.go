@@ -61,7 +61,7 @@ func (t *topic) remove(r push.Receiver) bool {
 // take gets a live message.
 func (t *topic) take(m *push.Message) {
 	t.mu.Lock()
-	next := t.place.Precedes(m)
+	next := t.place.Precedes(m) && !t.broker.witnesses.contradict(t.name, m.Position)
 	old := m.Epoch == t.place.Epoch && m.Offset < t.place.Offset || m.Position == t.place
 	if next && !t.place.IsZero() {
 		t.heard = true

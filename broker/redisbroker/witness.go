@@ -28,6 +28,13 @@ func (w *witnesses) at(topic string) push.Position {
 	return w.known(topic).Position
 }
 
+// contradict reports whether another message is known to have been stored at this
+// place: then p is of another branch, of a Redis that has gone back in time.
+func (w *witnesses) contradict(topic string, p push.Position) bool {
+	known := w.at(topic)
+	return known.Epoch == p.Epoch && known.Offset == p.Offset && known.Tag != p.Tag
+}
+
 // left gives the epoch that the topic had before the one of now.
 func (w *witnesses) left(topic string) push.Epoch {
 	w.mu.Lock()

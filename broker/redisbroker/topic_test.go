@@ -1,0 +1,42 @@
+package redisbroker
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+
+	"github.com/tidewire/tidewire/push"
+)
+
+// recorder is a receiver that notes offsets, and 0 for a break.
+type recorder struct{ got []uint64 }
+
+func (r *recorder) Receive(m *push.Message) { r.got = append(r.got, m.Offset) }
+func (r *recorder) Break(push.Gap)          { r.got = append(r.got, 0) }
+
+// TestMessageOfAnotherBranchIsNotDelivered has an instance that has seen message 3
+// acknowledged, and a Redis that went back to message 2 and gave its offset away.
+func TestMessageOfAnotherBranchIsNotDelivered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		redis := &scriptedPort{pages: []push.Page{page(2, 1, 0), page(2, 1, 0)}} // the fence has begun a new epoch
+		b := newBroker(redis, Options{})
+		seen := push.Position{Epoch: 1, Offset: 3, Tag: 99}
+		b.witnesses.note("a", seen, push.Position{})
+		topic := newTopic(b, "a")
+		b.topics["a"], topic.place = topic, at(1, 2)
+		r := &recorder{}
+		topic.add(r)
+		for _, m := range page(1, 3, 4).Messages {
+			topic.take(m)
+		}
+		synctest.Wait()
+		if len(r.got) != 1 || r.got[0] != 0 {
+			t.Errorf("got %v, want a break", r.got)
+		}
+		if err := b.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func (*scriptedPort) close(context.Context) error { return nil }
