@@ -55,6 +55,10 @@ func AllRefused(answers []Followed) *Error {
 //
 // Subscribe and Unsubscribe of one session must not be called at the same time.
 func (s *Session) Subscribe(ctx context.Context, follows []Follow, announce func([]Followed) *Frame) {
+	if !s.enter() {
+		return
+	}
+	defer s.hub.work.done()
 	answers := make([]Followed, len(follows))
 	added := make([]*subscription, len(follows))
 	places := startingPlaces(follows)
@@ -82,6 +86,16 @@ func (s *Session) Subscribe(ctx context.Context, follows []Follow, announce func
 			}
 		}
 	}
+}
+
+// enter makes Shutdown wait for a call, unless the session is over.
+func (s *Session) enter() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.over {
+		s.hub.work.add()
+	}
+	return !s.over
 }
 
 // admit makes attached subscriptions part of the session, unless that is over.
