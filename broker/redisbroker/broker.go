@@ -104,10 +104,10 @@ func (b *Broker) Publish(ctx context.Context, m push.Message) (push.Receipt, err
 	}
 	ctx, cancel := deadline(ctx)
 	defer cancel()
-	witness := b.witnesses.at(m.Topic)
-	receipt, err := b.port.add(ctx, &m, repeatable, witness)
+	w := b.witnesses.at(m.Topic)
+	receipt, err := b.port.add(ctx, &m, repeatable, w)
 	if !receipt.Position.IsZero() {
-		b.witnesses.note(m.Topic, receipt.Position, witness)
+		b.witnesses.note(m.Topic, receipt.Position, w.Position)
 	}
 	return receipt, err
 }

@@ -94,7 +94,7 @@ func (b *Broker) Keys(topic string) []string {
 func PublishArgs(topic string, data []byte) []any {
 	m := push.Message{Topic: topic, Data: data}
 	_ = m.Prepare(len(data))
-	return newServer(nil, Options{}.withDefaults()).addition(&m, false, push.Position{}).command.Args()
+	return newServer(nil, Options{}.withDefaults()).addition(&m, false, witness{}).command.Args()
 }
 
 // Published is what instances are sent of a stored message, and where.

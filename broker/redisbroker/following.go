@@ -28,8 +28,7 @@ func (b *Broker) follow(ctx context.Context, name string) (*topic, error) {
 	if t == nil {
 		t = newTopic(b, name)
 		b.topics[name] = t
-		t.link = b.linkAt(place)
-		t.link.want(t)
+		b.hear(t, place)
 	}
 	t.followers++
 	return t, nil
@@ -53,18 +52,20 @@ func (b *Broker) follows(t *topic) bool {
 	return b.topics[t.name] == t
 }
 
-// linkAt gives the link of a place, which it begins if there is none. Called with
-// b.mu held, and not after Close.
-func (b *Broker) linkAt(place string) *link {
-	l := b.links[place]
-	if l == nil {
-		l = newLink(b, place)
-		b.links[place] = l
-		b.work.Go(l.read)
-		b.work.Go(l.tell)
-		b.work.Go(l.tend)
+// hear puts a topic on the link of a place, which begins if there is none. Called
+// with b.mu held, and not after Close.
+func (b *Broker) hear(t *topic, place string) {
+	t.link = b.links[place]
+	if t.link != nil {
+		t.link.want(t)
+		return
 	}
-	return l
+	l := newLink(b, place)
+	b.links[place], t.link = l, l
+	l.want(t) // before it connects: on a Cluster the topic tells where to
+	b.work.Go(l.read)
+	b.work.Go(l.tell)
+	b.work.Go(l.tend)
 }
 
 // move makes a topic heard at another place.
@@ -73,8 +74,7 @@ func (b *Broker) move(t *topic, from *link, place string) {
 	defer b.mu.Unlock()
 	if !b.closed && b.topics[t.name] == t && t.link == from {
 		from.unwant(t)
-		t.link = b.linkAt(place)
-		t.link.want(t)
+		b.hear(t, place)
 	}
 }
 

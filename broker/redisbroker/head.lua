@@ -26,10 +26,11 @@ local function tag_at(stream, offset)
 end
 
 -- The topic's head. A witness is a position that an instance has seen acknowledged: a history that doesn't have it has
--- gone back in time (a failover to a replica that lagged, an old snapshot), and ends here.
-local function head_of(meta, stream, epoch, tag, witness_epoch, witness_offset, witness_tag)
+-- gone back in time (a failover to a replica that lagged, an old snapshot), and ends here. So does an epoch that is known
+-- to have ended before.
+local function head_of(meta, stream, epoch, tag, witness_epoch, witness_offset, witness_tag, left)
   local stored = redis.call('HMGET', meta, 'e', 'o', 't', 'c', 'd', 'a', 'x')
-  if not stored[1] or not stored[2] or not stored[3] then
+  if not stored[1] or not stored[2] or not stored[3] or stored[1] == left then
     return begin(meta, stream, epoch, tag)
   end
   local head = {

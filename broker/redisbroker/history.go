@@ -33,19 +33,16 @@ func (b *Broker) from(ctx context.Context, topic string, place push.Position) (p
 	if place.IsZero() {
 		return b.recent(ctx, topic, 0)
 	}
-	left := b.witnesses.left(topic)
 	page, err := b.since(ctx, topic, place, pageLimit)
 	if err != nil || page.Gap != push.GapEpoch {
 		return page, err
 	}
 	newest, err := b.recent(ctx, topic, pageLimit.Messages)
-	switch {
-	case err != nil:
+	if err != nil {
 		return push.Page{}, err
-	case newest.Head.Epoch == place.Epoch: // it is back, between the two reads
+	}
+	if newest.Head.Epoch == place.Epoch { // it is back, between the two reads
 		return b.since(ctx, topic, place, pageLimit)
-	case newest.Head.Epoch == left: // these messages have been delivered before
-		newest.Messages = nil
 	}
 	newest.Gap = page.Gap
 	return newest, nil
@@ -53,10 +50,10 @@ func (b *Broker) from(ctx context.Context, topic string, place push.Position) (p
 
 // read asks Redis, with what this instance has seen.
 func (b *Broker) read(ctx context.Context, topic string, q query) (push.Page, error) {
-	witness := b.witnesses.at(topic)
-	page, err := b.port.read(ctx, topic, q, witness)
+	w := b.witnesses.at(topic)
+	page, err := b.port.read(ctx, topic, q, w)
 	if err == nil {
-		b.witnesses.note(topic, page.Head, witness)
+		b.witnesses.note(topic, page.Head, w.Position)
 	}
 	return page, err
 }

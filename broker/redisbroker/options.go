@@ -75,6 +75,9 @@ const slotLength = len("{01234567}")
 // probeChannel is a channel in the hash slot of another, or in any if that is
 // empty. It can't be that of a topic, whose name has no control characters.
 func (o Options) probeChannel(channel, id string) string {
+	if channel == "" {
+		channel = o.Prefix
+	}
 	return channel[:min(len(channel), len(o.Prefix)+slotLength)] + "\x01" + id
 }
 

@@ -14,13 +14,13 @@ import (
 type port interface {
 	// add stores a message at the next offset of its topic and sends it to the
 	// topic's channel, in one step. The witness is the highest position that is
-	// known to have been stored: a history without it has gone back in time, and
-	// ends. With repeatable, an ID that is stored already adds nothing. An error
+	// known to have been stored: a history without it, or of the epoch before it,
+	// has gone back in time, and ends. With repeatable, an ID that is stored already adds nothing. An error
 	// may mean that it was stored all the same, except for push.ErrConflict.
-	add(ctx context.Context, m *push.Message, repeatable bool, witness push.Position) (push.Receipt, error)
+	add(ctx context.Context, m *push.Message, repeatable bool, w witness) (push.Receipt, error)
 	// read gives the head of a topic and some of its messages, oldest first. A
 	// topic that isn't there begins.
-	read(ctx context.Context, topic string, q query, witness push.Position) (push.Page, error)
+	read(ctx context.Context, topic string, q query, w witness) (push.Page, error)
 	// heads tells where topics are, in their order; zero for one that isn't there.
 	heads(ctx context.Context, topics []string) ([]push.Position, error)
 	// notify sends text to a channel and stores nothing.

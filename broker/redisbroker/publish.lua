@@ -7,7 +7,7 @@ local max_messages, max_bytes = tonumber(ARGV[7]), tonumber(ARGV[8])
 local age, keep, retry = tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
 local publish, channel = ARGV[12], ARGV[13]
 
-local head = head_of(KEYS[1], KEYS[2], epoch, first_tag, ARGV[14], ARGV[15], ARGV[16])
+local head = head_of(KEYS[1], KEYS[2], epoch, first_tag, ARGV[14], ARGV[15], ARGV[16], ARGV[17])
 
 if retry > 0 then
   local known = redis.call('HMGET', KEYS[3], 'e', 'o', 't', 'c')

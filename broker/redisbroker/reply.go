@@ -20,12 +20,16 @@ func newTag() string   { return formatTag(rand.Uint32()) }
 
 func formatTag(tag uint32) string { return fmt.Sprintf("%08x", tag) }
 
-// witnessArgs are a position that the history must have, or nothing.
-func witnessArgs(w push.Position) []any {
+// witnessArgs are what the history must have and must not be, or nothing.
+func witnessArgs(w witness) []any {
 	if w.IsZero() {
-		return []any{"", "0", ""}
+		return []any{"", "0", "", ""}
 	}
-	return []any{w.Epoch.String(), w.Offset, formatTag(w.Tag)}
+	left := ""
+	if w.left != 0 {
+		left = w.left.String()
+	}
+	return []any{w.Epoch.String(), w.Offset, formatTag(w.Tag), left}
 }
 
 // parts gives the elements of a script's reply.

@@ -45,8 +45,8 @@ func (s *server) keys(topic string) (meta, stream string) {
 	return base + ":m", base + ":s"
 }
 
-func (s *server) add(ctx context.Context, m *push.Message, repeatable bool, witness push.Position) (push.Receipt, error) {
-	c := s.addition(m, repeatable, witness)
+func (s *server) add(ctx context.Context, m *push.Message, repeatable bool, w witness) (push.Receipt, error) {
+	c := s.addition(m, repeatable, w)
 	what := addCalls
 	if m.Replicated {
 		what = replicatedCalls
@@ -62,7 +62,7 @@ func (s *server) add(ctx context.Context, m *push.Message, repeatable bool, witn
 }
 
 // addition is the call that adds a message.
-func (s *server) addition(m *push.Message, repeatable bool, witness push.Position) *call {
+func (s *server) addition(m *push.Message, repeatable bool, w witness) *call {
 	channel := s.options.channel(m.Topic)
 	meta, stream := channel+":m", channel+":s"
 	id, retry, sum := meta, time.Duration(0), ""
@@ -78,12 +78,12 @@ func (s *server) addition(m *push.Message, repeatable bool, witness push.Positio
 		newEpoch(), newTag(), newTag(), body, m.Size(), sum,
 		min(h.Messages, push.MaxOffset), h.Bytes, h.Age.Milliseconds(), s.options.Keep.Milliseconds(), retry.Milliseconds(),
 		send, channel,
-	}, witnessArgs(witness)...))
+	}, witnessArgs(w)...))
 	c.size += len(body)
 	return c
 }
 
-func (s *server) read(ctx context.Context, topic string, q query, witness push.Position) (push.Page, error) {
+func (s *server) read(ctx context.Context, topic string, q query, w witness) (push.Page, error) {
 	meta, stream := s.keys(topic)
 	mode, limit := "since", q.limit
 	if q.newest {
@@ -93,7 +93,7 @@ func (s *server) read(ctx context.Context, topic string, q query, witness push.P
 	}
 	args := append([]any{
 		newEpoch(), newTag(), s.options.History.Age.Milliseconds(), s.options.Keep.Milliseconds(),
-	}, witnessArgs(witness)...)
+	}, witnessArgs(w)...)
 	c := s.fetch.call([]string{meta, stream}, append(args, mode, q.from, limit.Messages, limit.Bytes))
 	if err := s.do(ctx, meta, readCalls, c); err != nil {
 		return push.Page{}, err
@@ -152,7 +152,7 @@ func (s *server) notify(ctx context.Context, channel, text string) error {
 func (s *server) health(ctx context.Context) error {
 	key := s.options.channel("\x01health") // a name that no topic has
 	calls := []*call{
-		s.fetch.call([]string{key + ":m", key + ":s"}, []any{newEpoch(), newTag(), 1, 60_000, "", "0", "", "recent", 0, 0, 0}),
+		s.fetch.call([]string{key + ":m", key + ":s"}, []any{newEpoch(), newTag(), 1, 60_000, "", "0", "", "", "recent", 0, 0, 0}),
 		newCall("hset", key+":m", "h", 1),
 	}
 	if err := s.do(ctx, key, readCalls, calls...); err != nil {

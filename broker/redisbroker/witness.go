@@ -16,16 +16,18 @@ type witnesses struct {
 	newest, older map[string]witness // two generations, so that old topics go
 }
 
+// witness is a position, and the epoch before its own, which has ended: a Redis that
+// has it again has gone back in time as well.
 type witness struct {
 	push.Position
-	left push.Epoch // the epoch before this one
+	left push.Epoch
 }
 
 // at gives what is known of a topic; zero if nothing is.
-func (w *witnesses) at(topic string) push.Position {
+func (w *witnesses) at(topic string) witness {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.known(topic).Position
+	return w.known(topic)
 }
 
 // contradict reports whether another message is known to have been stored at this
@@ -33,13 +35,6 @@ func (w *witnesses) at(topic string) push.Position {
 func (w *witnesses) contradict(topic string, p push.Position) bool {
 	known := w.at(topic)
 	return known.Epoch == p.Epoch && known.Offset == p.Offset && known.Tag != p.Tag
-}
-
-// left gives the epoch that the topic had before the one of now.
-func (w *witnesses) left(topic string) push.Epoch {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.known(topic).left
 }
 
 func (w *witnesses) known(topic string) witness {

@@ -32,8 +32,8 @@ func TestWitness(t *testing.T) {
 			for _, n := range test.notes {
 				w.note("a", n.found, n.carried)
 			}
-			if got, left := w.at("a"), w.left("a"); got != test.want || left != test.left {
-				t.Errorf("got %+v after epoch %v, want %+v after %v", got, left, test.want, test.left)
+			if got := w.at("a"); got != (witness{test.want, test.left}) {
+				t.Errorf("got %+v, want %+v after epoch %v", got, test.want, test.left)
 			}
 		})
 	}
@@ -47,7 +47,7 @@ func TestWitnessesAreBounded(t *testing.T) {
 	if n := len(w.newest) + len(w.older); n > maxWitnesses {
 		t.Errorf("%d are remembered", n)
 	}
-	if w.at(fmt.Sprint(3*maxWitnesses-1)).IsZero() {
+	if w.at(fmt.Sprint(3*maxWitnesses - 1)).IsZero() {
 		t.Error("the newest is forgotten")
 	}
 }

@@ -51,15 +51,16 @@ func (c *Cluster) form(owners int) error {
 		}
 	}
 	for i, node := range c.Nodes[owners:] {
-		owner := c.Nodes[i%owners]
-		id, err := owner.id()
+		id, err := c.Nodes[i%owners].id()
 		if err != nil {
 			return err
 		}
 		if err := node.do("CLUSTER", "REPLICATE", id); err != nil {
 			return err
 		}
-		if err := node.AwaitSync(owner); err != nil {
+	}
+	for i, node := range c.Nodes[owners:] {
+		if err := node.AwaitSync(c.Nodes[i%owners]); err != nil {
 			return err
 		}
 	}

@@ -5,6 +5,7 @@ package redistest
 import (
 	"context"
 	"strconv"
+	"strings"
 )
 
 // StartReplica starts a replica of primary, and waits until it has what primary has.
@@ -20,16 +21,35 @@ func StartReplica(dir string, primary *Server, args ...string) (*Server, error) 
 	return s, nil
 }
 
-// AwaitSync waits until the server is a replica of primary and has what primary has.
+// AwaitSync waits until the server is a replica of primary and has what primary has, and primary knows it.
 func (s *Server) AwaitSync(primary *Server) error {
 	return until("replica "+s.Addr()+" in sync with "+primary.Addr(), func() bool {
-		client := s.client()
-		defer client.Close()
-		info, err := client.Info(context.Background(), "replication").Result()
-		return err == nil && field(info, "master_port") == strconv.Itoa(primary.port) &&
-			field(info, "master_link_status") == "up" && field(info, "master_sync_in_progress") == "0" &&
-			field(info, "slave_repl_offset") == primary.info("replication", "master_repl_offset")
+		of, at := primary.replication(), s.replication()
+		return field(at, "master_port") == strconv.Itoa(primary.port) &&
+			field(at, "master_link_status") == "up" && field(at, "master_sync_in_progress") == "0" &&
+			field(at, "slave_repl_offset") == field(of, "master_repl_offset") && s.acknowledged(of)
 	})
+}
+
+// acknowledged tells whether the primary has heard how far the replica is. Until then, which is up to a second, WAIT
+// doesn't count the replica.
+func (s *Server) acknowledged(replication string) bool {
+	for line := range strings.Lines(replication) {
+		if strings.Contains(line, ",port="+strconv.Itoa(s.port)+",") {
+			return strings.Contains(line, ",state=online,") && !strings.Contains(line, ",offset=0,")
+		}
+	}
+	return false
+}
+
+func (s *Server) replication() string {
+	client := s.client()
+	defer client.Close()
+	info, err := client.Info(context.Background(), "replication").Result()
+	if err != nil {
+		return ""
+	}
+	return info
 }
 
 // Promote makes a replica a primary.
