@@ -3,6 +3,10 @@
 
 GOLANGCI_LINT_VERSION := v2.15.0
 FUZZ_TIME ?= 5s
+CHAOS_TIME ?= 10m
+SCHEDULES ?= 1000000
+# Go modules of their own.
+MODULES := broker/faults
 
 BIN := $(CURDIR)/.bin
 GOLANGCI_LINT := $(BIN)/golangci-lint-$(GOLANGCI_LINT_VERSION)/golangci-lint
@@ -37,14 +41,17 @@ fmt-check: ## fail if a Go file isn't formatted
 .PHONY: vet
 vet: ## run go vet
 	$(STEP) 'go vet' go vet ./...
+	@for module in $(MODULES); do .ci/step "go vet in $$module" go -C $$module vet ./... || exit; done
 
 .PHONY: lint
 lint: $(GOLANGCI_LINT) ## run the Go linters (.golangci.yml)
 	$(STEP) 'golangci-lint' $(GOLANGCI_LINT) run ./...
+	@for module in $(MODULES); do (cd $$module && $(CURDIR)/.ci/step "golangci-lint in $$module" $(GOLANGCI_LINT) run ./...) || exit; done
 
 .PHONY: go-test
 go-test: ## run the Go tests with the race detector
 	$(STEP) 'go test -race' go test -race -timeout 10m ./...
+	@for module in $(MODULES); do .ci/step "go test -race in $$module" go -C $$module test -race -timeout 10m ./... || exit; done
 
 .PHONY: js-test
 js-test: $(NODE_MODULES) ## check the browser client: lint, types, unit tests, freshness of the bundle
@@ -56,6 +63,10 @@ js-test: $(NODE_MODULES) ## check the browser client: lint, types, unit tests, f
 .PHONY: e2e
 e2e: $(NODE_MODULES) ## run the end-to-end tests in Chromium
 	$(STEP) 'end-to-end tests in Chromium' sh -c 'cd js-client && node --test --test-reporter=spec e2e/*.test.mjs'
+
+.PHONY: chaos
+chaos: ## instances, Redis and clients under random faults for CHAOS_TIME (10m)
+	cd broker/faults && go run ./chaos -for $(CHAOS_TIME)
 
 .PHONY: fuzz
 fuzz: ## fuzz each fuzz target for FUZZ_TIME (5s)

@@ -1,0 +1,90 @@
+package faults_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/tidewire/tidewire/broker/brokertest"
+	"github.com/tidewire/tidewire/broker/redisbroker"
+	"github.com/tidewire/tidewire/broker/redistest"
+	"github.com/tidewire/tidewire/push"
+)
+
+// suite runs what every broker must pass.
+func suite(t *testing.T, client redis.UniversalClient) {
+	t.Helper()
+	brokertest.Run(t, func(t *testing.T, c brokertest.Config) push.Broker {
+		return redisbroker.New(client, redisbroker.Options{
+			Prefix: prefix(), History: c.History, MaxMessage: c.MaxMessage, Logger: quiet,
+		})
+	})
+}
+
+func TestBrokerOnSentinel(t *testing.T) {
+	t.Parallel()
+	_, _, sentinels := startSentinels(t)
+	suite(t, closing[*redis.Client](t)(redis.NewFailoverClient(sentinels.Options()), nil))
+}
+
+func TestBrokerOnCluster(t *testing.T) {
+	t.Parallel()
+	cluster := startCluster(t)
+	suite(t, closing[*redis.ClusterClient](t)(redis.NewClusterClient(cluster.Options()), nil))
+}
+
+func TestBrokerOverTLS(t *testing.T) {
+	t.Parallel()
+	c := newAuthority(t)
+	server := closing[*redistest.Server](t)(redistest.StartTLS(t.TempDir(), c.client(), c.serve(t)...))
+	suite(t, connect(t, server))
+}
+
+// limitedUser is the smallest user that the broker can be; the commands of the second line are needed on a Cluster only.
+var limitedUser = strings.Fields(`ACL SETUSER tidewire on >` + password + ` ~tidewire:* &tidewire:* -@all
+	+spublish +ssubscribe +sunsubscribe +cluster|slots +asking +ping
+	+evalsha +eval +time +hmget +hset +del +pexpire +xadd +xdel +xrange +xrevrange +publish +subscribe +unsubscribe +wait`)
+
+func TestBrokerAsALimitedUser(t *testing.T) {
+	t.Parallel()
+	server := startServer(t)
+	allow(t, server)
+	o := server.Options()
+	o.Username, o.Password = "tidewire", password
+	client := closing[*redis.Client](t)(redis.NewClient(o), nil)
+	suite(t, client)
+	check(t, newBroker(t, client, redisbroker.Options{}).Health(t.Context()))
+	wantNothingRefused(t, server)
+}
+
+func TestBrokerAsALimitedUserOnCluster(t *testing.T) {
+	t.Parallel()
+	c := onCluster(t)
+	client := c.limited()
+	suite(t, client)
+	check(t, newBroker(t, client, redisbroker.Options{}).Health(t.Context()))
+	for _, node := range c.Nodes {
+		wantNothingRefused(t, node)
+	}
+}
+
+// allow adds the limited user to a server.
+func allow(t *testing.T, server *redistest.Server) {
+	t.Helper()
+	args := make([]any, len(limitedUser))
+	for i, arg := range limitedUser {
+		args[i] = arg
+	}
+	check(t, connect(t, server).Do(t.Context(), args...).Err())
+}
+
+// wantNothingRefused fails if the server has refused a command to somebody.
+func wantNothingRefused(t *testing.T, server *redistest.Server) {
+	t.Helper()
+	log, err := connect(t, server).ACLLog(t.Context(), 100).Result()
+	check(t, err)
+	for _, entry := range log {
+		t.Errorf("refused: %s of %s (%s)", entry.Object, entry.Username, entry.Reason)
+	}
+}
