@@ -49,7 +49,7 @@ func TestPromisesNameTestsThatExist(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	names := regexp.MustCompile("`((?:Test|Fuzz)[A-Z]\\w*)(?:/(\\w+))?`").FindAllStringSubmatch(read(t, "../docs/promises.md"), -1)
+	names := regexp.MustCompile("`((?:Test|Fuzz)[A-Z]\\w*)(?:/(\\w+))?`").FindAllStringSubmatch(read(t, "../docs/promises.md")+read(t, "../docs/faults.md"), -1)
 	if len(names) < 20 {
 		t.Fatalf("only %d tests are named", len(names))
 	}
