@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"github.com/tidewire/tidewire/push"
+)
+
+// publisher publishes messages to random topics, one at a time. Half of the messages have an ID, and are published
+// again until they are stored; of the others the publisher may never know.
+type publisher struct {
+	number   int32
+	broker   push.Broker
+	ledger   *ledger
+	topics   []string
+	random   *rand.Rand
+	interval time.Duration // the mean time between two messages
+
+	sequence int32
+}
+
+const (
+	publishTimeout = 3 * time.Second
+	// maxPadding is what messages are longer than their payload, at most.
+	maxPadding   = 200
+	retryBackoff = 200 * time.Millisecond
+)
+
+// run publishes until the context ends.
+func (p *publisher) run(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(time.Duration(p.random.Int64N(int64(2 * p.interval)))):
+		}
+		p.publish(ctx, p.topics[p.random.IntN(len(p.topics))], p.random.IntN(2) == 0)
+	}
+}
+
+// publish publishes one message. A named one is tried until it is stored, or the context ends.
+func (p *publisher) publish(ctx context.Context, topic string, named bool) (push.Position, bool) {
+	p.sequence++
+	name := payload{p.number, p.sequence}
+	m := push.Message{Topic: topic, Data: []byte(name.String() + " " + strings.Repeat("x", p.random.IntN(maxPadding)))}
+	if named {
+		m.ID = name.String()
+	}
+	for {
+		p.ledger.publish(name, topic, named)
+		// Whoever is told to stop still waits for the answer of the last call.
+		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishTimeout)
+		receipt, err := p.broker.Publish(limit, m)
+		cancel()
+		switch {
+		case err == nil:
+			p.ledger.acknowledged(name, receipt.Position)
+			return receipt.Position, true
+		case errors.Is(err, push.ErrBadRequest), errors.Is(err, push.ErrConflict), errors.Is(err, push.ErrTooLarge):
+			p.ledger.refused(name)
+			p.ledger.found.add(broken, noClient, topic, "%v was refused: %v", name, err)
+			return push.Position{}, false
+		case !named || ctx.Err() != nil:
+			return push.Position{}, false
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(retryBackoff):
+		}
+	}
+}
