@@ -114,7 +114,11 @@ func (b *scripted) Unsubscribe(_ string, r push.Receiver) {
 }
 
 func (b *scripted) Since(_ context.Context, _ string, after push.Position, _ push.Limit) (push.Page, error) {
-	return b.since(after)
+	page, err := b.since(after)
+	if page.Head.IsZero() { // the script doesn't say that the topic has moved on
+		page.Head = b.head
+	}
+	return page, err
 }
 
 func (b *scripted) Recent(context.Context, string, int) (push.Page, error) {

@@ -12,18 +12,19 @@ const module = "github.com/tidewire/tidewire/"
 // rooms says what each package may import of ours, beside itself and what lies
 // below it. Everything may import push; nothing imports the examples.
 var rooms = map[string][]string{
-	"push":                    {},
-	"broker/membroker":        {"push"},
-	"broker/redisbroker":      {"push"},
-	"broker/brokertest":       {"push"},
-	"broker/redistest":        {},
-	"middleware":              {"push", "transport/protocol"},
-	"transport/protocol":      {"push"},
-	"transport/websocket":     {"push", "transport/protocol"},
-	"transport/sse":           {"push", "transport/protocol"},
-	"transport/transporttest": {"push", "transport/protocol", "broker/membroker"},
-	"transport":               {"push", "transport/protocol", "transport/websocket", "transport/sse", "middleware", "js-client"},
-	"js-client":               {},
+	"push":                       {},
+	"broker/membroker":           {"push"},
+	"broker/redisbroker":         {"push"},
+	"broker/redisbroker/mutants": {},
+	"broker/brokertest":          {"push"},
+	"broker/redistest":           {},
+	"middleware":                 {"push", "transport/protocol"},
+	"transport/protocol":         {"push"},
+	"transport/websocket":        {"push", "transport/protocol"},
+	"transport/sse":              {"push", "transport/protocol"},
+	"transport/transporttest":    {"push", "transport/protocol", "broker/membroker"},
+	"transport":                  {"push", "transport/protocol", "transport/websocket", "transport/sse", "middleware", "js-client"},
+	"js-client":                  {},
 }
 
 func goList(t *testing.T, args ...string) []string {

@@ -52,3 +52,9 @@ func (p Position) IsZero() bool { return p == Position{} }
 func (p Position) Precedes(m *Message) bool {
 	return m.Epoch == p.Epoch && m.Offset == p.Offset+1 && m.PreviousTag == p.Tag
 }
+
+// reaches reports whether who is at p may have been at earlier before: it is the
+// same place, or one before it in the same epoch.
+func (p Position) reaches(earlier Position) bool {
+	return p == earlier || p.Epoch == earlier.Epoch && p.Offset > earlier.Offset
+}

@@ -12,6 +12,7 @@ type reading struct {
 	window *window   // what follows from, as far as it was read
 	broken bool      // the broker gave more, but not as one chain
 	gap    GapReason // why there is no window
+	head   Position  // the topic's, by the broker
 	err    error
 }
 
@@ -24,10 +25,10 @@ const sharedReads = 2
 // comes from the window if that knows the client's place, else from a read that is
 // shared with all who come meanwhile. Who is ahead of this instance asks for its
 // place alone.
-func (f *feed) missed(ctx context.Context, sub *subscription) ([]*Message, GapReason, error) {
+func (f *feed) missed(ctx context.Context, sub *subscription) ([]*Message, *Gap, error) {
 	for try := 0; ; try++ {
-		if missed, reason, ok := f.remembered(sub); ok {
-			return missed, reason, nil
+		if missed, gap, ok := f.remembered(sub); ok {
+			return missed, gap, nil
 		}
 		key := sub.since
 		if try < sharedReads && !sub.isAhead() {
@@ -35,20 +36,20 @@ func (f *feed) missed(ctx context.Context, sub *subscription) ([]*Message, GapRe
 		}
 		r, err := f.read(ctx, key, sub.since)
 		if err != nil {
-			return nil, "", err
+			return nil, nil, err
 		}
-		if missed, reason, ok := r.answer(sub); ok {
-			return missed, reason, nil
+		if missed, gap, ok := r.answer(sub); ok {
+			return missed, gap, nil
 		}
 	}
 }
 
 // remembered gives what a client missed if the window has it.
-func (f *feed) remembered(sub *subscription) (missed []*Message, reason GapReason, ok bool) {
+func (f *feed) remembered(sub *subscription) (missed []*Message, gap *Gap, ok bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.window == nil {
-		return nil, "", false
+		return nil, nil, false
 	}
 	return sub.missedIn(f.window)
 }
@@ -123,8 +124,8 @@ func (f *feed) fetch(r *reading) {
 	ctx, cancel := context.WithTimeout(context.Background(), options.BrokerTimeout)
 	defer cancel()
 	page, err := f.hub.broker.Since(ctx, f.topic, r.from, options.Replay)
+	r.gap, r.head, r.err = page.Gap, page.Head, err
 	if err != nil || page.Gap != "" {
-		r.gap, r.err = page.Gap, err
 		return
 	}
 	r.window = newWindow(r.from, page.Messages)
@@ -140,24 +141,28 @@ func (f *feed) fetch(r *reading) {
 
 // answer gives what the read says to one client, if it does. To who is at the
 // place where it began it says everything.
-func (r *reading) answer(sub *subscription) (missed []*Message, reason GapReason, ok bool) {
+func (r *reading) answer(sub *subscription) (missed []*Message, gap *Gap, ok bool) {
 	if r.window != nil {
-		if missed, reason, ok := sub.missedIn(r.window); ok {
-			return missed, reason, true
+		if missed, gap, ok := sub.missedIn(r.window); ok {
+			return missed, gap, true
 		}
 	}
 	switch {
 	case r.from != sub.since:
-		return nil, "", false
+		return nil, nil, false
+	case r.gap != "" && r.head.Epoch != sub.head.Epoch:
+		// This instance hasn't been told yet that its own place is of the past. The
+		// client is told now, and goes on where the broker is.
+		return nil, &Gap{Topic: sub.feed.topic, Reason: r.gap, Last: sub.since, Now: r.head}, true
 	case r.gap == GapTrimmed && sub.isAhead():
 		// This instance's own place, which is older, is trimmed as well: the broker
 		// will tell, and the client with all others.
-		return []*Message{}, "", true
+		return []*Message{}, nil, true
 	case r.gap != "":
-		return nil, r.gap, true
+		return nil, sub.missing(r.gap), true
 	case r.broken, r.window.end().Offset >= sub.head.Offset:
-		return nil, GapFork, true
+		return nil, sub.missing(GapFork), true
 	default:
-		return nil, GapTooMany, true
+		return nil, sub.missing(GapTooMany), true
 	}
 }

@@ -1,6 +1,9 @@
 package push
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // subscription is one session following one topic.
 //
@@ -8,8 +11,8 @@ import "context"
 // Then it is live, or first replays what the client missed. The replay ends at
 // the head of the moment when the subscription was attached; later messages
 // wait in pending, and follow the replay with no seam. A client that comes from
-// an instance which the broker told sooner may be ahead of that head: then the
-// messages up to the client's place are the ones that it has got.
+// an instance which the broker told sooner may be ahead of that head, or of a newer
+// epoch: then the messages up to the client's place are the ones that it has got.
 type subscription struct {
 	// static after attach
 	session *Session
@@ -25,7 +28,9 @@ type subscription struct {
 	pending []*Frame
 	gap     *Gap       // must be told before anything else
 	missed  []*Message // replay: read, and not yet written
-	ahead   string     // cursor of the message that the client got last; empty once that has passed
+	ahead   Position   // where the client is, until this instance has come there too
+	asked   time.Time  // when the broker said that ahead is a real place
+	met     bool       // this instance came to the client's place during the replay
 }
 
 type subscriptionState uint8
@@ -55,10 +60,21 @@ func (sub *subscription) deliver(frame *Frame) {
 
 // pass queues a live message, unless the client got it before it came here.
 func (sub *subscription) pass(frame *Frame) {
-	if sub.ahead == "" || frame.Cursor == "" {
-		sub.session.enqueue(frame)
-	} else if sub.ahead == frame.Cursor {
-		sub.ahead = ""
+	s := sub.session
+	if sub.ahead.IsZero() || frame.Cursor == "" {
+		s.enqueue(frame)
+		return
+	}
+	cursor, _ := ParseCursor(frame.Cursor)
+	at, _ := cursor.Position(sub.feed.topic)
+	switch {
+	case at == sub.ahead:
+		sub.ahead = Position{}
+	case at.Epoch == sub.ahead.Epoch && at.Offset >= sub.ahead.Offset, time.Since(sub.asked) > s.hub.options.BrokerTimeout:
+		// History has gone another way meanwhile. The client asks again, and will be
+		// told what it has missed.
+		s.drop()
+		s.finish(Errorf(CodeUnavailable, "this instance is behind the client", nil))
 	}
 }
 
@@ -85,27 +101,34 @@ func (sub *subscription) breakOff(gap Gap, frame *Frame) {
 	defer s.mu.Unlock()
 	switch sub.state {
 	case live:
-		if sub.ahead != "" {
-			if gap.Now == sub.since { // it has all that others miss
-				sub.ahead = ""
+		if !sub.ahead.IsZero() {
+			if sub.ahead.reaches(gap.Now) { // it has all that others miss
+				if gap.Now == sub.ahead {
+					sub.ahead = Position{}
+				}
 				return
 			}
-			sub.ahead, gap.Last = "", sub.since
+			sub.ahead, gap.Last = Position{}, sub.ahead
 			frame = s.format.Gap(gap)
 		}
 		s.enqueue(frame)
 		s.hub.stats.gaps.Add(1)
 	case held, replaying:
+		s.outbox.unreserve(sub.pending)
+		sub.pending = nil
 		switch {
 		case sub.gap != nil:
 			gap.Last = sub.gap.Last
 		case sub.missed != nil:
 			gap.Last = sub.head // the replay is whole, and goes first
+		case sub.isAhead() && sub.since.reaches(gap.Now):
+			// This instance comes after the client, if that is where it says.
+			sub.met = gap.Now == sub.since
+			return
 		default:
 			gap.Last = sub.start()
 		}
-		s.outbox.unreserve(sub.pending)
-		sub.pending, sub.gap = nil, &gap
+		sub.gap = &gap
 	case ended:
 	}
 }
@@ -150,12 +173,10 @@ func (sub *subscription) outOfReach() GapReason {
 	switch {
 	case sub.since.IsZero():
 		return GapUnknownCursor
-	case sub.since.Epoch != sub.head.Epoch:
-		return GapEpoch
-	case sub.since.Offset == sub.head.Offset:
-		return GapFork
 	case sub.isAhead():
 		return "" // only the broker knows whether the place is real
+	case sub.since.Offset == sub.head.Offset:
+		return GapFork
 	case sub.head.Offset-sub.since.Offset > uint64(sub.session.hub.options.Replay.Messages):
 		return GapTooMany
 	default:
@@ -163,9 +184,10 @@ func (sub *subscription) outOfReach() GapReason {
 	}
 }
 
-// isAhead reports whether the client says that it got more than this instance.
+// isAhead reports whether the client says that it got more than this instance, or
+// is of another epoch, which may be a newer one.
 func (sub *subscription) isAhead() bool {
-	return sub.from == FromCursor && sub.since.Epoch == sub.head.Epoch && sub.since.Offset > sub.head.Offset
+	return sub.from == FromCursor && (sub.since.Epoch != sub.head.Epoch || sub.since.Offset > sub.head.Offset)
 }
 
 func (sub *subscription) missing(reason GapReason) *Gap {
@@ -180,8 +202,8 @@ func (sub *subscription) goLive() {
 	if sub.gap != nil {
 		s.enqueue(s.format.Gap(*sub.gap))
 		s.hub.stats.gaps.Add(1)
-	} else if sub.isAhead() {
-		sub.ahead = FormatCursor(sub.feed.topic, sub.since)
+	} else if sub.isAhead() && !sub.met {
+		sub.goAhead(sub.since)
 	}
 	s.outbox.unreserve(sub.pending)
 	for _, frame := range sub.pending {
@@ -190,9 +212,14 @@ func (sub *subscription) goLive() {
 	sub.pending, sub.gap, sub.missed = nil, nil, nil
 }
 
+// goAhead notes where the client is, which the broker has just said is a real place.
+func (sub *subscription) goAhead(place Position) {
+	sub.ahead, sub.asked = place, time.Now()
+}
+
 // history gives all that the client missed, or the reason why that can't be had:
 // a replay is whole or isn't begun.
-func (sub *subscription) history() ([]*Message, GapReason, error) {
+func (sub *subscription) history() ([]*Message, *Gap, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), sub.session.hub.options.BrokerTimeout)
 	defer cancel()
 	return sub.feed.missed(ctx, sub)
@@ -201,18 +228,18 @@ func (sub *subscription) history() ([]*Message, GapReason, error) {
 // missedIn finds what the client missed in a window, or the reason why it can't be
 // had. It isn't ok if the window doesn't say. Who is ahead of this instance has
 // missed nothing if its place is real.
-func (sub *subscription) missedIn(w *window) (missed []*Message, reason GapReason, ok bool) {
+func (sub *subscription) missedIn(w *window) (missed []*Message, gap *Gap, ok bool) {
 	switch {
 	case !w.contains(sub.since):
-		return nil, "", false
+		return nil, nil, false
 	case sub.isAhead():
-		return []*Message{}, "", true
+		return []*Message{}, nil, true
 	case !w.contains(sub.head):
-		return nil, "", false
+		return nil, nil, false
 	}
 	missed = w.between(sub.since, sub.head)
 	if sizeOf(missed) > sub.session.hub.options.Replay.Bytes {
-		return nil, GapTooMany, true
+		return nil, sub.missing(GapTooMany), true
 	}
-	return missed, "", true
+	return missed, nil, true
 }

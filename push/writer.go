@@ -92,7 +92,7 @@ func (s *Session) replay() {
 	sub := s.replays[0]
 	if sub.wantsHistory() {
 		s.mu.Unlock()
-		missed, reason, err := sub.history()
+		missed, gap, err := sub.history()
 		s.mu.Lock()
 		switch {
 		case s.over:
@@ -104,8 +104,11 @@ func (s *Session) replay() {
 			return
 		case !sub.wantsHistory():
 			// It was broken off or given up meanwhile.
-		case reason != "":
-			sub.gap = sub.missing(reason)
+		case gap != nil:
+			sub.gap = gap
+			if gap.Now.Epoch != sub.head.Epoch {
+				sub.goAhead(gap.Now)
+			}
 		default:
 			sub.missed = missed
 		}
