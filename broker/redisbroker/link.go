@@ -128,21 +128,18 @@ func (l *link) read() {
 	l.end()
 }
 
-// connect gives the line, which it makes if there is none.
+// connect gives the line, which it makes if there is none. Only read calls it.
 func (l *link) connect() (line, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.line != nil {
-		return l.line, nil
-	}
-	channel := ""
-	for channel = range l.topics {
-		break
+	made, channel := l.connected()
+	if made != nil {
+		return made, nil
 	}
 	made, err := l.broker.port.open(l.ctx, channel)
 	if err != nil {
 		return nil, err
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.line = made
 	l.probe = probe{channel: l.broker.options.probeChannel(channel, l.broker.id)}
 	l.changes[l.probe.channel] = true
@@ -151,6 +148,19 @@ func (l *link) connect() (line, error) {
 	}
 	wake(l.told)
 	return made, nil
+}
+
+// connected gives the line if there is one, else a channel that it is needed for.
+func (l *link) connected() (made line, channel string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.line != nil {
+		return l.line, ""
+	}
+	for channel := range l.topics {
+		return nil, channel
+	}
+	return nil, ""
 }
 
 // renew ends the line; another is made, subscribed to all channels.
