@@ -2,7 +2,6 @@ package redisbroker
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"sync/atomic"
 
@@ -99,8 +98,7 @@ func PublishArgs(topic string, data []byte) []any {
 
 // Published is what instances are sent of a stored message, and where.
 func Published(m *push.Message) (channel, text string) {
-	head := fmt.Sprintf("%v %d %08x %08x %d ", m.Epoch, m.Offset, m.Tag, m.PreviousTag, m.Time.UnixMilli())
-	return Options{}.withDefaults().channel(m.Topic), head + string(encodeBody(m))
+	return Options{}.withDefaults().channel(m.Topic), published(m)
 }
 
 // Heads compares topics as the check does.
