@@ -184,16 +184,12 @@ func (b *Broker) Close(ctx context.Context) error {
 	b.mu.Lock()
 	again := b.closed
 	b.closed = true
-	links := b.links
 	b.topics, b.links = nil, nil
 	b.mu.Unlock()
 	if again {
 		return nil
 	}
-	b.cancel()
-	for _, l := range links {
-		l.end()
-	}
+	b.cancel() // and with it the links
 	if err := wait(ctx, &b.work); err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package redisbroker
 
 import (
 	"context"
+	"maps"
 	"strconv"
 	"time"
 
@@ -18,16 +19,18 @@ func (l *link) tend() {
 	backoff := minBackoff
 	for {
 		var topics []*topic
+		due := false
 		select {
 		case <-l.ctx.Done():
 			return
 		case <-l.roused:
 			topics = l.suspected()
 		case <-ticker.C:
+			due = true
 			l.listen()
 			topics = l.quiet()
 		}
-		l.settle()
+		l.settle(due)
 		if l.check(topics) {
 			backoff = minBackoff
 			continue
@@ -163,13 +166,14 @@ func (l *link) listen() {
 var errDeaf = push.Errorf(push.CodeUnavailable, "messages aren't heard", nil)
 
 // settle moves topics whose channel is heard elsewhere now to the link of that
-// place, and ends the link if none is left.
-func (l *link) settle() {
-	l.mu.Lock()
-	astray := l.astray
-	l.astray = false
-	l.mu.Unlock()
-	if astray {
+// place, and ends the link if none is left. It looks if that is due or something
+// has happened.
+func (l *link) settle(due bool) {
+	astray, lost := l.unsettled()
+	if !due && !lost && len(astray) == 0 {
+		return
+	}
+	if len(astray) > 0 {
 		l.broker.port.look(l.ctx)
 	}
 	for _, t := range l.all() {
@@ -177,14 +181,23 @@ func (l *link) settle() {
 		switch {
 		case err != nil:
 			l.mu.Lock()
-			l.astray = l.astray || astray
+			maps.Copy(l.astray, astray)
 			l.mu.Unlock()
 			return
 		case place != l.place:
 			l.broker.move(t, l, place)
-		case astray:
+		case astray[t.channel]:
 			l.want(t)
 		}
 	}
 	l.broker.retire(l)
+}
+
+// unsettled takes what has happened since the last call.
+func (l *link) unsettled() (astray map[string]bool, lost bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	astray, lost = l.astray, l.lost
+	l.astray, l.lost = map[string]bool{}, false
+	return astray, lost
 }

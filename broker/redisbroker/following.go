@@ -28,6 +28,7 @@ func (b *Broker) follow(ctx context.Context, name string) (*topic, error) {
 	if t == nil {
 		t = newTopic(b, name)
 		b.topics[name] = t
+		b.witnesses.follow(name)
 		b.hear(t, place)
 	}
 	t.followers++
@@ -41,6 +42,7 @@ func (b *Broker) unfollow(t *topic) {
 	t.followers--
 	if t.followers == 0 && b.topics[t.name] == t {
 		delete(b.topics, t.name)
+		b.witnesses.unfollow(t.name)
 		t.link.unwant(t)
 	}
 }
@@ -66,6 +68,7 @@ func (b *Broker) hear(t *topic, place string) {
 	b.work.Go(l.read)
 	b.work.Go(l.tell)
 	b.work.Go(l.tend)
+	b.work.Go(l.hangUp)
 }
 
 // move makes a topic heard at another place.
@@ -85,6 +88,6 @@ func (b *Broker) retire(l *link) {
 	defer b.mu.Unlock()
 	if l.place != "" && b.links[l.place] == l && l.isIdle() {
 		delete(b.links, l.place)
-		l.end()
+		l.cancel()
 	}
 }

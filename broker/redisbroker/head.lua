@@ -14,8 +14,9 @@ now = now[1] * 1000 + math.floor(now[2] / 1000)
 
 -- Starts a new epoch: whatever stood here is history that can't be trusted.
 local function begin(meta, stream, epoch, tag)
-  redis.call('DEL', meta, stream)
-  redis.call('HSET', meta, 'e', epoch, 'o', 0, 't', tag)
+  -- First: a full Redis refuses it, and then all is as it was.
+  redis.call('HSET', meta, 'e', epoch, 'o', 0, 't', tag, 'c', 0, 'd', 0, 'a', now, 'x', 0)
+  redis.call('DEL', stream)
   return { e = epoch, o = 0, t = tag, c = 0, d = 0, a = now, x = 0 }
 end
 

@@ -31,7 +31,9 @@ type link struct {
 	topics   map[string]*topic
 	changes  map[string]bool // by channel: what Redis is to be told; true wants it
 	suspects map[string]bool // channels that may have missed something
-	astray   bool            // a channel was taken away: it is heard elsewhere now
+	leaving  map[string]int  // channels whose UNSUBSCRIBE isn't confirmed yet, and how many
+	astray   map[string]bool // channels that were taken away: they are heard elsewhere now
+	lost     bool            // the line fell: topics may be heard elsewhere now
 	probe    probe
 	down     error // why nothing is heard
 }
@@ -59,6 +61,8 @@ func newLink(b *Broker, place string) *link {
 		topics:   map[string]*topic{},
 		changes:  map[string]bool{},
 		suspects: map[string]bool{},
+		leaving:  map[string]int{},
+		astray:   map[string]bool{},
 	}
 	l.ctx, l.cancel = context.WithCancel(b.ctx)
 	return l
@@ -92,15 +96,11 @@ func wake(sleeper chan struct{}) {
 	}
 }
 
-// end makes the link's goroutines return.
-func (l *link) end() {
-	l.cancel()
-	l.mu.Lock()
-	line := l.line
-	l.mu.Unlock()
-	if line != nil {
-		line.close()
-	}
+// hangUp closes the line when the link ends, which ends the reading. That may take
+// as long as go-redis takes to connect, so nobody else waits for it.
+func (l *link) hangUp() {
+	<-l.ctx.Done()
+	l.renew()
 }
 
 // read hands on what is heard, until the link ends.
@@ -125,7 +125,7 @@ func (l *link) read() {
 			l.renew()
 		}
 	}
-	l.end()
+	l.renew() // one that was made when hangUp had been there
 }
 
 // connect gives the line, which it makes if there is none. Only read calls it.
@@ -169,6 +169,7 @@ func (l *link) renew() {
 	old := l.line
 	l.line = nil
 	clear(l.changes)
+	clear(l.leaving)
 	l.mu.Unlock()
 	if old != nil {
 		old.close()
@@ -179,7 +180,7 @@ func (l *link) renew() {
 func (l *link) fell(err error) {
 	l.mu.Lock()
 	first := l.down == nil
-	l.down = err
+	l.down, l.lost = err, true
 	l.mu.Unlock()
 	if first {
 		l.broker.options.Logger.Warn("redisbroker: pub/sub connection lost", "node", l.place, "error", err)
@@ -204,8 +205,12 @@ func (l *link) take(n notice) {
 			l.suspects[n.channel] = true
 			wake(l.roused)
 		}
+	case n.kind == noticeUnsubscribed && l.leaving[n.channel] > 1:
+		l.leaving[n.channel]--
+	case n.kind == noticeUnsubscribed && l.leaving[n.channel] == 1:
+		delete(l.leaving, n.channel)
 	case n.kind == noticeUnsubscribed && t != nil:
-		l.astray = true
+		l.astray[n.channel] = true
 		wake(l.roused)
 	}
 	l.mu.Unlock()
@@ -258,6 +263,7 @@ func (l *link) next() (to line, add, remove []string) {
 			add = append(add, channel)
 		} else {
 			remove = append(remove, channel)
+			l.leaving[channel]++
 		}
 	}
 	clear(l.changes)

@@ -26,7 +26,7 @@ local offset = head.o + 1
 redis.call('XADD', KEYS[2], 'MAXLEN', max_messages, offset .. '-0', 't', tag, 'p', head.t, 'm', now, 'c', head.c, 'b', body)
 local bytes = head.c + size
 if bytes - head.d > max_bytes or head.a <= now - age then
-  while true do
+  for _ = 1, 100 do -- more go with the next message: a script must not take long
     local oldest = redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', 1)[1]
     head.a, head.d = tonumber(oldest[2][6]), tonumber(oldest[2][8])
     if oldest[1] == offset .. '-0' or (bytes - head.d <= max_bytes and head.a > now - age) then

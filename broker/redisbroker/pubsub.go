@@ -63,11 +63,24 @@ func (s *server) place(ctx context.Context, channel string) (string, error) {
 	if s.cluster == nil {
 		return "", nil
 	}
-	owner, err := s.cluster.MasterForKey(ctx, channel)
+	owner, err := s.owner(ctx, channel)
 	if err != nil {
-		return "", unavailable(err)
+		return "", err
 	}
 	return owner.Options().Addr, nil
+}
+
+// owner gives the node of a key's slot. Only until the Cluster has told once where
+// its slots are has that to be waited for.
+func (s *server) owner(ctx context.Context, key string) (*redis.Client, error) {
+	if !s.known.Load() {
+		if err := s.heed(ctx, func() error { _, err := s.cluster.MasterForKey(ctx, key); return err }); err != nil {
+			return nil, err
+		}
+		s.known.Store(true)
+	}
+	owner, err := s.cluster.MasterForKey(ctx, key)
+	return owner, unavailable(err)
 }
 
 func (s *server) open(ctx context.Context, channel string) (line, error) {
@@ -76,9 +89,9 @@ func (s *server) open(ctx context.Context, channel string) (line, error) {
 	if s.cluster == nil {
 		return &pubsub{connection: s.client.Subscribe(ctx)}, nil
 	}
-	owner, err := s.cluster.MasterForKey(ctx, channel)
+	owner, err := s.owner(ctx, channel)
 	if err != nil {
-		return nil, unavailable(err)
+		return nil, err
 	}
 	return &pubsub{connection: owner.SSubscribe(ctx), sharded: true}, nil
 }

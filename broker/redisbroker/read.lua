@@ -11,13 +11,19 @@ redis.call('PEXPIRE', KEYS[1], keep)
 local found = {}
 local function take(entry)
   local fields = entry[2]
-  if tonumber(fields[6]) > now - age then
-    found[#found + 1] = { string.match(entry[1], '^%d+'), fields[2], fields[4], fields[6], fields[10] }
-  end
+  found[#found + 1] = { string.match(entry[1], '^%d+'), fields[2], fields[4], fields[6], fields[10] }
+end
+
+-- Too old to be told. A clock that was set back makes times jump: what is read has no hole for it.
+local function expired(entry)
+  return tonumber(entry[2][6]) <= now - age
 end
 
 if mode == 'recent' and count > 0 then
   for _, entry in ipairs(redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', count)) do
+    if expired(entry) then
+      break
+    end
     take(entry)
   end
 elseif mode == 'since' and from < head.o then
@@ -38,7 +44,9 @@ elseif mode == 'since' and from < head.o then
         end
         taken = taken + 1
       end
-      take(entry)
+      if #found > 0 or not expired(entry) then
+        take(entry)
+      end
       next_offset = own + 1
     end
   end

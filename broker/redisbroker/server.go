@@ -3,6 +3,7 @@ package redisbroker
 import (
 	"context"
 	_ "embed" // the scripts
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -28,6 +29,7 @@ type server struct {
 	publish *script
 	fetch   *script
 
+	known atomic.Bool // the Cluster has told once where its slots are
 	lanes lanes
 }
 
@@ -85,11 +87,9 @@ func (s *server) addition(m *push.Message, repeatable bool, w witness) *call {
 
 func (s *server) read(ctx context.Context, topic string, q query, w witness) (push.Page, error) {
 	meta, stream := s.keys(topic)
-	mode, limit := "since", q.limit
+	mode, limit := "since", push.Limit{Messages: orMost(q.limit.Messages), Bytes: orMost(q.limit.Bytes)}
 	if q.newest {
-		mode = "recent"
-	} else {
-		limit = push.Limit{Messages: orMost(limit.Messages), Bytes: orMost(limit.Bytes)}
+		mode, limit.Messages = "recent", min(q.limit.Messages, most)
 	}
 	args := append([]any{
 		newEpoch(), newTag(), s.options.History.Age.Milliseconds(), s.options.Keep.Milliseconds(),
@@ -101,12 +101,15 @@ func (s *server) read(ctx context.Context, topic string, q query, w witness) (pu
 	return parsePage(topic, q.newest, c.command)
 }
 
+// most is no limit, in a number that a script can read.
+const most = 1 << 40
+
 // orMost gives a limit that zero doesn't bound.
 func orMost(n int) int {
 	if n == 0 {
-		return 1 << 40
+		return most
 	}
-	return n
+	return min(n, most)
 }
 
 func (s *server) heads(ctx context.Context, topics []string) ([]push.Position, error) {
@@ -125,7 +128,7 @@ func (s *server) heads(ctx context.Context, topics []string) ([]push.Position, e
 	heads := make([]push.Position, len(topics))
 	for i, c := range calls {
 		parts, err := c.command.Slice()
-		if err != nil {
+		if err != nil && !redis.HasErrorPrefix(err, "WRONGTYPE") { // a foreign key says nothing of the other topics
 			return nil, unavailable(err)
 		}
 		if len(parts) == 3 && parts[0] != nil {
@@ -166,9 +169,25 @@ func (s *server) health(ctx context.Context) error {
 	if s.cluster == nil {
 		return nil
 	}
-	return unavailable(s.cluster.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
-		return node.Ping(ctx).Err()
-	}))
+	return s.heed(ctx, func() error {
+		return s.cluster.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
+			return node.Ping(ctx).Err()
+		})
+	})
+}
+
+// heed returns when the context ends, which go-redis does only if it was told to.
+func (s *server) heed(ctx context.Context, f func() error) error {
+	done := make(chan error, 1)
+	if !s.lanes.start(func() { done <- f() }) {
+		return errClosed
+	}
+	select {
+	case err := <-done:
+		return unavailable(err)
+	case <-ctx.Done():
+		return push.AsError(ctx.Err())
+	}
 }
 
 // Kinds of calls, each with lanes of its own: a long read holds up no publishing.

@@ -30,7 +30,9 @@ type topic struct {
 	receivers []push.Receiver
 	repairing bool // a goroutine runs repairs
 	again     bool // and must read once more
-	heard     bool // a live message came since the last check
+	held      []*push.Message // live messages that came while what is before them is read
+	heldSize  int             // by Message.Size
+	heard     bool            // a live message came since the last check
 	read      time.Time
 }
 
@@ -61,11 +63,13 @@ func (t *topic) remove(r push.Receiver) bool {
 // take gets a live message.
 func (t *topic) take(m *push.Message) {
 	t.mu.Lock()
-	next := t.place.Precedes(m) && !t.broker.witnesses.contradict(t.name, m.Position)
+	next := t.follows(m)
 	old := m.Epoch == t.place.Epoch && m.Offset < t.place.Offset || m.Position == t.place
 	if next && !t.place.IsZero() {
 		t.heard = true
 		t.deliver(m)
+	} else if !old {
+		t.hold(m)
 	}
 	t.mu.Unlock()
 	if next {
@@ -73,6 +77,33 @@ func (t *topic) take(m *push.Message) {
 	} else if !old {
 		t.repair()
 	}
+}
+
+// hold keeps a live message until what is missing before it has been read: else a
+// topic where messages never stop would be read again and again. Called with t.mu
+// held.
+func (t *topic) hold(m *push.Message) {
+	if len(t.held) == pageLimit.Messages || t.heldSize+m.Size() > pageLimit.Bytes {
+		t.held, t.heldSize = nil, 0 // they will be read
+	}
+	t.held, t.heldSize = append(t.held, m), t.heldSize+m.Size()
+}
+
+// release delivers what was held and continues the place now. Called with t.mu
+// held.
+func (t *topic) release() {
+	for _, m := range t.held {
+		if t.follows(m) {
+			t.deliver(m)
+		}
+	}
+	t.held, t.heldSize = nil, 0
+}
+
+// follows reports whether a live message continues the place, and is of no other
+// branch than what this instance has seen. Called with t.mu held.
+func (t *topic) follows(m *push.Message) bool {
+	return t.place.Precedes(m) && !t.broker.witnesses.contradict(t.name, m.Position)
 }
 
 // deliver hands a message that continues the place to the receivers. Called with
@@ -175,8 +206,9 @@ func (t *topic) readPage() (done bool, err error) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.place != from {
-		return false, nil // live messages came meanwhile; read on from there
+	defer t.release()
+	if t.place != from { // live messages came meanwhile
+		return t.place.Epoch == page.Head.Epoch && t.place.Offset >= page.Head.Offset, nil
 	}
 	t.read = time.Now()
 	switch {
@@ -195,6 +227,9 @@ func (t *topic) readPage() (done bool, err error) {
 		}
 	}
 	for _, m := range page.Messages {
+		if !t.place.Precedes(m) {
+			return false, internal(errReply)
+		}
 		t.deliver(m)
 	}
 	return t.place.Offset >= page.Head.Offset || len(page.Messages) == 0, nil
