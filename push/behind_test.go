@@ -54,7 +54,7 @@ func TestInstanceInAnOldEpoch(t *testing.T) {
 		{
 			"… past it", fresh[1].Position, push.Page{Head: fresh[1].Position}, nil,
 			func(r push.Receiver) { breakTo(r, fresh[2].Position, fresh[3]) },
-			"[hello gap epoch 2-3 4]",
+			"[hello gap trimmed 2-3 4]",
 		},
 		{
 			"client of the old epoch", old[0].Position, push.Page{Head: fresh[0].Position, Gap: push.GapEpoch}, nil,

@@ -21,3 +21,18 @@ type Gap struct {
 	Last   Position // where the client was; zero if unknown
 	Now    Position // where it goes on
 }
+
+// after makes it the gap of a client that was elsewhere than its instance, with the
+// reason that is true of it.
+func (g Gap) after(last Position) Gap {
+	g.Last = last
+	switch {
+	case last.IsZero():
+		g.Reason = GapUnknownCursor
+	case last.Epoch != g.Now.Epoch:
+		g.Reason = GapEpoch
+	case g.Reason == GapEpoch:
+		g.Reason = GapTrimmed // it is in the new epoch, and misses some of it
+	}
+	return g
+}

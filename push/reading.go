@@ -150,9 +150,10 @@ func (r *reading) answer(sub *subscription) (missed []*Message, gap *Gap, ok boo
 	switch {
 	case r.from != sub.since:
 		return nil, nil, false
-	case r.gap != "" && r.head.Epoch != sub.head.Epoch:
-		// This instance hasn't been told yet that its own place is of the past. The
-		// client is told now, and goes on where the broker is.
+	case r.gap == GapFork && sub.isAhead() && r.head.Offset > sub.head.Offset,
+		r.gap != "" && r.head.Epoch != sub.head.Epoch:
+		// This instance hasn't been told yet of what the client was told elsewhere, or
+		// that its own place is of the past. The client goes on where the broker is.
 		return nil, &Gap{Topic: sub.feed.topic, Reason: r.gap, Last: sub.since, Now: r.head}, true
 	case r.gap == GapTrimmed && sub.isAhead():
 		// This instance's own place, which is older, is trimmed as well: the broker

@@ -108,7 +108,8 @@ func (sub *subscription) breakOff(gap Gap, frame *Frame) {
 				}
 				return
 			}
-			sub.ahead, gap.Last = Position{}, sub.ahead
+			gap = gap.after(sub.ahead)
+			sub.ahead = Position{}
 			frame = s.format.Gap(gap)
 		}
 		s.enqueue(frame)
@@ -118,15 +119,15 @@ func (sub *subscription) breakOff(gap Gap, frame *Frame) {
 		sub.pending = nil
 		switch {
 		case sub.gap != nil:
-			gap.Last = sub.gap.Last
+			gap = gap.after(sub.gap.Last)
 		case sub.missed != nil:
-			gap.Last = sub.head // the replay is whole, and goes first
+			gap = gap.after(sub.head) // the replay is whole, and goes first
 		case sub.isAhead() && sub.since.reaches(gap.Now):
 			// This instance comes after the client, if that is where it says.
 			sub.met = gap.Now == sub.since
 			return
 		default:
-			gap.Last = sub.start()
+			gap = gap.after(sub.start())
 		}
 		sub.gap = &gap
 	case ended:

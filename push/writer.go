@@ -106,7 +106,7 @@ func (s *Session) replay() {
 			// It was broken off or given up meanwhile.
 		case gap != nil:
 			sub.gap = gap
-			if gap.Now.Epoch != sub.head.Epoch {
+			if gap.Now != sub.head {
 				sub.goAhead(gap.Now)
 			}
 		default:
