@@ -13,11 +13,12 @@ local now = redis.call('TIME')
 now = now[1] * 1000 + math.floor(now[2] / 1000)
 
 -- Starts a new epoch: whatever stood here is history that can't be trusted.
-local function begin(meta, stream, epoch, tag)
+local function begin(meta, stream, epoch, tag, keep)
   -- First: a full Redis refuses it, and then all is as it was.
-  redis.call('HSET', meta, 'e', epoch, 'o', 0, 't', tag, 'c', 0, 'd', 0, 'a', now, 'x', 0)
+  redis.call('HSET', meta, 'e', epoch, 'o', 0, 't', tag, 'c', 0, 'd', 0, 'a', now, 'x', now)
+  redis.call('PEXPIRE', meta, keep)
   redis.call('DEL', stream)
-  return { e = epoch, o = 0, t = tag, c = 0, d = 0, a = now, x = 0 }
+  return { e = epoch, o = 0, t = tag, c = 0, d = 0, a = now, x = now }
 end
 
 -- The tag of the stored message at an offset, or nil.
@@ -29,10 +30,10 @@ end
 -- The topic's head. A witness is a position that an instance has seen acknowledged: a history that doesn't have it has
 -- gone back in time (a failover to a replica that lagged, an old snapshot), and ends here. So does an epoch that is known
 -- to have ended before.
-local function head_of(meta, stream, epoch, tag, witness_epoch, witness_offset, witness_tag, left)
+local function head_of(meta, stream, epoch, tag, witness_epoch, witness_offset, witness_tag, left, keep)
   local stored = redis.call('HMGET', meta, 'e', 'o', 't', 'c', 'd', 'a', 'x')
   if not stored[1] or not stored[2] or not stored[3] or stored[1] == left then
-    return begin(meta, stream, epoch, tag)
+    return begin(meta, stream, epoch, tag, keep)
   end
   local head = {
     e = stored[1], o = tonumber(stored[2]), t = stored[3], c = tonumber(stored[4]) or 0,
@@ -45,7 +46,7 @@ local function head_of(meta, stream, epoch, tag, witness_epoch, witness_offset, 
       seen = tag_at(stream, offset) or witness_tag
     end
     if offset > head.o or seen ~= witness_tag then
-      return begin(meta, stream, epoch, tag)
+      return begin(meta, stream, epoch, tag, keep)
     end
   end
   return head

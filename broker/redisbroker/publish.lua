@@ -7,7 +7,7 @@ local max_messages, max_bytes = tonumber(ARGV[7]), tonumber(ARGV[8])
 local age, keep, retry = tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
 local publish, channel = ARGV[12], ARGV[13]
 
-local head = head_of(KEYS[1], KEYS[2], epoch, first_tag, ARGV[14], ARGV[15], ARGV[16], ARGV[17])
+local head = head_of(KEYS[1], KEYS[2], epoch, first_tag, ARGV[14], ARGV[15], ARGV[16], ARGV[17], keep)
 
 if retry > 0 then
   local known = redis.call('HMGET', KEYS[3], 'e', 'o', 't', 'c')
@@ -38,7 +38,7 @@ end
 redis.call('PEXPIRE', KEYS[2], math.min(age, keep))
 if head.x <= now - keep / 8 then
   head.x = now
-  redis.call('PEXPIRE', KEYS[1], keep)
+  redis.call('PEXPIRE', KEYS[1], keep, 'GT')
 end
 redis.call('HSET', KEYS[1], 'o', offset, 't', tag, 'c', bytes, 'd', head.d, 'a', head.a, 'x', head.x)
 if retry > 0 then

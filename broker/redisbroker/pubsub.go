@@ -60,6 +60,9 @@ func (p *pubsub) close() { _ = p.connection.Close() }
 // place is the address of the node that owns the channel's slot, or nothing where
 // there is only one.
 func (s *server) place(ctx context.Context, channel string) (string, error) {
+	if _, ring := s.client.(*redis.Ring); ring {
+		return "", errRing
+	}
 	if s.cluster == nil {
 		return "", nil
 	}
@@ -69,6 +72,8 @@ func (s *server) place(ctx context.Context, channel string) (string, error) {
 	}
 	return owner.Options().Addr, nil
 }
+
+var errRing = internal(errors.New("redisbroker: a redis.Ring can't be used; use a Cluster"))
 
 // owner gives the node of a key's slot. Only until the Cluster has told once where
 // its slots are has that to be waited for.

@@ -5,8 +5,8 @@ local epoch, first_tag = ARGV[1], ARGV[2]
 local age, keep = tonumber(ARGV[3]), tonumber(ARGV[4])
 local mode, from, count, bytes = ARGV[9], tonumber(ARGV[10]), tonumber(ARGV[11]), tonumber(ARGV[12])
 
-local head = head_of(KEYS[1], KEYS[2], epoch, first_tag, ARGV[5], ARGV[6], ARGV[7], ARGV[8])
-redis.call('PEXPIRE', KEYS[1], keep)
+local head = head_of(KEYS[1], KEYS[2], epoch, first_tag, ARGV[5], ARGV[6], ARGV[7], ARGV[8], keep)
+redis.call('PEXPIRE', KEYS[1], keep, 'GT') -- another broker may keep it longer
 
 local found = {}
 local function take(entry)

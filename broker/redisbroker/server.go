@@ -95,10 +95,20 @@ func (s *server) read(ctx context.Context, topic string, q query, w witness) (pu
 		newEpoch(), newTag(), s.options.History.Age.Milliseconds(), s.options.Keep.Milliseconds(),
 	}, witnessArgs(w)...)
 	c := s.fetch.call([]string{meta, stream}, append(args, mode, q.from, limit.Messages, limit.Bytes))
+	c.size += largestReply(q) // a pipeline mustn't bring too much at once
 	if err := s.do(ctx, meta, readCalls, c); err != nil {
 		return push.Page{}, err
 	}
 	return parsePage(topic, q.newest, c.command)
+}
+
+// largestReply guesses how many bytes a read may bring: most bring much less than
+// they may.
+func largestReply(q query) int {
+	if q.newest {
+		return min(q.limit.Messages<<10, maxBatchBytes/4)
+	}
+	return min(orMost(q.limit.Bytes)/16, maxBatchBytes/4)
 }
 
 // most is no limit, in a number that a script can read.

@@ -40,3 +40,40 @@ func TestMessageOfAnotherBranchIsNotDelivered(t *testing.T) {
 }
 
 func (*scriptedPort) close(context.Context) error { return nil }
+
+// TestBusyTopicIsReadOnce has messages that come while what is before them is read:
+// they follow, and aren't read as well.
+func TestBusyTopicIsReadOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		redis := &scriptedPort{pages: []push.Page{page(1, 2, 4)}}
+		b := newBroker(redis, Options{})
+		topic := newTopic(b, "a")
+		b.topics["a"], topic.place = topic, at(1, 2)
+		r := &recorder{}
+		topic.add(r)
+		for _, m := range page(1, 4, 9).Messages { // 3 is missing
+			topic.take(m)
+		}
+		synctest.Wait()
+		if len(r.got) != 7 || r.got[6] != 9 || len(redis.pages) != 0 {
+			t.Errorf("got %v", r.got)
+		}
+		if err := b.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestHeldMessagesAreBounded has a Redis that doesn't answer, and a topic that goes on.
+func TestHeldMessagesAreBounded(t *testing.T) {
+	b := newBroker(&scriptedPort{}, Options{})
+	defer b.cancel()
+	topic := newTopic(b, "a")
+	topic.place, topic.repairing = at(1, 2), true
+	for offset := range uint64(5000) {
+		topic.take(&push.Message{Position: at(1, offset+4), PreviousTag: uint32(offset + 3), Data: make([]byte, 1000)})
+		if len(topic.held) > pageLimit.Messages || topic.heldSize > pageLimit.Bytes {
+			t.Fatalf("%d are held, %d bytes", len(topic.held), topic.heldSize)
+		}
+	}
+}

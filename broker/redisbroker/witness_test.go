@@ -41,6 +41,8 @@ func TestWitness(t *testing.T) {
 
 func TestWitnessesAreBounded(t *testing.T) {
 	var w witnesses
+	w.follow("followed")
+	w.note("followed", at(1, 1), at(1, 1)) // a live message
 	for i := range 3 * maxWitnesses {
 		w.note(fmt.Sprint(i), at(1, 1), push.Position{})
 	}
@@ -49,5 +51,12 @@ func TestWitnessesAreBounded(t *testing.T) {
 	}
 	if w.at(fmt.Sprint(3*maxWitnesses - 1)).IsZero() {
 		t.Error("the newest is forgotten")
+	}
+	if w.at("followed").IsZero() {
+		t.Error("the witness of a followed topic is forgotten")
+	}
+	w.unfollow("followed")
+	if w.at("followed").IsZero() || len(w.followed) != 0 {
+		t.Error("a topic that isn't followed any more should be kept with the others")
 	}
 }

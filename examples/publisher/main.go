@@ -16,6 +16,7 @@ import (
 	"io"
 	"os"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -67,6 +68,7 @@ func run(ctx context.Context, args []string, input io.Reader, stdout io.Writer) 
 	lines.Buffer(nil, maxLine)
 	for lines.Scan() {
 		m := push.Message{ID: uuid.NewString(), Topic: c.topic, Data: lines.Bytes(), Replicated: c.replicated}
+		m.Binary = !utf8.Valid(m.Data)
 		receipt, err := publish(ctx, broker, m, c.attempts)
 		if err != nil {
 			return err
