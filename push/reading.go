@@ -161,7 +161,7 @@ func (r *reading) answer(sub *subscription) (missed []*Message, gap *Gap, ok boo
 		return []*Message{}, nil, true
 	case r.gap != "":
 		return nil, sub.missing(r.gap), true
-	case r.broken, r.window.end().Offset >= sub.head.Offset:
+	case r.broken, r.window.end().Offset >= sub.head.Offset, r.head.Epoch == sub.head.Epoch && r.head.Offset < sub.head.Offset:
 		return nil, sub.missing(GapFork), true
 	default:
 		return nil, sub.missing(GapTooMany), true

@@ -29,19 +29,21 @@ if mode == 'recent' and count > 0 then
 elseif mode == 'since' and from < head.o then
   -- The entry at the position itself comes first, if it is kept: its tag is what proves the position.
   local done, next_offset, taken, first = false, from, 0, 0
+  -- Whether what is taken is over the limit, given the bytes before what follows it.
+  local function over(before)
+    return taken > 1 and before - first > bytes
+  end
   while not done do
     local entries = redis.call('XRANGE', KEYS[2], next_offset .. '-0', '+', 'COUNT', 128)
     done = #entries < 128
     for _, entry in ipairs(entries) do
-      local own = tonumber((string.match(entry[1], '^%d+')))
+      local own, before = tonumber((string.match(entry[1], '^%d+'))), tonumber(entry[2][8])
+      if over(before) or taken >= count then
+        done, head.c = true, before
+        break
+      end
       if own > from then
-        local before = tonumber(entry[2][8])
-        if taken == 0 then
-          first = before
-        elseif taken >= count or before - first + #entry[2][10] > bytes then
-          done = true
-          break
-        end
+        first = taken == 0 and before or first
         taken = taken + 1
       end
       if #found > 0 or not expired(entry) then
@@ -49,6 +51,9 @@ elseif mode == 'since' and from < head.o then
       end
       next_offset = own + 1
     end
+  end
+  if over(head.c) then
+    found[#found] = nil
   end
 end
 return { head.e, tostring(head.o), head.t, found }

@@ -28,8 +28,8 @@ type topic struct {
 	mu        sync.Mutex // guards the rest; held while receivers are called
 	place     push.Position
 	receivers []push.Receiver
-	repairing bool // a goroutine runs repairs
-	again     bool // and must read once more
+	repairing bool            // a goroutine runs repairs
+	again     bool            // and must read once more
 	held      []*push.Message // live messages that came while what is before them is read
 	heldSize  int             // by Message.Size
 	heard     bool            // a live message came since the last check
@@ -95,6 +95,7 @@ func (t *topic) release() {
 	for _, m := range t.held {
 		if t.follows(m) {
 			t.deliver(m)
+			t.broker.witnesses.note(t.name, m.Position, m.Position)
 		}
 	}
 	t.held, t.heldSize = nil, 0
