@@ -26,7 +26,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: test
-test: install fmt-check vet lint go-test js-test e2e ## run all tests; installs what they need
+test: install fmt-check vet lint go-test sim-test js-test e2e ## run all tests; installs what they need
 	@printf '\nall tests passed\n'
 
 .PHONY: install
@@ -63,6 +63,18 @@ js-test: $(NODE_MODULES) ## check the browser client: lint, types, unit tests, f
 .PHONY: e2e
 e2e: $(NODE_MODULES) ## run the end-to-end tests in Chromium
 	$(STEP) 'end-to-end tests in Chromium' sh -c 'cd js-client && node --test --test-reporter=spec e2e/*.test.mjs'
+
+.PHONY: sim-test
+sim-test: ## run 20,000 schedules of the simulation
+	$(STEP) '20,000 simulated schedules' go test -count=1 -run '^TestSimulation$$' ./broker/redisbroker -sim.schedules=20000
+
+.PHONY: sim
+sim: ## run SCHEDULES (1,000,000) schedules of the simulation
+	go test -count=1 -timeout 12h -run '^TestSimulation$$' ./broker/redisbroker -sim.seed=0 -sim.schedules=$(SCHEDULES)
+
+.PHONY: mutants
+mutants: ## put known mistakes into the code, one by one: the simulation must find each
+	go run ./broker/redisbroker/mutants
 
 .PHONY: chaos
 chaos: ## instances, Redis and clients under random faults for CHAOS_TIME (10m)

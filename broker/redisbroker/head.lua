@@ -1,9 +1,9 @@
 -- Shared by the scripts: the topic's head, and what is no longer kept.
 --
--- A topic has a hash with its head (e epoch, o offset, t tag, c bytes of all messages of the epoch; and for what is
--- kept: d the bytes before a message that was the oldest once, a when that was stored, x when the hash was last given its
--- time to live), and a stream whose entry IDs are the offsets (t tag, p previous tag, m time, c bytes of all messages
--- before, b body). Both are in one hash slot.
+-- A topic has a hash with its head (e epoch, o offset, t tag, c bytes of all messages of the epoch, x when the hash ends;
+-- and for what is kept: d the bytes before a message that was the oldest once, a when that was stored), and a stream whose
+-- entry IDs are the offsets (t tag, p previous tag, m time, c bytes of all messages before, b body). Both are in one hash
+-- slot.
 
 if not redis.REDIS_VERSION_NUM then -- which came with 7.0
   return redis.error_reply('TOOOLD Redis 7.0 or newer is needed')
@@ -15,10 +15,10 @@ now = now[1] * 1000 + math.floor(now[2] / 1000)
 -- Starts a new epoch: whatever stood here is history that can't be trusted.
 local function begin(meta, stream, epoch, tag, keep)
   -- First: a full Redis refuses it, and then all is as it was.
-  redis.call('HSET', meta, 'e', epoch, 'o', 0, 't', tag, 'c', 0, 'd', 0, 'a', now, 'x', now)
+  redis.call('HSET', meta, 'e', epoch, 'o', 0, 't', tag, 'c', 0, 'd', 0, 'a', now, 'x', now + keep)
   redis.call('PEXPIRE', meta, keep)
   redis.call('DEL', stream)
-  return { e = epoch, o = 0, t = tag, c = 0, d = 0, a = now, x = now }
+  return { e = epoch, o = 0, t = tag, c = 0, d = 0, a = now, x = now + keep }
 end
 
 -- The tag of the stored message at an offset, or nil.

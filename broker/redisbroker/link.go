@@ -191,16 +191,27 @@ func (l *link) fell(err error) {
 
 // take acts on a notice.
 func (l *link) take(n notice) {
+	t, back := l.note(n)
+	if back {
+		l.broker.options.Logger.Info("redisbroker: pub/sub connection is back", "node", l.place)
+	}
+	if n.kind == noticeMessage && t != nil {
+		l.hear(t, n.text)
+	}
+}
+
+// note gives the topic that a notice is for, and reports whether it ends a time in
+// which nothing was heard.
+func (l *link) note(n notice) (t *topic, back bool) {
 	l.mu.Lock()
-	t := l.topics[n.channel]
+	defer l.mu.Unlock()
+	t = l.topics[n.channel]
 	switch {
 	case n.kind == noticeMessage && n.channel == l.probe.channel:
 		l.probe.heard, _ = strconv.Atoi(n.text)
 	case n.kind == noticeSubscribed:
-		if l.down != nil {
-			l.down = nil
-			l.broker.options.Logger.Info("redisbroker: pub/sub connection is back", "node", l.place)
-		}
+		back = l.down != nil
+		l.down = nil
 		if t != nil {
 			l.suspects[n.channel] = true
 			wake(l.roused)
@@ -213,10 +224,7 @@ func (l *link) take(n notice) {
 		l.astray[n.channel] = true
 		wake(l.roused)
 	}
-	l.mu.Unlock()
-	if n.kind == noticeMessage && t != nil {
-		l.hear(t, n.text)
-	}
+	return t, back
 }
 
 func (l *link) hear(t *topic, text string) {

@@ -36,8 +36,8 @@ if bytes - head.d > max_bytes or head.a <= now - age then
   end
 end
 redis.call('PEXPIRE', KEYS[2], math.min(age, keep))
-if head.x <= now - keep / 8 then
-  head.x = now
+if head.x < now + keep * 7 / 8 then
+  head.x = now + keep
   redis.call('PEXPIRE', KEYS[1], keep, 'GT')
 end
 redis.call('HSET', KEYS[1], 'o', offset, 't', tag, 'c', bytes, 'd', head.d, 'a', head.a, 'x', head.x)

@@ -1,0 +1,143 @@
+package main
+
+import "slices"
+
+// mutant is one way to break the code.
+type mutant struct {
+	name    string
+	without string // the healer that would hide it
+	patches []patch
+}
+
+func (m mutant) String() string {
+	if m.without == "" {
+		return m.name
+	}
+	return m.name + ", without " + m.without
+}
+
+// all gives the mutant's patches, with those that switch its healer off.
+func (m mutant) all() []patch {
+	if m.without == "" {
+		return m.patches
+	}
+	return append(slices.Clone(healer(m.without).patches), m.patches...)
+}
+
+const (
+	brokerGo       = "broker/redisbroker/broker.go"
+	historyGo      = "broker/redisbroker/history.go"
+	linkGo         = "broker/redisbroker/link.go"
+	witnessGo      = "broker/redisbroker/witness.go"
+	fakeGo         = "broker/redisbroker/sim_redis_test.go"
+	feedGo         = "push/feed.go"
+	followGo       = "push/follow.go"
+	positionGo     = "push/position.go"
+	readingGo      = "push/reading.go"
+	sessionGo      = "push/session.go"
+	subscriptionGo = "push/subscription.go"
+	windowGo       = "push/window.go"
+	sseConnGo      = "transport/sse/conn.go"
+	sseEventGo     = "transport/sse/event.go"
+)
+
+var mutants = []mutant{
+	// The seam between history and live messages.
+	{"history read before subscribing", "compare", []patch{{
+		brokerGo, "\tif err != nil {\n\t\treturn push.Position{}, err\n\t}\n\tselect {",
+		"\tif err != nil {\n\t\treturn push.Position{}, err\n\t}\n\tif !t.isOpen() {\n\t\tt.repair()\n\t}\n\tselect {",
+	}}},
+	{"replay goes beyond the seam", "", []patch{{subscriptionGo, "w.between(sub.since, sub.head)", "w.between(sub.since, w.end())"}}},
+	{"replay ends before the seam", "", []patch{{
+		subscriptionGo, "\tmissed = w.between(sub.since, sub.head)\n",
+		"\tmissed = w.between(sub.since, sub.head)\n\tmissed = missed[:max(0, len(missed)-1)]\n",
+	}}},
+	{"what comes during a replay is dropped", "", []patch{{subscriptionGo, "\t\tif s.reserve(frame) {\n\t\t\tsub.pending = append(sub.pending, frame)\n\t\t}\n\tcase ended:\n\t}\n}\n\n// pass", "\tcase ended:\n\t}\n}\n\n// pass"}}},
+	{"a read delivers what came live meanwhile", "", []patch{{topicGo, "if t.place != from {", "if t.place != from && from.IsZero() {"}}},
+	{"two reads at once", "", []patch{
+		{topicGo, "\tif t.repairing {\n\t\treturn\n\t}\n", ""},
+		{topicGo, "if t.place != from {", "if t.place != from && from.IsZero() {"},
+	}},
+	{"a page counts as read to the head", "", []patch{
+		{historyGo, "push.Limit{Messages: 1000, Bytes: 1 << 20}", "push.Limit{Messages: 3, Bytes: 1 << 20}"},
+		{topicGo, "\treturn t.place.Offset >= page.Head.Offset", "\tt.place = page.Head\n\treturn t.place.Offset >= page.Head.Offset"},
+	}},
+
+	// Which history is it?
+	{"cursor of epoch and offset only", "", []patch{
+		{positionGo, "m.Offset == p.Offset+1 && m.PreviousTag == p.Tag", "m.Offset == p.Offset+1"},
+		{historyGo, "if after.Tag != head.Tag {", "if false {"},
+		{historyGo, "if first.Tag != after.Tag {", "if false {"},
+		{historyGo, "if first.PreviousTag != after.Tag {", "if false {"},
+		{topicGo, "due := head != t.place", "due := head.Epoch != t.place.Epoch || head.Offset != t.place.Offset"},
+		{subscriptionGo, "sub.start() == sub.head:", "sub.start().Epoch == sub.head.Epoch && sub.start().Offset == sub.head.Offset:"},
+		{windowGo, "return p == w.start", "return p.Epoch == w.start.Epoch"},
+		{windowGo, "return p == w.messages[p.Offset-w.start.Offset-1].Position", "return p.Epoch == w.start.Epoch"},
+		{witnessGo, "known.Offset == p.Offset && known.Tag != p.Tag", "false"},
+		{fakeGo, "return w.Position != rec.head", "return w.Offset > rec.head.Offset"},
+		{fakeGo, "return e.Tag != w.Tag", "return false"},
+	}},
+	{"tags aren't compared", "", []patch{
+		{positionGo, "m.Offset == p.Offset+1 && m.PreviousTag == p.Tag", "m.Offset == p.Offset+1"},
+		{historyGo, "if after.Tag != head.Tag {", "if false {"},
+		{historyGo, "if first.Tag != after.Tag {", "if false {"},
+		{historyGo, "if first.PreviousTag != after.Tag {", "if false {"},
+		{windowGo, "return p == w.start", "return p.Epoch == w.start.Epoch"},
+		{windowGo, "return p == w.messages[p.Offset-w.start.Offset-1].Position", "return p.Epoch == w.start.Epoch"},
+	}},
+	{"epochs aren't compared", "", []patch{{historyGo, "case after.Epoch != head.Epoch:", "case after.IsZero():"}}},
+	{"the head counts as a fork", "", []patch{{historyGo, "case after.Offset > head.Offset:", "case after.Offset >= head.Offset:"}}},
+	{"no fence", "", []patch{
+		{brokerGo, "w := b.witnesses.at(m.Topic)", "w := witness{}"},
+		{historyGo, "w := b.witnesses.at(topic)", "w := witness{}"},
+	}},
+	{"no witness is noted", "", []patch{{witnessGo, "\tknown := w.known(topic)\n\tswitch {", "\tknown := w.known(topic)\n\tif true {\n\t\treturn\n\t}\n\tswitch {"}}},
+	{"the publisher's witness isn't noted", "", []patch{{brokerGo, "if !receipt.Position.IsZero() {", "if receipt.Duplicate {"}}},
+	{"another branch overtakes the witness", "", []patch{{topicGo, " && !t.broker.witnesses.contradict(t.name, m.Position)", ""}}},
+
+	// The healers themselves.
+	{"no check of quiet topics", "", healer("check").patches},
+	{"no look for holes", "check", healer("live").patches},
+	{"nothing is compared after a reconnect", "check", healer("compare").patches},
+	{"a deaf line stays", "check", healer("probe").patches},
+	{"a new line hears nothing", "", []patch{{linkGo, "\tfor channel := range l.topics {\n\t\tl.changes[channel] = true\n\t}\n\twake(l.told)\n\treturn made, nil", "\twake(l.told)\n\treturn made, nil"}}},
+	{"a read that failed isn't tried again", "check", []patch{{topicGo, "\t\tt.mu.Lock()\n\t\tt.again = true\n\t\tt.mu.Unlock()\n", ""}}},
+
+	// Publishing.
+	{"publishing again by itself, without an ID", "", []patch{{
+		brokerGo, "\treceipt, err := b.port.add(ctx, &m, repeatable, w)\n",
+		"\treceipt, err := b.port.add(ctx, &m, repeatable, w)\n\tif err != nil {\n\t\treceipt, err = b.port.add(ctx, &m, repeatable, w)\n\t}\n",
+	}}},
+	{"an ID isn't remembered", "", []patch{{brokerGo, `repeatable := m.ID != ""`, `repeatable := m.ID == "never"`}}},
+	{"no error where nobody knows", "", []patch{{
+		brokerGo, "\t\tb.witnesses.note(m.Topic, receipt.Position, w.Position)\n\t}\n\treturn receipt, err",
+		"\t\tb.witnesses.note(m.Topic, receipt.Position, w.Position)\n\t}\n\tif errors.Is(err, push.ErrUnavailable) {\n\t\terr = nil\n\t}\n\treturn receipt, err",
+	}, {brokerGo, "\t\"context\"\n\t\"sync\"", "\t\"context\"\n\t\"errors\"\n\t\"sync\""}}},
+
+	// Gaps.
+	{"a gap is lost", "", []patch{{feedGo, "\t\t\tsub.breakOff(gap, frame)\n", "\t\t\t_, _ = sub, frame\n"}}},
+	{"a gap is told twice", "", []patch{{subscriptionGo, "\t\ts.enqueue(frame)\n\t\ts.hub.stats.gaps.Add(1)\n", "\t\ts.enqueue(frame)\n\t\ts.hub.stats.gaps.Add(1)\n\t\ts.enqueue(frame)\n"}}},
+	{"a gap is told after newer messages", "", []patch{
+		{subscriptionGo, "\tif sub.gap != nil {\n\t\ts.enqueue(s.format.Gap(*sub.gap))\n\t\ts.hub.stats.gaps.Add(1)\n\t} else if sub.isAhead() && !sub.met {", "\tif sub.gap == nil && sub.isAhead() && !sub.met {"},
+		{subscriptionGo, "\t\tsub.pass(frame)\n\t}\n\tsub.pending", "\t\tsub.pass(frame)\n\t}\n\tif sub.gap != nil {\n\t\ts.enqueue(s.format.Gap(*sub.gap))\n\t}\n\tsub.pending"},
+	}},
+	{"who replays isn't told of a break", "", []patch{{subscriptionGo, "\t\tsub.gap = &gap\n", ""}}},
+	{"a part of a replay passes for the whole", "", []patch{
+		{readingGo, "\tdefault:\n\t\treturn nil, sub.missing(GapTooMany), true", "\tdefault:\n\t\treturn r.window.messages, nil, true"},
+		{subscriptionGo, "> uint64(sub.session.hub.options.Replay.Messages):", "> 1<<40:"},
+	}},
+
+	// Clients.
+	{"a full queue drops silently", "", []patch{{sessionGo, "\t\ts.drop()\n\t\ts.finish(ErrSlowConsumer)\n\t\treturn false", "\t\treturn false"}}},
+	{"who is ahead of an instance counts as behind", "", []patch{{subscriptionGo, "return sub.from == FromCursor && (sub.since.Epoch != sub.head.Epoch || sub.since.Offset > sub.head.Offset)", "return false"}}},
+	{"who is ahead gets what it has", "", []patch{{subscriptionGo, "if sub.ahead.IsZero() || frame.Cursor == \"\" {", "if true {"}}},
+	{"a subscription goes on after its end", "", []patch{{followGo, "\t\tsub.stop()\n\t\treleased = append(released, sub)\n", ""}}},
+	{"the id of an event comes before its data", "", []patch{{sseEventGo, `return append(append(append(b, "id: "...), cursor...), '\n')`, `return append(append(append(b, "id: "...), cursor...), "\n\n"...)`}}},
+	{"the id of a stream stays", "", []patch{{sseConnGo, "c.cursors[i], c.id = f.Cursor, c.id[:0]", "c.cursors[i] = f.Cursor"}}},
+
+	// Shared reads.
+	{"the window outlives a break", "", []patch{{feedGo, "\tf.head = gap.Now\n\tf.forget()\n", "\tf.head = gap.Now\n"}}},
+	{"the window takes what doesn't reach it", "", []patch{{windowGo, "\tif !older.contains(w.start) {\n\t\treturn\n\t}\n\tmissing := older.between(older.start, w.start)", "\tmissing := older.messages"}}},
+	{"a read's answer is taken for another place", "", []patch{{readingGo, "case r.from != sub.since:", "case r.from.Epoch != sub.since.Epoch:"}}},
+	{"the window loses its beginning", "", []patch{{windowGo, "w.start, w.messages = older.start, append(missing, w.messages...)", "w.start, w.messages = older.start, append(missing[:0:0], w.messages...)"}}},
+}

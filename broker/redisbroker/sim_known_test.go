@@ -1,0 +1,66 @@
+package redisbroker_test
+
+import "testing"
+
+// TestKnownSchedules runs what has failed once, each with many seeds, since the
+// moments that matter are short.
+func TestKnownSchedules(t *testing.T) {
+	// Published every millisecond while a line comes back.
+	var whileItIsBack []step
+	for range 12 {
+		whileItIsBack = append(whileItIsBack, step{publishOne, 0, 0, 0}, step{advance, 1, 0, 0})
+	}
+	tests := []struct {
+		name  string
+		steps []step
+	}{
+		// An instance has published what Redis then loses, and its line brings the other
+		// branch before it has read.
+		{"another branch is heard before it is read", []step{
+			{advance, 7, 0, 0}, {killLine, 0, 0, 0}, {killLine, 1, 0, 0}, {publishOne, 0, 1, 0}, {advance, 5, 0, 0}, {promote, 1, 0, 0},
+			{advance, 7, 0, 0}, {advance, 6, 0, 0}, {advance, 5, 0, 0}, {advance, 1, 0, 0}, {publishMany, 0, 0, 4},
+		}},
+		// Only a client has seen what Redis loses: its instance ends, too.
+		{"a client is the only witness", append([]step{
+			{advance, 7, 0, 0}, {publishOne, 0, 1, 0}, {advance, 7, 0, 0}, {killLine, 1, 0, 0}, {publishOne, 0, 0, 0}, {advance, 6, 0, 0},
+			{promote, 1, 0, 0}, {kill, 0, 0, 0}, {publishOne, 0, 1, 0}, {publishOne, 0, 1, 0}, {advance, 4, 0, 0},
+		}, whileItIsBack...)},
+		// The history is flushed, and a replica brings it back while it is read anew.
+		{"an epoch comes back", append([]step{
+			{advance, 7, 0, 0}, {publishOne, 0, 0, 0}, {advance, 7, 0, 0}, {flush, 0, 0, 0}, {killLine, 0, 0, 0},
+			{advance, 7, 0, 0}, {advance, 6, 0, 0}, {advance, 5, 0, 0}, {publishOne, 0, 1, 0}, {advance, 5, 0, 0}, {promote, 2, 0, 0},
+		}, whileItIsBack...)},
+		// The fence against a lagging replica is lost by the next one, while a client is away.
+		{"a fence is lost", []step{
+			{advance, 7, 0, 0}, {publishOne, 0, 0, 0}, {advance, 7, 0, 0}, {publishOne, 0, 0, 0}, {publishOne, 0, 1, 0}, {advance, 7, 0, 0},
+			{stall, 1, 0, 0}, {promote, 2, 0, 0}, {advance, 11, 0, 0}, {promote, 1, 0, 0}, {advance, 15, 0, 0}, {publishOne, 0, 1, 0},
+		}},
+		// A client is ahead of an instance that hears nothing, and nothing is kept.
+		{"ahead of a deaf instance", []step{
+			{advance, 7, 0, 0}, {deafLine, 1, 0, 0}, {publishMany, 0, 0, 19}, {advance, 7, 0, 0}, {hop, 0, 2, 0}, {hop, 1, 3, 0},
+			{advance, 8, 0, 0}, {evict, 0, 4, 0}, {publishOne, 0, 0, 0}, {advance, 13, 0, 0}, {publishOne, 0, 1, 0},
+		}},
+		// All come back at once, from places of which some are still in the history.
+		{"a storm after much was trimmed", []step{
+			{advance, 7, 0, 0}, {publishMany, 0, 0, 9}, {advance, 7, 0, 0}, {evict, 0, 2, 0}, {advance, 14, 0, 0}, {storm, 0, 5, 0},
+		}},
+		// A message is lost, and the next one shows it. This one must pass with any healer off.
+		{"a hole shows by the next message", []step{
+			{advance, 7, 0, 0}, {lose, 0, 0, 0}, {lose, 1, 0, 0}, {publishOne, 0, 0, 0}, {advance, 7, 0, 0}, {publishOne, 0, 1, 0},
+		}},
+		// A shutdown while clients come whose topic isn't open yet.
+		{"a shutdown of an instance that is opening", []step{
+			{killLine, 0, 0, 0}, {restart, 0, 0, 0}, {advance, 7, 0, 0}, {killLine, 1, 0, 0}, {restart, 1, 0, 0}, {publishOne, 0, 0, 0},
+		}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			for seed := range uint64(60) {
+				s := schedule{Seed: seed, Nodes: 2, Clients: 5, Topics: 1, Tight: seed%2 == 1, Steps: test.steps}
+				if violations, timeline, _ := simulate(t, s); violations != "" {
+					t.Fatalf("%s\n%s\n%s", s, timeline, violations)
+				}
+			}
+		})
+	}
+}

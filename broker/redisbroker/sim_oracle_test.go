@@ -1,0 +1,186 @@
+package redisbroker_test
+
+import (
+	"slices"
+	"time"
+
+	"github.com/tidewire/tidewire/push"
+)
+
+// view is what a client has seen of one topic, and the oracle of it: each frame is
+// held against what Redis has stored, at the moment when it comes.
+type view struct {
+	// static
+	world  *world
+	client *simClient
+	topic  string
+
+	// guarded by client.mu
+	at      push.Position // the client's place; zero if it has none
+	asked   push.Position // with which it has asked for the topic
+	state   viewState
+	since   time.Time // when it was welcomed
+	moves   []move
+	rewound time.Time
+}
+
+// move is one step of a view: to the next message, or over a gap.
+type move struct {
+	to  push.Position
+	gap bool // or a beginning
+	at  time.Time
+}
+
+type viewState uint8
+
+const (
+	absent viewState = iota
+	following
+	leaving
+)
+
+func (v *view) violate(format string, args ...any) {
+	v.world.violate("%s, %s at %v: "+format, append([]any{v.client.name, v.topic, v.at}, args...)...)
+}
+
+// welcome takes the answer for the topic.
+func (v *view) welcome(t simAnswer) {
+	v.state, v.since = following, time.Now()
+	at, ok := v.place(t.Cursor)
+	switch {
+	case t.From == string(push.FromNow) && v.asked.IsZero():
+		if !ok || !v.world.redis.isPlace(at) {
+			v.violate("it is welcomed at %v, which is no place", at)
+		}
+		v.move(at, true)
+	case t.From == string(push.FromNow):
+		v.violate("I1: its cursor is forgotten")
+	case !ok || at != v.asked:
+		v.violate("it is welcomed at %v, but asked for %v", at, v.asked)
+	}
+}
+
+func (v *view) place(cursor string) (push.Position, bool) {
+	c, err := push.ParseCursor(cursor)
+	if err != nil {
+		v.violate("cursor %q: %v", cursor, err)
+	}
+	return c.Position(v.topic)
+}
+
+func (v *view) move(to push.Position, gap bool) {
+	v.at = to
+	v.moves = append(v.moves, move{to, gap, time.Now()})
+	if !gap {
+		v.world.count("messages", 1)
+	}
+}
+
+// message takes a message, which must be the one after the client's place.
+func (v *view) message(f simFrame) {
+	at, _ := v.place(f.Cursor)
+	v.world.logf("%s: %s %q at %v", v.client.name, f.Topic, f.Data, at)
+	e := v.world.redis.find(at)
+	switch {
+	case v.state == absent:
+		v.violate("%v came, which isn't followed", at)
+	case e == nil || e.Topic != v.topic || string(e.Data) != f.Data || e.Offset != f.Offset || e.ID+`"` != string(f.ID[1:]):
+		v.violate("%+v was never stored", f)
+	case v.at.IsZero():
+		v.violate("I4: %v came before the gap", at)
+	case v.saw(at):
+		v.violate("I2: %v came again", at)
+	case e.before == v.at:
+	case at.Epoch == v.at.Epoch && at.Offset > v.at.Offset:
+		v.violate("I1: %v came, which follows %v", at, e.before)
+	default:
+		v.violate("I3: %v came, which follows %v", at, e.before)
+	}
+	if e != nil {
+		v.world.onTime(v, e)
+	}
+	v.move(at, false)
+	v.client.at.port.saw(v.topic, at)
+}
+
+// saw reports whether a message came before, in this epoch. Redis may go back to an
+// epoch that it had left; then its messages come a second time, behind a gap.
+func (v *view) saw(p push.Position) bool {
+	for _, m := range slices.Backward(v.moves) {
+		if m.to == p && !m.gap {
+			return true
+		}
+		if m.to.Epoch != p.Epoch {
+			break
+		}
+	}
+	return false
+}
+
+// gap takes a gap, whose reason must be true.
+func (v *view) gap(f simFrame) {
+	now, ok := v.place(f.Cursor)
+	v.world.logf("%s: %s gap %s to %v", v.client.name, f.Topic, f.Reason, now)
+	switch {
+	case v.state == absent:
+		v.violate("a gap came, and it isn't followed")
+	case !ok || !v.world.redis.isPlace(now) || !f.Now.is(now):
+		v.violate("I4: the gap leads to %+v, %v, which is no place", f.Now, now)
+	case now == v.at:
+		v.violate("I4: a gap of nothing")
+	case !f.Last.is(v.at):
+		v.violate("I4: the gap is told to begin at %+v", f.Last)
+	case !v.isTrue(push.GapReason(f.Reason), now):
+		v.violate("I4: %s to %v isn't true", f.Reason, now)
+	}
+	v.move(now, true)
+	v.world.count("gaps "+f.Reason, 1)
+}
+
+// isTrue reports whether a gap from the client's place has this reason. While the
+// system isn't well, an instance that Redis has left behind may tell what is true of
+// its own place in the same epoch; but nobody is led back except out of a fork. Who
+// has missed too many isn't looked up, so a fork doesn't show then.
+func (v *view) isTrue(reason push.GapReason, now push.Position) bool {
+	r := v.world.redis
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	onward := r.leads(v.at, now)
+	switch {
+	case v.at.Epoch != now.Epoch:
+		return reason == push.GapEpoch
+	case reason == push.GapFork:
+		return !onward || !v.world.calmSince(v.since)
+	case !v.world.calmSince(v.since):
+		return reason != push.GapUnknownCursor && !r.leads(now, v.at)
+	case reason == push.GapTooMany:
+		return now.Offset > v.at.Offset+uint64(v.world.replay.Messages)
+	case reason == push.GapTrimmed:
+		kept := r.topics[v.topic].entries
+		return onward && (len(kept) == 0 || kept[0].Offset > v.at.Offset+1 || !r.kept(kept[0]))
+	default:
+		return false
+	}
+}
+
+// isPlace reports whether there has been such a place.
+func (r *fakeRedis) isPlace(p push.Position) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.begun[p] || r.all[p] != nil
+}
+
+func (r *fakeRedis) find(p push.Position) *entry {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.all[p]
+}
+
+// leads reports whether one place leads to another by the messages in between.
+// Called with r.mu held.
+func (r *fakeRedis) leads(from, to push.Position) bool {
+	for to.Offset > from.Offset && to.Epoch == from.Epoch && r.all[to] != nil {
+		to = r.all[to].before
+	}
+	return to == from
+}

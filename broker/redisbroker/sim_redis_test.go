@@ -1,0 +1,274 @@
+package redisbroker_test
+
+import (
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/tidewire/tidewire/broker/redisbroker"
+	"github.com/tidewire/tidewire/push"
+)
+
+// fakeRedis is a Redis in memory, below the broker's narrow port, that all
+// instances of a simulated system share. Its methods are what the scripts do, and
+// what can befall the data: TestFakeIsLikeRedis compares it with a real one.
+type fakeRedis struct {
+	options redisbroker.Options
+	random  *rand.Rand // for epochs and tags
+
+	mu      sync.Mutex // guards the rest
+	topics  map[string]*record
+	past    []map[string]*record     // what a lagging replica may still have, oldest first
+	all     map[push.Position]*entry // all that was ever stored
+	begun   map[push.Position]bool   // the places before the first message
+	primary int                      // how many there have been before
+	lines   map[*fakeLine]bool
+	faults  faults
+}
+
+// record is all that is stored of a topic. It is replaced, never changed, so that
+// the past stays what it was.
+type record struct {
+	head    push.Position // zero if it was evicted
+	entries []*entry      // oldest first
+	ids     map[string]storedID
+}
+
+// entry is one stored message.
+type entry struct {
+	*push.Message
+	size   int
+	before push.Position
+	stored time.Time
+}
+
+type storedID struct {
+	position push.Position
+	content  string
+	until    time.Time
+}
+
+// maxPast is how far behind a replica may be, in changes.
+const maxPast = 32
+
+func newFakeRedis(seed uint64, o redisbroker.Options) *fakeRedis {
+	o.History = o.History.WithDefaults()
+	if o.Retry == 0 {
+		o.Retry = 5 * time.Minute
+	}
+	return &fakeRedis{
+		options: o,
+		random:  rand.New(rand.NewPCG(seed, 1)),
+		topics:  map[string]*record{},
+		all:     map[push.Position]*entry{},
+		begun:   map[push.Position]bool{},
+		lines:   map[*fakeLine]bool{},
+		faults:  faults{seed: seed},
+	}
+}
+
+// The methods below are called with r.mu held.
+
+// add is publish.lua.
+func (r *fakeRedis) add(m *push.Message, repeatable bool, w redisbroker.SimWitness) (push.Receipt, error) {
+	rec := r.current(m.Topic, w)
+	content := ""
+	if repeatable {
+		content = redisbroker.SimContent(m)
+		known, ok := rec.ids[m.ID]
+		ok = ok && time.Now().Before(known.until)
+		if ok && known.position.Epoch == rec.head.Epoch && known.position.Offset <= rec.head.Offset {
+			if known.content != content {
+				return push.Receipt{}, push.ErrConflict
+			}
+			return push.Receipt{ID: m.ID, Position: known.position, Duplicate: true}, nil
+		}
+	}
+	stored := *m
+	stored.Data = slices.Clone(m.Data)
+	stored.Replicated = false
+	stored.Position = push.Position{Epoch: rec.head.Epoch, Offset: rec.head.Offset + 1, Tag: r.random.Uint32()}
+	stored.PreviousTag = rec.head.Tag
+	stored.Time = time.UnixMilli(time.Now().UnixMilli())
+	e := &entry{Message: &stored, size: m.Size(), before: rec.head, stored: time.Now()}
+	r.all[stored.Position] = e
+	next := &record{head: stored.Position, entries: r.trimmed(append(slices.Clip(rec.entries), e)), ids: rec.ids}
+	if repeatable {
+		next.ids = maps.Clone(rec.ids)
+		if next.ids == nil {
+			next.ids = map[string]storedID{}
+		}
+		next.ids[m.ID] = storedID{stored.Position, content, time.Now().Add(r.options.Retry)}
+	}
+	r.change(m.Topic, next)
+	r.send(redisbroker.SimChannel(r.options, m.Topic), redisbroker.SimPublished(&stored))
+	return push.Receipt{ID: m.ID, Position: stored.Position}, nil
+}
+
+// trimmed drops the oldest entries that are over a bound; never the last.
+func (r *fakeRedis) trimmed(entries []*entry) []*entry {
+	total := 0
+	for _, e := range entries {
+		total += e.size
+	}
+	h := r.options.History
+	for len(entries) > 1 {
+		if len(entries) <= h.Messages && total <= h.Bytes && r.kept(entries[0]) {
+			break
+		}
+		total -= entries[0].size
+		entries = entries[1:]
+	}
+	return entries
+}
+
+// kept reports whether an entry is young enough to be read.
+func (r *fakeRedis) kept(e *entry) bool {
+	return e.Time.After(time.UnixMilli(time.Now().UnixMilli()).Add(-r.options.History.Age))
+}
+
+// read is read.lua.
+func (r *fakeRedis) read(topic string, q redisbroker.SimQuery, w redisbroker.SimWitness) push.Page {
+	rec := r.current(topic, w)
+	page := push.Page{Head: rec.head}
+	take := func(e *entry) {
+		if r.kept(e) {
+			page.Messages = append(page.Messages, e.Message)
+		}
+	}
+	if q.Newest {
+		for _, e := range rec.entries[max(0, len(rec.entries)-q.Limit.Messages):] {
+			take(e)
+		}
+		return page
+	}
+	if q.From >= rec.head.Offset {
+		return page
+	}
+	size, taken := 0, 0
+	for _, e := range rec.entries {
+		if e.Offset < q.From {
+			continue
+		}
+		if e.Offset > q.From {
+			size += e.size
+			if taken > 0 && (over(taken+1, q.Limit.Messages) || over(size, q.Limit.Bytes)) {
+				break
+			}
+			taken++
+		}
+		take(e)
+	}
+	return page
+}
+
+func over(n, limit int) bool { return limit > 0 && n > limit }
+
+// heads tells where topics are.
+func (r *fakeRedis) heads(topics []string) []push.Position {
+	heads := make([]push.Position, len(topics))
+	for i, topic := range topics {
+		if rec := r.topics[topic]; rec != nil {
+			heads[i] = rec.head
+		}
+	}
+	return heads
+}
+
+// current gives a topic, which begins if it isn't there or isn't what a witness saw.
+func (r *fakeRedis) current(topic string, w redisbroker.SimWitness) *record {
+	rec := r.topics[topic]
+	if rec == nil {
+		rec = &record{}
+	}
+	if !rec.head.IsZero() && !rec.contradicts(w) {
+		return rec
+	}
+	next := &record{head: push.Position{Epoch: push.Epoch(max(r.random.Uint64(), 1)), Tag: r.random.Uint32()}, ids: rec.ids}
+	r.begun[next.head] = true
+	r.change(topic, next)
+	return next
+}
+
+// contradicts reports whether the record isn't what a witness saw.
+func (rec *record) contradicts(w redisbroker.SimWitness) bool {
+	switch {
+	case w.IsZero():
+		return false
+	case w.Left == rec.head.Epoch:
+		return true
+	case w.Epoch != rec.head.Epoch:
+		return false
+	case w.Offset >= rec.head.Offset:
+		return w.Position != rec.head
+	}
+	for _, e := range rec.entries {
+		if e.Offset == w.Offset {
+			return e.Tag != w.Tag
+		}
+	}
+	return false // it is no longer kept, and nobody can tell
+}
+
+// change replaces a topic's record.
+func (r *fakeRedis) change(topic string, next *record) {
+	r.past = append(r.past, maps.Clone(r.topics))
+	if len(r.past) > maxPast {
+		r.past = r.past[1:]
+	}
+	r.topics[topic] = next
+}
+
+// The methods below are what can befall the data; they lock r.mu themselves.
+
+// promote puts a replica in place that lacks the last changes, as far as it lacks
+// any. Calls under way fail. All lines end; or they stay, to the old primary, where
+// nothing is sent.
+func (r *fakeRedis) promote(lag int, deaf bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.primary++
+	if lag = min(lag, len(r.past)); lag > 0 {
+		at := len(r.past) - lag
+		r.topics, r.past = r.past[at], r.past[:at]
+	}
+	for line := range r.lines {
+		if deaf {
+			line.deaf = true
+		} else {
+			line.breakOff()
+		}
+	}
+}
+
+// confirm makes the replica have all there is.
+func (r *fakeRedis) confirm() { r.past = nil }
+
+// flush forgets everything, as a restart without data does.
+func (r *fakeRedis) flush() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for topic := range r.topics {
+		r.change(topic, &record{})
+	}
+}
+
+// evict forgets a topic's head, or its history, or what isn't among the newest
+// messages of it.
+func (r *fakeRedis) evict(topic string, head bool, keep int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	rec := r.topics[topic]
+	if rec == nil {
+		return
+	}
+	next := *rec
+	if head {
+		next.head = push.Position{}
+	} else {
+		next.entries = next.entries[max(0, len(next.entries)-keep):]
+	}
+	r.change(topic, &next)
+}
