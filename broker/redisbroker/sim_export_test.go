@@ -2,8 +2,6 @@ package redisbroker
 
 import (
 	"context"
-	"fmt"
-	"strings"
 
 	"github.com/redis/go-redis/v9"
 
@@ -107,12 +105,7 @@ func (l simLine) receive(ctx context.Context) (notice, error) {
 func (l simLine) close() { l.sim.Close() }
 
 // SimPublished is the text that the publish script sends to a channel.
-func SimPublished(m *push.Message) string {
-	return strings.Join([]string{
-		m.Epoch.String(), fmt.Sprint(m.Offset), formatTag(m.Tag), formatTag(m.PreviousTag),
-		fmt.Sprint(m.Time.UnixMilli()), string(encodeBody(m)),
-	}, " ")
-}
+func SimPublished(m *push.Message) string { return published(m) }
 
 // SimContent is what a message that is published again must have in common with
 // the first.
