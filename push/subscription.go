@@ -26,11 +26,11 @@ type subscription struct {
 	// guarded by session.mu
 	state   subscriptionState
 	pending []*Frame
-	gap     *Gap       // must be told before anything else
-	missed  []*Message // replay: read, and not yet written
-	ahead   Position   // where the client is, until this instance has come there too
-	asked   time.Time  // when the broker said that ahead is a real place
-	met     bool       // this instance came to the client's place during the replay
+	gap     *Gap        // must be told before anything else
+	missed  []*Message  // replay: read, and not yet written
+	ahead   Position    // where the client is, until this instance has come there too
+	waiting *time.Timer // runs while ahead is set
+	met     bool        // this instance came to the client's place during the replay
 }
 
 type subscriptionState uint8
@@ -69,13 +69,37 @@ func (sub *subscription) pass(frame *Frame) {
 	at, _ := cursor.Position(sub.feed.topic)
 	switch {
 	case at == sub.ahead:
-		sub.ahead = Position{}
-	case at.Epoch == sub.ahead.Epoch && at.Offset >= sub.ahead.Offset, time.Since(sub.asked) > s.hub.options.BrokerTimeout:
-		// History has gone another way meanwhile. The client asks again, and will be
-		// told what it has missed.
-		s.drop()
-		s.finish(Errorf(CodeUnavailable, "this instance is behind the client", nil))
+		sub.meet()
+	case at.Epoch == sub.ahead.Epoch && at.Offset >= sub.ahead.Offset:
+		sub.sendAway()
 	}
+}
+
+// goAhead notes where the client is, which the broker has just said is a real place.
+// An instance that doesn't come there in time sends the client away.
+func (sub *subscription) goAhead(place Position) {
+	s := sub.session
+	sub.ahead = place
+	sub.waiting = time.AfterFunc(s.hub.options.BrokerTimeout, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if sub.state == live && !sub.ahead.IsZero() && !s.over {
+			sub.sendAway()
+		}
+	})
+}
+
+// meet notes that this instance has come to where the client is.
+func (sub *subscription) meet() {
+	sub.ahead = Position{}
+	sub.waiting.Stop()
+}
+
+// sendAway ends the session of a client that is ahead: history has gone another way
+// meanwhile. The client asks again, and will be told what it has missed.
+func (sub *subscription) sendAway() {
+	sub.session.drop()
+	sub.session.finish(Errorf(CodeUnavailable, "this instance is behind the client", nil))
 }
 
 // deliverAside queues a message that has no place in the topic's order.
@@ -104,12 +128,12 @@ func (sub *subscription) breakOff(gap Gap, frame *Frame) {
 		if !sub.ahead.IsZero() {
 			if sub.ahead.reaches(gap.Now) { // it has all that others miss
 				if gap.Now == sub.ahead {
-					sub.ahead = Position{}
+					sub.meet()
 				}
 				return
 			}
 			gap = gap.after(sub.ahead)
-			sub.ahead = Position{}
+			sub.meet()
 			frame = s.format.Gap(gap)
 		}
 		s.enqueue(frame)
@@ -149,6 +173,9 @@ func (sub *subscription) wantsHistory() bool {
 
 // stop ends the subscription's part in its session.
 func (sub *subscription) stop() {
+	if sub.waiting != nil {
+		sub.waiting.Stop()
+	}
 	sub.state, sub.pending, sub.missed, sub.gap = ended, nil, nil, nil
 }
 
@@ -211,11 +238,6 @@ func (sub *subscription) goLive() {
 		sub.pass(frame)
 	}
 	sub.pending, sub.gap, sub.missed = nil, nil, nil
-}
-
-// goAhead notes where the client is, which the broker has just said is a real place.
-func (sub *subscription) goAhead(place Position) {
-	sub.ahead, sub.asked = place, time.Now()
 }
 
 // history gives all that the client missed, or the reason why that can't be had:
