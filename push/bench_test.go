@@ -17,6 +17,9 @@ func (c countingConn) Write(frames []*push.Frame) error {
 	c.frames.Add(int64(len(frames)))
 	return nil
 }
+
+func (c countingConn) TryWrite(frames []*push.Frame) (bool, error) { return true, c.Write(frames) }
+
 func (countingConn) End(*push.Error) {}
 func (countingConn) Abort()          {}
 
@@ -29,7 +32,8 @@ func BenchmarkFanOut(b *testing.B) {
 			var frames atomic.Int64
 			format := &fakeFormat{}
 			for range subscribers {
-				s, err := hub.Open(push.Client{Format: format, Conn: countingConn{&frames}})
+				conn := countingConn{&frames}
+				s, err := hub.Open(push.Client{Format: format, Conn: conn, Try: conn})
 				if err != nil {
 					b.Fatal(err)
 				}

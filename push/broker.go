@@ -50,6 +50,15 @@ type Broker interface {
 	Close(ctx context.Context) error
 }
 
+// NonBlocking is a [Broker] whose calls wait for nothing but short locks. Each call ends
+// at once without a deadline, so the hub needs no timer for it. A type that embeds
+// such a broker promises the same.
+type NonBlocking interface {
+	Broker
+	// NonBlocking does nothing; to have it is the promise.
+	NonBlocking()
+}
+
 // Receiver takes what a broker has for one topic. Its methods are called one
 // at a time for a topic, must return soon, and must not call the broker.
 type Receiver interface {

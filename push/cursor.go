@@ -7,8 +7,10 @@ import (
 	"strings"
 )
 
-// Bounds of a cursor, in bytes.
+// A cursor as text; its bounds are in bytes.
 const (
+	// CursorSeparator joins the cursors of different topics to one.
+	CursorSeparator = "."
 	// MaxCursor is the longest cursor that is read.
 	MaxCursor = 2048
 	// MaxCursorTopics is how many topics always fit into one cursor.
@@ -40,9 +42,8 @@ type cursorPart struct {
 type topicHash [6]byte
 
 const (
-	cursorVersion   = '1'
-	cursorSeparator = "."
-	cursorFixed     = 6 + 8 + 4
+	cursorVersion = '1'
+	cursorFixed   = 6 + 8 + 4
 	// EmptyCursor is the text of the cursor of no topic.
 	EmptyCursor = "1"
 )
@@ -78,7 +79,7 @@ func JoinCursors(cursors []string) string {
 	if len(cursors) == 0 {
 		return EmptyCursor
 	}
-	return strings.Join(cursors, cursorSeparator)
+	return strings.Join(cursors, CursorSeparator)
 }
 
 // ParseCursor reads a cursor, strictly: there is one text for each place, and
@@ -91,7 +92,7 @@ func ParseCursor(s string) (Cursor, error) {
 	if len(s) > MaxCursor {
 		return c, errCursor
 	}
-	for text := range strings.SplitSeq(s, cursorSeparator) {
+	for text := range strings.SplitSeq(s, CursorSeparator) {
 		part, err := parseCursorPart(text)
 		if err != nil {
 			return Cursor{}, err

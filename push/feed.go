@@ -27,6 +27,10 @@ type feed struct {
 	early  []func() // what the broker told before Subscribe returned
 	head   Position
 	groups []*group
+	place  Position // of placeText
+	// placeText is the cursor of a place that was asked for lately, so that those who
+	// come to the same place share its text.
+	placeText string
 
 	window    *window     // nil if none is kept
 	windowEnd *time.Timer // runs while there is a window
@@ -89,12 +93,13 @@ func (f *feed) receive(m *Message) {
 		f.broken(Gap{Reason: reason, Now: Position{Epoch: m.Epoch, Offset: m.Offset - 1, Tag: m.PreviousTag}})
 	}
 	f.head = m.Position
+	e := &entry{message: m}
 	if f.window != nil {
-		f.window.add(m)
+		f.window.add(e)
 		f.fit()
 	}
 	for _, g := range f.groups {
-		frame := g.format.Message(m)
+		frame := e.frame(g.format)
 		for _, sub := range g.subscriptions {
 			sub.deliver(frame)
 		}
@@ -137,7 +142,7 @@ func (f *feed) attach(sub *subscription) {
 		g = &group{format: sub.session.format}
 		f.groups = append(f.groups, g)
 	}
-	sub.head = f.head
+	sub.catchUp.head = f.head
 	sub.index = len(g.subscriptions)
 	g.subscriptions = append(g.subscriptions, sub)
 }
@@ -159,6 +164,16 @@ func (f *feed) detach(sub *subscription) {
 	if len(f.groups) == 0 {
 		f.forget()
 	}
+}
+
+// cursor gives the cursor of a place in the topic.
+func (f *feed) cursor(place Position) string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.place != place {
+		f.place, f.placeText = place, FormatCursor(f.topic, place)
+	}
+	return f.placeText
 }
 
 func (f *feed) group(format Format) *group {

@@ -2,6 +2,7 @@ package push
 
 import (
 	"context"
+	"slices"
 	"sync"
 )
 
@@ -75,11 +76,15 @@ func (s *Session) Subscribe(ctx context.Context, follows []Follow, announce func
 		default:
 			room--
 			following[f.Topic] = true
+			if len(follows) == 1 {
+				added[i], answers[i] = s.follow(ctx, f.Topic, places[i])
+				break
+			}
 			wait.Go(func() { added[i], answers[i] = s.follow(ctx, f.Topic, places[i]) })
 		}
 	}
 	wait.Wait()
-	if !s.admit(added, func() *Frame { return announce(answers) }) {
+	if !s.admit(added, announce(answers)) {
 		for _, sub := range added {
 			if sub != nil {
 				s.hub.leave(sub)
@@ -99,18 +104,19 @@ func (s *Session) enter() bool {
 }
 
 // admit makes attached subscriptions part of the session, unless that is over.
-func (s *Session) admit(added []*subscription, announce func() *Frame) bool {
+func (s *Session) admit(added []*subscription, announcement *Frame) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.over {
 		return false
 	}
+	s.subscriptions = slices.Grow(s.subscriptions, len(added))
 	for _, sub := range added {
 		if sub != nil {
-			s.subscriptions[sub.feed.topic] = sub
+			s.subscriptions = append(s.subscriptions, sub)
 		}
 	}
-	if s.enqueue(announce()) {
+	if s.enqueue(announcement) {
 		s.startBeating()
 	}
 	for _, sub := range added {
@@ -188,11 +194,11 @@ func (s *Session) follow(ctx context.Context, topic string, start startingPlace)
 	if err != nil {
 		return refused(err)
 	}
-	sub := &subscription{session: s, feed: feed, from: start.from, since: start.position}
+	sub := newSubscription(s, feed, start)
 	feed.attach(sub)
-	answer := Followed{Topic: topic, From: sub.from}
-	if place := sub.start(); !place.IsZero() {
-		answer.Cursor = FormatCursor(topic, place)
+	answer := Followed{Topic: feed.topic, From: start.from}
+	if place := sub.catchUp.start(); !place.IsZero() {
+		answer.Cursor = feed.cursor(place)
 	}
 	return sub, answer
 }
@@ -210,12 +216,14 @@ func (s *Session) release(topics []string, announce func() *Frame) (released []*
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, topic := range topics {
-		sub := s.subscriptions[topic]
+		sub := s.find(topic)
 		if sub == nil {
 			continue
 		}
-		delete(s.subscriptions, topic)
-		s.outbox.unreserve(sub.pending)
+		s.subscriptions = slices.DeleteFunc(s.subscriptions, func(other *subscription) bool { return other == sub })
+		if sub.catchUp != nil {
+			s.outbox.unreserve(sub.catchUp.pending)
+		}
 		sub.stop()
 		released = append(released, sub)
 	}
@@ -228,8 +236,8 @@ func (s *Session) followed() (topics map[string]bool, room int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	topics = make(map[string]bool, len(s.subscriptions))
-	for topic := range s.subscriptions {
-		topics[topic] = true
+	for _, sub := range s.subscriptions {
+		topics[sub.feed.topic] = true
 	}
 	return topics, max(0, s.hub.options.MaxTopics-len(topics))
 }

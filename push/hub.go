@@ -2,9 +2,12 @@ package push
 
 import (
 	"context"
+	"runtime"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // Hub joins a broker and transports in one process: it knows who follows what,
@@ -17,6 +20,9 @@ type Hub struct {
 	work    tasks
 	stats   counters
 	windows atomic.Int64 // bytes of all feeds' windows
+	wheel   wheel
+	shards  []shard
+	opened  atomic.Uint64 // sessions so far, to spread them over the shards
 
 	mu       sync.Mutex // guards the rest
 	feeds    map[string]*feed
@@ -29,12 +35,23 @@ var _ Publisher = (*Hub)(nil)
 // New makes a hub on a broker. The hub owns the broker from now on: Shutdown
 // closes it.
 func New(broker Broker, options Options) *Hub {
-	return &Hub{
+	h := &Hub{
 		broker:   broker,
 		options:  options.withDefaults(),
+		shards:   make([]shard, runtime.GOMAXPROCS(0)),
 		feeds:    map[string]*feed{},
 		sessions: map[*Session]struct{}{},
 	}
+	h.wheel.born = time.Now()
+	for i := range h.shards {
+		h.shards[i].hub = h
+	}
+	return h
+}
+
+// shard gives the shard of a new session.
+func (h *Hub) shard() *shard {
+	return &h.shards[h.opened.Add(1)%uint64(len(h.shards))]
 }
 
 // Publish gives a message to the broker, which stores it and sends it to every
@@ -83,11 +100,11 @@ func (h *Hub) Recent(ctx context.Context, topic string, n int) ([]*Message, stri
 	return page.Messages, FormatCursor(topic, page.Head), nil
 }
 
-// Deliver hands a message to the sessions of one format on this instance that
+// Deliver hands a message to the sessions of some formats on this instance that
 // follow its topic, past the broker: it is not stored, has no position, and
 // nobody who isn't connected now will get it. It is how a transport is a
 // Publisher.
-func (h *Hub) Deliver(format Format, m Message) (Receipt, error) {
+func (h *Hub) Deliver(m Message, formats ...Format) (Receipt, error) {
 	if err := m.Prepare(h.options.Queue.Bytes); err != nil {
 		return Receipt{}, err
 	}
@@ -96,15 +113,20 @@ func (h *Hub) Deliver(format Format, m Message) (Receipt, error) {
 	f := h.feeds[m.Topic]
 	h.mu.Unlock()
 	if f != nil {
-		f.deliverTo(format, &m)
+		for _, format := range formats {
+			f.deliverTo(format, &m)
+		}
 	}
 	return Receipt{ID: m.ID}, nil
 }
 
 // deadline gives a context that ends after Options.BrokerTimeout, if it has no
-// deadline yet.
+// deadline yet and the broker may need one.
 func (h *Hub) deadline(ctx context.Context) (context.Context, context.CancelFunc) {
 	if _, ok := ctx.Deadline(); ok {
+		return ctx, func() {}
+	}
+	if _, ok := h.broker.(NonBlocking); ok {
 		return ctx, func() {}
 	}
 	return context.WithTimeout(ctx, h.options.BrokerTimeout)
@@ -115,8 +137,8 @@ func (h *Hub) follow(ctx context.Context, topic string) (*feed, error) {
 	h.mu.Lock()
 	f := h.feeds[topic]
 	if f == nil {
-		f = &feed{hub: h, topic: topic, opened: make(chan struct{})}
-		h.feeds[topic] = f
+		f = &feed{hub: h, topic: strings.Clone(topic), opened: make(chan struct{})} // the text it came in isn't kept
+		h.feeds[f.topic] = f
 		h.work.Go(f.open)
 	}
 	f.followers++

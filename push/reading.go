@@ -25,33 +25,33 @@ const sharedReads = 2
 // comes from the window if that knows the client's place, else from a read that is
 // shared with all who come meanwhile. Who is ahead of this instance asks for its
 // place alone.
-func (f *feed) missed(ctx context.Context, sub *subscription) ([]*Message, *Gap, error) {
+func (f *feed) missed(ctx context.Context, c *catchUp) ([]*entry, *Gap, error) {
 	for try := 0; ; try++ {
-		if missed, gap, ok := f.remembered(sub); ok {
+		if missed, gap, ok := f.remembered(c); ok {
 			return missed, gap, nil
 		}
-		key := sub.since
-		if try < sharedReads && !sub.isAhead() {
+		key := c.since
+		if try < sharedReads && !c.isAhead() {
 			key = Position{}
 		}
-		r, err := f.read(ctx, key, sub.since)
+		r, err := f.read(ctx, key, c.since)
 		if err != nil {
 			return nil, nil, err
 		}
-		if missed, gap, ok := r.answer(sub); ok {
+		if missed, gap, ok := r.answer(c); ok {
 			return missed, gap, nil
 		}
 	}
 }
 
 // remembered gives what a client missed if the window has it.
-func (f *feed) remembered(sub *subscription) (missed []*Message, gap *Gap, ok bool) {
+func (f *feed) remembered(c *catchUp) (missed []*entry, gap *Gap, ok bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.window == nil {
 		return nil, nil, false
 	}
-	return sub.missedIn(f.window)
+	return c.missedIn(f.window)
 }
 
 // read waits for a read that begins after this call, with those who ask with the
@@ -141,29 +141,29 @@ func (f *feed) fetch(r *reading) {
 
 // answer gives what the read says to one client, if it does. To who is at the
 // place where it began it says everything.
-func (r *reading) answer(sub *subscription) (missed []*Message, gap *Gap, ok bool) {
+func (r *reading) answer(c *catchUp) (missed []*entry, gap *Gap, ok bool) {
 	if r.window != nil {
-		if missed, gap, ok := sub.missedIn(r.window); ok {
+		if missed, gap, ok := c.missedIn(r.window); ok {
 			return missed, gap, true
 		}
 	}
 	switch {
-	case r.from != sub.since:
+	case r.from != c.since:
 		return nil, nil, false
-	case r.gap == GapFork && sub.isAhead() && r.head.Offset > sub.head.Offset,
-		r.gap != "" && r.head.Epoch != sub.head.Epoch:
+	case r.gap == GapFork && c.isAhead() && r.head.Offset > c.head.Offset,
+		r.gap != "" && r.head.Epoch != c.head.Epoch:
 		// This instance hasn't been told yet of what the client was told elsewhere, or
 		// that its own place is of the past. The client goes on where the broker is.
-		return nil, &Gap{Topic: sub.feed.topic, Reason: r.gap, Last: sub.since, Now: r.head}, true
-	case r.gap == GapTrimmed && sub.isAhead():
+		return nil, &Gap{Topic: c.feed.topic, Reason: r.gap, Last: c.since, Now: r.head}, true
+	case r.gap == GapTrimmed && c.isAhead():
 		// This instance's own place, which is older, is trimmed as well: the broker
 		// will tell, and the client with all others.
-		return []*Message{}, nil, true
+		return []*entry{}, nil, true
 	case r.gap != "":
-		return nil, sub.missing(r.gap), true
-	case r.broken, r.window.end().Offset >= sub.head.Offset, r.head.Epoch == sub.head.Epoch && r.head.Offset < sub.head.Offset:
-		return nil, sub.missing(GapFork), true
+		return nil, c.missing(r.gap), true
+	case r.broken, r.window.end().Offset >= c.head.Offset, r.head.Epoch == c.head.Epoch && r.head.Offset < c.head.Offset:
+		return nil, c.missing(GapFork), true
 	default:
-		return nil, sub.missing(GapTooMany), true
+		return nil, c.missing(GapTooMany), true
 	}
 }

@@ -3,34 +3,41 @@ package push
 import (
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
 )
 
 // Session is one connected client: its identity, its topics, and the queue of
-// what it is to be told. Transports open sessions and write what is queued;
-// no goroutine runs for a session whose queue is empty.
+// what it is to be told. Transports open sessions and write what is queued. An idle
+// session has neither a goroutine nor a timer of its own.
 type Session struct {
 	// static
 	hub      *Hub
-	id       string
+	shard    *shard
+	id       uuid.UUID
 	identity Identity
 	format   Format
 	conn     Conn
+	try      TryWriter // nil if the connection can't be written without waiting
 	pulse    *Frame
 	interval time.Duration // of pulses
+	patience time.Duration // with a client that says nothing
 	done     chan struct{}
+
+	timing  timing       // guarded by hub.wheel
+	waiting atomic.Int64 // since when the client is waited for, on the hub's clock; 0 if it isn't
 
 	mu            sync.Mutex // guards the rest
 	outbox        outbox
-	subscriptions map[string]*subscription
+	subscriptions []*subscription
 	replays       []*subscription // waiting for their replay, in order
-	writing       bool            // a goroutine runs write
-	over          bool            // nothing more is queued
 	reason        *Error          // why it is over, for the client
-	heartbeat     *time.Timer
-	expiry        *time.Timer
+	beat          time.Duration   // when the next pulse is due, on the hub's clock; 0 before the announcement
+	expiry        time.Duration   // when the identity ends, with its grace; 0 if never
+	writing       bool            // somebody writes, or will
+	over          bool            // nothing more is queued
 }
 
 // Client is what a transport knows of a client when it opens a session.
@@ -38,10 +45,16 @@ type Client struct {
 	Identity Identity
 	Format   Format
 	Conn     Conn
+	// Try is the Conn's way to write without waiting, if it has one. The hub then
+	// writes to many clients from few goroutines.
+	Try TryWriter
 	// Heartbeat is sent at least every Interval, once something was announced.
 	// Nil sends none.
 	Heartbeat *Frame
 	Interval  time.Duration
+	// Patience is how long a client that is waited for (see Session.Await) may say
+	// nothing. Zero is forever.
+	Patience time.Duration
 }
 
 // expiryGrace is how long a connection outlives its identity.
@@ -56,15 +69,17 @@ func (h *Hub) Open(c Client) (*Session, error) {
 		return nil, Errorf(CodeInternal, ErrInternal.Reason, err)
 	}
 	s := &Session{
-		hub:           h,
-		id:            id.String(),
-		identity:      c.Identity,
-		format:        c.Format,
-		conn:          c.Conn,
-		pulse:         c.Heartbeat,
-		interval:      c.Interval,
-		done:          make(chan struct{}),
-		subscriptions: map[string]*subscription{},
+		hub:      h,
+		shard:    h.shard(),
+		id:       id,
+		identity: c.Identity,
+		format:   c.Format,
+		conn:     c.Conn,
+		try:      c.Try,
+		pulse:    c.Heartbeat,
+		interval: c.Interval,
+		patience: c.Patience,
+		done:     make(chan struct{}),
 	}
 	if err := h.add(s); err != nil {
 		return nil, err
@@ -72,15 +87,14 @@ func (h *Hub) Open(c Client) (*Session, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !c.Identity.Expires.IsZero() {
-		s.expiry = time.AfterFunc(time.Until(c.Identity.Expires.Add(expiryGrace)), func() {
-			s.Close(errExpired)
-		})
+		s.expiry = max(1, h.wheel.now()+time.Until(c.Identity.Expires.Add(expiryGrace)))
 	}
+	s.setTimer()
 	return s, nil
 }
 
 // ID names the session, uniquely over all instances.
-func (s *Session) ID() string { return s.id }
+func (s *Session) ID() string { return s.id.String() }
 
 // Identity is who the client is.
 func (s *Session) Identity() Identity { return s.identity }
@@ -94,6 +108,14 @@ func (s *Session) Send(frame *Frame) {
 	defer s.mu.Unlock()
 	s.enqueue(frame)
 }
+
+// Await tells that the transport waits for the client from now on, anew if it did
+// already: a client that says nothing for Client.Patience is gone.
+func (s *Session) Await() { s.waiting.Store(int64(max(1, s.hub.wheel.now()))) }
+
+// Heard tells that the client has said something, and isn't waited for while that
+// is dealt with.
+func (s *Session) Heard() { s.waiting.Store(0) }
 
 // Close ends the session. With a reason, what is queued is still written, and
 // the reason is told to the client; without, the client is gone. The
@@ -115,25 +137,11 @@ func (s *Session) leave(frame *Frame, reason *Error) {
 	s.finish(reason)
 }
 
-// beat queues the heartbeat and arms the next.
-func (s *Session) beat() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.enqueue(s.pulse) {
-		s.heartbeat.Reset(s.interval)
-	}
-}
-
 // end leaves all topics and closes the connection.
 func (s *Session) end() {
 	defer s.hub.remove(s)
 	s.mu.Lock()
-	if s.heartbeat != nil {
-		s.heartbeat.Stop()
-	}
-	if s.expiry != nil {
-		s.expiry.Stop()
-	}
+	s.hub.wheel.remove(s)
 	subscriptions := s.subscriptions
 	s.subscriptions = nil
 	reason := s.reason
@@ -147,11 +155,22 @@ func (s *Session) end() {
 
 // The methods below are called with s.mu held.
 
+// find gives the subscription of a topic, or nil.
+func (s *Session) find(topic string) *subscription {
+	for _, sub := range s.subscriptions {
+		if sub.feed.topic == topic {
+			return sub
+		}
+	}
+	return nil
+}
+
 // startBeating begins with the heartbeats, after a time that differs from session
 // to session.
 func (s *Session) startBeating() {
-	if s.pulse != nil && s.heartbeat == nil {
-		s.heartbeat = time.AfterFunc(s.interval/2+rand.N(s.interval/2), s.beat)
+	if s.pulse != nil && s.beat == 0 {
+		s.beat = s.hub.wheel.now() + s.interval/2 + rand.N(s.interval/2)
+		s.setTimer()
 	}
 }
 

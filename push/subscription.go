@@ -1,7 +1,6 @@
 package push
 
 import (
-	"context"
 	"time"
 )
 
@@ -10,27 +9,17 @@ import (
 // It begins held: what comes is kept back until the session has announced it.
 // Then it is live, or first replays what the client missed. The replay ends at
 // the head of the moment when the subscription was attached; later messages
-// wait in pending, and follow the replay with no seam. A client that comes from
-// an instance which the broker told sooner may be ahead of that head, or of a newer
-// epoch: then the messages up to the client's place are the ones that it has got.
+// wait, and follow the replay with no seam.
 type subscription struct {
-	// static after attach
+	// static
 	session *Session
 	feed    *feed
-	from    From
-	since   Position // where the client was, if from is FromCursor; may be zero
-	head    Position // the topic's head when it was attached
 
 	index int // in its group; guarded by feed.mu
 
 	// guarded by session.mu
+	catchUp *catchUp // nil once the client is live and where this instance is
 	state   subscriptionState
-	pending []*Frame
-	gap     *Gap        // must be told before anything else
-	missed  []*Message  // replay: read, and not yet written
-	ahead   Position    // where the client is, until this instance has come there too
-	waiting *time.Timer // runs while ahead is set
-	met     bool        // this instance came to the client's place during the replay
 }
 
 type subscriptionState uint8
@@ -42,7 +31,13 @@ const (
 	ended
 )
 
-// deliver queues a message for the client.
+func newSubscription(s *Session, f *feed, start startingPlace) *subscription {
+	return &subscription{session: s, feed: f, catchUp: &catchUp{feed: f, from: start.from, since: start.position}}
+}
+
+// The methods below are called with session.mu held, but for those that take it.
+
+// deliver queues a message for the client. It takes session.mu.
 func (sub *subscription) deliver(frame *Frame) {
 	s := sub.session
 	s.mu.Lock()
@@ -51,26 +46,46 @@ func (sub *subscription) deliver(frame *Frame) {
 	case live:
 		sub.pass(frame)
 	case held, replaying:
-		if s.reserve(frame) {
-			sub.pending = append(sub.pending, frame)
-		}
+		sub.hold(frame)
 	case ended:
+	}
+}
+
+// deliverAside queues a message that has no place in the topic's order. It takes
+// session.mu.
+func (sub *subscription) deliverAside(frame *Frame) {
+	s := sub.session
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch sub.state {
+	case live, replaying:
+		s.enqueue(frame)
+	case held:
+		sub.hold(frame)
+	case ended:
+	}
+}
+
+// hold keeps a message back.
+func (sub *subscription) hold(frame *Frame) {
+	if sub.session.reserve(frame) {
+		sub.catchUp.pending = append(sub.catchUp.pending, frame)
 	}
 }
 
 // pass queues a live message, unless the client got it before it came here.
 func (sub *subscription) pass(frame *Frame) {
-	s := sub.session
-	if sub.ahead.IsZero() || frame.Cursor == "" {
-		s.enqueue(frame)
+	c := sub.catchUp
+	if c == nil || frame.Cursor == "" {
+		sub.session.enqueue(frame)
 		return
 	}
 	cursor, _ := ParseCursor(frame.Cursor)
 	at, _ := cursor.Position(sub.feed.topic)
 	switch {
-	case at == sub.ahead:
+	case at == c.ahead:
 		sub.meet()
-	case at.Epoch == sub.ahead.Epoch && at.Offset >= sub.ahead.Offset:
+	case at.Epoch == c.ahead.Epoch && at.Offset >= c.ahead.Offset:
 		sub.sendAway()
 	}
 }
@@ -78,12 +93,12 @@ func (sub *subscription) pass(frame *Frame) {
 // goAhead notes where the client is, which the broker has just said is a real place.
 // An instance that doesn't come there in time sends the client away.
 func (sub *subscription) goAhead(place Position) {
-	s := sub.session
-	sub.ahead = place
-	sub.waiting = time.AfterFunc(s.hub.options.BrokerTimeout, func() {
+	s, c := sub.session, sub.catchUp
+	c.ahead = place
+	c.waiting = time.AfterFunc(s.hub.options.BrokerTimeout, func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if sub.state == live && !sub.ahead.IsZero() && !s.over {
+		if sub.state == live && sub.catchUp == c && !s.over {
 			sub.sendAway()
 		}
 	})
@@ -91,8 +106,8 @@ func (sub *subscription) goAhead(place Position) {
 
 // meet notes that this instance has come to where the client is.
 func (sub *subscription) meet() {
-	sub.ahead = Position{}
-	sub.waiting.Stop()
+	sub.catchUp.waiting.Stop()
+	sub.catchUp = nil
 }
 
 // sendAway ends the session of a client that is ahead: history has gone another way
@@ -102,167 +117,98 @@ func (sub *subscription) sendAway() {
 	sub.session.finish(Errorf(CodeUnavailable, "this instance is behind the client", nil))
 }
 
-// deliverAside queues a message that has no place in the topic's order.
-func (sub *subscription) deliverAside(frame *Frame) {
-	s := sub.session
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch sub.state {
-	case live, replaying:
-		s.enqueue(frame)
-	case held:
-		if s.reserve(frame) {
-			sub.pending = append(sub.pending, frame)
-		}
-	case ended:
-	}
-}
-
-// breakOff queues a gap, which makes what was waiting before it pointless.
+// breakOff queues a gap, which makes what was waiting before it pointless. It takes
+// session.mu.
 func (sub *subscription) breakOff(gap Gap, frame *Frame) {
 	s := sub.session
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	c := sub.catchUp
 	switch sub.state {
 	case live:
-		if !sub.ahead.IsZero() {
-			if sub.ahead.reaches(gap.Now) { // it has all that others miss
-				if gap.Now == sub.ahead {
+		if c != nil {
+			if c.ahead.reaches(gap.Now) { // it has all that others miss
+				if gap.Now == c.ahead {
 					sub.meet()
 				}
 				return
 			}
-			gap = gap.after(sub.ahead)
+			gap = gap.after(c.ahead)
 			sub.meet()
 			frame = s.format.Gap(gap)
 		}
 		s.enqueue(frame)
 		s.hub.stats.gaps.Add(1)
 	case held, replaying:
-		s.outbox.unreserve(sub.pending)
-		sub.pending = nil
+		s.outbox.unreserve(c.pending)
+		c.pending = nil
 		switch {
-		case sub.gap != nil:
-			gap = gap.after(sub.gap.Last)
-		case sub.missed != nil:
-			gap = gap.after(sub.head) // the replay is whole, and goes first
-		case sub.isAhead() && sub.since.reaches(gap.Now):
+		case c.gap != nil:
+			gap = gap.after(c.gap.Last)
+		case c.missed != nil:
+			gap = gap.after(c.head) // the replay is whole, and goes first
+		case c.isAhead() && c.since.reaches(gap.Now):
 			// This instance comes after the client, if that is where it says.
-			sub.met = gap.Now == sub.since
+			c.met = gap.Now == c.since
 			return
 		default:
-			gap = gap.after(sub.start())
+			gap = gap.after(c.start())
 		}
-		sub.gap = &gap
+		c.gap = &gap
 	case ended:
 	}
 }
 
-// start is where the client was when it came; zero if that isn't known.
-func (sub *subscription) start() Position {
-	if sub.from == FromNow {
-		return sub.head
-	}
-	return sub.since
-}
-
 // wantsHistory reports whether the replay is still to be read.
 func (sub *subscription) wantsHistory() bool {
-	return sub.state == replaying && sub.gap == nil && sub.missed == nil
+	return sub.state == replaying && sub.catchUp.gap == nil && sub.catchUp.missed == nil
 }
 
 // stop ends the subscription's part in its session.
 func (sub *subscription) stop() {
-	if sub.waiting != nil {
-		sub.waiting.Stop()
+	if c := sub.catchUp; c != nil && c.waiting != nil {
+		c.waiting.Stop()
 	}
-	sub.state, sub.pending, sub.missed, sub.gap = ended, nil, nil, nil
+	sub.state, sub.catchUp = ended, nil
 }
 
-// release ends the hold after the announcement. Called with session.mu held.
+// release ends the hold after the announcement.
 func (sub *subscription) release() {
-	switch {
-	case sub.state != held:
-	case sub.gap != nil, sub.start() == sub.head:
-		sub.goLive()
-	default:
-		if reason := sub.outOfReach(); reason != "" {
-			sub.gap = sub.missing(reason)
-			sub.goLive()
+	if sub.state != held {
+		return
+	}
+	c := sub.catchUp
+	if c.gap == nil && c.start() != c.head {
+		reason := c.outOfReach()
+		if reason == "" {
+			sub.state = replaying
+			sub.session.replays = append(sub.session.replays, sub)
 			return
 		}
-		sub.state = replaying
-		sub.session.replays = append(sub.session.replays, sub)
+		c.gap = c.missing(reason)
 	}
+	sub.goLive()
 }
 
-// outOfReach tells why a replay needn't be tried.
-func (sub *subscription) outOfReach() GapReason {
-	switch {
-	case sub.since.IsZero():
-		return GapUnknownCursor
-	case sub.isAhead():
-		return "" // only the broker knows whether the place is real
-	case sub.since.Offset == sub.head.Offset:
-		return GapFork
-	case sub.head.Offset-sub.since.Offset > uint64(sub.session.hub.options.Replay.Messages):
-		return GapTooMany
-	default:
-		return ""
-	}
-}
-
-// isAhead reports whether the client says that it got more than this instance, or
-// is of another epoch, which may be a newer one.
-func (sub *subscription) isAhead() bool {
-	return sub.from == FromCursor && (sub.since.Epoch != sub.head.Epoch || sub.since.Offset > sub.head.Offset)
-}
-
-func (sub *subscription) missing(reason GapReason) *Gap {
-	return &Gap{Topic: sub.feed.topic, Reason: reason, Last: sub.since, Now: sub.head}
-}
-
-// goLive queues the gap, if there is one, and all that waited. Called with
-// session.mu held.
+// goLive queues the gap, if there is one, and all that waited.
 func (sub *subscription) goLive() {
-	s := sub.session
+	s, c := sub.session, sub.catchUp
 	sub.state = live
-	if sub.gap != nil {
-		s.enqueue(s.format.Gap(*sub.gap))
+	if c.gap != nil {
+		s.enqueue(s.format.Gap(*c.gap))
 		s.hub.stats.gaps.Add(1)
-	} else if sub.isAhead() && !sub.met {
-		sub.goAhead(sub.since)
+	} else if c.isAhead() && !c.met {
+		sub.goAhead(c.since)
 	}
-	s.outbox.unreserve(sub.pending)
-	for _, frame := range sub.pending {
-		sub.pass(frame)
+	pending := c.pending
+	c.pending, c.gap, c.missed = nil, nil, nil
+	if c.ahead.IsZero() {
+		sub.catchUp = nil
 	}
-	sub.pending, sub.gap, sub.missed = nil, nil, nil
-}
-
-// history gives all that the client missed, or the reason why that can't be had:
-// a replay is whole or isn't begun.
-func (sub *subscription) history() ([]*Message, *Gap, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), sub.session.hub.options.BrokerTimeout)
-	defer cancel()
-	return sub.feed.missed(ctx, sub)
-}
-
-// missedIn finds what the client missed in a window, or the reason why it can't be
-// had. It isn't ok if the window doesn't say. Who is ahead of this instance has
-// missed nothing if its place is real.
-func (sub *subscription) missedIn(w *window) (missed []*Message, gap *Gap, ok bool) {
-	switch {
-	case !w.contains(sub.since):
-		return nil, nil, false
-	case sub.isAhead():
-		return []*Message{}, nil, true
-	case !w.contains(sub.head):
-		return nil, nil, false
+	s.outbox.unreserve(pending)
+	for _, frame := range pending {
+		if sub.state == live {
+			sub.pass(frame)
+		}
 	}
-	missed = w.between(sub.since, sub.head)
-	if sizeOf(missed) > sub.session.hub.options.Replay.Bytes {
-		return nil, sub.missing(GapTooMany), true
-	}
-	return missed, nil, true
 }

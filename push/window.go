@@ -13,7 +13,7 @@ import (
 // is given up after windowLife, at a broken chain, and with the last follower.
 type window struct {
 	start    Position
-	messages []*Message
+	messages []*entry
 	size     int // of messages, by Message.Size
 	counted  int // the part of size that is in hub.windows
 }
@@ -34,7 +34,7 @@ func newWindow(start Position, messages []*Message) *window {
 		if !w.end().Precedes(m) {
 			break
 		}
-		w.add(m)
+		w.add(&entry{message: m})
 	}
 	return w
 }
@@ -43,7 +43,7 @@ func (w *window) end() Position {
 	if len(w.messages) == 0 {
 		return w.start
 	}
-	return w.messages[len(w.messages)-1].Position
+	return w.messages[len(w.messages)-1].message.Position
 }
 
 // contains reports whether the place is one of those that the window knows.
@@ -54,20 +54,20 @@ func (w *window) contains(p Position) bool {
 	case p.Offset == w.start.Offset:
 		return p == w.start
 	default:
-		return p == w.messages[p.Offset-w.start.Offset-1].Position
+		return p == w.messages[p.Offset-w.start.Offset-1].message.Position
 	}
 }
 
 // between gives the messages after a place, up to and with that at another. Both
 // are in the window.
-func (w *window) between(after, upTo Position) []*Message {
+func (w *window) between(after, upTo Position) []*entry {
 	return slices.Clone(w.messages[after.Offset-w.start.Offset : upTo.Offset-w.start.Offset])
 }
 
 // add makes the window longer by the message that follows its end.
-func (w *window) add(m *Message) {
-	w.messages = append(w.messages, m)
-	w.size += m.Size()
+func (w *window) add(e *entry) {
+	w.messages = append(w.messages, e)
+	w.size += e.message.Size()
 }
 
 // prepend moves the window's start back to that of an older one which reaches it.
@@ -80,10 +80,10 @@ func (w *window) prepend(older *window) {
 	w.size += sizeOf(missing)
 }
 
-func sizeOf(messages []*Message) int {
+func sizeOf(entries []*entry) int {
 	size := 0
-	for _, m := range messages {
-		size += m.Size()
+	for _, e := range entries {
+		size += e.message.Size()
 	}
 	return size
 }
@@ -92,8 +92,8 @@ func sizeOf(messages []*Message) int {
 func (w *window) trim(limit Limit) {
 	n := 0
 	for len(w.messages)-n > limit.Messages || w.size > limit.Bytes {
-		w.start = w.messages[n].Position
-		w.size -= w.messages[n].Size()
+		w.start = w.messages[n].message.Position
+		w.size -= w.messages[n].message.Size()
 		n++
 	}
 	clear(w.messages[:n])

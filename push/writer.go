@@ -6,17 +6,65 @@ import (
 	"os"
 )
 
-// wake sees to it that somebody writes. Called with s.mu held.
+// wake sees to it that somebody writes: the shard, in its round, or a goroutine of
+// its own for what may wait. Called with s.mu held.
 func (s *Session) wake() {
-	if !s.writing {
-		s.writing = true
+	if s.writing {
+		return
+	}
+	s.writing = true
+	if s.quick() {
+		s.shard.add(s)
+	} else {
 		go s.write()
 	}
 }
 
-// write is the goroutine that empties the outbox, one at a time for a session.
-// It ends when nothing is left to write, and closes the connection if the
-// session is over. The hub's count of the session covers it.
+// quick reports whether all that is to be done can be done without waiting.
+func (s *Session) quick() bool {
+	return s.try != nil && len(s.replays) == 0 && !s.over
+}
+
+// flush is the session's turn in the shard's round.
+func (s *Session) flush() {
+	s.mu.Lock()
+	frames := s.outbox.take()
+	s.mu.Unlock()
+	var err error
+	if len(frames) > 0 {
+		var all bool
+		if all, err = s.try.TryWrite(frames); !all && err == nil {
+			go s.writeRest(frames)
+			return
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.written(frames, err)
+	s.writing = false
+	if s.busy() {
+		s.wake()
+	}
+}
+
+// busy reports whether there is something to do for a writer. Called with s.mu held.
+func (s *Session) busy() bool {
+	return len(s.outbox.queue) > 0 || len(s.replays) > 0 || s.over
+}
+
+// writeRest goes on with a write that would have had to wait.
+func (s *Session) writeRest(frames []*Frame) {
+	err := s.conn.Write(nil)
+	s.mu.Lock()
+	s.written(frames, err)
+	s.mu.Unlock()
+	s.write()
+}
+
+// write is the goroutine that empties the outbox of a session which may have to wait,
+// one at a time. It ends when nothing is left to write, or the shard can go
+// on, and closes the connection if the session is over. The hub's count of
+// the session covers it.
 func (s *Session) write() {
 	for {
 		frames, state := s.work()
@@ -30,7 +78,9 @@ func (s *Session) write() {
 			s.replay()
 		case writerBusy:
 			err := s.conn.Write(frames)
+			s.mu.Lock()
 			s.written(frames, err)
+			s.mu.Unlock()
 		}
 	}
 }
@@ -38,7 +88,7 @@ func (s *Session) write() {
 type writerState uint8
 
 const (
-	writerIdle   writerState = iota // nothing to do; the goroutine ends
+	writerIdle   writerState = iota // nothing to do here; the goroutine ends
 	writerBusy                      // there are frames to write
 	writerReplay                    // a replay waits
 	writerOver                      // the session is over and all is written
@@ -49,23 +99,25 @@ const (
 func (s *Session) work() ([]*Frame, writerState) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if frames := s.outbox.take(); len(frames) > 0 {
-		return frames, writerBusy
-	}
 	switch {
-	case len(s.replays) > 0:
-		return nil, writerReplay
-	case s.over:
-		return nil, writerOver
-	default:
+	case !s.busy():
 		s.writing = false
 		return nil, writerIdle
+	case s.quick():
+		s.shard.add(s)
+		return nil, writerIdle
+	case len(s.outbox.queue) > 0:
+		return s.outbox.take(), writerBusy
+	case len(s.replays) > 0:
+		return nil, writerReplay
+	default:
+		return nil, writerOver
 	}
 }
 
+// written counts what was written; with an error, the session is over. Called with
+// s.mu held.
 func (s *Session) written(frames []*Frame, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.outbox.written(frames)
 	if err != nil {
 		s.drop()
@@ -80,56 +132,4 @@ func writeFailure(err error) *Error {
 		return Errorf(CodeSlowConsumer, ErrSlowConsumer.Reason, err)
 	}
 	return nil
-}
-
-// replay queues the next part of the first replay that waits.
-func (s *Session) replay() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.replays) == 0 {
-		return
-	}
-	sub := s.replays[0]
-	if sub.wantsHistory() {
-		s.mu.Unlock()
-		missed, gap, err := sub.history()
-		s.mu.Lock()
-		switch {
-		case s.over:
-			return
-		case err != nil:
-			s.hub.options.Logger.Warn("push: history can't be read", "topic", sub.feed.topic, "error", err)
-			s.drop()
-			s.finish(Errorf(CodeUnavailable, "history can't be read now", err))
-			return
-		case !sub.wantsHistory():
-			// It was broken off or given up meanwhile.
-		case gap != nil:
-			sub.gap = gap
-			if gap.Now != sub.head {
-				sub.goAhead(gap.Now)
-			}
-		default:
-			sub.missed = missed
-		}
-	}
-	for size := 0; size < writeSize && len(sub.missed) > 0; {
-		frame := s.format.Message(sub.missed[0])
-		if size > 0 && !s.outbox.fits(frame, s.hub.options.Queue) {
-			return // it goes on when the client has read so far
-		}
-		if !s.enqueue(frame) {
-			return
-		}
-		sub.missed = sub.missed[1:]
-		size += len(frame.Bytes)
-		s.hub.stats.replayed.Add(1)
-	}
-	if len(sub.missed) > 0 {
-		return
-	}
-	s.replays = s.replays[1:]
-	if sub.state == replaying {
-		sub.goLive()
-	}
 }

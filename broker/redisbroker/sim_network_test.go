@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -14,6 +15,7 @@ type simListener struct {
 	accepted chan net.Conn
 	closed   chan struct{}
 	once     sync.Once
+	dialed   atomic.Int64
 }
 
 func newSimListener() *simListener {
@@ -37,12 +39,17 @@ func (l *simListener) Close() error {
 func (l *simListener) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)} }
 
 // dial makes a connection whose buffers hold so many bytes, and from which no more
-// than slice are read at once.
+// than slice are read at once. The server finds every other one to be a socket, which
+// it can write without waiting.
 func (l *simListener) dial(buffer, slice int) (*simConn, error) {
 	down, up := newSimPipe(buffer, slice), newSimPipe(64<<10, slice)
 	client, server := &simConn{in: down, out: up}, &simConn{in: up, out: down}
+	accepted := net.Conn(server)
+	if l.dialed.Add(1)%2 == 0 {
+		accepted = simSocket{server}
+	}
 	select {
-	case l.accepted <- server:
+	case l.accepted <- accepted:
 		return client, nil
 	case <-l.closed:
 		return nil, syscall.ECONNREFUSED
@@ -90,6 +97,24 @@ func (c *simConn) stall(stalled bool) {
 		p.changed.Broadcast()
 		p.mu.Unlock()
 	}
+}
+
+// simSocket is a connection that does what a plain socket does.
+type simSocket struct{ *simConn }
+
+// TryWrite writes what there is room for.
+func (c simSocket) TryWrite(p []byte) (int, error) {
+	c.out.mu.Lock()
+	defer c.out.mu.Unlock()
+	return c.out.put(p)
+}
+
+// OnReadable calls f when there is something to read, or the end.
+func (c simSocket) OnReadable(f func()) {
+	go func() {
+		c.in.awaitReadable()
+		f()
+	}()
 }
 
 func (c *simConn) SetDeadline(t time.Time) error {
@@ -198,15 +223,30 @@ func (p *simPipe) write(b []byte) (written int, err error) {
 		case p.writing.passed():
 			return written, os.ErrDeadlineExceeded
 		}
-		if room := p.limit - len(p.data); room > 0 {
-			n := min(room, len(b))
-			p.data = append(p.data, b[:n]...)
-			b, written = b[n:], written+n
-			p.changed.Broadcast()
-		}
-		if len(b) == 0 {
+		n, _ := p.put(b)
+		if b, written = b[n:], written+n; len(b) == 0 {
 			return written, nil
 		}
+		p.changed.Wait()
+	}
+}
+
+// put takes what there is room for. p.mu is held.
+func (p *simPipe) put(b []byte) (int, error) {
+	if p.writeErr != nil {
+		return 0, p.writeErr
+	}
+	n := min(max(0, p.limit-len(p.data)), len(b))
+	p.data = append(p.data, b[:n]...)
+	p.changed.Broadcast()
+	return n, nil
+}
+
+// awaitReadable waits until a read wouldn't.
+func (p *simPipe) awaitReadable() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for (len(p.data) == 0 || p.stalled) && (p.readErr == nil || p.stalled && p.readErr == io.EOF) && !p.reading.passed() {
 		p.changed.Wait()
 	}
 }

@@ -1,13 +1,8 @@
 package protocol
 
 import (
-	"bytes"
 	"encoding/base64"
-	"encoding/json"
-	"errors"
-	"io"
 	"slices"
-	"strings"
 
 	"github.com/tidewire/tidewire/push"
 )
@@ -47,44 +42,27 @@ var clientFields = map[string][]string{
 	TypePong:        {"type"},
 }
 
+// clientKeys are the keys of all frames from a client, and of what is in them.
+var clientKeys = []string{"type", "id", "topics", "topic", "since", "event", "message", "encoding", "data"}
+
 var serverTypes = []string{
 	TypeWelcome, TypeMessage, TypeGap, TypeSubscribed, TypeUnsubscribed, TypeReply, TypeError, TypeReconnect,
-}
-
-// clientFrame is any frame from a client, after its keys were checked.
-type clientFrame struct {
-	Type     string          `json:"type"`
-	ID       uint64          `json:"id"`
-	Topics   json.RawMessage `json:"topics"`
-	Topic    string          `json:"topic"`
-	Event    string          `json:"event"`
-	Message  string          `json:"message"`
-	Encoding string          `json:"encoding"`
-	Data     *string         `json:"data"`
 }
 
 // ParseRequest reads a frame from a client, strictly. The error is a
 // *MalformedError, after which the connection must end, or a *push.Error that
 // answers this request; its ID is then set if it could be read.
 func ParseRequest(frame []byte) (Request, error) {
-	keys, err := checkShape(frame)
+	v, err := parse(frame)
 	if err != nil {
 		return Request{}, err
 	}
-	var head struct {
-		Type json.RawMessage `json:"type"`
-		ID   json.RawMessage `json:"id"`
-	}
-	if err := json.Unmarshal(frame, &head); err != nil {
-		return Request{}, &MalformedError{"not an object"}
-	}
 	var r Request
-	if json.Unmarshal(head.ID, &r.ID) != nil || r.ID > MaxRequestID {
-		r.ID = 0 // whoever chose such an id finds the answer by its order
+	id, idOK := v.field("id").number()
+	if idOK = idOK && id <= MaxRequestID; idOK {
+		r.ID = id // whoever chose another finds the answer by its order
 	}
-	if json.Unmarshal(head.Type, &r.Type) != nil {
-		return r, errRequest
-	}
+	r.Type, _ = v.field("type").str()
 	if slices.Contains(serverTypes, r.Type) {
 		return r, &MalformedError{"only a server sends this type"}
 	}
@@ -92,59 +70,50 @@ func ParseRequest(frame []byte) (Request, error) {
 	if !known {
 		return r, errRequest
 	}
-	for _, key := range keys {
-		if !slices.Contains(fields, key) {
+	for _, part := range v.parts {
+		if !slices.Contains(fields, part.key) {
 			return r, errRequest
 		}
 	}
-	var f clientFrame
-	if err := json.Unmarshal(frame, &f); err != nil || f.ID > MaxRequestID {
+	if !idOK {
 		return r, errRequest
 	}
-	return r, r.fill(f)
-}
-
-// fill takes the fields of the request's type.
-func (r *Request) fill(f clientFrame) error {
 	switch r.Type {
 	case TypeSubscribe:
-		return r.fillFollows(f.Topics)
+		err = r.fillFollows(v.field("topics"))
 	case TypeUnsubscribe:
-		if json.Unmarshal(f.Topics, &r.Topics) != nil || len(r.Topics) == 0 {
-			return errRequest
-		}
+		err = r.fillTopics(v.field("topics"))
 	case TypeSend:
-		if f.Data == nil {
-			return errRequest
-		}
-		r.Topic, r.Event, r.Message, r.Data = f.Topic, f.Event, f.Message, []byte(*f.Data)
-		switch f.Encoding {
-		case "":
-		case encodingBase64:
-			data, err := base64.StdEncoding.Strict().DecodeString(*f.Data)
-			if err != nil {
-				return push.Errorf(push.CodeBadRequest, "data is not base64", nil)
-			}
-			r.Data, r.Binary = data, true
-		default:
-			return errRequest
-		}
+		err = r.fillMessage(v)
 	}
-	return nil
+	return r, err
 }
 
-func (r *Request) fillFollows(topics json.RawMessage) error {
-	var follows []struct {
-		Topic string `json:"topic"`
-		Since string `json:"since"`
-	}
-	d := json.NewDecoder(bytes.NewReader(topics))
-	d.DisallowUnknownFields()
-	if d.Decode(&follows) != nil || len(follows) == 0 {
+func (r *Request) fillFollows(topics value) error {
+	if !topics.starts('[') || len(topics.parts) == 0 {
 		return errRequest
 	}
-	seen := map[string]bool{}
-	for _, f := range follows {
+	r.Follows = make([]push.Follow, len(topics.parts))
+	for i, entry := range topics.parts {
+		if !entry.starts('{') && !entry.isNull() {
+			return errRequest
+		}
+		for _, part := range entry.parts {
+			text, ok := part.str()
+			switch {
+			case !ok:
+				return errRequest
+			case part.key == "topic":
+				r.Follows[i].Topic = text
+			case part.key == "since":
+				r.Follows[i].Since = text
+			default:
+				return errRequest
+			}
+		}
+	}
+	seen := make(map[string]bool, len(r.Follows))
+	for _, f := range r.Follows {
 		if len(f.Since) > MaxSinceLength {
 			return push.Errorf(push.CodeBadRequest, "a cursor has at most 4096 bytes", nil)
 		}
@@ -152,96 +121,47 @@ func (r *Request) fillFollows(topics json.RawMessage) error {
 			return push.Errorf(push.CodeBadRequest, "a topic is named twice", nil)
 		}
 		seen[f.Topic] = true
-		r.Follows = append(r.Follows, push.Follow{Topic: f.Topic, Since: f.Since})
 	}
 	return nil
 }
 
-// maxDepth is how deep a frame nests: an object, its topics, an entry.
-const maxDepth = 3
-
-// checkShape walks through a frame and gives the keys of its outermost object.
-// It refuses what encoding/json would let pass: keys that come twice or in
-// another case, deep nesting, and anything behind the object.
-func checkShape(frame []byte) (outer []string, err error) {
-	d := json.NewDecoder(bytes.NewReader(frame))
-	d.UseNumber()
-	w := shapeWalker{decoder: d}
-	if err := w.value(0, true); err != nil {
-		return nil, err
+func (r *Request) fillTopics(topics value) error {
+	if !topics.starts('[') || len(topics.parts) == 0 {
+		return errRequest
 	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, &MalformedError{"something stands behind the object"}
-	}
-	return w.outer, nil
-}
-
-type shapeWalker struct {
-	decoder *json.Decoder
-	outer   []string
-}
-
-func (w *shapeWalker) value(depth int, mustBeObject bool) error {
-	token, err := w.decoder.Token()
-	if err != nil {
-		return &MalformedError{"not JSON"}
-	}
-	if mustBeObject && token != json.Delim('{') {
-		return &MalformedError{"not an object"}
-	}
-	if _, isDelim := token.(json.Delim); isDelim && depth == maxDepth {
-		return &MalformedError{"nested too deep"}
-	}
-	switch token {
-	case json.Delim('{'):
-		return w.object(depth)
-	case json.Delim('['):
-		for w.decoder.More() {
-			if err := w.value(depth+1, false); err != nil {
-				return err
-			}
+	for _, entry := range topics.parts {
+		topic, ok := entry.str()
+		if !ok {
+			return errRequest
 		}
-		return w.closing()
+		r.Topics = append(r.Topics, topic)
 	}
 	return nil
 }
 
-func (w *shapeWalker) object(depth int) error {
-	var keys []string
-	for w.decoder.More() {
-		token, err := w.decoder.Token()
+func (r *Request) fillMessage(v value) error {
+	var text [5]string
+	for i, key := range []string{"topic", "event", "message", "encoding", "data"} {
+		var ok bool
+		if text[i], ok = v.field(key).str(); !ok {
+			return errRequest
+		}
+	}
+	if v.field("data").isNull() {
+		return errRequest
+	}
+	encoding, data := text[3], text[4]
+	r.Topic, r.Event, r.Message, r.Data = text[0], text[1], text[2], []byte(data)
+	switch encoding {
+	case "":
+	case encodingBase64:
+		decoded, err := base64.StdEncoding.Strict().DecodeString(data)
 		if err != nil {
-			return &MalformedError{"not JSON"}
+			return push.Errorf(push.CodeBadRequest, "data is not base64", nil)
 		}
-		key, _ := token.(string)
-		for _, other := range keys {
-			if strings.EqualFold(key, other) {
-				return &MalformedError{"a key comes twice"}
-			}
-		}
-		if key != strings.ToLower(strings.ToUpper(key)) { // ſ is a lower-case letter that counts as s
-			return &MalformedError{"a key is not in lower case"}
-		}
-		if len(keys) == maxKeys {
-			return &MalformedError{"too many keys"}
-		}
-		keys = append(keys, key)
-		if depth == 0 {
-			w.outer = append(w.outer, key)
-		}
-		if err := w.value(depth+1, false); err != nil {
-			return err
-		}
-	}
-	return w.closing()
-}
-
-// maxKeys is more than any frame has.
-const maxKeys = 32
-
-func (w *shapeWalker) closing() error {
-	if _, err := w.decoder.Token(); err != nil {
-		return &MalformedError{"not JSON"}
+		r.Data, r.Binary = decoded, true
+	default:
+		return errRequest
 	}
 	return nil
 }

@@ -1,7 +1,9 @@
 package protocol_test
 
 import (
+	"encoding/json"
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -18,6 +20,19 @@ func TestMalformedFramesEndTheConnection(t *testing.T) {
 		"array":                 `[{"type":"ping"}]`,
 		"null":                  "null",
 		"trailing garbage":      `{"type":"ping"} x`,
+		"no colon":              `{"type" "ping"}`,
+		"no comma":              `{"type":"unsubscribe" "topics":["a"]}`,
+		"no comma in an array":  `{"type":"unsubscribe","topics":["a" "b"]}`,
+		"comma at the end":      `{"type":"ping",}`,
+		"comma at the start":    `{"type":"unsubscribe","topics":[,"a"]}`,
+		"wrong bracket":         `{"type":"unsubscribe","topics":["a"}]`,
+		"key without quotes":    `{type:"ping"}`,
+		"no value":              `{"type":}`,
+		"unknown word":          `{"type":nil}`,
+		"leading zero":          `{"type":"unsubscribe","id":01,"topics":["a"]}`,
+		"line break in a text":  "{\"type\":\"pi\nng\"}",
+		"unknown escape":        `{"type":"pin\q"}`,
+		"string without end":    `{"type":"ping\"}`,
 		"two objects":           `{"type":"ping"}{"type":"ping"}`,
 		"cut off":               `{"type":"ping"`,
 		"key twice":             `{"type":"ping","type":"pong"}`,
@@ -92,6 +107,24 @@ func TestBadRequestsAreAnswered(t *testing.T) {
 	}
 }
 
+func TestSpellingMeansNothing(t *testing.T) {
+	tests := map[string]string{
+		"white space":       " {\t\"type\" : \"unsubscribe\" ,\r\n\"id\":5 , \"topics\" : [ \"ä\" , \"b\" ] } ",
+		"order":             `{"topics":["ä","b"],"id":5,"type":"unsubscribe"}`,
+		"escapes in values": `{"type":"un\u0073ubscribe","id":5,"topics":["\u00e4","\u0062"]}`,
+		"escapes in keys":   `{"typ\u0065":"unsubscribe","\u0069d":5,"topics":["ä","b"]}`,
+	}
+	want := protocol.Request{Type: "unsubscribe", ID: 5, Topics: []string{"ä", "b"}}
+	for name, frame := range tests {
+		t.Run(name, func(t *testing.T) {
+			got, err := protocol.ParseRequest([]byte(frame))
+			if err != nil || !reflect.DeepEqual(got, want) {
+				t.Errorf("got %+v, %v", got, err)
+			}
+		})
+	}
+}
+
 func FuzzParseRequest(f *testing.F) {
 	f.Add([]byte(`{"type":"subscribe","id":1,"topics":[{"topic":"a","since":"1AA"}]}`))
 	f.Add([]byte(`{"type":"send","id":3,"topic":"a","encoding":"base64","data":"AAH+/w=="}`))
@@ -101,6 +134,9 @@ func FuzzParseRequest(f *testing.F) {
 		request, err := protocol.ParseRequest(frame)
 		if err != nil {
 			return
+		}
+		if !json.Valid(frame) {
+			t.Errorf("%q is not JSON, and was taken", frame)
 		}
 		if request.ID > protocol.MaxRequestID {
 			t.Errorf("id %d", request.ID)

@@ -1,215 +1,119 @@
 package protocol
 
 import (
-	"bytes"
 	"encoding/base64"
-	"encoding/json"
 	"time"
 
 	"github.com/tidewire/tidewire/push"
 )
 
-// encodingBase64 marks data that is base64 (RFC 4648 section 4) of a binary
-// payload; text has no mark.
-const encodingBase64 = "base64"
-
-// encode gives v as JSON on one line.
-func encode(v any) []byte {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(v); err != nil {
-		panic("protocol: " + err.Error()) // all types here can be encoded
-	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
-}
-
-// payload gives data as it stands in a frame.
-func payload(data []byte, binary bool) (text, encoding string) {
-	if binary {
-		return base64.StdEncoding.EncodeToString(data), encodingBase64
-	}
-	return string(data), ""
-}
-
 // Message encodes a message; cursor is the place after it, or empty.
 func Message(m *push.Message, cursor string) []byte {
-	data, encoding := payload(m.Data, m.Binary)
-	f := struct {
-		Type     string `json:"type"`
-		Topic    string `json:"topic"`
-		ID       string `json:"id"`
-		Event    string `json:"event,omitempty"`
-		Key      string `json:"key,omitempty"`
-		Encoding string `json:"encoding,omitempty"`
-		Data     string `json:"data"`
-		Cursor   string `json:"cursor,omitempty"`
-		Epoch    string `json:"epoch,omitempty"`
-		Offset   uint64 `json:"offset,omitempty"`
-		Time     int64  `json:"time,omitempty"`
-	}{
-		Type: TypeMessage, Topic: m.Topic, ID: m.ID, Event: m.Event, Key: m.Key,
-		Encoding: encoding, Data: data, Cursor: cursor, Offset: m.Offset,
-	}
+	return AppendMessage(make([]byte, 0, MessageSize(m, cursor)), m, cursor)
+}
+
+// AppendMessage appends what Message gives.
+func AppendMessage(dst []byte, m *push.Message, cursor string) []byte {
+	o := appendFrame(dst, TypeMessage).
+		text("topic", m.Topic).
+		text("id", m.ID).
+		optional("event", m.Event).
+		optional("key", m.Key).
+		data(m.Data, m.Binary).
+		optional("cursor", cursor)
 	if !m.Position.IsZero() {
-		f.Epoch = m.Epoch.String()
+		o = o.name("epoch", m.Epoch.String())
+	}
+	if m.Offset != 0 {
+		o = o.number("offset", m.Offset)
 	}
 	if !m.Time.IsZero() {
-		f.Time = m.Time.UnixMilli()
+		o = o.integer("time", m.Time.UnixMilli())
 	}
-	return encode(f)
+	return o.end()
 }
 
-// place is a position as clients see it: without the tag.
-type place struct {
-	Epoch  string `json:"epoch"`
-	Offset uint64 `json:"offset"`
+// MessageSize is about how much AppendMessage appends, and rarely less.
+func MessageSize(m *push.Message, cursor string) int {
+	size := messageFixed + len(m.Topic) + len(m.ID) + len(m.Event) + len(m.Key) + len(cursor)
+	if m.Binary {
+		return size + base64.StdEncoding.EncodedLen(len(m.Data))
+	}
+	return size + textSize(m.Data)
 }
 
-func placeOf(p push.Position) *place {
-	if p.IsZero() {
-		return nil
-	}
-	return &place{p.Epoch.String(), p.Offset}
-}
+// messageFixed is what is the same in every message, if all fields are there.
+const messageFixed = len(`{"type":"message","topic":"","id":"","event":"","key":"","encoding":"base64","data":"",` +
+	`"cursor":"","epoch":"0123456789abcdef","offset":9007199254740991,"time":1763715120123}`)
 
 // Gap encodes a gap; cursor is the place after it.
 func Gap(g push.Gap, cursor string) []byte {
-	return encode(struct {
-		Type   string         `json:"type"`
-		Topic  string         `json:"topic"`
-		Reason push.GapReason `json:"reason"`
-		Last   *place         `json:"last,omitempty"`
-		Now    *place         `json:"now"`
-		Cursor string         `json:"cursor"`
-	}{TypeGap, g.Topic, g.Reason, placeOf(g.Last), placeOf(g.Now), cursor})
-}
-
-// ErrorBody is what a client is told of an error: in an error frame, in the
-// answer for a topic, and as the body of an HTTP error.
-type ErrorBody struct {
-	Code   push.Code  `json:"code"`
-	Reason string     `json:"reason"`
-	Retry  push.Retry `json:"retry"`
-}
-
-func bodyOf(e *push.Error) ErrorBody {
-	return ErrorBody{e.Code, e.Reason, e.Code.Retry()}
+	o := appendFrame(make([]byte, 0, 256), TypeGap).text("topic", g.Topic).text("reason", string(g.Reason))
+	if !g.Last.IsZero() {
+		o = o.place("last", g.Last)
+	}
+	return o.place("now", g.Now).text("cursor", cursor).end()
 }
 
 // HTTPError encodes the body of an HTTP error.
-func HTTPError(e *push.Error) []byte { return encode(bodyOf(e)) }
+func HTTPError(e *push.Error) []byte { return newObject().failure(e).end() }
 
 // Error encodes an error about the connection.
-func Error(e *push.Error) []byte {
-	return encode(struct {
-		Type string `json:"type"`
-		ErrorBody
-	}{TypeError, bodyOf(e)})
-}
+func Error(e *push.Error) []byte { return newFrame(TypeError).failure(e).end() }
 
 // RequestError encodes an error that answers the request with this id.
 func RequestError(id uint64, e *push.Error) []byte {
-	return encode(struct {
-		Type string `json:"type"`
-		ID   uint64 `json:"id"`
-		ErrorBody
-	}{TypeError, id, bodyOf(e)})
-}
-
-// topicState is the answer for one topic.
-type topicState struct {
-	Topic  string     `json:"topic"`
-	From   push.From  `json:"from,omitempty"`
-	Cursor string     `json:"cursor,omitempty"`
-	Error  *ErrorBody `json:"error,omitempty"`
-}
-
-func topicStates(answers []push.Followed) []topicState {
-	states := make([]topicState, len(answers))
-	for i, a := range answers {
-		if a.Err != nil {
-			body := bodyOf(a.Err)
-			states[i] = topicState{Topic: a.Topic, Error: &body}
-			continue
-		}
-		states[i] = topicState{Topic: a.Topic, From: a.From, Cursor: a.Cursor}
-	}
-	return states
+	return newFrame(TypeError).number("id", id).failure(e).end()
 }
 
 // Welcome encodes the first frame of a connection.
 func Welcome(session string, heartbeat time.Duration, answers []push.Followed) []byte {
-	return encode(struct {
-		Type      string       `json:"type"`
-		Protocol  string       `json:"protocol"`
-		Session   string       `json:"session"`
-		Heartbeat int64        `json:"heartbeat"`
-		Topics    []topicState `json:"topics"`
-	}{TypeWelcome, Subprotocol, session, heartbeat.Milliseconds(), topicStates(answers)})
+	return appendFrame(make([]byte, 0, answersSize(answers)+len(session)), TypeWelcome).
+		name("protocol", Subprotocol).
+		text("session", session).
+		integer("heartbeat", heartbeat.Milliseconds()).
+		answers(answers).
+		end()
 }
 
 // Subscribed encodes the answer to a subscribe.
 func Subscribed(id uint64, answers []push.Followed) []byte {
-	return encode(struct {
-		Type   string       `json:"type"`
-		ID     uint64       `json:"id"`
-		Topics []topicState `json:"topics"`
-	}{TypeSubscribed, id, topicStates(answers)})
+	return appendFrame(make([]byte, 0, answersSize(answers)), TypeSubscribed).number("id", id).answers(answers).end()
 }
 
 // Unsubscribed encodes the answer to an unsubscribe.
 func Unsubscribed(id uint64, topics []string) []byte {
-	return encode(struct {
-		Type   string   `json:"type"`
-		ID     uint64   `json:"id"`
-		Topics []string `json:"topics"`
-	}{TypeUnsubscribed, id, topics})
-}
-
-// replyBody is a reply's data; a reply of nothing has none.
-type replyBody struct {
-	Encoding string  `json:"encoding,omitempty"`
-	Data     *string `json:"data,omitempty"`
-}
-
-func replyOf(r push.Reply) (body replyBody) {
-	if r.Data != nil {
-		data, encoding := payload(r.Data, r.Binary)
-		body.Data, body.Encoding = &data, encoding
+	o := append(newFrame(TypeUnsubscribed).number("id", id).field("topics"), '[')
+	for i, topic := range topics {
+		if i > 0 {
+			o = append(o, ',')
+		}
+		o = appendText(o, topic)
 	}
-	return body
+	return append(o, ']').end()
 }
 
-// Reply encodes the answer to a send.
+// Reply encodes the answer to a send; a reply of nothing has no data.
 func Reply(id uint64, r push.Reply) []byte {
-	return encode(struct {
-		Type string `json:"type"`
-		ID   uint64 `json:"id"`
-		replyBody
-	}{TypeReply, id, replyOf(r)})
+	return newFrame(TypeReply).number("id", id).reply(r).end()
 }
 
 // HTTPReply encodes the answer to a send by POST.
-func HTTPReply(r push.Reply) []byte { return encode(replyOf(r)) }
+func HTTPReply(r push.Reply) []byte { return newObject().reply(r).end() }
 
 // HTTPReceipt encodes the answer to a publish by POST.
 func HTTPReceipt(r push.Receipt) []byte {
-	return encode(struct {
-		ID        string `json:"id"`
-		Epoch     string `json:"epoch"`
-		Offset    uint64 `json:"offset"`
-		Duplicate bool   `json:"duplicate,omitempty"`
-	}{r.ID, r.Position.Epoch.String(), r.Position.Offset, r.Duplicate})
+	o := newObject().text("id", r.ID).name("epoch", r.Position.Epoch.String()).number("offset", r.Position.Offset)
+	if r.Duplicate {
+		o = append(o.field("duplicate"), "true"...)
+	}
+	return o.end()
 }
 
 // Reconnect encodes the request to come back elsewhere after so many
 // milliseconds.
 func Reconnect(afterMS int) []byte {
-	return encode(struct {
-		Type  string `json:"type"`
-		After int    `json:"after"`
-	}{TypeReconnect, afterMS})
+	return newFrame(TypeReconnect).integer("after", int64(afterMS)).end()
 }
 
 // Ping and Pong encode the heartbeat and its answer.
@@ -217,3 +121,42 @@ func Ping() []byte { return []byte(`{"type":"ping"}`) }
 
 // Pong encodes the answer to a client's ping.
 func Pong() []byte { return []byte(`{"type":"pong"}`) }
+
+// answers appends what became of each topic.
+func (o object) answers(answers []push.Followed) object {
+	o = append(o.field("topics"), '[')
+	for i, a := range answers {
+		if i > 0 {
+			o = append(o, ',')
+		}
+		o = append(o, '{').text("topic", a.Topic)
+		if a.Err != nil {
+			o = append(append(o.field("error"), '{').failure(a.Err), '}')
+		} else {
+			o = o.optional("from", string(a.From)).optional("cursor", a.Cursor)
+		}
+		o = append(o, '}')
+	}
+	return append(o, ']')
+}
+
+// answersSize is room for a frame of answers, if none is an error.
+func answersSize(answers []push.Followed) int {
+	size := len(`{"type":"welcome","protocol":"","session":"","heartbeat":9007199254740991,"topics":[]}`) + len(Subprotocol)
+	for _, a := range answers {
+		size += len(`{"topic":"","from":"","cursor":""},`) + len(a.Topic) + len(a.From) + len(a.Cursor)
+	}
+	return size
+}
+
+// failure appends what a client is told of an error.
+func (o object) failure(e *push.Error) object {
+	return o.text("code", string(e.Code)).text("reason", e.Reason).name("retry", string(e.Code.Retry()))
+}
+
+func (o object) reply(r push.Reply) object {
+	if r.Data == nil {
+		return o
+	}
+	return o.data(r.Data, r.Binary)
+}

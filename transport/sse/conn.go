@@ -1,133 +1,201 @@
 package sse
 
 import (
-	"errors"
+	"io"
 	"net"
-	"net/http"
-	"slices"
 	"sync"
 	"time"
 
 	"github.com/tidewire/tidewire/push"
 )
 
-// conn is the response of one event stream. The hub's writer owns it from the
-// first write until End; the handler's goroutine waits meanwhile.
+// conn is one event stream. It begins as the response of a request, and stays that
+// over HTTP/2; over HTTP/1 the connection is taken out of the server's hands (see
+// takeOver), so that the handler can return.
 type conn struct {
 	// static
-	w       http.ResponseWriter
-	control *http.ResponseController
 	timeout time.Duration
 
-	refused *push.Error // set by the handler's goroutine, for itself
-
-	mu      sync.Mutex // guards the rest of this paragraph; not held during writes
-	aborted bool
-	ended   bool // the response isn't ours any more
-
 	// owned by the writer, set up before the first frame
-	begun   bool
-	topics  map[string]int // index in cursors
-	cursors []string       // where the client is in each topic; "" if not known
-	id      []byte         // the id line for these; empty if it must be made
+	places places
+	unsent []byte        // goes before all else
+	rest   []*push.Frame // what TryWrite didn't begin with
+
+	mu      sync.Mutex // guards the rest; not held during writes
+	out     output
+	opened  bool // the client gets a stream, and not an error
+	begun   bool // something was written
+	aborted bool
+	ended   bool // the output isn't ours any more
 }
 
-func newConn(w http.ResponseWriter, timeout time.Duration) *conn {
-	return &conn{w: w, control: http.NewResponseController(w), timeout: timeout, topics: map[string]int{}}
+// output is where a stream goes to.
+type output interface {
+	io.Writer
+	SetWriteDeadline(time.Time) error
+	Flush() error
+	// Begin is called before the first Write.
+	Begin()
+	// Abort makes a Write that is under way fail, and End is called after the last.
+	Abort()
+	End()
 }
 
-// begin notes the topics of the stream and where the client is in them. A topic
-// that is refused for now keeps its place in the id, so that the client still has
-// it when it comes back.
-func (c *conn) begin(answers []push.Followed) {
-	for _, a := range answers {
-		if a.Err == nil || a.Cursor != "" {
-			c.topics[a.Topic] = len(c.cursors)
-			c.cursors = append(c.cursors, a.Cursor)
-		}
-	}
-}
+// joinSize is what is joined to one write at most.
+const joinSize = 16 << 10
 
-// Write sends events and flushes.
-func (c *conn) Write(frames []*push.Frame) error {
-	if err := c.setDeadline(time.Now().Add(c.timeout)); err != nil {
-		return err
-	}
-	if !c.begun {
-		c.begun = true
-		// A deadline for the request as a whole isn't meant for a stream.
-		_ = c.control.SetReadDeadline(time.Time{})
-		setHeaders(c.w.Header())
-		c.w.WriteHeader(http.StatusOK)
-	}
-	for _, f := range frames {
-		if err := c.write(f); err != nil {
-			return err
-		}
-	}
-	return c.control.Flush()
-}
+var buffers = sync.Pool{New: func() any { return new([joinSize]byte) }}
 
-// write writes one event, with the id of the whole stream. A stream of one topic
-// shares all bytes with others of the same topic.
-func (c *conn) write(f *push.Frame) error {
-	if f == heartbeat || len(c.cursors) == 0 {
-		_, err := c.w.Write(f.Bytes)
-		return err
-	}
-	if f.Cursor != "" {
-		if i, ok := c.topics[f.Topic]; ok {
-			c.cursors[i], c.id = f.Cursor, c.id[:0]
-		}
-		if len(c.cursors) == 1 {
-			_, err := c.w.Write(f.Bytes)
-			return err
-		}
-	}
-	if len(c.id) == 0 {
-		c.id = c.appendID(c.id)
-	}
-	if _, err := c.w.Write(c.id); err != nil {
-		return err
-	}
-	_, err := c.w.Write(f.Bytes[f.Own:])
-	return err
-}
-
-// appendID appends the id line: the joined cursors of all topics. While a place
-// isn't known it is the cursor of nothing, since one that lacks a topic would mean
-// that the client is new to it, and hide the gap that is still to come.
-func (c *conn) appendID(b []byte) []byte {
-	if slices.Contains(c.cursors, "") {
-		return appendID(b, push.EmptyCursor)
-	}
-	return appendID(b, push.JoinCursors(c.cursors))
-}
-
-// setDeadline bounds the next write, unless the stream is to end at once.
-func (c *conn) setDeadline(at time.Time) error {
+// begin gives the output for a write, with a deadline if need be.
+func (c *conn) begin(deadline time.Time) (output, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.aborted {
-		return net.ErrClosed
+		return nil, net.ErrClosed
 	}
-	if err := c.control.SetWriteDeadline(at); !errors.Is(err, http.ErrNotSupported) {
+	if !deadline.IsZero() {
+		if err := c.out.SetWriteDeadline(deadline); err != nil {
+			return nil, err
+		}
+	}
+	if !c.begun {
+		c.begun = true
+		c.out.Begin()
+	}
+	return c.out, nil
+}
+
+// Write sends events.
+func (c *conn) Write(frames []*push.Frame) error {
+	out, err := c.begin(time.Now().Add(c.timeout))
+	if err != nil {
 		return err
 	}
-	return nil // a test's recorder, say: the queue's bound still holds
+	rest, unsent := c.rest, c.unsent
+	c.rest, c.unsent = nil, nil
+	for _, step := range []func() error{
+		func() error { return waiting{out}.write(unsent) },
+		func() error { return c.join(rest, waiting{out}) },
+		func() error { return c.join(frames, waiting{out}) },
+		out.Flush,
+	} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// TryWrite sends events as far as the kernel takes them.
+func (c *conn) TryWrite(frames []*push.Frame) (bool, error) {
+	out, err := c.begin(time.Time{})
+	if err != nil {
+		return false, err
+	}
+	taken, ok := out.(*connection)
+	if !ok || taken.socket == nil {
+		c.rest = frames
+		return false, nil
+	}
+	head := c.unsent
+	c.unsent = nil
+	if err := c.write(head); err != nil {
+		return false, err
+	}
+	if err := c.join(frames, c); err != nil {
+		return false, err
+	}
+	return len(c.unsent) == 0, nil
+}
+
+// writer takes bytes that belong together.
+type writer interface{ write(p []byte) error }
+
+// waiting writes all, within the deadline.
+type waiting struct{ out output }
+
+func (w waiting) write(p []byte) error {
+	if len(p) == 0 {
+		return nil
+	}
+	_, err := w.out.Write(p)
+	return err
+}
+
+// write is for TryWrite: it writes what the kernel takes, and keeps the rest.
+func (c *conn) write(p []byte) (err error) {
+	n := 0
+	if len(c.unsent) == 0 && len(p) > 0 {
+		if n, err = c.out.(*connection).socket.TryWrite(p); err != nil {
+			return err
+		}
+	}
+	if n < len(p) {
+		c.unsent = append(c.unsent, p[n:]...)
+	}
+	return nil
+}
+
+// join writes frames, joined as far as they are small.
+func (c *conn) join(frames []*push.Frame, w writer) error {
+	if len(frames) == 1 && c.places.shares(frames[0]) {
+		c.places.move(frames[0])
+		return w.write(frames[0].Bytes)
+	}
+	buffer := buffers.Get().(*[joinSize]byte)
+	defer buffers.Put(buffer)
+	joined := buffer[:0]
+	for _, f := range frames {
+		if len(joined) > 0 && len(joined)+len(f.Bytes)+push.MaxCursor > joinSize {
+			if err := w.write(joined); err != nil {
+				return err
+			}
+			joined = buffer[:0]
+		}
+		c.places.move(f)
+		joined = c.places.append(joined, f) // one that is too large moves out of the buffer
+	}
+	return w.write(joined)
+}
+
+// open makes it a stream of these topics, and takes the connection over if it can.
+func (c *conn) open(answers []push.Followed, takeOver func() (*connection, error)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.opened = true
+	c.places = newPlaces(answers)
+	if takeOver == nil || c.begun || c.ended || c.aborted {
+		return
+	}
+	taken, err := takeOver()
+	if err != nil {
+		return // it stays a response
+	}
+	c.out, c.unsent = taken, taken.head
+	taken.head = nil
+}
+
+// taken gives the connection if it was taken over.
+func (c *conn) taken() *connection {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	taken, _ := c.out.(*connection)
+	return taken
 }
 
 // End tells the client why, if it isn't gone.
 func (c *conn) End(reason *push.Error) {
-	if reason != nil && reason.Code != push.CodeDraining && c.refused == nil {
+	c.mu.Lock()
+	tell := c.opened && reason != nil && reason.Code != push.CodeDraining
+	c.mu.Unlock()
+	if tell {
 		_ = c.Write([]*push.Frame{failure(reason)}) // the stream ends either way
 	}
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.ended = true
-	if !c.aborted {
-		_ = c.control.SetWriteDeadline(time.Time{}) // the connection may serve another request
-	}
+	out := c.out
+	c.mu.Unlock()
+	out.End()
 }
 
 // Abort makes a write that is under way fail.
@@ -136,6 +204,6 @@ func (c *conn) Abort() {
 	defer c.mu.Unlock()
 	c.aborted = true
 	if !c.ended {
-		_ = c.control.SetWriteDeadline(time.Unix(1, 0)) // fails if nothing can be written anyway
+		c.out.Abort()
 	}
 }

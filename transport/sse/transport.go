@@ -57,11 +57,14 @@ func New(hub *push.Hub, options ...Options) *Transport {
 // Publish delivers a message to the clients of this transport that follow its
 // topic, at once and without storing it; see [push.Hub.Deliver].
 func (t *Transport) Publish(_ context.Context, m push.Message) (push.Receipt, error) {
-	return t.hub.Deliver(t, m)
+	return t.hub.Deliver(m, t)
 }
 
-// ServeHTTP streams the topics of the URL until the client leaves, its deadline
-// (if a middleware has set one) is near, or the hub ends the session.
+// ServeHTTP streams the topics of the URL until the client leaves or the hub ends
+// the session. Over HTTP/1 it takes the connection out of the server's hands and
+// returns, as a WebSocket's handler does; else, and where a middleware hides the
+// connection, it returns when the stream has ended, which is just before the
+// request's deadline if a middleware has set one.
 func (t *Transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !protocol.CheckMethod(w, r, http.MethodGet, http.MethodHead) {
 		return
@@ -100,35 +103,53 @@ func (t *Transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	t.stream(w, r, identity, follows)
 }
 
-// stream runs one session. The hub's writer uses w, one write at a time, while
-// this goroutine waits; it is done with w when the session is done.
+// stream runs one session. Over HTTP/1 it takes the connection over and returns;
+// else the hub's writer uses w, one write at a time, while this goroutine waits
+// until the session is done.
 func (t *Transport) stream(w http.ResponseWriter, r *http.Request, identity push.Identity, follows []push.Follow) {
-	c := newConn(w, t.options.WriteTimeout)
-	session, err := t.hub.Open(push.Client{
+	c := &conn{timeout: t.options.WriteTimeout, out: newResponse(w)}
+	client := push.Client{
 		Identity:  identity,
 		Format:    t,
 		Conn:      c,
 		Heartbeat: heartbeat,
 		Interval:  t.options.Heartbeat,
-	})
+	}
+	var takeOver func() (*connection, error)
+	if canTakeOver(w, r) {
+		takeOver = func() (*connection, error) { return takeConnection(w) }
+		if r.TLS == nil {
+			client.Try = c
+		}
+	}
+	session, err := t.hub.Open(client)
 	if err != nil {
 		protocol.WriteError(w, push.AsError(err))
 		return
 	}
-	ctx := r.Context()
-	session.Subscribe(ctx, follows, func(answers []push.Followed) *push.Frame {
-		if c.refused = push.AllRefused(answers); c.refused != nil {
+	var refused *push.Error
+	session.Subscribe(r.Context(), follows, func(answers []push.Followed) *push.Frame {
+		if refused = push.AllRefused(answers); refused != nil {
 			return nil
 		}
-		c.begin(answers)
+		c.open(answers, takeOver)
 		return t.welcome(session.ID(), answers)
 	})
-	if c.refused != nil {
+	taken := c.taken()
+	switch {
+	case refused != nil:
 		session.Close(nil)
 		<-session.Done()
-		protocol.WriteError(w, c.refused)
-		return
+		protocol.WriteError(w, refused)
+	case taken != nil:
+		taken.watch(session)
+	default:
+		t.wait(r.Context(), session, c)
 	}
+}
+
+// wait keeps the handler until the session is done.
+func (t *Transport) wait(ctx context.Context, session *push.Session, c *conn) {
 	if deadline, ok := ctx.Deadline(); ok {
 		timer := time.AfterFunc(time.Until(deadline)-deadlineMargin, func() {
 			session.Send(t.Reconnect(0))

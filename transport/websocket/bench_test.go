@@ -30,7 +30,7 @@ func (e *endless) Close() error                     { return nil }
 
 func benchConn(received []byte, deflate deflateParams) *Conn {
 	opts := (&AcceptOptions{MaxMessage: -1}).withDefaults()
-	return newConn(&endless{bytes: received}, nil, "", deflate, &opts)
+	return newConn(&endless{bytes: received}, nil, "", deflate, opts)
 }
 
 var benchSizes = []int{16, 512, 16 << 10, 1 << 20}

@@ -3,24 +3,28 @@ package websocket
 import (
 	"context"
 	"errors"
-	"os"
+	"sync"
 
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/transport/protocol"
 )
 
-// client is one connection that speaks the Tidewire protocol. Its reader is a
-// goroutine of its own; what goes out is written by the session.
+// client is one connection that speaks the Tidewire protocol. While it says nothing
+// it has no goroutine, if its socket allows that; what goes out is written by the
+// hub.
 type client struct {
 	// static
-	transport  *Transport
-	conn       *Conn
-	session    *push.Session
-	ctx        context.Context // ends with the session
-	cancel     context.CancelFunc
-	readerDone chan struct{}
+	transport *Transport
+	conn      *Conn
+	session   *push.Session
+	reading   sync.WaitGroup // done when nothing more is read
 
-	strikes int // owned by the reader
+	rest    []*push.Frame // owned by the writer: what TryWrite didn't begin with
+	strikes int           // owned by the reader
+
+	mu     sync.Mutex // guards the rest
+	cancel context.CancelFunc
+	ended  bool
 }
 
 // maxStrikes is how many requests that can't be understood a client may make.
@@ -28,20 +32,31 @@ const maxStrikes = 10
 
 // Write sends frames.
 func (cl *client) Write(frames []*push.Frame) error {
-	if len(frames) == 1 {
-		return cl.conn.WriteFrames([][]byte{frames[0].Bytes})
+	rest := cl.rest
+	cl.rest = nil
+	parts := make([][]byte, 0, len(rest)+len(frames))
+	for _, f := range rest {
+		parts = append(parts, f.Bytes)
 	}
-	bytes := make([][]byte, len(frames))
-	for i, f := range frames {
-		bytes[i] = f.Bytes
+	for _, f := range frames {
+		parts = append(parts, f.Bytes)
 	}
-	return cl.conn.WriteFrames(bytes)
+	return cl.conn.WriteFrames(parts)
+}
+
+// TryWrite sends frames as far as the kernel takes them.
+func (cl *client) TryWrite(frames []*push.Frame) (bool, error) {
+	all, begun, err := cl.conn.tryWriteFrames(frames)
+	if !begun {
+		cl.rest = frames
+	}
+	return all, err
 }
 
 // End tells the client why, if it isn't gone, closes the connection and waits
 // for the reader.
 func (cl *client) End(reason *push.Error) {
-	cl.cancel()
+	cl.stop()
 	if reason != nil {
 		if reason.Code != push.CodeDraining {
 			sayError(cl.conn, reason)
@@ -49,52 +64,115 @@ func (cl *client) End(reason *push.Error) {
 		_ = cl.conn.Close(StatusCode(reason.Code.CloseCode()), closeReason(reason)) // closed either way
 	}
 	_ = cl.conn.CloseNow() // never fails
-	<-cl.readerDone
+	cl.reading.Wait()
 }
 
 // Abort drops the connection.
 func (cl *client) Abort() {
-	cl.cancel()
+	cl.stop()
 	_ = cl.conn.CloseNow() // never fails
 }
 
-// read subscribes to the topics of the URL, and then takes what the client sends
-// until the connection ends.
-func (cl *client) read(follows []push.Follow) {
-	defer close(cl.readerDone)
-	plain := cl.conn.Subprotocol() == ""
+// begin gives the context of what the client asks for. It ends with the session;
+// end has to be called.
+func (cl *client) begin() (ctx context.Context, end context.CancelFunc) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cl.mu.Lock()
+	defer cl.mu.Unlock()
+	cl.cancel = cancel
+	if cl.ended {
+		cancel()
+	}
+	return ctx, cancel
+}
+
+// stop ends what the client has asked for.
+func (cl *client) stop() {
+	cl.mu.Lock()
+	defer cl.mu.Unlock()
+	cl.ended = true
+	if cl.cancel != nil {
+		cl.cancel()
+	}
+}
+
+// follow subscribes to the topics of the URL.
+func (cl *client) follow(follows []push.Follow) {
+	ctx, end := cl.begin()
+	defer end()
 	var refused *push.Error
-	cl.session.Subscribe(cl.ctx, follows, func(answers []push.Followed) *push.Frame {
+	cl.session.Subscribe(ctx, follows, func(answers []push.Followed) *push.Frame {
 		refused = push.AllRefused(answers)
 		return textFrame(protocol.Welcome(cl.session.ID(), cl.transport.options.Heartbeat, answers))
 	})
-	if refused != nil && plain {
+	if refused != nil && cl.plain() {
 		cl.session.Close(refused) // it has no way to ask for another topic
 	}
+}
+
+// plain reports whether the client has no subprotocol, and so nothing to say.
+func (cl *client) plain() bool { return cl.conn.Subprotocol() == "" }
+
+// wait has read called when the client says something.
+func (cl *client) wait() {
+	cl.session.Await()
+	switch {
+	case cl.conn.socket == nil:
+		go cl.readAll()
+	case cl.conn.in.buffered() > 0:
+		go cl.read(0) // it came with the handshake
+	default:
+		cl.conn.socket.OnReadable(cl.readable)
+	}
+}
+
+// readAll takes what the client sends until the connection ends.
+func (cl *client) readAll() {
+	defer cl.reading.Done()
 	for {
-		cl.transport.alive(cl.conn)                          // what the hooks took isn't the client's silence
 		typ, data, err := cl.conn.Read(context.Background()) // ends with the connection
-		if err != nil {
-			cl.session.Close(lost(err))
-			return
-		}
-		if plain || typ != Text {
-			cl.session.Close(push.Errorf(push.CodeUnsupported, "this connection takes no such message", nil))
-			return
-		}
-		if e := cl.handle(data); e != nil {
-			cl.session.Close(e)
+		if !cl.take(typ, data, err) {
 			return
 		}
 	}
 }
 
-// lost says why reading has ended: nil if the client is gone, or was told.
-func lost(err error) *push.Error {
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return push.Errorf(push.CodeTimeout, "no answer to the heartbeat", nil)
+func (cl *client) readable() { cl.read(1) }
+
+// read takes what the client has sent, and waits again, on a fresh goroutine
+// if any, so that none keeps the stack that this one has come to need.
+func (cl *client) read(polls int) {
+	for {
+		typ, data, err := cl.conn.poll(polls)
+		if err == errNothing {
+			cl.conn.socket.OnReadable(cl.readable)
+			return
+		}
+		if !cl.take(typ, data, err) {
+			cl.reading.Done()
+			return
+		}
+		polls = 0
 	}
-	return nil
+}
+
+// take acts on what reading gave; false if it was the last.
+func (cl *client) take(typ MessageType, data []byte, err error) bool {
+	if err != nil {
+		cl.session.Close(nil) // it is gone, or was told
+		return false
+	}
+	if cl.plain() || typ != Text {
+		cl.session.Close(push.Errorf(push.CodeUnsupported, "this connection takes no such message", nil))
+		return false
+	}
+	cl.session.Heard()
+	if e := cl.handle(data); e != nil {
+		cl.session.Close(e)
+		return false
+	}
+	cl.session.Await()
+	return true
 }
 
 // handle acts on one frame. An error ends the connection.
@@ -114,7 +192,9 @@ func (cl *client) handle(frame []byte) *push.Error {
 	case protocol.TypePing:
 		cl.send(protocol.Pong())
 	case protocol.TypeSubscribe:
-		cl.session.Subscribe(cl.ctx, request.Follows, func(answers []push.Followed) *push.Frame {
+		ctx, end := cl.begin()
+		defer end()
+		cl.session.Subscribe(ctx, request.Follows, func(answers []push.Followed) *push.Frame {
 			return textFrame(protocol.Subscribed(request.ID, answers))
 		})
 	case protocol.TypeUnsubscribe:
@@ -129,7 +209,9 @@ func (cl *client) handle(frame []byte) *push.Error {
 
 // receive hands a message to the application and sends its reply.
 func (cl *client) receive(request protocol.Request) {
-	reply, err := cl.transport.hub.Inbound(cl.ctx, push.Inbound{
+	ctx, end := cl.begin()
+	defer end()
+	reply, err := cl.transport.hub.Inbound(ctx, push.Inbound{
 		Identity: cl.session.Identity(),
 		Session:  cl.session.ID(),
 		ID:       request.Message,

@@ -74,7 +74,7 @@ func (c *Conn) WriteClose(code StatusCode, reason string) error {
 }
 
 func (c *Conn) sendClose(payload []byte) error {
-	if err := c.acquire(context.Background(), c.frameLock, c.opts.WriteTimeout); err != nil {
+	if err := c.acquire(context.Background(), &c.frameLock, c.opts.WriteTimeout); err != nil {
 		return err
 	}
 	defer c.frameLock.unlock()
@@ -82,12 +82,12 @@ func (c *Conn) sendClose(payload []byte) error {
 		return net.ErrClosed
 	}
 	c.closeSent = true
-	return c.writeBytes(appendControl(nil, opClose, payload))
+	return c.writeParts([][]byte{appendControl(nil, opClose, payload)})
 }
 
 // awaitClose reads until the peer's close frame, unless someone else does.
 func (c *Conn) awaitClose() error {
-	if err := c.acquire(context.Background(), c.readLock, 0); err != nil {
+	if err := c.acquire(context.Background(), &c.readLock, 0); err != nil {
 		return err
 	}
 	defer c.readLock.unlock()
@@ -149,7 +149,7 @@ func (c *Conn) drain(busy bool) {
 	defer giveBuffer(scratch)
 	for err := error(nil); err == nil && !c.dropped.Load(); {
 		if !busy {
-			c.net.SetReadDeadline(time.Now().Add(quietTime))
+			_ = c.setNetDeadline(false, time.Now().Add(quietTime)) // a closed connection needs none
 		}
 		_, err = c.net.Read(scratch[:])
 	}

@@ -1,14 +1,16 @@
 package websocket
 
 import (
-	"context"
+	"io"
 	"net"
-	"os"
 	"sync/atomic"
 	"time"
+
+	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/transport/internal/socket"
 )
 
-// readBufferSize is all that an idle connection keeps for reading. Larger
+// readBufferSize is all that a connection that waits in Read keeps for it. Larger
 // payloads are read straight to where they are wanted.
 const readBufferSize = 512
 
@@ -20,7 +22,8 @@ const readBufferSize = 512
 // [ProtocolError] what happened.
 type Conn struct {
 	net         net.Conn
-	opts        AcceptOptions
+	socket      *socket.Socket // net, if it is a plain socket
+	opts        *AcceptOptions // shared; full
 	subprotocol string
 	deflate     deflateParams
 
@@ -36,9 +39,11 @@ type Conn struct {
 	frameLock     lock
 	writeDeadline deadline
 	closeSent     bool   // guarded by frameLock
+	unsent        []byte // guarded by frameLock: goes before all else, what a write that doesn't wait has left
 	sentWindow    []byte // guarded by messageLock: what our compressor may refer to
 
-	pings waitingPings
+	pings   waitingPings
+	session *push.Session // that the connection is of, if it is a Transport's
 
 	closeReceived atomic.Bool
 	dropped       atomic.Bool
@@ -48,16 +53,14 @@ type Conn struct {
 func newConn(netConn net.Conn, early []byte, subprotocol string, deflate deflateParams, opts *AcceptOptions) *Conn {
 	c := &Conn{
 		net:         netConn,
-		opts:        *opts,
+		socket:      socket.New(netConn),
+		opts:        opts,
 		subprotocol: subprotocol,
 		deflate:     deflate,
-		readLock:    newLock(),
-		messageLock: newLock(),
-		frameLock:   newLock(),
 		done:        make(chan struct{}),
 	}
-	c.readDeadline.set, c.readDeadline.drop = netConn.SetReadDeadline, c.dropNow
-	c.writeDeadline.set, c.writeDeadline.drop = netConn.SetWriteDeadline, c.dropNow
+	c.readDeadline.conn, c.writeDeadline.conn = c, c
+	c.writeDeadline.writing = true
 	c.in.start(early)
 	return c
 }
@@ -72,6 +75,18 @@ func (c *Conn) NetConn() net.Conn { return c.net }
 // Done returns a channel that is closed once the connection has been closed and
 // nothing can be read or written any more.
 func (c *Conn) Done() <-chan struct{} { return c.done }
+
+// setNetDeadline sets a deadline of the connection below.
+func (c *Conn) setNetDeadline(writing bool, t time.Time) error {
+	switch {
+	case writing:
+		return c.net.SetWriteDeadline(t)
+	case c.socket != nil:
+		return c.socket.SetReadDeadline(t)
+	default:
+		return c.net.SetReadDeadline(t)
+	}
+}
 
 // SetReadDeadline makes Read, Reader and the reader it returned fail with
 // [os.ErrDeadlineExceeded] when t has passed, also a call that is waiting now.
@@ -90,9 +105,12 @@ func (c *Conn) CloseNow() error {
 // drop closes the connection below, once. Politely means that TLS says goodbye
 // too, for which it may wait for the peer.
 func (c *Conn) drop(politely bool) {
-	below := c.net
-	if wrapped, ok := below.(interface{ NetConn() net.Conn }); ok && !politely {
+	var below io.Closer = c.net
+	if wrapped, ok := c.net.(interface{ NetConn() net.Conn }); ok && !politely {
 		below = wrapped.NetConn()
+	}
+	if c.socket != nil {
+		below = c.socket
 	}
 	if !c.dropped.CompareAndSwap(false, true) {
 		if !politely {
@@ -106,39 +124,3 @@ func (c *Conn) drop(politely bool) {
 }
 
 func (c *Conn) dropNow() { c.drop(false) }
-
-// lock is a mutex to wait for with a context, a time limit or until the
-// connection is gone.
-type lock chan struct{}
-
-func newLock() lock { return make(lock, 1) }
-
-func (l lock) unlock() { <-l }
-
-// acquire takes l, which is one of c's. timeout limits the wait unless it is 0.
-func (c *Conn) acquire(ctx context.Context, l lock, timeout time.Duration) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	select {
-	case l <- struct{}{}:
-		return nil
-	default:
-	}
-	var expired <-chan time.Time
-	if timeout > 0 {
-		timer := time.NewTimer(timeout)
-		defer timer.Stop()
-		expired = timer.C
-	}
-	select {
-	case l <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-c.done:
-		return net.ErrClosed
-	case <-expired:
-		return os.ErrDeadlineExceeded
-	}
-}

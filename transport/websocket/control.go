@@ -26,6 +26,9 @@ func (c *Conn) handleControl(op opcode, payload []byte) error {
 		if c.opts.OnPong != nil {
 			c.opts.OnPong(c, payload)
 		}
+		if c.session != nil {
+			c.session.Await()
+		}
 		c.pings.answered(payload)
 	case opClose:
 		return c.answerClose(payload)

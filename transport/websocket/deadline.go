@@ -13,8 +13,8 @@ var longAgo = time.Unix(1, 0)
 // the time that was asked for, a context that ended, which outranks it, and
 // the closing of the connection, which lifts both because it has a timer.
 type deadline struct {
-	set  func(time.Time) error // of the net.Conn, doesn't block
-	drop func()                // closes the connection
+	conn    *Conn
+	writing bool // the direction
 
 	mu      sync.Mutex
 	at      time.Time // zero: none
@@ -23,13 +23,14 @@ type deadline struct {
 }
 
 func (d *deadline) apply() error {
+	at := d.at
 	switch {
 	case d.closing:
-		return d.set(time.Time{})
+		at = time.Time{}
 	case d.cuts > 0:
-		return d.set(longAgo)
+		at = longAgo
 	}
-	return d.set(d.at)
+	return d.conn.setNetDeadline(d.writing, at)
 }
 
 // move changes the deadline to at; zero means none.
@@ -66,7 +67,7 @@ func (d *deadline) bind(ctx context.Context) (release func()) {
 	stop := context.AfterFunc(ctx, func() {
 		defer close(done)
 		if d.cut(1) {
-			d.drop()
+			d.conn.drop(false)
 		}
 	})
 	return func() {

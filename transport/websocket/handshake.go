@@ -9,6 +9,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/tidewire/tidewire/transport/internal/socket"
 )
 
 // HandshakeError is why [Accept] refused a request. The client has been
@@ -47,8 +49,12 @@ const protocolVersion = "13"
 // another version; 500 when the connection can't be taken over; 501 for HTTP/2.
 // Any other error means that the client was gone before it got the answer.
 func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn, error) {
-	o := opts.withDefaults()
-	if refusal := checkHandshake(r, &o); refusal != nil {
+	return accept(w, r, opts.withDefaults())
+}
+
+// accept is Accept with options that are full, and shared.
+func accept(w http.ResponseWriter, r *http.Request, o *AcceptOptions) (*Conn, error) {
+	if refusal := checkHandshake(r, o); refusal != nil {
 		return nil, refuseHandshake(w, refusal)
 	}
 
@@ -78,8 +84,8 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn,
 		netConn.Close()
 		return nil, fmt.Errorf("websocket: accept: %w", err)
 	}
-	tuneSocket(netConn, o.SendBuffer)
-	return newConn(netConn, takeBuffered(buffered.Reader), subprotocol, deflate, &o), nil
+	socket.Tune(netConn, o.SendBuffer)
+	return newConn(netConn, takeBuffered(buffered.Reader), subprotocol, deflate, o), nil
 }
 
 // checkHandshake returns why r can't become a WebSocket connection, or nil.
@@ -181,19 +187,4 @@ func writeSwitch(netConn net.Conn, header http.Header, timeout time.Duration) er
 func takeBuffered(r *bufio.Reader) []byte {
 	early, _ := r.Peek(r.Buffered())
 	return append([]byte(nil), early...)
-}
-
-// tuneSocket applies to TCP connections, also under TLS.
-func tuneSocket(netConn net.Conn, sendBuffer int) {
-	if wrapped, ok := netConn.(interface{ NetConn() net.Conn }); ok {
-		netConn = wrapped.NetConn()
-	}
-	tcp, ok := netConn.(*net.TCPConn)
-	if !ok {
-		return
-	}
-	tcp.SetNoDelay(true)
-	if sendBuffer > 0 {
-		tcp.SetWriteBuffer(sendBuffer)
-	}
 }

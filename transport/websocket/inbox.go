@@ -1,17 +1,26 @@
 package websocket
 
-import "math"
+import (
+	"errors"
+	"math"
+	"sync"
+)
 
 var (
 	errTooBig  = &ProtocolError{StatusMessageTooBig, "message too big"}
 	errNotUTF8 = &ProtocolError{StatusInvalidData, "text not UTF-8"}
 	errCorrupt = &ProtocolError{StatusInvalidData, "corrupt compressed data"}
+
+	// errNothing is for who reads only what has come: no message begins with it.
+	errNothing = errors.New("nothing more has come")
 )
 
 // inbox is the reading side's state. It is guarded by the connection's readLock.
 type inbox struct {
-	buf      []byte
+	buf      []byte // nil while nothing is buffered and nobody waits
 	from, to int    // what is buffered
+	polling  bool   // who reads doesn't wait for the next message
+	polls    int    // how often it may read from the network
 	pongs    []byte // encoded answers to pings, not yet sent
 
 	// The current frame.
@@ -32,10 +41,22 @@ type inbox struct {
 	window []byte // what the client's compressor may refer to
 }
 
-// start fills the buffer with what came with the handshake.
-func (in *inbox) start(early []byte) {
-	in.buf = make([]byte, max(readBufferSize, len(early)))
-	in.to = copy(in.buf, early)
+// start takes what came with the handshake.
+func (in *inbox) start(early []byte) { in.buf, in.to = early, len(early) }
+
+type readBuffer = [readBufferSize]byte
+
+var readBuffers = sync.Pool{New: func() any { return new(readBuffer) }}
+
+// rest gives the buffer back if nothing is in it.
+func (in *inbox) rest() {
+	if in.buf == nil || in.buffered() > 0 {
+		return
+	}
+	if len(in.buf) == readBufferSize {
+		readBuffers.Put((*readBuffer)(in.buf))
+	}
+	in.buf, in.from, in.to = nil, 0, 0
 }
 
 func (in *inbox) buffered() int { return in.to - in.from }
@@ -43,15 +64,19 @@ func (in *inbox) buffered() int { return in.to - in.from }
 // makeRoom makes the buffer fit for reading more. What has to be in it as a
 // whole, a header with a control frame's payload, is far below its size.
 func (in *inbox) makeRoom() {
+	if in.from == in.to && len(in.buf) != readBufferSize {
+		in.buf = readBuffers.Get().(*readBuffer)[:]
+	}
 	switch {
 	case in.from == in.to:
 		in.from, in.to = 0, 0
-		if len(in.buf) > readBufferSize {
-			in.buf = make([]byte, readBufferSize)
-		}
 	case in.to == len(in.buf):
-		in.to = copy(in.buf, in.buf[in.from:in.to])
-		in.from = 0
+		room := in.buf
+		if len(room) < readBufferSize {
+			room = readBuffers.Get().(*readBuffer)[:]
+		}
+		in.to = copy(room, in.buf[in.from:in.to])
+		in.buf, in.from = room, 0
 	}
 }
 

@@ -80,10 +80,10 @@ const (
 
 // withDefaults returns a copy of o, which may be nil, in which zero values are
 // replaced by what they stand for, and "no limit" by zero.
-func (o *AcceptOptions) withDefaults() AcceptOptions {
-	var full AcceptOptions
+func (o *AcceptOptions) withDefaults() *AcceptOptions {
+	full := new(AcceptOptions)
 	if o != nil {
-		full = *o
+		*full = *o
 	}
 	full.CompressionThreshold = orDefault(full.CompressionThreshold, defaultThreshold)
 	full.MaxMessage = orDefault(full.MaxMessage, defaultMaxMessage)

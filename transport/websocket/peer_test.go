@@ -208,7 +208,7 @@ func echoStream(c *Conn) error {
 func pipe(t testing.TB, opts *AcceptOptions, deflate deflateParams) (*Conn, *peer) {
 	near, far := net.Pipe()
 	full := opts.withDefaults()
-	c := newConn(near, nil, "", deflate, &full)
+	c := newConn(near, nil, "", deflate, full)
 	t.Cleanup(func() { c.CloseNow(); far.Close() })
 	return c, &peer{far, bufio.NewReader(far)}
 }

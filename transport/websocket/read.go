@@ -24,19 +24,38 @@ const firstRead = 4 << 10
 // writing and for Close; a message of which a part had arrived is lost and with
 // it all further reading, else Read may be called again.
 func (c *Conn) Read(ctx context.Context) (MessageType, []byte, error) {
-	var data []byte
 	var typ MessageType
+	var data []byte
 	err := c.whileReading(ctx, func() (err error) {
-		if err = c.nextMessage(); err == nil {
-			typ = c.in.typ
-			data, err = c.readWhole()
-		}
+		typ, data, err = c.read()
 		return err
 	})
 	if err != nil {
 		return 0, nil, err
 	}
 	return typ, data, nil
+}
+
+// poll is Read for who has been told that polls reads from the network won't wait.
+// It returns errNothing instead of waiting for a message to begin, and then
+// holds no buffer without need.
+func (c *Conn) poll(polls int) (typ MessageType, data []byte, err error) {
+	err = c.whileReading(context.Background(), func() (err error) {
+		c.in.polling, c.in.polls = true, polls
+		typ, data, err = c.read()
+		c.in.polling = false
+		c.in.rest()
+		return err
+	})
+	return typ, data, err
+}
+
+func (c *Conn) read() (typ MessageType, data []byte, err error) {
+	if err = c.nextMessage(); err == nil {
+		typ = c.in.typ
+		data, err = c.readWhole()
+	}
+	return typ, data, err
 }
 
 // Reader waits for the next message and returns a reader for its data, as it
@@ -88,7 +107,7 @@ var errOldReader = errors.New("the reader of an earlier message")
 // whileReading calls read as the one who reads, for no longer than ctx, and
 // deals with its failure. io.EOF is the end of a message and not a failure.
 func (c *Conn) whileReading(ctx context.Context, read func() error) error {
-	if err := c.acquire(ctx, c.readLock, 0); err != nil {
+	if err := c.acquire(ctx, &c.readLock, 0); err != nil {
 		return fmt.Errorf("websocket: read: %w", err)
 	}
 	defer c.readLock.unlock()
@@ -113,6 +132,8 @@ func (c *Conn) readFailed(ctx context.Context, err error) error {
 	var broken *ProtocolError
 	var closed *CloseError
 	switch {
+	case err == errNothing:
+		return err
 	case err == errOldReader:
 		return fmt.Errorf("websocket: read: %w", err)
 	case errors.As(err, &closed):
@@ -259,6 +280,12 @@ func (c *Conn) nextHeader() (frameHeader, error) {
 		}
 		whole := size + int(h.length)
 		if size == 0 || in.buffered() < whole {
+			if in.polling && !in.open {
+				if in.polls == 0 {
+					return h, errNothing
+				}
+				in.polls--
+			}
 			if err := c.fill(); err != nil {
 				return h, err
 			}

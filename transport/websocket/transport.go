@@ -24,6 +24,11 @@ type Options struct {
 	// MaxFrame is the largest frame from a client, in bytes. Default 64 KiB. The
 	// data of a message in it is bounded by push.Options.MaxInbound besides.
 	MaxFrame int64
+	// Compression offers permessage-deflate (RFC 7692) without context takeover, so
+	// that a message is compressed once for all who want it. Off by default: it costs
+	// CPU, and a secret compressed next to text of an attacker's choice can be
+	// guessed from the length.
+	Compression bool
 }
 
 // Transport serves WebSockets for a hub: it puts the Tidewire protocol on top
@@ -31,7 +36,7 @@ type Options struct {
 type Transport struct {
 	hub     *push.Hub
 	options Options
-	accept  AcceptOptions
+	accept  *AcceptOptions
 }
 
 var (
@@ -49,52 +54,27 @@ func New(hub *push.Hub, options ...Options) *Transport {
 	o.Heartbeat = orDefault(max(o.Heartbeat, 0), 25*time.Second)
 	o.PongTimeout = orDefault(max(o.PongTimeout, 0), 10*time.Second)
 	o.MaxFrame = orDefault(o.MaxFrame, 64<<10)
-	t := &Transport{hub: hub, options: o}
-	t.accept = AcceptOptions{
+	compression := CompressionOff
+	if o.Compression {
+		compression = CompressionNoContextTakeover
+	}
+	return &Transport{hub: hub, options: o, accept: (&AcceptOptions{
 		Subprotocols: []string{protocol.Subprotocol},
 		Origins:      hub.Origins(),
+		Compression:  compression,
 		MaxMessage:   o.MaxFrame,
 		WriteTimeout: o.WriteTimeout,
 		CloseTimeout: closeTimeout,
-		OnPong:       func(c *Conn, _ []byte) { t.alive(c) },
-	}
-	return t
+	}).withDefaults()}
 }
 
 // closeTimeout is how long a client may take to answer a close frame.
 const closeTimeout = 2 * time.Second
 
-// alive gives the client time until it has to answer the ping after the next.
-func (t *Transport) alive(c *Conn) {
-	_ = c.SetReadDeadline(time.Now().Add(t.options.Heartbeat + t.options.PongTimeout)) // a closed connection needs none
-}
-
 // Publish delivers a message to the clients of this transport that follow its
 // topic, at once and without storing it; see [push.Hub.Deliver].
 func (t *Transport) Publish(_ context.Context, m push.Message) (push.Receipt, error) {
-	return t.hub.Deliver(t, m)
-}
-
-// Message encodes a message as one text frame.
-func (t *Transport) Message(m *push.Message) *push.Frame {
-	cursor := ""
-	if !m.Position.IsZero() {
-		cursor = push.FormatCursor(m.Topic, m.Position)
-	}
-	return &push.Frame{Topic: m.Topic, Cursor: cursor, Bytes: AppendFrame(nil, Text, protocol.Message(m, cursor))}
-}
-
-// Gap encodes a gap as one text frame.
-func (t *Transport) Gap(g push.Gap) *push.Frame {
-	cursor := push.FormatCursor(g.Topic, g.Now)
-	return &push.Frame{Topic: g.Topic, Cursor: cursor, Bytes: AppendFrame(nil, Text, protocol.Gap(g, cursor))}
-}
-
-// Reconnect encodes the request to come back elsewhere.
-func (t *Transport) Reconnect(afterMS int) *push.Frame { return textFrame(protocol.Reconnect(afterMS)) }
-
-func textFrame(json []byte) *push.Frame {
-	return &push.Frame{Bytes: AppendFrame(nil, Text, json)}
+	return t.hub.Deliver(m, t, compressing{t})
 }
 
 // The heartbeats: one that a page can see, and one that every library answers.
@@ -116,8 +96,7 @@ func (t *Transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	defer leave()
 	protocol.SetHeaders(w.Header())
-	accept := t.accept
-	c, err := Accept(w, r, &accept)
+	c, err := accept(w, r, t.accept)
 	if err != nil {
 		return // it has been answered
 	}
@@ -150,28 +129,34 @@ func sayError(c *Conn, e *push.Error) {
 	_ = c.WriteFrames([][]byte{textFrame(protocol.Error(e)).Bytes}) // the close code says it too
 }
 
-// open begins the session of an accepted connection.
+// open begins the session of an accepted connection, and subscribes to the topics
+// of its URL.
 func (t *Transport) open(c *Conn, identity push.Identity, follows []push.Follow) {
-	cl := &client{transport: t, conn: c, readerDone: make(chan struct{})}
-	cl.ctx, cl.cancel = context.WithCancel(context.Background())
+	cl := &client{transport: t, conn: c}
+	cl.reading.Add(1)
 	beat := visiblePing
-	if c.Subprotocol() == "" {
+	if cl.plain() {
 		beat = protocolPing
 	}
-	session, err := t.hub.Open(push.Client{
+	options := push.Client{
 		Identity:  identity,
-		Format:    t,
+		Format:    t.format(c),
 		Conn:      cl,
 		Heartbeat: beat,
 		Interval:  t.options.Heartbeat,
-	})
+		Patience:  t.options.Heartbeat + t.options.PongTimeout,
+	}
+	if c.socket != nil {
+		options.Try = cl
+	}
+	session, err := t.hub.Open(options)
 	if err != nil {
-		cl.cancel()
 		turnAway(c, push.AsError(err))
 		return
 	}
-	cl.session = session
-	go cl.read(follows) // End waits for it
+	cl.session, c.session = session, session
+	cl.follow(follows)
+	cl.wait()
 }
 
 // closeReason is what stands in the close frame. For a client that is to come

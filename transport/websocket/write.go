@@ -8,6 +8,8 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"github.com/tidewire/tidewire/push"
 )
 
 const (
@@ -47,7 +49,7 @@ func (c *Conn) beginMessage(ctx context.Context, typ MessageType, timeout time.D
 	if typ != Text && typ != Binary {
 		return errMessageType
 	}
-	return c.acquire(ctx, c.messageLock, timeout)
+	return c.acquire(ctx, &c.messageLock, timeout)
 }
 
 func (c *Conn) writeMessage(ctx context.Context, typ MessageType, data []byte) error {
@@ -89,7 +91,7 @@ func (c *Conn) rememberSent(data []byte) {
 // for its turn, and then fails without having sent anything. When the peer
 // doesn't take the frames in WriteTimeout, the connection is dropped.
 func (c *Conn) WriteFrames(frames [][]byte) error {
-	err := c.acquire(context.Background(), c.messageLock, c.opts.WriteTimeout)
+	err := c.acquire(context.Background(), &c.messageLock, c.opts.WriteTimeout)
 	if err == nil {
 		err = c.writeFrame(context.Background(), frames...)
 		c.messageLock.unlock()
@@ -100,10 +102,77 @@ func (c *Conn) WriteFrames(frames [][]byte) error {
 	return nil
 }
 
+// tryWriteFrames is WriteFrames as far as it goes without waiting. begun is false
+// if nothing was done because somebody else is writing. Else what is left goes out
+// before anything else that is written. The connection has to have a socket.
+func (c *Conn) tryWriteFrames(frames []*push.Frame) (all, begun bool, err error) {
+	if taken, _ := c.messageLock.try(false); !taken {
+		return false, false, nil
+	}
+	defer c.messageLock.unlock()
+	if taken, _ := c.frameLock.try(false); !taken {
+		return false, false, nil
+	}
+	defer c.frameLock.unlock()
+	switch {
+	case c.closeSent:
+		return false, true, fmt.Errorf("websocket: write frames: %w", net.ErrClosed)
+	case c.unsent != nil:
+		return false, false, nil // a pong or the like is to go first
+	}
+	if err := c.tryWrite(frames); err != nil {
+		c.drop(false)
+		return false, true, fmt.Errorf("websocket: write frames: %w", err)
+	}
+	return c.unsent == nil, true, nil
+}
+
+// tryWrite writes frames, joined, until the kernel takes no more. frameLock is held.
+func (c *Conn) tryWrite(frames []*push.Frame) error {
+	if len(frames) == 1 {
+		return c.trySocket(frames[0].Bytes)
+	}
+	buf := takeBuffer()
+	defer giveBuffer(buf)
+	joined := buf[:0]
+	for i, f := range frames {
+		if len(joined)+len(f.Bytes) <= len(buf) {
+			joined = append(joined, f.Bytes...)
+			if i+1 < len(frames) {
+				continue
+			}
+			return c.trySocket(joined)
+		}
+		if err := c.trySocket(joined); err != nil {
+			return err
+		}
+		joined = joined[:0]
+		if err := c.trySocket(f.Bytes); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// trySocket writes what the kernel takes of p, and keeps the rest.
+func (c *Conn) trySocket(p []byte) error {
+	n := 0
+	if c.unsent == nil {
+		var err error
+		if n, err = c.socket.TryWrite(p); err != nil {
+			return err
+		}
+	}
+	if n < len(p) {
+		c.unsent = append(c.unsent, p[n:]...)
+	}
+	return nil
+}
+
 // writeFrame writes whole frames, cut into parts anywhere, with nothing between
 // them.
 func (c *Conn) writeFrame(ctx context.Context, parts ...[]byte) error {
-	if err := c.acquire(ctx, c.frameLock, c.opts.WriteTimeout); err != nil {
+	if err := c.acquire(ctx, &c.frameLock, c.opts.WriteTimeout); err != nil {
 		return err
 	}
 	defer c.frameLock.unlock()
@@ -119,8 +188,15 @@ func (c *Conn) writeFrame(ctx context.Context, parts ...[]byte) error {
 	return err
 }
 
-// writeParts joins what is small to as few write calls as possible.
+// writeParts writes what was left unsent, and then parts, of which it joins what is
+// small to as few write calls as possible. frameLock is held.
 func (c *Conn) writeParts(parts [][]byte) error {
+	if unsent := c.unsent; unsent != nil {
+		c.unsent = nil
+		if err := c.writeBytes(unsent); err != nil {
+			return err
+		}
+	}
 	if len(parts) == 1 {
 		return c.writeBytes(parts[0])
 	}

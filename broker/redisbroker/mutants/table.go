@@ -32,12 +32,16 @@ const (
 	fakeGo         = "broker/redisbroker/sim_redis_test.go"
 	feedGo         = "push/feed.go"
 	followGo       = "push/follow.go"
+	catchUpGo      = "push/catchup.go"
 	positionGo     = "push/position.go"
 	readingGo      = "push/reading.go"
 	sessionGo      = "push/session.go"
 	subscriptionGo = "push/subscription.go"
 	windowGo       = "push/window.go"
 	sseConnGo      = "transport/sse/conn.go"
+	ssePlacesGo    = "transport/sse/places.go"
+	writeGo        = "transport/websocket/write.go"
+	writerGo       = "push/writer.go"
 	sseEventGo     = "transport/sse/event.go"
 )
 
@@ -47,12 +51,12 @@ var mutants = []mutant{
 		brokerGo, "\tif err != nil {\n\t\treturn push.Position{}, err\n\t}\n\tselect {",
 		"\tif err != nil {\n\t\treturn push.Position{}, err\n\t}\n\tif !t.isOpen() {\n\t\tt.repair()\n\t}\n\tselect {",
 	}}},
-	{"replay goes beyond the seam", "", []patch{{subscriptionGo, "w.between(sub.since, sub.head)", "w.between(sub.since, w.end())"}}},
+	{"replay goes beyond the seam", "", []patch{{catchUpGo, "w.between(c.since, c.head)", "w.between(c.since, w.end())"}}},
 	{"replay ends before the seam", "", []patch{{
-		subscriptionGo, "\tmissed = w.between(sub.since, sub.head)\n",
-		"\tmissed = w.between(sub.since, sub.head)\n\tmissed = missed[:max(0, len(missed)-1)]\n",
+		catchUpGo, "\tmissed = w.between(c.since, c.head)\n",
+		"\tmissed = w.between(c.since, c.head)\n\tmissed = missed[:max(0, len(missed)-1)]\n",
 	}}},
-	{"what comes during a replay is dropped", "", []patch{{subscriptionGo, "\t\tif s.reserve(frame) {\n\t\t\tsub.pending = append(sub.pending, frame)\n\t\t}\n\tcase ended:\n\t}\n}\n\n// pass", "\tcase ended:\n\t}\n}\n\n// pass"}}},
+	{"what comes during a replay is dropped", "", []patch{{subscriptionGo, "\tcase held, replaying:\n\t\tsub.hold(frame)\n", "\tcase held, replaying:\n"}}},
 	{"a read delivers what came live meanwhile", "", []patch{{topicGo, "if t.place != from {", "if t.place != from && from.IsZero() {"}}},
 	{"two reads at once", "", []patch{
 		{topicGo, "\tif t.repairing {\n\t\treturn\n\t}\n", ""},
@@ -70,9 +74,9 @@ var mutants = []mutant{
 		{historyGo, "if first.Tag != after.Tag {", "if false {"},
 		{historyGo, "if first.PreviousTag != after.Tag {", "if false {"},
 		{topicGo, "due := head != t.place", "due := head.Epoch != t.place.Epoch || head.Offset != t.place.Offset"},
-		{subscriptionGo, "sub.start() == sub.head:", "sub.start().Epoch == sub.head.Epoch && sub.start().Offset == sub.head.Offset:"},
+		{subscriptionGo, "c.start() != c.head {", "(c.start().Epoch != c.head.Epoch || c.start().Offset != c.head.Offset) {"},
 		{windowGo, "return p == w.start", "return p.Epoch == w.start.Epoch"},
-		{windowGo, "return p == w.messages[p.Offset-w.start.Offset-1].Position", "return p.Epoch == w.start.Epoch"},
+		{windowGo, "return p == w.messages[p.Offset-w.start.Offset-1].message.Position", "return p.Epoch == w.start.Epoch"},
 		{witnessGo, "known.Offset == p.Offset && known.Tag != p.Tag", "false"},
 		{fakeGo, "return w.Position != rec.head", "return w.Offset > rec.head.Offset"},
 		{fakeGo, "return e.Tag != w.Tag", "return false"},
@@ -83,7 +87,7 @@ var mutants = []mutant{
 		{historyGo, "if first.Tag != after.Tag {", "if false {"},
 		{historyGo, "if first.PreviousTag != after.Tag {", "if false {"},
 		{windowGo, "return p == w.start", "return p.Epoch == w.start.Epoch"},
-		{windowGo, "return p == w.messages[p.Offset-w.start.Offset-1].Position", "return p.Epoch == w.start.Epoch"},
+		{windowGo, "return p == w.messages[p.Offset-w.start.Offset-1].message.Position", "return p.Epoch == w.start.Epoch"},
 	}},
 	{"epochs aren't compared", "", []patch{{historyGo, "case after.Epoch != head.Epoch:", "case after.IsZero():"}}},
 	{"the head counts as a fork", "", []patch{{historyGo, "case after.Offset > head.Offset:", "case after.Offset >= head.Offset:"}}},
@@ -118,26 +122,30 @@ var mutants = []mutant{
 	{"a gap is lost", "", []patch{{feedGo, "\t\t\tsub.breakOff(gap, frame)\n", "\t\t\t_, _ = sub, frame\n"}}},
 	{"a gap is told twice", "", []patch{{subscriptionGo, "\t\ts.enqueue(frame)\n\t\ts.hub.stats.gaps.Add(1)\n", "\t\ts.enqueue(frame)\n\t\ts.hub.stats.gaps.Add(1)\n\t\ts.enqueue(frame)\n"}}},
 	{"a gap is told after newer messages", "", []patch{
-		{subscriptionGo, "\tif sub.gap != nil {\n\t\ts.enqueue(s.format.Gap(*sub.gap))\n\t\ts.hub.stats.gaps.Add(1)\n\t} else if sub.isAhead() && !sub.met {", "\tif sub.gap == nil && sub.isAhead() && !sub.met {"},
-		{subscriptionGo, "\t\tsub.pass(frame)\n\t}\n\tsub.pending", "\t\tsub.pass(frame)\n\t}\n\tif sub.gap != nil {\n\t\ts.enqueue(s.format.Gap(*sub.gap))\n\t}\n\tsub.pending"},
+		{subscriptionGo, "\tif c.gap != nil {\n\t\ts.enqueue(s.format.Gap(*c.gap))\n\t\ts.hub.stats.gaps.Add(1)\n\t} else if c.isAhead() && !c.met {", "\tgap := c.gap\n\tdefer func() {\n\t\tif gap != nil {\n\t\t\ts.enqueue(s.format.Gap(*gap))\n\t\t}\n\t}()\n\tif c.gap == nil && c.isAhead() && !c.met {"},
 	}},
-	{"who replays isn't told of a break", "", []patch{{subscriptionGo, "\t\tsub.gap = &gap\n", ""}}},
+	{"who replays isn't told of a break", "", []patch{{subscriptionGo, "\t\tc.gap = &gap\n", ""}}},
 	{"a part of a replay passes for the whole", "", []patch{
-		{readingGo, "\tdefault:\n\t\treturn nil, sub.missing(GapTooMany), true", "\tdefault:\n\t\treturn r.window.messages, nil, true"},
-		{subscriptionGo, "> uint64(sub.session.hub.options.Replay.Messages):", "> 1<<40:"},
+		{readingGo, "\tdefault:\n\t\treturn nil, c.missing(GapTooMany), true", "\tdefault:\n\t\treturn r.window.messages, nil, true"},
+		{catchUpGo, "> uint64(c.feed.hub.options.Replay.Messages):", "> 1<<40:"},
 	}},
 
 	// Clients.
 	{"a full queue drops silently", "", []patch{{sessionGo, "\t\ts.drop()\n\t\ts.finish(ErrSlowConsumer)\n\t\treturn false", "\t\treturn false"}}},
-	{"who is ahead of an instance counts as behind", "", []patch{{subscriptionGo, "return sub.from == FromCursor && (sub.since.Epoch != sub.head.Epoch || sub.since.Offset > sub.head.Offset)", "return false"}}},
-	{"who is ahead gets what it has", "", []patch{{subscriptionGo, "if sub.ahead.IsZero() || frame.Cursor == \"\" {", "if true {"}}},
+	{"who is ahead of an instance counts as behind", "", []patch{{catchUpGo, "return c.from == FromCursor && (c.since.Epoch != c.head.Epoch || c.since.Offset > c.head.Offset)", "return false"}}},
+	{"who is ahead gets what it has", "", []patch{{subscriptionGo, "if c == nil || frame.Cursor == \"\" {", "if true {"}}},
 	{"a subscription goes on after its end", "", []patch{{followGo, "\t\tsub.stop()\n\t\treleased = append(released, sub)\n", ""}}},
 	{"the id of an event comes before its data", "", []patch{{sseEventGo, `return append(append(append(b, "id: "...), cursor...), '\n')`, `return append(append(append(b, "id: "...), cursor...), "\n\n"...)`}}},
-	{"the id of a stream stays", "", []patch{{sseConnGo, "c.cursors[i], c.id = f.Cursor, c.id[:0]", "c.cursors[i] = f.Cursor"}}},
+	{"the id of a stream stays", "", []patch{{ssePlacesGo, "\t\t\tp[i].cursor = f.Cursor\n", ""}}},
+
+	// Writing without waiting.
+	{"what doesn't fit into a write is lost", "", []patch{{sseConnGo, "\t\tc.unsent = append(c.unsent, p[n:]...)\n", ""}}},
+	{"a frame overtakes the rest of another", "", []patch{{writeGo, "\tcase c.unsent != nil:\n", "\tcase false:\n"}, {writeGo, "\tif c.unsent == nil {\n\t\tvar err error", "\tif true {\n\t\tvar err error"}}},
+	{"what waits isn't written after a round", "", []patch{{writerGo, "\ts.writing = false\n\tif s.busy() {\n\t\ts.wake()\n\t}\n", "\ts.writing = false\n"}}},
 
 	// Shared reads.
 	{"the window outlives a break", "", []patch{{feedGo, "\tf.head = gap.Now\n\tf.forget()\n", "\tf.head = gap.Now\n"}}},
 	{"the window takes what doesn't reach it", "", []patch{{windowGo, "\tif !older.contains(w.start) {\n\t\treturn\n\t}\n\tmissing := older.between(older.start, w.start)", "\tmissing := older.messages"}}},
-	{"a read's answer is taken for another place", "", []patch{{readingGo, "case r.from != sub.since:", "case r.from.Epoch != sub.since.Epoch:"}}},
+	{"a read's answer is taken for another place", "", []patch{{readingGo, "case r.from != c.since:", "case r.from.Epoch != c.since.Epoch:"}}},
 	{"the window loses its beginning", "", []patch{{windowGo, "w.start, w.messages = older.start, append(missing, w.messages...)", "w.start, w.messages = older.start, append(missing[:0:0], w.messages...)"}}},
 }

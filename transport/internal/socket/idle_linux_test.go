@@ -1,0 +1,17 @@
+package socket
+
+import "testing"
+
+// TestIdleIsSmall holds the two ways to what they may cost, with some room. The
+// race detector's larger frames need a stack of the second size, 4 KiB; what it
+// is without, BenchmarkIdle tells.
+func TestIdleIsSmall(t *testing.T) {
+	const many = 2000
+	if heap, stack := idleCost(t, many); heap > 200 || stack > 50 {
+		t.Errorf("by epoll a socket costs %.0f bytes and %.0f of stack", heap, stack)
+	}
+	refuseEpoll(t)
+	if _, stack := idleCost(t, many); stack > 4200 {
+		t.Errorf("asleep a socket costs %.0f bytes of stack", stack)
+	}
+}

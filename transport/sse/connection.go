@@ -1,0 +1,132 @@
+package sse
+
+import (
+	"bytes"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/transport/internal/socket"
+)
+
+// connection is the output of a stream that has its connection for itself. The end
+// of the stream is the end of the connection (RFC 9112 section 6.3), so that the
+// bytes of an event are the same for all.
+type connection struct {
+	net.Conn
+	socket *socket.Socket // if it is a plain one
+	head   []byte         // of the response, to be sent before the stream
+
+	session *push.Session
+	reading sync.WaitGroup // done when nothing more is read
+	ignored int            // bytes that the client has sent after its request
+}
+
+// canTakeOver reports whether a request's connection can become a stream's own.
+func canTakeOver(w http.ResponseWriter, r *http.Request) bool {
+	if r.ProtoMajor != 1 {
+		return false
+	}
+	for {
+		switch wrapper := w.(type) {
+		case http.Hijacker:
+			return true
+		case interface{ Unwrap() http.ResponseWriter }:
+			w = wrapper.Unwrap()
+		default:
+			return false
+		}
+	}
+}
+
+// takeConnection takes a request's connection over, with the headers that were set
+// for its response.
+func takeConnection(w http.ResponseWriter) (*connection, error) {
+	header := w.Header().Clone()
+	netConn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return nil, err
+	}
+	setHeaders(header)
+	for _, name := range []string{"Content-Encoding", "Content-Length", "Transfer-Encoding"} {
+		header.Del(name)
+	}
+	header.Set("Connection", "close")
+	header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
+	var head bytes.Buffer
+	head.WriteString("HTTP/1.1 200 OK\r\n")
+	_ = header.Write(&head) // to memory
+	head.WriteString("\r\n")
+	socket.Tune(netConn, sendBuffer)
+	c := &connection{Conn: netConn, socket: socket.New(netConn), head: head.Bytes()}
+	c.reading.Add(1)
+	return c, nil
+}
+
+// sendBuffer bounds what the kernel keeps of a stream whose client doesn't read.
+const sendBuffer = 64 << 10
+
+// maxIgnored is how many bytes a client may send after its request.
+const maxIgnored = 64 << 10
+
+// watch has the session closed when the client is gone.
+func (c *connection) watch(session *push.Session) {
+	c.session = session
+	if c.socket == nil {
+		go func() {
+			for c.read() {
+			}
+		}()
+		return
+	}
+	c.socket.OnReadable(c.readable)
+}
+
+func (c *connection) readable() {
+	if c.read() {
+		c.socket.OnReadable(c.readable)
+	}
+}
+
+// read ignores what the client sends; false if that was the last.
+func (c *connection) read() bool {
+	p := make([]byte, 512)
+	n, err := c.Read(p)
+	c.ignored += n
+	if err == nil && c.ignored <= maxIgnored {
+		return true
+	}
+	c.session.Close(nil)
+	c.Abort()
+	c.reading.Done()
+	return false
+}
+
+// Flush does nothing: nothing is buffered.
+func (c *connection) Flush() error { return nil }
+
+// Begin does nothing: the head is sent like the rest.
+func (c *connection) Begin() {}
+
+// Abort closes the connection at once.
+func (c *connection) Abort() {
+	var below io.Closer = c.Conn
+	if c.socket != nil {
+		below = c.socket
+	} else if wrapped, ok := c.Conn.(interface{ NetConn() net.Conn }); ok {
+		below = wrapped.NetConn() // TLS might wait for its peer
+	}
+	_ = below.Close() // closed either way
+}
+
+// End closes the connection and waits for the reader.
+func (c *connection) End() {
+	if c.socket == nil {
+		_ = c.Close() // TLS says goodbye
+	}
+	c.Abort()
+	c.reading.Wait()
+}
