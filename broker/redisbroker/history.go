@@ -11,12 +11,16 @@ var pageLimit = push.Limit{Messages: 1000, Bytes: 1 << 20}
 
 // recent reads the last n messages and the head.
 func (b *Broker) recent(ctx context.Context, topic string, n int) (push.Page, error) {
-	return b.read(ctx, topic, query{newest: true, limit: push.Limit{Messages: n}})
+	return b.read(ctx, topic, query{newest: true, limit: push.Limit{Messages: n}}, b.witnesses.at(topic))
 }
 
 // since reads what follows a position, as push.Broker has it.
 func (b *Broker) since(ctx context.Context, topic string, after push.Position, limit push.Limit) (push.Page, error) {
-	page, err := b.read(ctx, topic, query{from: after.Offset, limit: limit})
+	return b.sinceSeen(ctx, topic, after, limit, b.witnesses.at(topic))
+}
+
+func (b *Broker) sinceSeen(ctx context.Context, topic string, after push.Position, limit push.Limit, w witness) (push.Page, error) {
+	page, err := b.read(ctx, topic, query{from: after.Offset, limit: limit}, w)
 	if err != nil {
 		return push.Page{}, err
 	}
@@ -34,6 +38,11 @@ func (b *Broker) from(ctx context.Context, topic string, place push.Position) (p
 		return b.recent(ctx, topic, 0)
 	}
 	page, err := b.since(ctx, topic, place, pageLimit)
+	if err == nil && page.Gap == push.GapFork {
+		// What was seen here is lost, and others don't know: the witness has come to be of
+		// the new branch. Redis is told, so that all who may have missed it are.
+		page, err = b.sinceSeen(ctx, topic, place, pageLimit, witness{place, b.witnesses.at(topic).left})
+	}
 	if err != nil || page.Gap != push.GapEpoch {
 		return page, err
 	}
@@ -49,8 +58,7 @@ func (b *Broker) from(ctx context.Context, topic string, place push.Position) (p
 }
 
 // read asks Redis, with what this instance has seen.
-func (b *Broker) read(ctx context.Context, topic string, q query) (push.Page, error) {
-	w := b.witnesses.at(topic)
+func (b *Broker) read(ctx context.Context, topic string, q query, w witness) (push.Page, error) {
 	page, err := b.port.read(ctx, topic, q, w)
 	if err == nil {
 		b.witnesses.note(topic, page.Head, w.Position)
