@@ -6,9 +6,8 @@ package membroker
 
 import (
 	"context"
-	"hash/maphash"
-	"maps"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tidewire/tidewire/push"
@@ -31,30 +30,19 @@ type Options struct {
 	Keep time.Duration
 }
 
-const (
-	maxIDs        = 100_000
-	sweepInterval = time.Minute
-)
-
 // Broker is a [push.Broker] in memory. Its calls don't block, so they heed no
 // context.
 type Broker struct {
 	options Options
+	shards  [shardCount]shard
+	closed  atomic.Bool
 
-	mu     sync.Mutex // guards the rest; never held together with topic.mu
-	topics map[string]*topic
-	births [births]push.Epoch // what the first epochs of topics are made of
-	sweep  *time.Timer        // runs while there are topics
-	closed bool
+	mu    sync.Mutex // guards the rest; may be taken with a shard's lock held
+	count int        // of topics
+	sweep *time.Timer
 }
 
-// births is how many of them there are. A topic that nobody has published to is
-// known by its birth alone, so that asking for it costs no memory. When a topic is
-// forgotten its birth changes, and with it that of the few others which share it:
-// their clients are told a gap.
-const births = 1024
-
-var _ push.Broker = (*Broker)(nil)
+var _ push.NonBlocking = (*Broker)(nil)
 
 // New makes a broker. It takes at most one Options.
 func New(options ...Options) *Broker {
@@ -72,12 +60,15 @@ func New(options ...Options) *Broker {
 	if o.Keep == 0 {
 		o.Keep = 24 * time.Hour
 	}
-	b := &Broker{options: o, topics: map[string]*topic{}}
-	for i := range b.births {
-		b.births[i] = newEpoch()
+	b := &Broker{options: o}
+	for i := range b.shards {
+		b.shards[i].birth = newEpoch()
 	}
 	return b
 }
+
+// NonBlocking promises that no call waits; see [push.NonBlocking].
+func (b *Broker) NonBlocking() {}
 
 // Publish stores a message and hands it to the topic's receivers.
 func (b *Broker) Publish(ctx context.Context, m push.Message) (push.Receipt, error) {
@@ -104,7 +95,7 @@ func (b *Broker) Publish(ctx context.Context, m push.Message) (push.Receipt, err
 
 // Subscribe makes r get the topic's messages.
 func (b *Broker) Subscribe(_ context.Context, name string, r push.Receiver) (push.Position, error) {
-	t, err := b.lock(name)
+	t, err := b.open(name)
 	if err != nil {
 		return push.Position{}, err
 	}
@@ -115,55 +106,59 @@ func (b *Broker) Subscribe(_ context.Context, name string, r push.Receiver) (pus
 
 // Unsubscribe ends what Subscribe began.
 func (b *Broker) Unsubscribe(name string, r push.Receiver) {
-	b.mu.Lock()
-	t := b.topics[name]
-	b.mu.Unlock()
-	if t != nil {
+	if t := b.shard(name).find(name); t != nil {
 		t.mu.Lock()
-		defer b.unlock(name, t)
+		defer b.unlock(t)
 		t.remove(r)
 	}
 }
 
 // Since reads what came after a position.
 func (b *Broker) Since(_ context.Context, name string, after push.Position, limit push.Limit) (push.Page, error) {
-	t, err := b.lock(name)
+	t, err := b.open(name)
 	if err != nil {
 		return push.Page{}, err
 	}
-	defer b.unlock(name, t)
-	t.trim(&b.options)
+	defer b.unlock(t)
+	t.use(time.Now(), &b.options)
 	return t.since(after, limit), nil
 }
 
 // Recent reads the newest messages.
 func (b *Broker) Recent(_ context.Context, name string, n int) (push.Page, error) {
-	t, err := b.lock(name)
+	t, err := b.open(name)
 	if err != nil {
 		return push.Page{}, err
 	}
-	defer b.unlock(name, t)
-	t.trim(&b.options)
+	defer b.unlock(t)
+	t.use(time.Now(), &b.options)
 	return t.recent(n), nil
 }
 
 // Close forgets all topics.
 func (b *Broker) Close(context.Context) error {
+	b.closed.Store(true)
+	for i := range b.shards {
+		b.shards[i].empty()
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.closed = true
-	b.topics = nil
 	if b.sweep != nil {
 		b.sweep.Stop()
 	}
 	return nil
 }
 
-// lock gives a topic with its lock held, and makes it if need be.
-func (b *Broker) lock(name string) (*topic, error) {
+// open is lock for a name that wasn't checked.
+func (b *Broker) open(name string) (*topic, error) {
 	if err := push.CheckTopic(name); err != nil {
 		return nil, err
 	}
+	return b.lock(name)
+}
+
+// lock gives a topic with its lock held, and makes it if need be.
+func (b *Broker) lock(name string) (*topic, error) {
 	for {
 		t, err := b.topic(name)
 		if err != nil {
@@ -171,7 +166,6 @@ func (b *Broker) lock(name string) (*topic, error) {
 		}
 		t.mu.Lock()
 		if !t.forgotten {
-			t.used = time.Now()
 			return t, nil
 		}
 		t.mu.Unlock()
@@ -179,74 +173,11 @@ func (b *Broker) lock(name string) (*topic, error) {
 }
 
 // unlock ends what lock began, and forgets a topic that is still as it was born.
-func (b *Broker) unlock(name string, t *topic) {
+func (b *Broker) unlock(t *topic) {
 	forget := !t.forgotten && t.head.Offset == 0 && len(t.receivers) == 0
 	t.forgotten = t.forgotten || forget
 	t.mu.Unlock()
 	if forget {
-		b.forget(name, t)
-	}
-}
-
-// forget takes a forgotten topic out of the map, unless another has its name.
-func (b *Broker) forget(name string, t *topic) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.topics[name] == t {
-		delete(b.topics, name)
-	}
-}
-
-// birth is what a topic's first epoch is made of. Called with b.mu held.
-func (b *Broker) birth(name string) *push.Epoch {
-	return &b.births[maphash.String(seed, name)%births]
-}
-
-// firstEpoch is the epoch that a topic begins with. Called with b.mu held.
-func (b *Broker) firstEpoch(name string) push.Epoch {
-	epoch := *b.birth(name) ^ push.Epoch(maphash.String(seed, name))
-	return max(epoch, 1) // zero is no epoch
-}
-
-func (b *Broker) topic(name string) (*topic, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.closed {
-		return nil, push.Errorf(push.CodeUnavailable, "the broker is closed", nil)
-	}
-	t := b.topics[name]
-	if t == nil {
-		t = &topic{head: push.Position{Epoch: b.firstEpoch(name)}}
-		b.topics[name] = t
-		if b.sweep == nil {
-			b.sweep = time.AfterFunc(sweepInterval, b.sweepTopics)
-		}
-	}
-	return t, nil
-}
-
-// sweepTopics trims what is too old and forgets topics that nobody uses, so
-// that an idle topic costs nothing. It runs on a timer, not in a goroutine that
-// waits, and not at all while there are no topics.
-func (b *Broker) sweepTopics() {
-	b.mu.Lock()
-	topics := maps.Clone(b.topics)
-	b.mu.Unlock()
-	for name, t := range topics {
-		if t.sweep(&b.options) {
-			b.mu.Lock()
-			delete(b.topics, name) // nobody else forgets it, so it is not replaced before this
-			*b.birth(name) = newEpoch()
-			b.mu.Unlock()
-		}
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	switch {
-	case b.closed:
-	case len(b.topics) == 0:
-		b.sweep = nil
-	default:
-		b.sweep.Reset(sweepInterval)
+		b.forget(t)
 	}
 }

@@ -2,7 +2,10 @@ package membroker_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"runtime"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -140,3 +143,48 @@ type receiver struct{}
 
 func (receiver) Receive(*push.Message) {}
 func (receiver) Break(push.Gap)        {}
+
+// TestPublishAllocates holds the cost of a publish: the message, its data and its ID.
+func TestPublishAllocates(t *testing.T) {
+	hub := push.New(membroker.New(), push.Options{})
+	defer hub.Shutdown(context.Background())
+	m := push.Message{Topic: "a", Data: make([]byte, 128)}
+	publish := func() {
+		if _, err := hub.Publish(context.Background(), m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := testing.AllocsPerRun(5000, publish); n > 3 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+// TestCloseWhilePublishing has topics come while the broker closes.
+func TestCloseWhilePublishing(t *testing.T) {
+	b := membroker.New()
+	var publishers sync.WaitGroup
+	for p := range 4 {
+		publishers.Go(func() {
+			for i := 0; ; i++ {
+				_, err := b.Publish(context.Background(), push.Message{Topic: fmt.Sprintf("%d/%d", p, i), Data: []byte("x")})
+				if errors.Is(err, push.ErrUnavailable) {
+					return
+				}
+				if err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	for b.Topics() < 100 {
+		runtime.Gosched()
+	}
+	if err := b.Close(context.Background()); err != nil {
+		t.Error(err)
+	}
+	publishers.Wait()
+	if n := b.Topics(); n != 0 {
+		t.Errorf("%d topics are left", n)
+	}
+}

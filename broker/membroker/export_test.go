@@ -2,7 +2,9 @@ package membroker
 
 // Topics is how many topics the broker holds.
 func (b *Broker) Topics() int {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return len(b.topics)
+	n := 0
+	for i := range b.shards {
+		n += len(b.shards[i].list())
+	}
+	return n
 }

@@ -2,7 +2,6 @@ package membroker
 
 import (
 	"bytes"
-	"hash/maphash"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -13,25 +12,17 @@ import (
 
 // topic is one topic's history and receivers.
 type topic struct {
-	mu        sync.Mutex // guards all; held while receivers are called, which keeps their order
+	name string
+
+	mu        sync.Mutex // guards the rest; held while receivers are called, which keeps their order
 	head      push.Position
 	messages  []*push.Message // oldest first, contiguous, the last is at head
 	size      int             // of messages
 	receivers []push.Receiver
-	ids       map[string]stored
-	published []string // the keys of ids, oldest first
-	used      time.Time
+	named     *namedMessages // nil if there are none
+	idle      int32          // sweeps since it was used
 	forgotten bool
 }
-
-// stored is what a message ID stands for.
-type stored struct {
-	receipt push.Receipt
-	content uint64
-	at      time.Time
-}
-
-var seed = maphash.MakeSeed()
 
 func newEpoch() push.Epoch {
 	for {
@@ -45,21 +36,17 @@ func newEpoch() push.Epoch {
 // chose its ID and may repeat it.
 func (t *topic) publish(m push.Message, named bool, o *Options) (push.Receipt, error) {
 	now := time.Now()
-	var content uint64
+	t.idle = 0
 	if named {
-		t.forget(now, o)
-		content = contentOf(&m)
-		if first, ok := t.ids[m.ID]; ok {
-			if first.content != content {
-				return push.Receipt{}, push.ErrConflict
-			}
-			first.receipt.Duplicate = true
-			return first.receipt, nil
+		t.forgetNames(now, o)
+		if first, err := t.named.find(&m); err != nil || first.ID != "" {
+			return first, err
 		}
 	}
 	if t.head.Offset == push.MaxOffset {
 		return push.Receipt{}, push.Errorf(push.CodeUnavailable, "the topic has no offset left", nil)
 	}
+	m.Topic = t.name // so that history holds the name once
 	m.Data = bytes.Clone(m.Data)
 	m.Time = now
 	m.PreviousTag = t.head.Tag
@@ -67,47 +54,30 @@ func (t *topic) publish(m push.Message, named bool, o *Options) (push.Receipt, e
 	t.head = m.Position
 	t.messages = append(t.messages, &m)
 	t.size += m.Size()
-	t.trim(o)
-	receipt := push.Receipt{ID: m.ID, Position: m.Position}
+	t.trim(now, o)
 	if named {
-		if t.ids == nil {
-			t.ids = map[string]stored{}
+		if t.named == nil {
+			t.named = &namedMessages{byID: map[string]namedMessage{}}
 		}
-		t.ids[m.ID] = stored{receipt, content, now}
-		t.published = append(t.published, m.ID)
+		t.named.add(&m)
 	}
 	for _, r := range t.receivers {
 		r.Receive(&m)
 	}
-	return receipt, nil
+	return push.Receipt{ID: m.ID, Position: m.Position}, nil
 }
 
-func contentOf(m *push.Message) uint64 {
-	var h maphash.Hash
-	h.SetSeed(seed)
-	for _, part := range [][]byte{[]byte(m.Event), []byte(m.Key), m.Data} {
-		maphash.WriteComparable(&h, len(part))
-		h.Write(part)
-	}
-	maphash.WriteComparable(&h, m.Binary)
-	return h.Sum64()
-}
-
-// forget drops message IDs that are too old or too many.
-func (t *topic) forget(now time.Time, o *Options) {
-	n := 0
-	for n < len(t.published) && (len(t.published)-n >= maxIDs || now.Sub(t.ids[t.published[n]].at) >= o.Retry) {
-		delete(t.ids, t.published[n])
-		n++
-	}
-	t.published = dropFirst(t.published, n)
+// use notes that the topic is read, and drops what must not be read any more.
+func (t *topic) use(now time.Time, o *Options) {
+	t.idle = 0
+	t.trim(now, o)
 }
 
 // trim drops the messages that are over a bound of history. The newest stays if
 // only its size is over.
-func (t *topic) trim(o *Options) {
+func (t *topic) trim(now time.Time, o *Options) {
 	n := 0
-	oldest := time.Now().Add(-o.History.Age)
+	oldest := now.Add(-o.History.Age)
 	for n < len(t.messages) {
 		left := len(t.messages) - n
 		over := left > o.History.Messages || t.size > o.History.Bytes && left > 1
@@ -118,6 +88,13 @@ func (t *topic) trim(o *Options) {
 		n++
 	}
 	t.messages = dropFirst(t.messages, n)
+}
+
+// forgetNames drops the names of messages that are too old or too many.
+func (t *topic) forgetNames(now time.Time, o *Options) {
+	if t.named != nil && t.named.forget(now.Add(-o.Retry)) {
+		t.named = nil // a map keeps the size that it once had
+	}
 }
 
 // dropFirst drops the first n elements and lets go of what they held.
@@ -181,7 +158,7 @@ func (t *topic) recent(n int) push.Page {
 
 // remove ends the subscription of r.
 func (t *topic) remove(r push.Receiver) {
-	t.used = time.Now()
+	t.idle = 0
 	if i := slices.Index(t.receivers, r); i >= 0 {
 		t.receivers = slices.Delete(t.receivers, i, i+1)
 	}
@@ -189,14 +166,15 @@ func (t *topic) remove(r push.Receiver) {
 
 // sweep lets go of what is too old. It reports whether the topic is forgotten:
 // then nobody may use it any more.
-func (t *topic) sweep(o *Options) bool {
+func (t *topic) sweep(now time.Time, o *Options) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.forgotten {
 		return false // whoever forgot it sees to the rest
 	}
-	t.trim(o)
-	t.forget(time.Now(), o)
-	t.forgotten = len(t.receivers) == 0 && len(t.messages) == 0 && time.Since(t.used) >= o.Keep
+	t.trim(now, o)
+	t.forgetNames(now, o)
+	t.idle++
+	t.forgotten = len(t.receivers) == 0 && len(t.messages) == 0 && time.Duration(t.idle)*sweepInterval > o.Keep
 	return t.forgotten
 }

@@ -3,6 +3,7 @@ package membroker
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/tidewire/tidewire/push"
 )
@@ -19,14 +20,14 @@ func TestForgottenTopicStaysForgotten(t *testing.T) {
 	}
 	old.forgotten = true
 	old.mu.Unlock()
-	if old.sweep(&b.options) || !old.forgotten {
+	if old.sweep(time.Now(), &b.options) || !old.forgotten {
 		t.Error("the sweep took a forgotten topic for its own, or brought it back")
 	}
-	b.forget("a", old)
+	b.forget(old)
 	if _, err := b.Publish(t.Context(), push.Message{Topic: "a", Data: []byte("x")}); err != nil {
 		t.Fatal(err)
 	}
-	b.forget("a", old)
+	b.forget(old)
 	if page, err := b.Recent(t.Context(), "a", 1); err != nil || len(page.Messages) != 1 {
 		t.Errorf("the new topic is gone: %+v, %v", page, err)
 	}
