@@ -4,6 +4,7 @@ package socket
 
 import (
 	"io"
+	"net"
 	"runtime"
 	"testing"
 	"time"
@@ -75,9 +76,9 @@ func BenchmarkIdle(b *testing.B) {
 // idleCost returns the bytes of heap and stack for each of so many sockets.
 func idleCost(t testing.TB, many int) (heap, stack float64) {
 	dial := newDialer(t, "unix")
-	sockets := make([]*Socket, many)
+	sockets, peers := make([]*Socket, many), make([]net.Conn, many)
 	for i := range sockets {
-		sockets[i], _ = dial()
+		sockets[i], peers[i] = dial()
 	}
 	var before, after runtime.MemStats
 	readMemory(&before)
@@ -87,8 +88,9 @@ func idleCost(t testing.TB, many int) (heap, stack float64) {
 	}
 	runtime.Gosched()
 	readMemory(&after)
-	for _, s := range sockets {
+	for i, s := range sockets {
 		s.Close()
+		peers[i].Close()
 	}
 	each := func(after, before uint64) float64 { return float64(int64(after-before)) / float64(many) }
 	return each(after.HeapAlloc, before.HeapAlloc), each(after.StackInuse, before.StackInuse)

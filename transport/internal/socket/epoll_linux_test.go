@@ -9,6 +9,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 )
 
 func TestWaitingCostsNoGoroutine(t *testing.T) {
@@ -181,7 +182,6 @@ func TestKeysComeRound(t *testing.T) {
 func TestWithoutEpoll(t *testing.T) {
 	for name, create := range map[string]func(int) (int, error){
 		"none to be had":        func(int) (int, error) { return -1, syscall.EMFILE },
-		"not for Go's poller":   func(int) (int, error) { return syscall.Open(os.Args[0], syscall.O_RDONLY, 0) },
 		"not for this socket":   func(int) (int, error) { return syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM, 0) },
 		"not even a descriptor": func(int) (int, error) { return 1 << 30, nil },
 	} {
@@ -191,7 +191,7 @@ func TestWithoutEpoll(t *testing.T) {
 			s, peer := dial()
 			var now, closed calls
 			s.OnReadable(now.f)
-			if currentPoller() != nil {
+			if currentPoller() != nil || s.waitsByEpoll() {
 				t.Fatal("there is a poller")
 			}
 			peer.Write([]byte("x"))
@@ -222,20 +222,57 @@ func TestEpollComesBack(t *testing.T) {
 	}
 }
 
+// TestPollerThatCannotSleep is none: package os can't wait for a plain file.
+func TestPollerThatCannotSleep(t *testing.T) {
+	replaceEpoll(t, func(int) (int, error) { return syscall.Open(os.Args[0], syscall.O_RDONLY, 0) })
+	if p := newPoller(); p != nil {
+		p.file.Close()
+		t.Error("there is a poller")
+	}
+}
+
 // TestConnectionClosedBehindItsBack isn't allowed, but must not hurt others.
 func TestConnectionClosedBehindItsBack(t *testing.T) {
 	dial := newDialer(t, "tcp")
-	s, _ := dial()
-	var c calls
-	s.OnReadable(c.f)
+	s, behind := dial()
+	var first, second, ours calls
+	behind.Write([]byte("x"))
+	s.OnReadable(first.f)
+	first.once(t)
 	s.conn.Close()
-	other, peer := dial() // has the descriptor now
-	var ours calls
+	other, peer := dial() // may have the descriptor now
 	other.OnReadable(ours.f)
+	s.OnReadable(second.f)
+	second.once(t)
 	s.Close()
-	c.once(t)
 	peer.Write([]byte("x"))
 	ours.once(t)
+}
+
+// TestDeadlineThatWasMoved has its timer come late.
+func TestDeadlineThatWasMoved(t *testing.T) {
+	s, _ := newDialer(t, "tcp")()
+	var c calls
+	s.OnReadable(c.f)
+	w := &s.watch
+	s.SetReadDeadline(time.Now().Add(time.Hour))
+	late := w.deadline
+	s.SetReadDeadline(time.Now().Add(time.Hour))
+	w.mu.Lock()
+	w.expire(late)
+	if w.f == nil || w.expired {
+		t.Error("the old deadline ended the wait")
+	}
+	w.mu.Unlock()
+}
+
+func TestDeadlineAfterCloseHasNoTimer(t *testing.T) {
+	s, _ := newDialer(t, "tcp")()
+	s.conn = closing{s.conn, func() { s.SetReadDeadline(time.Now().Add(time.Hour)) }}
+	s.Close()
+	if s.watch.deadline != nil {
+		t.Error("a timer keeps a closed socket")
+	}
 }
 
 func TestSecondWaitPanics(t *testing.T) {

@@ -2,9 +2,10 @@ package socket
 
 import "testing"
 
-// TestIdleIsSmall holds the two ways to what they may cost, with some room. The
-// race detector's larger frames need a stack of the second size, 4 KiB; what it
-// is without, BenchmarkIdle tells.
+// TestIdleIsSmall holds the two ways to what they may cost, with some room. A
+// waiting goroutine fits the smallest stack, 2 KiB, but not with the race
+// detector's larger frames; and the runtime starts all goroutines with more if
+// those that it has seen needed more (GODEBUG=adaptivestackstart=0 ends that).
 func TestIdleIsSmall(t *testing.T) {
 	const many = 2000
 	if heap, stack := idleCost(t, many); heap > 200 || stack > 50 {

@@ -154,15 +154,49 @@ func TestReadDeadline(t *testing.T) {
 		}
 		// Lifted, and moved so far that only the byte can be the reason.
 		for _, at := range []time.Time{{}, time.Now().Add(time.Hour)} {
-			s.SetReadDeadline(time.Now().Add(5 * time.Millisecond))
 			s.SetReadDeadline(at)
-			s.OnReadable(f)
+			early := make(chan bool, 2)
+			s.OnReadable(func() { early <- !hasInput(s) })
+			runtime.Gosched()
 			peer.Write([]byte("x"))
+			if <-early {
+				t.Fatal("called for a deadline that was moved")
+			}
+			s.OnReadable(f)
 			if err := <-read; err != nil {
 				t.Fatalf("read without a deadline: %v", err)
 			}
+			s.SetReadDeadline(time.Now())
+			s.OnReadable(f)
+			if err := <-read; !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Fatalf("read: %v", err)
+			}
 		}
 	})
+}
+
+// TestReadableWhileClosing begins to wait in the middle of Close.
+func TestReadableWhileClosing(t *testing.T) {
+	everyWay(t, func(t *testing.T, dial dialer) {
+		s, _ := dial()
+		var before, during calls
+		s.OnReadable(before.f)
+		s.conn = closing{s.conn, func() { s.OnReadable(during.f) }}
+		s.Close()
+		before.once(t)
+		during.once(t)
+	})
+}
+
+// closing does something else first when it is closed.
+type closing struct {
+	net.Conn
+	first func()
+}
+
+func (c closing) Close() error {
+	c.first()
+	return c.Conn.Close()
 }
 
 // TestManyAreReadableAtOnce is more than the poller fetches at a time.

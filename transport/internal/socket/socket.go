@@ -61,10 +61,10 @@ func (s *Socket) TryWrite(p []byte) (n int, err error) {
 // OnReadable calls f once, in a goroutine of its own, when a read wouldn't
 // wait: there is something to read, the peer has closed, the read deadline has
 // passed, or Close was called. What is true already counts too. Only one f may
-// wait at a time, and nobody may read while it waits.
+// wait at a time. Whoever reads while it waits may take what it is called for.
 //
 // Under Linux a socket that waits costs no goroutine. Elsewhere, and where the
-// kernel has no epoll to give, it costs one with the smallest stack; on that
+// kernel has no epoll to give, it costs one that fits the smallest stack; on that
 // way f may find the end of the stream where the connection was reset.
 func (s *Socket) OnReadable(f func()) {
 	if s.raw == nil {

@@ -95,13 +95,18 @@ func (s *Socket) setReadDeadline(t time.Time) error {
 	timer = time.AfterFunc(time.Until(t), func() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		if w.deadline == timer { // not moved or closed since
-			w.expired = true
-			start(w.take())
-		}
+		w.expire(timer)
 	})
 	w.deadline = timer
 	return nil
+}
+
+// expire is told by the timer of a deadline that it has passed. mu is held.
+func (w *watch) expire(timer *time.Timer) {
+	if w.deadline == timer { // it wasn't moved meanwhile
+		w.expired = true
+		start(w.take())
+	}
 }
 
 // close takes the socket out of the kernel's set while it still has its
