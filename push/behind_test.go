@@ -91,6 +91,7 @@ func TestInstanceInAnOldEpoch(t *testing.T) {
 				r := broker.receiver()
 				if test.early != nil {
 					test.early(r)
+					synctest.Wait()
 				}
 				close(asked)
 				synctest.Wait()

@@ -287,6 +287,7 @@ func TestBreakWhileReplaying(t *testing.T) {
 		r.Receive(messages[3])
 		r.Break(push.Gap{Reason: push.GapEpoch, Now: other[0].Position})
 		r.Receive(other[1])
+		synctest.Wait()
 		answer(push.Page{Messages: messages[1:3]}, nil)
 		if got := c.take(); got != "[gap epoch 1-1 2]" {
 			t.Errorf("got %s", got)

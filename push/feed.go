@@ -9,9 +9,7 @@ import (
 
 // feed is one topic on this instance, from the first session that follows it to
 // the last: the one subscription at the broker, and the fan-out to the
-// sessions. It encodes each message once for each format.
-//
-// Lock order: feed.mu, then Session.mu.
+// sessions, which the shards do. It encodes each message once for each format.
 type feed struct {
 	// static
 	hub    *Hub
@@ -27,6 +25,7 @@ type feed struct {
 	early  []func() // what the broker told before Subscribe returned
 	head   Position
 	groups []*group
+	told   uint64   // counts what was told
 	place  Position // of placeText
 	// placeText is the cursor of a place that was asked for lately, so that those who
 	// come to the same place share its text.
@@ -41,8 +40,26 @@ type feed struct {
 
 // group is the subscriptions of one format.
 type group struct {
-	format        Format
-	subscriptions []*subscription
+	format Format
+	parts  []*part // those that aren't empty
+}
+
+// part gives the group's part in a shard, or nil.
+func (g *group) part(sh *shard) *part {
+	for _, p := range g.parts {
+		if p.shard == sh {
+			return p
+		}
+	}
+	return nil
+}
+
+// tell has each part told.
+func (g *group) tell(d delivery) {
+	for _, p := range g.parts {
+		d.part = p
+		p.shard.tell(d)
+	}
 }
 
 // open subscribes at the broker; it is called once.
@@ -98,12 +115,9 @@ func (f *feed) receive(m *Message) {
 		f.window.add(e)
 		f.fit()
 	}
+	f.told++
 	for _, g := range f.groups {
-		frame := e.frame(g.format)
-		for _, sub := range g.subscriptions {
-			sub.deliver(frame)
-		}
-		f.hub.stats.delivered.Add(uint64(len(g.subscriptions)))
+		g.tell(delivery{number: f.told, frame: e.frame(g.format)})
 	}
 }
 
@@ -111,11 +125,9 @@ func (f *feed) broken(gap Gap) {
 	gap.Topic, gap.Last = f.topic, f.head
 	f.head = gap.Now
 	f.forget()
+	f.told++
 	for _, g := range f.groups {
-		frame := g.format.Gap(gap)
-		for _, sub := range g.subscriptions {
-			sub.breakOff(gap, frame)
-		}
+		g.tell(delivery{number: f.told, frame: g.format.Gap(gap), gap: &gap})
 	}
 }
 
@@ -124,11 +136,8 @@ func (f *feed) deliverTo(format Format, m *Message) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if g := f.group(format); g != nil {
-		frame := format.Message(m)
-		for _, sub := range g.subscriptions {
-			sub.deliverAside(frame)
-		}
-		f.hub.stats.delivered.Add(uint64(len(g.subscriptions)))
+		f.told++
+		g.tell(delivery{number: f.told, frame: format.Message(m), aside: true})
 	}
 }
 
@@ -143,8 +152,12 @@ func (f *feed) attach(sub *subscription) {
 		f.groups = append(f.groups, g)
 	}
 	sub.catchUp.head = f.head
-	sub.index = len(g.subscriptions)
-	g.subscriptions = append(g.subscriptions, sub)
+	p := g.part(sub.session.shard)
+	if p == nil {
+		p = &part{shard: sub.session.shard}
+		g.parts = append(g.parts, p)
+	}
+	p.attach(sub, f.told)
 }
 
 // detach removes a subscription; nothing is delivered to it any more.
@@ -152,13 +165,11 @@ func (f *feed) detach(sub *subscription) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	g := f.group(sub.session.format)
-	last := len(g.subscriptions) - 1
-	moved := g.subscriptions[last]
-	g.subscriptions[sub.index] = moved
-	moved.index = sub.index
-	g.subscriptions[last] = nil
-	g.subscriptions = g.subscriptions[:last]
-	if last == 0 {
+	p := g.part(sub.session.shard)
+	if p.detach(sub) {
+		g.parts = slices.DeleteFunc(g.parts, func(other *part) bool { return other == p })
+	}
+	if len(g.parts) == 0 {
 		f.groups = slices.DeleteFunc(f.groups, func(other *group) bool { return other == g })
 	}
 	if len(f.groups) == 0 {

@@ -55,6 +55,6 @@ type TryWriter interface {
 	// TryWrite is Write as far as that goes at once. It reports whether all is
 	// written; if not, the Conn keeps the rest, and the next Write, which may bring
 	// no frames, sends that first. It is never called after End, nor while a Write is
-	// under way.
+	// under way, and doesn't keep frames.
 	TryWrite(frames []*Frame) (all bool, err error)
 }

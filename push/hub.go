@@ -45,6 +45,7 @@ func New(broker Broker, options Options) *Hub {
 	h.wheel.born = time.Now()
 	for i := range h.shards {
 		h.shards[i].hub = h
+		h.shards[i].changed.L = &h.shards[i].mu
 	}
 	return h
 }

@@ -55,9 +55,8 @@ func (o *outbox) take() []*Frame {
 	return frames
 }
 
-// written counts frames that take gave out, and keeps their array.
-func (o *outbox) written(frames []*Frame) {
-	o.unreserve(frames)
+// keep keeps the array of frames that take gave out.
+func (o *outbox) keep(frames []*Frame) {
 	if cap(frames) <= maxSpare {
 		clear(frames)
 		o.spare = frames[:0]

@@ -2,20 +2,48 @@ package push
 
 import "sync"
 
-// shard writes for a share of the sessions, from one goroutine that runs while
-// any of them has something to be written. It goes around: to each session it writes,
-// at once, all that waits for it. So messages join to one write when there is more to
-// do than can be done, and none waits for another when there isn't.
+// shard does the fan-out for a share of the sessions, from one goroutine that runs
+// while there is something to do. It goes in rounds: it takes all that feeds have to
+// tell, queues that for the sessions, and writes to each session, at once, all that
+// waits for it. So messages join to one write when there is more to do than can be
+// done, and none waits for another when there isn't.
 //
 // A session whose connection would make it wait leaves the round, and is written to
 // by a goroutine of its own until it has caught up.
 type shard struct {
 	hub *Hub
 
+	// owned by run
+	round  round
+	single [1]*Frame // what is written at once
+
 	mu      sync.Mutex // guards the rest; innermost
+	changed sync.Cond  // told has become shorter
+	told    []delivery // by feeds, in order
+	handing int        // how many are in this round
+	handed  uint64     // how many were in the rounds before
 	ready   []*Session // have something to be written, in order
-	spare   []*Session // the last round's array, to be used again
 	running bool
+}
+
+// round is what a shard does in one go.
+type round struct {
+	told  []delivery
+	ready []*Session
+}
+
+// maxBacklog is how many deliveries may wait for a round, before feeds do.
+const maxBacklog = 256
+
+// tell has a part told. It waits while the shard is far behind.
+func (sh *shard) tell(d delivery) {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	for len(sh.told) >= maxBacklog {
+		sh.changed.Wait()
+	}
+	sh.told = append(sh.told, d)
+	sh.start()
 }
 
 // add puts a session into the next round.
@@ -23,32 +51,55 @@ func (sh *shard) add(s *Session) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	sh.ready = append(sh.ready, s)
+	sh.start()
+}
+
+// start sees to it that run runs. Called with sh.mu held.
+func (sh *shard) start() {
 	if !sh.running {
 		sh.running = true
 		sh.hub.work.Go(sh.run)
 	}
 }
 
-// run goes around until nothing is left to write.
+// settle waits until all that was told so far has been handed out.
+func (sh *shard) settle() {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	for last := sh.handed + uint64(sh.waiting()); sh.handed < last; {
+		sh.changed.Wait()
+	}
+}
+
+// waiting is how many deliveries are to be handed out.
+func (sh *shard) waiting() int { return sh.handing + len(sh.told) }
+
+// run goes around until there is nothing to do.
 func (sh *shard) run() {
-	for round := sh.next(nil); round != nil; round = sh.next(round) {
-		for _, s := range round {
+	r := &sh.round
+	for sh.next() {
+		alone := len(r.told) == 1 && len(r.ready) == 0
+		for i := range r.told {
+			r.told[i].part.handOut(&r.told[i], alone)
+		}
+		for _, s := range r.ready {
 			s.flush()
 		}
 	}
 }
 
-// next gives the sessions of the next round, nil if there are none.
-func (sh *shard) next(last []*Session) []*Session {
-	clear(last)
+// next ends a round and begins the next, or is false if there is nothing to do.
+func (sh *shard) next() bool {
+	r := &sh.round
+	clear(r.told)
+	clear(r.ready)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	sh.spare = last[:0]
-	if len(sh.ready) == 0 {
-		sh.running = false
-		return nil
-	}
-	round := sh.ready
-	sh.ready = sh.spare
-	return round
+	sh.handed += uint64(sh.handing)
+	r.told, sh.told = sh.told, r.told[:0]
+	r.ready, sh.ready = sh.ready, r.ready[:0]
+	sh.handing = len(r.told)
+	sh.changed.Broadcast()
+	sh.running = len(r.told) > 0 || len(r.ready) > 0
+	return sh.running
 }

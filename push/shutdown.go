@@ -42,6 +42,9 @@ func (h *Hub) Shutdown(ctx context.Context) error {
 	sessions := slices.Collect(maps.Keys(h.sessions))
 	h.mu.Unlock()
 
+	for i := range h.shards {
+		h.shards[i].settle()
+	}
 	if len(sessions) > 0 {
 		interval := min(time.Second/drainRate, h.options.DrainWindow/time.Duration(len(sessions)))
 		h.farewell(ctx, sessions, interval)

@@ -15,7 +15,9 @@ type subscription struct {
 	session *Session
 	feed    *feed
 
-	index int // in its group; guarded by feed.mu
+	// guarded by part.mu
+	told  uint64 // by its feed, so far
+	index int    // in its part
 
 	// guarded by session.mu
 	catchUp *catchUp // nil once the client is live and where this instance is
@@ -35,36 +37,31 @@ func newSubscription(s *Session, f *feed, start startingPlace) *subscription {
 	return &subscription{session: s, feed: f, catchUp: &catchUp{feed: f, from: start.from, since: start.position}}
 }
 
-// The methods below are called with session.mu held, but for those that take it.
-
-// deliver queues a message for the client. It takes session.mu.
-func (sub *subscription) deliver(frame *Frame) {
+// tell takes what the feed has to tell. With now it is called by the session's
+// shard, which has nothing else to do, and a message is written at once.
+func (sub *subscription) tell(d *delivery, now bool) {
 	s := sub.session
 	s.mu.Lock()
+	if now && d.gap == nil && sub.state == live && sub.catchUp == nil && !s.writing && s.quick() && s.reserve(d.frame) {
+		s.writing = true
+		s.mu.Unlock()
+		s.writeAtOnce(d.frame)
+		return
+	}
 	defer s.mu.Unlock()
-	switch sub.state {
-	case live:
-		sub.pass(frame)
-	case held, replaying:
-		sub.hold(frame)
-	case ended:
+	switch {
+	case d.gap != nil:
+		sub.breakOff(*d.gap, d.frame)
+	case sub.state == live && d.aside, sub.state == replaying && d.aside:
+		s.enqueue(d.frame)
+	case sub.state == live:
+		sub.pass(d.frame)
+	case sub.state != ended:
+		sub.hold(d.frame)
 	}
 }
 
-// deliverAside queues a message that has no place in the topic's order. It takes
-// session.mu.
-func (sub *subscription) deliverAside(frame *Frame) {
-	s := sub.session
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch sub.state {
-	case live, replaying:
-		s.enqueue(frame)
-	case held:
-		sub.hold(frame)
-	case ended:
-	}
-}
+// The methods below are called with session.mu held.
 
 // hold keeps a message back.
 func (sub *subscription) hold(frame *Frame) {
@@ -117,13 +114,9 @@ func (sub *subscription) sendAway() {
 	sub.session.finish(Errorf(CodeUnavailable, "this instance is behind the client", nil))
 }
 
-// breakOff queues a gap, which makes what was waiting before it pointless. It takes
-// session.mu.
+// breakOff queues a gap, which makes what was waiting before it pointless.
 func (sub *subscription) breakOff(gap Gap, frame *Frame) {
-	s := sub.session
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	c := sub.catchUp
+	s, c := sub.session, sub.catchUp
 	switch sub.state {
 	case live:
 		if c != nil {

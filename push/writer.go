@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"slices"
 )
 
 // wake sees to it that somebody writes: the shard, in its round, or a goroutine of
@@ -30,17 +31,31 @@ func (s *Session) flush() {
 	s.mu.Lock()
 	frames := s.outbox.take()
 	s.mu.Unlock()
-	var err error
+	s.tryWrite(frames, true)
+}
+
+// writeAtOnce is a turn of a session for which nothing waited. The frame is reserved.
+func (s *Session) writeAtOnce(frame *Frame) {
+	s.shard.single[0] = frame
+	s.tryWrite(s.shard.single[:], false)
+}
+
+// tryWrite writes frames as far as that goes without waiting. keep says that their
+// array is the outbox's.
+func (s *Session) tryWrite(frames []*Frame, keep bool) {
+	all, err := true, error(nil)
 	if len(frames) > 0 {
-		var all bool
-		if all, err = s.try.TryWrite(frames); !all && err == nil {
-			go s.writeRest(frames)
-			return
-		}
+		all, err = s.try.TryWrite(frames)
+	}
+	if !all && err == nil {
+		go s.writeRest(slices.Clone(frames))
+		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.written(frames, err)
+	if s.written(frames, err); keep {
+		s.outbox.keep(frames)
+	}
 	s.writing = false
 	if s.busy() {
 		s.wake()
@@ -118,7 +133,7 @@ func (s *Session) work() ([]*Frame, writerState) {
 // written counts what was written; with an error, the session is over. Called with
 // s.mu held.
 func (s *Session) written(frames []*Frame, err error) {
-	s.outbox.written(frames)
+	s.outbox.unreserve(frames)
 	if err != nil {
 		s.drop()
 		s.finish(writeFailure(err))

@@ -3,6 +3,7 @@ package sse
 import (
 	"io"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -94,7 +95,7 @@ func (c *conn) TryWrite(frames []*push.Frame) (bool, error) {
 	}
 	taken, ok := out.(*connection)
 	if !ok || taken.socket == nil {
-		c.rest = frames
+		c.rest = slices.Clone(frames)
 		return false, nil
 	}
 	head := c.unsent

@@ -3,6 +3,7 @@ package websocket
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 
 	"github.com/tidewire/tidewire/push"
@@ -48,7 +49,7 @@ func (cl *client) Write(frames []*push.Frame) error {
 func (cl *client) TryWrite(frames []*push.Frame) (bool, error) {
 	all, begun, err := cl.conn.tryWriteFrames(frames)
 	if !begun {
-		cl.rest = frames
+		cl.rest = slices.Clone(frames)
 	}
 	return all, err
 }

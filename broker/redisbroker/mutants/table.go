@@ -40,6 +40,7 @@ const (
 	windowGo       = "push/window.go"
 	sseConnGo      = "transport/sse/conn.go"
 	ssePlacesGo    = "transport/sse/places.go"
+	partGo         = "push/part.go"
 	writeGo        = "transport/websocket/write.go"
 	writerGo       = "push/writer.go"
 	sseEventGo     = "transport/sse/event.go"
@@ -56,7 +57,7 @@ var mutants = []mutant{
 		catchUpGo, "\tmissed = w.between(c.since, c.head)\n",
 		"\tmissed = w.between(c.since, c.head)\n\tmissed = missed[:max(0, len(missed)-1)]\n",
 	}}},
-	{"what comes during a replay is dropped", "", []patch{{subscriptionGo, "\tcase held, replaying:\n\t\tsub.hold(frame)\n", "\tcase held, replaying:\n"}}},
+	{"what comes during a replay is dropped", "", []patch{{subscriptionGo, "\tcase sub.state != ended:\n\t\tsub.hold(d.frame)\n", ""}}},
 	{"a read delivers what came live meanwhile", "", []patch{{topicGo, "if t.place != from {", "if t.place != from && from.IsZero() {"}}},
 	{"two reads at once", "", []patch{
 		{topicGo, "\tif t.repairing {\n\t\treturn\n\t}\n", ""},
@@ -93,8 +94,9 @@ var mutants = []mutant{
 	{"the head counts as a fork", "", []patch{{historyGo, "case after.Offset > head.Offset:", "case after.Offset >= head.Offset:"}}},
 	{"no fence", "", []patch{
 		{brokerGo, "w := b.witnesses.at(m.Topic)", "w := witness{}"},
-		{historyGo, "w := b.witnesses.at(topic)", "w := witness{}"},
+		{historyGo, "b.port.read(ctx, topic, q, w)", "b.port.read(ctx, topic, q, witness{})"},
 	}},
+	{"a fork is nobody else's business", "", []patch{{historyGo, "if err == nil && page.Gap == push.GapFork {", "if false {"}}},
 	{"no witness is noted", "", []patch{{witnessGo, "\tknown := w.known(topic)\n\tswitch {", "\tknown := w.known(topic)\n\tif true {\n\t\treturn\n\t}\n\tswitch {"}}},
 	{"the publisher's witness isn't noted", "", []patch{{brokerGo, "if !receipt.Position.IsZero() {", "if receipt.Duplicate {"}}},
 	{"another branch overtakes the witness", "", []patch{{topicGo, " && !t.broker.witnesses.contradict(t.name, m.Position)", ""}}},
@@ -119,7 +121,7 @@ var mutants = []mutant{
 	}, {brokerGo, "\t\"context\"\n\t\"sync\"", "\t\"context\"\n\t\"errors\"\n\t\"sync\""}}},
 
 	// Gaps.
-	{"a gap is lost", "", []patch{{feedGo, "\t\t\tsub.breakOff(gap, frame)\n", "\t\t\t_, _ = sub, frame\n"}}},
+	{"a gap is lost", "", []patch{{subscriptionGo, "\t\tsub.breakOff(*d.gap, d.frame)\n", ""}}},
 	{"a gap is told twice", "", []patch{{subscriptionGo, "\t\ts.enqueue(frame)\n\t\ts.hub.stats.gaps.Add(1)\n", "\t\ts.enqueue(frame)\n\t\ts.hub.stats.gaps.Add(1)\n\t\ts.enqueue(frame)\n"}}},
 	{"a gap is told after newer messages", "", []patch{
 		{subscriptionGo, "\tif c.gap != nil {\n\t\ts.enqueue(s.format.Gap(*c.gap))\n\t\ts.hub.stats.gaps.Add(1)\n\t} else if c.isAhead() && !c.met {", "\tgap := c.gap\n\tdefer func() {\n\t\tif gap != nil {\n\t\t\ts.enqueue(s.format.Gap(*gap))\n\t\t}\n\t}()\n\tif c.gap == nil && c.isAhead() && !c.met {"},
@@ -137,6 +139,10 @@ var mutants = []mutant{
 	{"a subscription goes on after its end", "", []patch{{followGo, "\t\tsub.stop()\n\t\treleased = append(released, sub)\n", ""}}},
 	{"the id of an event comes before its data", "", []patch{{sseEventGo, `return append(append(append(b, "id: "...), cursor...), '\n')`, `return append(append(append(b, "id: "...), cursor...), "\n\n"...)`}}},
 	{"the id of a stream stays", "", []patch{{ssePlacesGo, "\t\t\tp[i].cursor = f.Cursor\n", ""}}},
+
+	// The rounds of the fan-out.
+	{"who comes during a round is told what it has", "", []patch{{partGo, "\tsub.told = told\n", ""}}},
+	{"what was told before is told again", "", []patch{{partGo, "if sub.told < d.number {", "if true {"}}},
 
 	// Writing without waiting.
 	{"what doesn't fit into a write is lost", "", []patch{{sseConnGo, "\t\tc.unsent = append(c.unsent, p[n:]...)\n", ""}}},
