@@ -2,6 +2,7 @@ package push
 
 import (
 	"context"
+	"reflect"
 	"runtime"
 	"runtime/debug"
 	"strings"
@@ -16,6 +17,7 @@ type Hub struct {
 	// static
 	broker  Broker
 	options Options
+	public  bool // Options.Authorize is Anyone
 
 	work    tasks
 	stats   counters
@@ -38,6 +40,7 @@ func New(broker Broker, options Options) *Hub {
 	h := &Hub{
 		broker:   broker,
 		options:  options.withDefaults(),
+		public:   reflect.ValueOf(options.Authorize).Pointer() == reflect.ValueOf(Anyone).Pointer(),
 		shards:   make([]shard, runtime.GOMAXPROCS(0)),
 		feeds:    map[string]*feed{},
 		sessions: map[*Session]struct{}{},

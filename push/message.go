@@ -81,7 +81,7 @@ func (m *Message) Prepare(limit int) error {
 		return Errorf(CodeBadRequest, "text is not UTF-8; publish it as binary", nil)
 	}
 	if m.ID == "" {
-		m.ID = newID()
+		m.ID = newID().String()
 	}
 	return nil
 }
@@ -89,9 +89,9 @@ func (m *Message) Prepare(limit int) error {
 // newID makes a UUIDv7 (RFC 9562 section 5.7): the milliseconds of now, and 74
 // random bits. An ID must be unique but is no secret, so the process' own random
 // source does, which needs neither a lock nor a call of the system.
-func newID() string {
+func newID() uuid.UUID {
 	var id uuid.UUID
 	binary.BigEndian.PutUint64(id[:8], uint64(time.Now().UnixMilli())<<16|7<<12|rand.Uint64()>>52)
 	binary.BigEndian.PutUint64(id[8:], 2<<62|rand.Uint64()>>2)
-	return id.String()
+	return id
 }

@@ -24,7 +24,6 @@ type Session struct {
 	pulse    *Frame
 	interval time.Duration // of pulses
 	patience time.Duration // with a client that says nothing
-	done     chan struct{}
 
 	timing  timing       // guarded by hub.wheel
 	waiting atomic.Int64 // since when the client is waited for, on the hub's clock; 0 if it isn't
@@ -38,6 +37,8 @@ type Session struct {
 	expiry        time.Duration   // when the identity ends, with its grace; 0 if never
 	writing       bool            // somebody writes, or will
 	over          bool            // nothing more is queued
+	ended         bool            // the connection is closed
+	done          chan struct{}   // closed when it is; nil if nobody has asked
 }
 
 // Client is what a transport knows of a client when it opens a session.
@@ -64,14 +65,10 @@ const expiryGrace = 10 * time.Second
 // the transport must see to it that the session ends: by Close when the
 // client is gone.
 func (h *Hub) Open(c Client) (*Session, error) {
-	id, err := uuid.NewV7()
-	if err != nil {
-		return nil, Errorf(CodeInternal, ErrInternal.Reason, err)
-	}
 	s := &Session{
 		hub:      h,
 		shard:    h.shard(),
-		id:       id,
+		id:       newID(),
 		identity: c.Identity,
 		format:   c.Format,
 		conn:     c.Conn,
@@ -79,7 +76,6 @@ func (h *Hub) Open(c Client) (*Session, error) {
 		pulse:    c.Heartbeat,
 		interval: c.Interval,
 		patience: c.Patience,
-		done:     make(chan struct{}),
 	}
 	if err := h.add(s); err != nil {
 		return nil, err
@@ -100,7 +96,17 @@ func (s *Session) ID() string { return s.id.String() }
 func (s *Session) Identity() Identity { return s.identity }
 
 // Done is closed when the session has ended and its connection is closed.
-func (s *Session) Done() <-chan struct{} { return s.done }
+func (s *Session) Done() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.done == nil {
+		s.done = make(chan struct{})
+		if s.ended {
+			close(s.done)
+		}
+	}
+	return s.done
+}
 
 // Send queues a frame for the client.
 func (s *Session) Send(frame *Frame) {
@@ -150,7 +156,12 @@ func (s *Session) end() {
 		s.hub.leave(sub)
 	}
 	s.conn.End(reason)
-	close(s.done)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ended = true
+	if s.done != nil {
+		close(s.done)
+	}
 }
 
 // The methods below are called with s.mu held.

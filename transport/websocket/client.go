@@ -84,7 +84,12 @@ func (cl *client) begin() (ctx context.Context, end context.CancelFunc) {
 	if cl.ended {
 		cancel()
 	}
-	return ctx, cancel
+	return ctx, func() {
+		cancel()
+		cl.mu.Lock()
+		defer cl.mu.Unlock()
+		cl.cancel = nil
+	}
 }
 
 // stop ends what the client has asked for.

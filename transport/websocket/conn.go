@@ -47,7 +47,7 @@ type Conn struct {
 
 	closeReceived atomic.Bool
 	dropped       atomic.Bool
-	done          chan struct{} // closed when the net.Conn is
+	done          event // the net.Conn is closed
 }
 
 func newConn(netConn net.Conn, early []byte, subprotocol string, deflate deflateParams, opts *AcceptOptions) *Conn {
@@ -57,7 +57,6 @@ func newConn(netConn net.Conn, early []byte, subprotocol string, deflate deflate
 		opts:        opts,
 		subprotocol: subprotocol,
 		deflate:     deflate,
-		done:        make(chan struct{}),
 	}
 	c.readDeadline.conn, c.writeDeadline.conn = c, c
 	c.writeDeadline.writing = true
@@ -74,7 +73,7 @@ func (c *Conn) NetConn() net.Conn { return c.net }
 
 // Done returns a channel that is closed once the connection has been closed and
 // nothing can be read or written any more.
-func (c *Conn) Done() <-chan struct{} { return c.done }
+func (c *Conn) Done() <-chan struct{} { return c.done.wait() }
 
 // setNetDeadline sets a deadline of the connection below.
 func (c *Conn) setNetDeadline(writing bool, t time.Time) error {
@@ -116,11 +115,11 @@ func (c *Conn) drop(politely bool) {
 		if !politely {
 			below.Close() // cuts a polite goodbye short
 		}
-		<-c.done
+		<-c.done.wait()
 		return
 	}
 	below.Close()
-	close(c.done)
+	c.done.happen()
 }
 
 func (c *Conn) dropNow() { c.drop(false) }

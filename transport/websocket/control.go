@@ -65,7 +65,7 @@ func (c *Conn) Ping(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 		return fmt.Errorf("websocket: ping: waiting for the pong: %w", context.Cause(ctx))
-	case <-c.done:
+	case <-c.done.wait():
 		return fmt.Errorf("websocket: ping: waiting for the pong: %w", net.ErrClosed)
 	}
 }

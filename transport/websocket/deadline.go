@@ -41,6 +41,13 @@ func (d *deadline) move(at time.Time) error {
 	return d.apply()
 }
 
+// passed reports whether a context has ended that is bound.
+func (d *deadline) passed() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.cuts > 0 && !d.closing
+}
+
 // lift removes the deadline for good.
 func (d *deadline) lift() {
 	d.mu.Lock()

@@ -2,11 +2,12 @@ package websocket
 
 import (
 	"bufio"
+	"bytes"
+	"context"
 	"crypto/sha1"
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"time"
 
@@ -67,25 +68,15 @@ func accept(w http.ResponseWriter, r *http.Request, o *AcceptOptions) (*Conn, er
 		return nil, refuseHandshake(w, &HandshakeError{http.StatusInternalServerError, reason, err})
 	}
 
+	socket.Tune(netConn, o.SendBuffer)
 	subprotocol := chooseSubprotocol(r.Header.Values("Sec-WebSocket-Protocol"), o.Subprotocols)
 	deflate, extensions := negotiateDeflate(r.Header.Values("Sec-WebSocket-Extensions"), o.Compression)
-	answer := w.Header().Clone()
-	if answer == nil {
-		answer = http.Header{}
-	}
-	for _, name := range []string{"Connection", "Content-Length", "Content-Type", "Transfer-Encoding", "Upgrade"} {
-		answer.Del(name)
-	}
-	setOrDelete(answer, "Sec-Websocket-Accept", acceptKey(r.Header.Get("Sec-WebSocket-Key")))
-	setOrDelete(answer, "Sec-Websocket-Protocol", subprotocol)
-	setOrDelete(answer, "Sec-Websocket-Extensions", extensions)
-
-	if err := writeSwitch(netConn, answer, o.WriteTimeout); err != nil {
-		netConn.Close()
+	c := newConn(netConn, takeBuffered(buffered.Reader), subprotocol, deflate, o)
+	if err := c.writeSwitch(acceptKey(r.Header.Get("Sec-WebSocket-Key")), extensions, w.Header()); err != nil {
+		_ = c.CloseNow() // never fails
 		return nil, fmt.Errorf("websocket: accept: %w", err)
 	}
-	socket.Tune(netConn, o.SendBuffer)
-	return newConn(netConn, takeBuffered(buffered.Reader), subprotocol, deflate, o), nil
+	return c, nil
 }
 
 // checkHandshake returns why r can't become a WebSocket connection, or nil.
@@ -159,28 +150,34 @@ func chooseSubprotocol(offered, ours []string) string {
 	return ""
 }
 
-func setOrDelete(h http.Header, name, value string) {
-	h.Del(name)
-	if value != "" {
-		h.Set(name, value)
-	}
+// ownHeaders are those of the answer that the handshake decides on.
+var ownHeaders = map[string]bool{
+	"Connection": true, "Content-Length": true, "Content-Type": true, "Transfer-Encoding": true, "Upgrade": true,
+	"Sec-Websocket-Accept": true, "Sec-Websocket-Extensions": true, "Sec-Websocket-Protocol": true,
 }
 
 // writeSwitch sends the answer that ends HTTP on the connection.
-func writeSwitch(netConn net.Conn, header http.Header, timeout time.Duration) error {
+func (c *Conn) writeSwitch(key, extensions string, header http.Header) error {
 	// The server's own deadlines were for the request.
-	if err := netConn.SetDeadline(time.Time{}); err != nil {
+	if err := c.net.SetDeadline(time.Time{}); err != nil {
 		return err
 	}
-	if timeout > 0 {
-		netConn.SetWriteDeadline(time.Now().Add(timeout))
-		defer netConn.SetWriteDeadline(time.Time{})
+	var answer bytes.Buffer
+	answer.Grow(512)
+	answer.WriteString("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: ")
+	answer.WriteString(key)
+	if c.subprotocol != "" {
+		answer.WriteString("\r\nSec-WebSocket-Protocol: ")
+		answer.WriteString(c.subprotocol)
 	}
-	out := bufio.NewWriterSize(netConn, 1<<10)
-	out.WriteString("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n")
-	header.Write(out)
-	out.WriteString("\r\n")
-	return out.Flush()
+	if extensions != "" {
+		answer.WriteString("\r\nSec-WebSocket-Extensions: ")
+		answer.WriteString(extensions)
+	}
+	answer.WriteString("\r\n")
+	_ = header.WriteSubset(&answer, ownHeaders) // to memory
+	answer.WriteString("\r\n")
+	return c.writeFrame(context.Background(), answer.Bytes())
 }
 
 // takeBuffered returns what the HTTP server had read beyond the request.

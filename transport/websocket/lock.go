@@ -64,7 +64,7 @@ func (c *Conn) acquire(ctx context.Context, l *lock, timeout time.Duration) erro
 		case <-freed:
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case <-c.done:
+		case <-c.done.wait():
 			return net.ErrClosed
 		case <-expired:
 			return os.ErrDeadlineExceeded

@@ -223,22 +223,25 @@ func (c *Conn) writeParts(parts [][]byte) error {
 
 // writeBytes writes p, and drops the connection when that fails. frameLock is
 // held.
-func (c *Conn) writeBytes(p []byte) error {
-	for len(p) > 0 {
+func (c *Conn) writeBytes(p []byte) (err error) {
+	n := 0
+	if c.socket != nil && len(p) > 0 && !c.writeDeadline.passed() {
+		n, err = c.socket.TryWrite(p) // most often that is all, and needs no timer
+	}
+	for p = p[n:]; len(p) > 0 && err == nil; p = p[n:] {
 		if c.opts.WriteTimeout > 0 {
 			c.writeDeadline.move(time.Now().Add(c.opts.WriteTimeout))
 		}
-		n, err := c.net.Write(p[:min(len(p), writeChunk)])
-		if err != nil {
-			if c.dropped.Load() {
-				return net.ErrClosed
-			}
-			c.drop(false)
-			return err
-		}
-		p = p[n:]
+		n, err = c.net.Write(p[:min(len(p), writeChunk)])
 	}
-	return nil
+	if err == nil {
+		return nil
+	}
+	if c.dropped.Load() {
+		return net.ErrClosed
+	}
+	c.drop(false)
+	return err
 }
 
 // sealFrame turns b, whose first maxServerHeader bytes are room for a header,

@@ -1,0 +1,93 @@
+package websocket
+
+import (
+	"context"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/tidewire/tidewire/broker/membroker"
+	"github.com/tidewire/tidewire/push"
+)
+
+// TestCompressedFanOut: who has agreed on compression gets what is worth it compressed,
+// and all get the same messages.
+func TestCompressedFanOut(t *testing.T) {
+	const offer = "Sec-WebSocket-Extensions: permessage-deflate"
+	tests := []struct {
+		name    string
+		options Options
+		header  string
+		want    string
+	}{
+		{"agreed", Options{Compression: true}, offer, "deflated text"},
+		{"not offered", Options{Compression: true}, "X: y", "text"},
+		{"a small window", Options{Compression: true}, offer + "; server_max_window_bits=9", "text"},
+		{"off by default", Options{}, offer, "text"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			hub := push.New(membroker.New(), push.Options{Authorize: push.Anyone})
+			transport := New(hub, tt.options)
+			server := httptest.NewServer(transport)
+			defer server.Close()
+			defer hub.Shutdown(context.Background())
+			p := dialRaw(t, server, tt.header, "Sec-WebSocket-Protocol: tidewire.v1")
+			defer p.Close()
+			if got := p.next(); !strings.HasPrefix(got, `text {"type":"welcome"`) {
+				t.Fatalf("got %q", got)
+			}
+			if _, err := p.Write(fin(opText, `{"type":"subscribe","id":1,"topics":[{"topic":"a"}]}`)); err != nil {
+				t.Fatal(err)
+			}
+			if got := p.next(); !strings.HasPrefix(got, `text {"type":"subscribed"`) {
+				t.Fatalf("got %q", got)
+			}
+			message := push.Message{Topic: "a", Data: []byte(strings.Repeat("to be compressed ", 100))}
+			for range 3 {
+				if _, err := hub.Publish(t.Context(), message); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if _, err := transport.Publish(t.Context(), message); err != nil { // past the broker, to both formats
+				t.Fatal(err)
+			}
+			for range 4 {
+				if got, _, _ := strings.Cut(p.next(), " {"); got != tt.want && !strings.HasPrefix(got, tt.want+" ") {
+					t.Errorf("got %.40q, want %s", got, tt.want)
+				}
+			}
+			small := message
+			small.Data = []byte("small")
+			if _, err := transport.Publish(t.Context(), small); err != nil {
+				t.Fatal(err)
+			}
+			if got := p.next(); !strings.HasPrefix(got, `text {"type":"message"`) {
+				t.Errorf("a small one came as %.40q", got)
+			}
+		})
+	}
+}
+
+// TestCompressedMessageIsWhole reads what a client of the format gets.
+func TestCompressedMessageIsWhole(t *testing.T) {
+	hub := push.New(membroker.New(), push.Options{Authorize: push.Anyone})
+	defer hub.Shutdown(context.Background())
+	transport := New(hub, Options{Compression: true})
+	m := &push.Message{Topic: "a", ID: "1", Data: []byte(strings.Repeat("0123456789", 1000)), Position: push.Position{Epoch: 1, Offset: 1, Tag: 1}}
+	plain, packed := transport.Message(m), compressing{transport}.Message(m)
+	if packed.Cursor != plain.Cursor || packed.Topic != plain.Topic || len(packed.Bytes) >= len(plain.Bytes)/10 {
+		t.Errorf("%d bytes for %d, at %q", len(packed.Bytes), len(plain.Bytes), packed.Cursor)
+	}
+	masked := rawFrame(packed.Bytes[0], string(packed.Bytes[4:])) // its header has two bytes of length
+	if len(packed.Bytes) < 130 {
+		masked = rawFrame(packed.Bytes[0], string(packed.Bytes[2:]))
+	}
+	conn, peer := pipe(t, &AcceptOptions{MaxMessage: -1}, deflateParams{on: true, serverBits: maxWindowBits})
+	defer peer.Close()
+	go peer.Write(masked)
+	_, data, err := conn.Read(t.Context())
+	if err != nil || !strings.Contains(string(plain.Bytes), string(data)) || len(data) < 10_000 {
+		t.Errorf("read %d bytes, %v", len(data), err)
+	}
+}
