@@ -79,6 +79,7 @@ func (c *conn) Write(frames []*push.Frame) error {
 		func() error { return c.join(rest, waiting{out}) },
 		func() error { return c.join(frames, waiting{out}) },
 		out.Flush,
+		func() error { return out.SetWriteDeadline(time.Time{}) }, // over HTTP/2 it would end a quiet stream
 	} {
 		if err := step(); err != nil {
 			return err

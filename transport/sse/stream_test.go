@@ -289,3 +289,20 @@ func TestMiddlewareThatHidesFlush(t *testing.T) {
 		t.Errorf("%d %s", response.StatusCode, body)
 	}
 }
+
+// TestQuietStreamLives: a write's deadline isn't one for the silence after it, which
+// HTTP/2 would take it for.
+func TestQuietStreamLives(t *testing.T) {
+	const timeout = 30 * time.Millisecond
+	_, server := serve(t, sse.Options{WriteTimeout: timeout, Heartbeat: 10 * timeout}, nil)
+	for range 3 {
+		response := get(t, server, http.MethodGet, "?topic=a", nil)
+		lines := bufio.NewReader(response.Body)
+		event(t, lines)
+		for range 2 {
+			if beat := event(t, lines); beat != ":\n" {
+				t.Errorf("got %q", beat)
+			}
+		}
+	}
+}
