@@ -6,7 +6,7 @@ FUZZ_TIME ?= 5s
 CHAOS_TIME ?= 10m
 SCHEDULES ?= 1000000
 # Go modules of their own.
-MODULES := broker/faults
+MODULES := broker/faults docs/benchmarks
 
 BIN := $(CURDIR)/.bin
 GOLANGCI_LINT := $(BIN)/golangci-lint-$(GOLANGCI_LINT_VERSION)/golangci-lint
@@ -79,6 +79,10 @@ mutants: ## put known mistakes into the code, one by one: the simulation must fi
 .PHONY: chaos
 chaos: ## instances, Redis and clients under random faults for CHAOS_TIME (10m)
 	cd broker/faults && go run ./chaos -for $(CHAOS_TIME)
+
+.PHONY: bench
+bench: ## measure Tidewire beside other servers (about 40 minutes), and write docs/benchmarks/README.md
+	cd docs/benchmarks && go run .
 
 .PHONY: fuzz
 fuzz: ## fuzz each fuzz target for FUZZ_TIME (5s)
