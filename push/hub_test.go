@@ -138,6 +138,7 @@ func TestIdentityForever(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, nil, push.Options{})
 		defer w.shutdown()
+		time.Sleep(time.Second) // the hub's clock runs
 		c := newConn()
 		if _, err := w.hub.Open(push.Client{Format: w.format, Conn: c, Identity: push.Identity{
 			Expires: time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC),

@@ -100,3 +100,21 @@ func TestCursorAheadOfThisInstance(t *testing.T) {
 		})
 	}
 }
+
+// TestReplayWithoutAnnouncement: a transport may have nothing to say before the replay.
+func TestReplayWithoutAnnouncement(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil, push.Options{})
+		defer w.shutdown()
+		since := w.cursor("a")
+		w.publish("a", "1")
+		c := newConn()
+		w.open(c).Subscribe(t.Context(), []push.Follow{{Topic: "a", Since: since}}, func([]push.Followed) *push.Frame { return nil })
+		synctest.Wait()
+		w.publish("a", "2")
+		synctest.Wait()
+		if got := c.take(); got != "[1 2]" {
+			t.Errorf("got %s", got)
+		}
+	})
+}

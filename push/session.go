@@ -58,8 +58,12 @@ type Client struct {
 	Patience time.Duration
 }
 
-// expiryGrace is how long a connection outlives its identity.
-const expiryGrace = 10 * time.Second
+const (
+	// expiryGrace is how long a connection outlives its identity.
+	expiryGrace = 10 * time.Second
+	// forever is longer than any connection lives, and far from the longest Duration.
+	forever = 100 * 365 * 24 * time.Hour
+)
 
 // Open begins a session. The error is ErrDraining after Shutdown has begun; else
 // the transport must see to it that the session ends: by Close when the
@@ -83,7 +87,9 @@ func (h *Hub) Open(c Client) (*Session, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !c.Identity.Expires.IsZero() {
-		s.expiry = max(1, h.wheel.now()+time.Until(c.Identity.Expires.Add(expiryGrace)))
+		if left := time.Until(c.Identity.Expires.Add(expiryGrace)); left < forever {
+			s.expiry = max(1, h.wheel.now()+left)
+		}
 	}
 	s.setTimer()
 	return s, nil

@@ -176,6 +176,7 @@ func (sub *subscription) release() {
 		if reason == "" {
 			sub.state = replaying
 			sub.session.replays = append(sub.session.replays, sub)
+			sub.session.wake()
 			return
 		}
 		c.gap = c.missing(reason)

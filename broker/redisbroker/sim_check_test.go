@@ -102,7 +102,7 @@ func (w *world) heal() {
 	}
 	w.redis.mu.Unlock()
 	for _, c := range w.clients {
-		c.unstall()
+		c.mend()
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()

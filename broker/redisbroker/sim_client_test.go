@@ -268,12 +268,12 @@ func (c *simClient) stall() {
 	}
 }
 
-// unstall lets everything through that was held up.
-func (c *simClient) unstall() {
+// mend lets everything through that was held up, and lets the connection live.
+func (c *simClient) mend() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.stalled && c.conn != nil {
-		c.conn.stall(false)
+	if c.conn != nil {
+		c.conn.mend()
 	}
 	c.stalled, c.calmAt = false, time.Now()
 }

@@ -88,6 +88,14 @@ func (c *simConn) cutAfter(n int) {
 	c.in.mu.Unlock()
 }
 
+// mend ends what stall does, and takes back what cutAfter is to do.
+func (c *simConn) mend() {
+	c.stall(false)
+	c.in.mu.Lock()
+	defer c.in.mu.Unlock()
+	c.in.onSpent = nil
+}
+
 // stall makes nothing arrive any more, or again. What is written is taken as long
 // as there is room, as by a peer that is gone without a word.
 func (c *simConn) stall(stalled bool) {
