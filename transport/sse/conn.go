@@ -27,7 +27,7 @@ type conn struct {
 	opened  bool // the client gets a stream, and not an error
 	begun   bool // something was written
 	aborted bool
-	ended   bool // the output isn't ours any more
+	ended   bool // End was called
 }
 
 // output is where a stream goes to.
@@ -37,9 +37,11 @@ type output interface {
 	Flush() error
 	// Begin is called before the first Write.
 	Begin()
-	// Abort makes a Write that is under way fail, and End is called after the last.
-	Abort()
-	End()
+	// End is called after the last Write. Politely means that the client may be there
+	// to be told.
+	End(politely bool)
+	// Abort makes a Write or End that is under way return soon.
+	Abort(ended bool)
 }
 
 // joinSize is what is joined to one write at most.
@@ -197,7 +199,7 @@ func (c *conn) End(reason *push.Error) {
 	c.ended = true
 	out := c.out
 	c.mu.Unlock()
-	out.End()
+	out.End(reason != nil)
 }
 
 // Abort makes a write that is under way fail.
@@ -205,7 +207,5 @@ func (c *conn) Abort() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.aborted = true
-	if !c.ended {
-		c.out.Abort()
-	}
+	c.out.Abort(c.ended)
 }

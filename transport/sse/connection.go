@@ -100,7 +100,7 @@ func (c *connection) read() bool {
 		return true
 	}
 	c.session.Close(nil)
-	c.Abort()
+	c.Abort(false)
 	c.reading.Done()
 	return false
 }
@@ -112,7 +112,7 @@ func (c *connection) Flush() error { return nil }
 func (c *connection) Begin() {}
 
 // Abort closes the connection at once.
-func (c *connection) Abort() {
+func (c *connection) Abort(bool) {
 	var below io.Closer = c.Conn
 	if c.socket != nil {
 		below = c.socket
@@ -123,10 +123,10 @@ func (c *connection) Abort() {
 }
 
 // End closes the connection and waits for the reader.
-func (c *connection) End() {
-	if c.socket == nil {
+func (c *connection) End(politely bool) {
+	if c.socket == nil && politely {
 		_ = c.Close() // TLS says goodbye
 	}
-	c.Abort()
+	c.Abort(true)
 	c.reading.Wait()
 }

@@ -33,10 +33,13 @@ func (r *response) Begin() {
 	r.WriteHeader(http.StatusOK)
 }
 
-func (r *response) Abort() {
+func (r *response) Abort(ended bool) {
+	if ended {
+		return // the response isn't ours any more
+	}
 	_ = r.control.SetWriteDeadline(time.Unix(1, 0)) // fails if nothing can be written anyway
 }
 
-func (r *response) End() {
+func (r *response) End(bool) {
 	_ = r.control.SetWriteDeadline(time.Time{}) // the connection may serve another request
 }

@@ -2,7 +2,9 @@ package sse_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -304,5 +306,38 @@ func TestQuietStreamLives(t *testing.T) {
 				t.Errorf("got %q", beat)
 			}
 		}
+	}
+}
+
+// TestAbortCutsAFarewell: a client that doesn't read isn't waited for when it is told
+// goodbye, which TLS would do for some seconds.
+func TestAbortCutsAFarewell(t *testing.T) {
+	hub := push.New(membroker.New(), push.Options{Authorize: push.Anyone})
+	server := httptest.NewTLSServer(sse.New(hub, sse.Options{WriteTimeout: 100 * time.Millisecond}))
+	defer server.Close()
+	conn, err := tls.Dial("tcp", server.Listener.Addr().String(), server.Client().Transport.(*http.Transport).TLSClientConfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.NetConn().Close()
+	if _, err := io.WriteString(conn, "GET /?topic=a HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewReader(conn)
+	for line := ""; line != "\r\n"; {
+		if line, err = lines.ReadString('\n'); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 200 { // more than all buffers hold
+		if _, err := hub.Publish(t.Context(), push.Message{Topic: "a", Data: bytes.Repeat([]byte("x"), 60<<10)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	err = hub.Shutdown(ctx) // nil if the client was given up before
+	if n := hub.Stats().Sessions; n != 0 {
+		t.Errorf("%d sessions after Shutdown, which said %v", n, err)
 	}
 }

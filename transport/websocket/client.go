@@ -119,14 +119,15 @@ func (cl *client) follow(follows []push.Follow) {
 // plain reports whether the client has no subprotocol, and so nothing to say.
 func (cl *client) plain() bool { return cl.conn.Subprotocol() == "" }
 
-// wait has read called when the client says something.
-func (cl *client) wait() {
+// wait has read called when the client says something, which it may have done with
+// the handshake.
+func (cl *client) wait(early bool) {
 	cl.session.Await()
 	switch {
 	case cl.conn.socket == nil:
 		go cl.readAll()
-	case cl.conn.in.buffered() > 0:
-		go cl.read(0) // it came with the handshake
+	case early:
+		go cl.read(0)
 	default:
 		cl.conn.socket.OnReadable(cl.readable)
 	}

@@ -327,3 +327,47 @@ func TestSilentClientIsDropped(t *testing.T) {
 		})
 	}
 }
+
+// TestEndWhileTopicsAreAskedFor: a session may end before the topics of its URL are
+// known, while its client says something.
+func TestEndWhileTopicsAreAskedFor(t *testing.T) {
+	asked, release := make(chan struct{}), make(chan struct{})
+	hub := push.New(membroker.New(), push.Options{Authorize: func(context.Context, push.Access) error {
+		close(asked)
+		<-release
+		return nil
+	}})
+	server := httptest.NewServer(ours.New(hub))
+	defer server.Close()
+	conn, err := net.Dial("tcp", server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(conn, "GET /?topic=a HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	<-asked
+	done := make(chan error)
+	go func() { done <- hub.Shutdown(context.Background()) }()
+	answered := false
+	for b := make([]byte, 1); ; {
+		if _, err := conn.Read(b); err != nil {
+			break // the server has read all and closed
+		}
+		if b[0] == 0x88 && !answered { // a close frame: answered with a pong before it
+			answered = true
+			if _, err := conn.Write([]byte{0x8A, 0x80, 1, 2, 3, 4, 0x88, 0x80, 1, 2, 3, 4}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	close(release)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}

@@ -43,7 +43,7 @@ type Conn struct {
 	sentWindow    []byte // guarded by messageLock: what our compressor may refer to
 
 	pings   waitingPings
-	session *push.Session // that the connection is of, if it is a Transport's
+	session atomic.Pointer[push.Session] // that the connection is of, if it is a Transport's
 
 	closeReceived atomic.Bool
 	dropped       atomic.Bool

@@ -26,8 +26,8 @@ func (c *Conn) handleControl(op opcode, payload []byte) error {
 		if c.opts.OnPong != nil {
 			c.opts.OnPong(c, payload)
 		}
-		if c.session != nil {
-			c.session.Await()
+		if session := c.session.Load(); session != nil {
+			session.Await()
 		}
 		c.pings.answered(payload)
 	case opClose:

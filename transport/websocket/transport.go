@@ -133,6 +133,7 @@ func sayError(c *Conn, e *push.Error) {
 // of its URL.
 func (t *Transport) open(c *Conn, identity push.Identity, follows []push.Follow) {
 	cl := &client{transport: t, conn: c}
+	early := c.in.buffered() > 0 // nobody else reads yet
 	cl.reading.Add(1)
 	beat := visiblePing
 	if cl.plain() {
@@ -154,9 +155,10 @@ func (t *Transport) open(c *Conn, identity push.Identity, follows []push.Follow)
 		turnAway(c, push.AsError(err))
 		return
 	}
-	cl.session, c.session = session, session
+	cl.session = session
+	c.session.Store(session)
 	cl.follow(follows)
-	cl.wait()
+	cl.wait(early)
 }
 
 // closeReason is what stands in the close frame. For a client that is to come
