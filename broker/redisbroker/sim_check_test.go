@@ -231,12 +231,16 @@ func (w *world) once() {
 	}
 }
 
-// witnessed gives the messages that an instance which still lives has seen stored.
+// witnessed gives the messages that an instance which still lives has seen stored,
+// as far as Redis can still say whether it has them.
 func (w *world) witnessed() map[push.Position]bool {
 	known := map[push.Position]bool{}
 	for _, n := range w.nodes {
-		for _, seen := range n.port.seen {
+		for topic, seen := range n.port.seen {
 			for _, p := range seen {
+				if !w.redis.topics[topic].canTell(p) {
+					continue
+				}
 				for e := w.redis.all[p]; e != nil && !known[e.Position]; e = w.redis.all[e.before] {
 					known[e.Position] = true
 				}

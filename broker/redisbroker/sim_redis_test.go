@@ -36,6 +36,13 @@ type record struct {
 	ids     map[string]storedID
 }
 
+// canTell reports whether it shows that a position isn't in this history, if it isn't:
+// what was trimmed may have been there.
+func (rec *record) canTell(p push.Position) bool {
+	return rec == nil || p.Epoch != rec.head.Epoch || p.Offset > rec.head.Offset ||
+		slices.ContainsFunc(rec.entries, func(e *entry) bool { return e.Offset == p.Offset })
+}
+
 // entry is one stored message.
 type entry struct {
 	*push.Message

@@ -166,9 +166,12 @@ func (c *conn) join(frames []*push.Frame, w writer) error {
 func (c *conn) open(answers []push.Followed, takeOver func() (*connection, error)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.begun || c.ended || c.aborted {
+		return // it ends before it begins, and its places are the writer's
+	}
 	c.opened = true
 	c.places = newPlaces(answers)
-	if takeOver == nil || c.begun || c.ended || c.aborted {
+	if takeOver == nil {
 		return
 	}
 	taken, err := takeOver()

@@ -120,6 +120,9 @@ func (c *connection) Abort(bool) {
 		below = wrapped.NetConn() // TLS might wait for its peer
 	}
 	_ = below.Close() // closed either way
+	if c.socket == nil {
+		_ = c.Close() // what wraps it may count its connections, and has nobody to wait for any more
+	}
 }
 
 // End closes the connection and waits for the reader.

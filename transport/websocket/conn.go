@@ -119,6 +119,9 @@ func (c *Conn) drop(politely bool) {
 		return
 	}
 	below.Close()
+	if c.socket == nil {
+		c.net.Close() // what wraps it may count its connections, and has nobody to wait for any more
+	}
 	c.done.happen()
 }
 
