@@ -50,7 +50,11 @@ func (s *Session) look() {
 	case s.expiry > 0 && now >= s.expiry:
 		s.finish(errExpired)
 	case s.patience > 0 && waiting > 0 && now >= waiting+s.patience:
-		s.finish(errSilent)
+		if s.writing {
+			s.Await() // the ping may still be on its way, behind what the client reads; the write's timeout watches it
+		} else {
+			s.finish(errSilent)
+		}
 	case s.beat > 0 && now >= s.beat:
 		s.enqueue(s.pulse)
 		s.beat = now + s.interval

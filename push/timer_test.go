@@ -89,3 +89,29 @@ func TestTimersOfManySessions(t *testing.T) {
 		}
 	})
 }
+
+// TestSlowReaderIsNotSilent: who is still being written to may not have come to the
+// heartbeat yet that it is to answer.
+func TestSlowReaderIsNotSilent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil, push.Options{})
+		defer w.shutdown()
+		c := stalledConn()
+		c.timeout = time.Hour
+		s, err := w.hub.Open(push.Client{Format: w.format, Conn: c, Patience: 35 * time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Await()
+		s.Send(word("long"))
+		time.Sleep(10 * time.Minute)
+		if ended, reason := c.end(); ended {
+			t.Fatalf("ended with %v while it was written to", reason)
+		}
+		c.Abort() // which makes it read on
+		time.Sleep(80 * time.Second)
+		if ended, _ := c.end(); !ended {
+			t.Error("it says nothing, and is not given up")
+		}
+	})
+}

@@ -27,7 +27,8 @@ type conn struct {
 	opened  bool // the client gets a stream, and not an error
 	begun   bool // something was written
 	aborted bool
-	ended   bool // End was called
+	ended   bool        // End was called
+	reason  *push.Error // that End was given
 }
 
 // output is where a stream goes to.
@@ -182,6 +183,21 @@ func (c *conn) open(answers []push.Followed, takeOver func() (*connection, error
 	taken.head = nil
 }
 
+// unanswered gives the error that answers the request of a stream which has ended
+// before it began; nil if the client has got something.
+func (c *conn) unanswered() *push.Error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.begun:
+		return nil
+	case c.reason == nil:
+		return push.ErrUnavailable // nobody is there to read it
+	default:
+		return c.reason
+	}
+}
+
 // taken gives the connection if it was taken over.
 func (c *conn) taken() *connection {
 	c.mu.Lock()
@@ -199,7 +215,7 @@ func (c *conn) End(reason *push.Error) {
 		_ = c.Write([]*push.Frame{failure(reason)}) // the stream ends either way
 	}
 	c.mu.Lock()
-	c.ended = true
+	c.ended, c.reason = true, reason
 	out := c.out
 	c.mu.Unlock()
 	out.End(reason != nil)

@@ -341,3 +341,29 @@ func TestAbortCutsAFarewell(t *testing.T) {
 		t.Errorf("%d sessions after Shutdown, which said %v", n, err)
 	}
 }
+
+// TestExpiryWhileTopicsAreAskedFor: a stream that ends before it begins is an error with
+// its status.
+func TestExpiryWhileTopicsAreAskedFor(t *testing.T) {
+	var hub *push.Hub
+	hub = push.New(membroker.New(), push.Options{
+		Identify: func(*http.Request) (push.Identity, error) {
+			return push.Identity{User: "u", Expires: time.Now().Add(-9900 * time.Millisecond)}, nil // the grace ends soon
+		},
+		Authorize: func(ctx context.Context, _ push.Access) error {
+			for hub.Stats().Sessions > 0 && ctx.Err() == nil {
+				time.Sleep(time.Millisecond)
+			}
+			return nil
+		},
+	})
+	server := httptest.NewServer(sse.New(hub))
+	defer server.Close()
+	response := get(t, server, http.MethodGet, "?topic=a", nil)
+	if response.StatusCode != http.StatusUnauthorized || response.Header.Get("Content-Type") != "application/json" {
+		t.Errorf("answered %s %s", response.Status, response.Header.Get("Content-Type"))
+	}
+	if err := hub.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+}

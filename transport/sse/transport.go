@@ -140,11 +140,16 @@ func (t *Transport) stream(w http.ResponseWriter, r *http.Request, identity push
 	case refused != nil:
 		session.Close(nil)
 		<-session.Done()
-		protocol.WriteError(w, refused)
+		if c.unanswered() != nil {
+			protocol.WriteError(w, refused)
+		}
 	case taken != nil:
 		taken.watch(session)
 	default:
 		t.wait(r.Context(), session, c)
+		if e := c.unanswered(); e != nil {
+			protocol.WriteError(w, e)
+		}
 	}
 }
 
