@@ -76,7 +76,7 @@ func (s *Session) Subscribe(ctx context.Context, follows []Follow, announce func
 		default:
 			room--
 			following[f.Topic] = true
-			if len(follows) == 1 {
+			if len(follows) == 1 || s.hub.atOnce(f.Topic) {
 				added[i], answers[i] = s.follow(ctx, f.Topic, places[i])
 				break
 			}

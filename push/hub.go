@@ -160,6 +160,25 @@ func (h *Hub) follow(ctx context.Context, topic string) (*feed, error) {
 	}
 }
 
+// atOnce reports whether following a topic takes neither a hook nor the broker.
+func (h *Hub) atOnce(topic string) bool {
+	if !h.public {
+		return false
+	}
+	h.mu.Lock()
+	f := h.feeds[topic]
+	h.mu.Unlock()
+	if f == nil {
+		return false
+	}
+	select {
+	case <-f.opened:
+		return true
+	default:
+		return false
+	}
+}
+
 // unfollow counts one follower less, and closes the feed after the last. A new
 // follower then opens a feed of its own, so that the two can't mix.
 func (h *Hub) unfollow(f *feed) {
