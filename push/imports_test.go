@@ -19,6 +19,7 @@ var rooms = map[string][]string{
 	"broker/brokertest":          {"push"},
 	"broker/redistest":           {},
 	"middleware":                 {"push", "transport/protocol"},
+	"middleware/jwtauth":         {"push", "transport/protocol"},
 	"transport/protocol":         {"push"},
 	"transport/internal/socket":  {},
 	"transport/websocket":        {"push", "transport/protocol", "transport/internal/socket"},
@@ -64,17 +65,29 @@ func TestImportsPointOneWay(t *testing.T) {
 	}
 }
 
-// TestOnlyTheRedisBrokerKnowsRedis keeps the client out of every program that
-// doesn't use it. Package redistest is for tests.
-func TestOnlyTheRedisBrokerKnowsRedis(t *testing.T) {
-	allowed := []string{"broker/redisbroker", "broker/redistest"}
+// importers fails if another room than these imports a library of others; examples
+// may import what they like.
+func importers(t *testing.T, library string, allowed ...string) {
+	t.Helper()
 	for _, line := range goList(t, "-e", "-f", "{{.ImportPath}}={{join .Imports \",\"}}", module+"...") {
 		path, imports, _ := strings.Cut(line, "=")
 		room := strings.TrimPrefix(path, module)
-		if strings.Contains(imports, "redis/go-redis") && !slices.Contains(allowed, room) && !strings.HasPrefix(room, "examples/") {
-			t.Errorf("%s imports the Redis client", room)
+		if strings.Contains(imports, library) && !slices.Contains(allowed, room) && !strings.HasPrefix(room, "examples/") {
+			t.Errorf("%s imports %s", room, library)
 		}
 	}
+}
+
+// TestOnlyTheRedisBrokerKnowsRedis keeps the client out of every program that
+// doesn't use it. Package redistest is for tests.
+func TestOnlyTheRedisBrokerKnowsRedis(t *testing.T) {
+	importers(t, "redis/go-redis", "broker/redisbroker", "broker/redistest")
+}
+
+// TestOnlyJWTAuthKnowsJWT keeps tokens out of every program that knows its users by
+// something else.
+func TestOnlyJWTAuthKnowsJWT(t *testing.T) {
+	importers(t, "golang-jwt/jwt", "middleware/jwtauth")
 }
 
 // TestPushPullsInNothing keeps the first import of every user small.

@@ -31,6 +31,21 @@ func TestReadmeShowsTheExample(t *testing.T) {
 	}
 }
 
+// TestAuthenticationShowsTheExamples keeps the guide's Go code code that compiles.
+func TestAuthenticationShowsTheExamples(t *testing.T) {
+	indented := regexp.MustCompile(`(?m)^\t+`)
+	examples := indented.ReplaceAllString(read(t, "../middleware/jwtauth/example_test.go")+read(t, "../push/example_test.go"), "")
+	blocks := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(read(t, "../docs/authentication.md"), -1)
+	if len(blocks) != 2 {
+		t.Errorf("there are %d blocks", len(blocks))
+	}
+	for _, block := range blocks {
+		if !strings.Contains(examples, indented.ReplaceAllString(block[1], "")) {
+			t.Errorf("no example has\n%s", block[1])
+		}
+	}
+}
+
 // TestPromisesNameTestsThatExist keeps docs/promises.md from promising what
 // nothing tests any more.
 func TestPromisesNameTestsThatExist(t *testing.T) {

@@ -1,0 +1,74 @@
+package push_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/tidewire/tidewire/broker/membroker"
+	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/transport"
+)
+
+// sessions stands for what an application has for its sessions, such as
+// alexedwards/scs: a middleware that puts them into the request's context.
+type sessions struct{ of map[string]map[string]string }
+
+type sessionKey struct{}
+
+func (s *sessions) LoadAndSave(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		name := ""
+		if cookie, err := r.Cookie("session"); err == nil {
+			name = cookie.Value
+		}
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), sessionKey{}, s.of[name])))
+	})
+}
+
+func (s *sessions) GetString(ctx context.Context, key string) string {
+	session, _ := ctx.Value(sessionKey{}).(map[string]string)
+	return session[key]
+}
+
+func (s *sessions) Deadline(context.Context) time.Time { return time.Now().Add(time.Hour) }
+
+// An application that has sessions of its own tells who a client is by them.
+func ExampleIdentify() {
+	sessions := &sessions{of: map[string]map[string]string{"f3a1": {"user": "ann"}}}
+
+	hub := push.New(membroker.New(), push.Options{
+		Identify: func(r *http.Request) (push.Identity, error) {
+			user := sessions.GetString(r.Context(), "user")
+			if user == "" {
+				return push.Identity{}, push.ErrUnauthenticated
+			}
+			return push.Identity{User: user, Expires: sessions.Deadline(r.Context())}, nil
+		},
+		Authorize: func(_ context.Context, a push.Access) error {
+			if a.Topic != "users/"+a.Identity.User {
+				return push.ErrForbidden
+			}
+			return nil
+		},
+	})
+	r := chi.NewRouter()
+	r.Use(sessions.LoadAndSave) // before the routes, so that Identify finds the session
+	r.Mount("/push", transport.Routes(hub))
+
+	for _, session := range []string{"f3a1", "another"} {
+		request := httptest.NewRequest(http.MethodHead, "/push/sse?topic=users/ann", nil)
+		request.Header.Set("Sec-Fetch-Site", "same-origin")
+		request.AddCookie(&http.Cookie{Name: "session", Value: session})
+		response := httptest.NewRecorder()
+		r.ServeHTTP(response, request)
+		fmt.Println(response.Code)
+	}
+	// Output:
+	// 200
+	// 401
+}
