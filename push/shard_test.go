@@ -199,3 +199,42 @@ func TestIdleSessionsHaveNoGoroutine(t *testing.T) {
 		}
 	})
 }
+
+// TestNewcomerIsNotToldTwice: what its feed had told before isn't for a client that comes
+// while a shard hasn't handed it out yet: it is behind the client's place.
+func TestNewcomerIsNotToldTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil, push.Options{})
+		defer w.shutdown()
+		var early, late []*socketConn // of all shards
+		gate := make(chan struct{})
+		for range 4 * runtime.GOMAXPROCS(0) {
+			c := newSocket(1000)
+			w.subscribe(w.openSocket(c), "", "a", "b")
+			synctest.Wait()
+			c.mu.Lock()
+			c.gate = gate
+			c.mu.Unlock()
+			early = append(early, c)
+		}
+		w.publish("b", "held") // holds up every shard, in a topic of its own
+		synctest.Wait()
+		w.publish("a", "m0")
+		for range len(early) {
+			c := newSocket(1000)
+			w.subscribe(w.openSocket(c), "", "a")
+			late = append(late, c)
+		}
+		w.publish("a", "m1")
+		close(gate)
+		synctest.Wait()
+		for i := range early {
+			if got := early[i].take(); got != "[hello held m0 m1]" {
+				t.Errorf("who was there got %s", got)
+			}
+			if got := late[i].take(); got != "[hello m1]" {
+				t.Errorf("who came got %s", got)
+			}
+		}
+	})
+}
