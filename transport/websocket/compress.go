@@ -128,7 +128,7 @@ func (f *inflater) give() {
 func (f *inflater) atEnd() bool {
 	var rest [len(flushTail) + len(finalBlock) + 2]byte
 	n, _ := io.ReadFull(f.buf, rest[:])
-	return n < len(rest)
+	return n < len(rest)-1 || n == len(rest)-1 && rest[0] == 0
 }
 
 // inflaterInput is the message's payload and the tail.
@@ -167,15 +167,15 @@ func (c *Conn) readInflated(p []byte) (int, error) {
 	if c.deflate.clientTakeover {
 		in.window = slideWindow(in.window, p[:n], maxWindow)
 	}
-	switch {
-	case err == nil:
+	if err == nil {
 		return n, nil
-	case f.err != nil && f.err != io.EOF:
+	}
+	whole := err == io.EOF && f.atEnd()
+	switch {
+	case f.err != nil && f.err != io.EOF: // maybe only while looking for the end
 		return n, f.err
-	case err == io.EOF && f.atEnd():
+	case whole:
 		return n, io.EOF
-	case f.err != nil && f.err != io.EOF: // while looking for the end
-		return n, f.err
 	}
 	return n, errCorrupt
 }

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 // deflated compresses as a client does, by the standard library.
@@ -57,6 +59,8 @@ func TestReadCompressed(t *testing.T) {
 		{"B31 distance before the start", rawFrame(0xC1, "\xf2\x00\x11\x00\x00"), "", StatusInvalidData},
 		{"B31 RSV1 on the second fragment", join(rawFrame(0x41, hello[:3]), rawFrame(0xC0, hello[3:])), "", StatusProtocolError},
 		{"B31 RSV1 on a ping", rawFrame(0xC9, "x"), "", StatusProtocolError},
+		{"B31 last block and a byte of no empty one", rawFrame(0xC1, "\xf3\x48\xcd\xc9\xc9\x07\x00\xf3"), "", StatusInvalidData},
+		{"B31 new message after the last block", join(rawFrame(0x41, "\xf3\x48\xcd\xc9\xc9\x07\x00\x00"), fin(opText, "x")), "", StatusProtocolError},
 		{"B32 not UTF-8", rawFrame(0xC1, deflated(t, "abc\xff")), "", StatusInvalidData},
 		{"B32 character cut", rawFrame(0xC1, deflated(t, "abc\xe2\x82")), "", StatusInvalidData},
 	}
@@ -83,6 +87,38 @@ func TestReadCompressed(t *testing.T) {
 			})
 		}
 	}
+}
+
+// The last block doesn't make a message whole whose last bytes are still to come.
+func TestReadCutAfterTheLastBlock(t *testing.T) {
+	frame := rawFrame(0xC1, "\xf3\x48\xcd\xc9\xc9\x07\x00\x00")
+	for cut := 1; cut <= 2; cut++ {
+		c, p := pipe(t, nil, deflateParams{on: true, serverBits: 15})
+		go func() {
+			p.Write(frame[:len(frame)-cut])
+			p.Close()
+		}()
+		_, data, err := c.Read(t.Context())
+		if !errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Errorf("without the last %d bytes: %q, %v", cut, data, err)
+		}
+	}
+}
+
+// Who stops waiting for these bytes mustn't get the message, since they would be
+// taken for the next frame.
+func TestDeadlineAfterTheLastBlock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, p := pipe(t, nil, deflateParams{on: true, serverBits: 15})
+		frame := rawFrame(0xC1, "\xf3\x48\xcd\xc9\xc9\x07\x00\x00")
+		go p.Write(frame[:len(frame)-1])
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, data, err := c.Read(ctx)
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%q, %v", data, err)
+		}
+	})
 }
 
 func TestReadWithClientTakeover(t *testing.T) {

@@ -64,6 +64,13 @@ type peer struct {
 // dialRaw connects to a server and does the handshake, with more header lines.
 func dialRaw(t testing.TB, server *httptest.Server, headers ...string) *peer {
 	t.Helper()
+	p, _ := dialAnswer(t, server, headers...)
+	return p
+}
+
+// dialAnswer is dialRaw, and returns what the server answered as well.
+func dialAnswer(t testing.TB, server *httptest.Server, headers ...string) (*peer, http.Header) {
+	t.Helper()
 	conn, err := net.Dial("tcp", server.Listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
@@ -86,7 +93,7 @@ func dialRaw(t testing.TB, server *httptest.Server, headers ...string) *peer {
 	if resp.StatusCode != http.StatusSwitchingProtocols {
 		t.Fatalf("handshake answered with %s", resp.Status)
 	}
-	return p
+	return p, resp.Header
 }
 
 // next reads one frame of the server and describes it, as in "text hello",
@@ -183,8 +190,10 @@ func echoWhole(c *Conn) error {
 }
 
 // echoStream does the same piece by piece. The pieces are small, to hit seams.
-func echoStream(c *Conn) error {
-	buf := make([]byte, 7)
+func echoStream(c *Conn) error { return echoPieces(c, 7) }
+
+func echoPieces(c *Conn, size int) error {
+	buf := make([]byte, size)
 	for {
 		typ, r, err := c.Reader(context.Background())
 		if err != nil {
