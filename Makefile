@@ -6,7 +6,7 @@ FUZZ_TIME ?= 5s
 CHAOS_TIME ?= 10m
 SCHEDULES ?= 1000000
 # Go modules of their own.
-MODULES := broker/faults docs/benchmarks
+MODULES := broker/faults transport/websocket/differential docs/benchmarks
 
 BIN := $(CURDIR)/.bin
 GOLANGCI_LINT := $(BIN)/golangci-lint-$(GOLANGCI_LINT_VERSION)/golangci-lint
