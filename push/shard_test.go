@@ -220,7 +220,7 @@ func TestNewcomerIsNotToldTwice(t *testing.T) {
 		w.publish("b", "held") // holds up every shard, in a topic of its own
 		synctest.Wait()
 		w.publish("a", "m0")
-		for range len(early) {
+		for range early {
 			c := newSocket(1000)
 			w.subscribe(w.openSocket(c), "", "a")
 			late = append(late, c)
