@@ -16,7 +16,7 @@ import (
 
 // The suite sends 1,000 messages in each case of groups 12 and 13, which are 11 GB
 // and minutes without the race detector.
-var autobahnMessages = flag.Int("autobahn.messages", 3, "messages in each case of groups 12 and 13; the suite's own number is 1000")
+var autobahnMessages = flag.Int("autobahn.messages", 2, "messages in each case of groups 12 and 13; the suite's own number is 1000")
 
 // autobahnSizes are the sizes of messages and of their fragments (0: whole) in each
 // chapter of groups 12 and 13.

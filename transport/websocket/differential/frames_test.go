@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/flate"
 	"encoding/binary"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -46,6 +47,10 @@ func compare(t *testing.T, m mode, input []byte, chunk int) {
 			continue
 		}
 		theirs := other.run(handshake(m), m, input, chunk)
+		if errors.Is(theirs.err, errPanicked) {
+			t.Logf("%s %v", other.name, theirs.err)
+			continue // which says nothing about ours
+		}
 		if sameFrames(own, theirs) || explain(frameDifferences, other.name, own, theirs) != nil {
 			continue
 		}
@@ -149,7 +154,7 @@ func frameSeeds() [][]byte {
 		{frame(0x41, 0, last), frame(0x89, 0, "p"), frame(0x80, 0, ""), frame(0x81, 0, "x")},
 		{frame(0x41, 0, last), frame(0x89, 0, "p")},
 		{frame(0x41, 0, last)}, {frame(0x41, 0, last), frame(0x81, 0, "x")},
-		{frame(0xC1, 0, last), frame(0xC1, 0, hello)},
+		{frame(0xC1, 0, last), frame(0xC1, 0, hello)}, {frame(0xC1, 0, hello[:6]+"\x0c"), frame(0xC1, 0, "")},
 		{frame(0xC1, 0, "\xf2\x00\x11\x00\x00")},
 		{frame(0xC1, deflate, "abc\xff")},
 	}

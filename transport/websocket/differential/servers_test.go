@@ -131,7 +131,7 @@ func (s server) run(request *http.Request, m mode, input []byte, chunk int) (o o
 	for err == nil {
 		var text bool
 		var data []byte
-		if text, data, err = next(); err == nil {
+		if text, data, err = s.protected(next)(); err == nil {
 			name := "binary "
 			if text {
 				name = "text "
@@ -139,13 +139,34 @@ func (s server) run(request *http.Request, m mode, input []byte, chunk int) (o o
 			o.messages = append(o.messages, name+string(data))
 		}
 	}
-	end()
 	o.err = err
+	if errors.Is(err, errPanicked) {
+		return o
+	}
+	end()
 	if broken, ok := errors.AsType[*websocket.ProtocolError](err); ok {
 		o.refusal = broken.Reason
 	}
 	o.unfinished = parse(&o, conn.sent())
 	return o
+}
+
+var errPanicked = errors.New("panicked")
+
+// protected turns a panic of another server into an error, so that one input can't end
+// the search. Ours has to fail by it.
+func (s server) protected(next read) read {
+	if s.name == ours.name {
+		return next
+	}
+	return func() (text bool, data []byte, err error) {
+		defer func() {
+			if p := recover(); p != nil {
+				err = fmt.Errorf("%w: %v", errPanicked, p)
+			}
+		}()
+		return next()
+	}
 }
 
 // parse adds to o what the server has sent.
