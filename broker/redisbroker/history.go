@@ -33,15 +33,21 @@ func (b *Broker) sinceSeen(ctx context.Context, topic string, after push.Positio
 
 // from reads on from a place for those who are here: where the chain is broken,
 // the messages that there are come behind the gap. From no place it reads the head.
-func (b *Broker) from(ctx context.Context, topic string, place push.Position) (push.Page, error) {
+// Heard is the highest position that was heard before; zero if none was.
+func (b *Broker) from(ctx context.Context, topic string, place, heard push.Position) (push.Page, error) {
 	if place.IsZero() {
 		return b.recent(ctx, topic, 0)
 	}
 	page, err := b.since(ctx, topic, place, pageLimit)
-	if err == nil && page.Gap == push.GapFork {
+	seen := place
+	if heard.Epoch == page.Head.Epoch && heard.Offset > page.Head.Offset {
+		seen = heard
+	}
+	if err == nil && (page.Gap == push.GapFork || seen == heard) {
 		// What was seen here is lost, and others don't know: the witness has come to be of
-		// the new branch. Redis is told, so that all who may have missed it are.
-		page, err = b.sinceSeen(ctx, topic, place, pageLimit, witness{place, b.witnesses.at(topic).left})
+		// the new branch, or hasn't got so far. Redis is told, so that all who may have
+		// missed it are.
+		page, err = b.sinceSeen(ctx, topic, place, pageLimit, witness{seen, b.witnesses.at(topic).left})
 	}
 	if err != nil || page.Gap != push.GapEpoch {
 		return page, err

@@ -47,7 +47,7 @@ func TestReadingOnFromALostEpoch(t *testing.T) {
 			b := newBroker(&scriptedPort{pages: test.pages}, Options{})
 			defer b.cancel()
 			b.witnesses.note("a", place, push.Position{})
-			got, err := b.from(t.Context(), "a", place)
+			got, err := b.from(t.Context(), "a", place, push.Position{})
 			if err != nil || got.Gap != test.gap || len(got.Messages) != len(test.offsets) {
 				t.Fatalf("got %+v, %v", got, err)
 			}

@@ -89,6 +89,17 @@ func (t *topic) hold(m *push.Message) {
 	t.held, t.heldSize = append(t.held, m), t.heldSize+m.Size()
 }
 
+// highestHeld is the last position of those that are held; zero if none is. Called with
+// t.mu held.
+func (t *topic) highestHeld() (highest push.Position) {
+	for _, m := range t.held {
+		if m.Epoch != highest.Epoch || m.Offset > highest.Offset {
+			highest = m.Position
+		}
+	}
+	return highest
+}
+
 // release delivers what was held and continues the place now. Called with t.mu
 // held.
 func (t *topic) release() {
@@ -199,9 +210,9 @@ func (t *topic) readPage() (done bool, err error) {
 	ctx, cancel := context.WithTimeout(t.broker.ctx, readTimeout)
 	defer cancel()
 	t.mu.Lock()
-	from := t.place
+	from, heard := t.place, t.highestHeld()
 	t.mu.Unlock()
-	page, err := t.broker.from(ctx, t.name, from)
+	page, err := t.broker.from(ctx, t.name, from, heard)
 	if err != nil {
 		return false, err
 	}
