@@ -41,11 +41,22 @@ func TestMessageOfAnotherBranchIsNotDelivered(t *testing.T) {
 
 func (*scriptedPort) close(context.Context) error { return nil }
 
+// slowPort doesn't answer yet.
+type slowPort struct {
+	scriptedPort
+	answers chan struct{}
+}
+
+func (p *slowPort) read(ctx context.Context, topic string, q query, w witness) (push.Page, error) {
+	<-p.answers
+	return p.scriptedPort.read(ctx, topic, q, w)
+}
+
 // TestBusyTopicIsReadOnce has messages that come while what is before them is read:
-// they follow, and aren't read as well.
+// they follow, and aren't read as well. One more read finds nothing.
 func TestBusyTopicIsReadOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		redis := &scriptedPort{pages: []push.Page{page(1, 2, 4)}}
+		redis := &slowPort{scriptedPort{pages: []push.Page{page(1, 2, 4), page(1, 9, 9)}}, make(chan struct{})}
 		b := newBroker(redis, Options{})
 		topic := newTopic(b, "a")
 		b.topics["a"], topic.place = topic, at(1, 2)
@@ -53,7 +64,9 @@ func TestBusyTopicIsReadOnce(t *testing.T) {
 		topic.add(r)
 		for _, m := range page(1, 4, 9).Messages { // 3 is missing
 			topic.take(m)
+			synctest.Wait() // from the first on a read is under way
 		}
+		close(redis.answers)
 		synctest.Wait()
 		if len(r.got) != 7 || r.got[6] != 9 || len(redis.pages) != 0 {
 			t.Errorf("got %v", r.got)
