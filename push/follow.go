@@ -220,7 +220,8 @@ func (s *Session) release(topics []string, announce func() *Frame) (released []*
 		if sub == nil {
 			continue
 		}
-		s.subscriptions = slices.DeleteFunc(s.subscriptions, func(other *subscription) bool { return other == sub })
+		i := slices.Index(s.subscriptions, sub)
+		s.subscriptions = slices.Delete(s.subscriptions, i, i+1)
 		if sub.catchUp != nil {
 			s.outbox.unreserve(sub.catchUp.pending)
 		}

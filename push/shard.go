@@ -66,13 +66,10 @@ func (sh *shard) start() {
 func (sh *shard) settle() {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	for last := sh.handed + uint64(sh.waiting()); sh.handed < last; {
+	for last := sh.handed + uint64(sh.handing+len(sh.told)); sh.handed < last; {
 		sh.changed.Wait()
 	}
 }
-
-// waiting is how many deliveries are to be handed out.
-func (sh *shard) waiting() int { return sh.handing + len(sh.told) }
 
 // run goes around until there is nothing to do.
 func (sh *shard) run() {

@@ -12,7 +12,7 @@ import (
 
 // conn is one event stream. It begins as the response of a request, and stays that
 // over HTTP/2; over HTTP/1 the connection is taken out of the server's hands (see
-// takeOver), so that the handler can return.
+// open), so that the handler can return.
 type conn struct {
 	// static
 	timeout time.Duration
@@ -75,20 +75,19 @@ func (c *conn) Write(frames []*push.Frame) error {
 	if err != nil {
 		return err
 	}
-	rest, unsent := c.rest, c.unsent
+	unsent, w := c.unsent, waiting{out}
+	frames = append(c.rest, frames...)
 	c.rest, c.unsent = nil, nil
-	for _, step := range []func() error{
-		func() error { return waiting{out}.write(unsent) },
-		func() error { return c.join(rest, waiting{out}) },
-		func() error { return c.join(frames, waiting{out}) },
-		out.Flush,
-		func() error { return out.SetWriteDeadline(time.Time{}) }, // over HTTP/2 it would end a quiet stream
-	} {
-		if err := step(); err != nil {
-			return err
-		}
+	if err := w.write(unsent); err != nil {
+		return err
 	}
-	return nil
+	if err := c.join(frames, w); err != nil {
+		return err
+	}
+	if err := out.Flush(); err != nil {
+		return err
+	}
+	return out.SetWriteDeadline(time.Time{}) // over HTTP/2 it would end a quiet stream
 }
 
 // TryWrite sends events as far as the kernel takes them.

@@ -2,7 +2,6 @@ package sse
 
 import (
 	"bytes"
-	"io"
 	"net"
 	"net/http"
 	"sync"
@@ -27,19 +26,10 @@ type connection struct {
 
 // canTakeOver reports whether a request's connection can become a stream's own.
 func canTakeOver(w http.ResponseWriter, r *http.Request) bool {
-	if r.ProtoMajor != 1 {
-		return false
-	}
-	for {
-		switch wrapper := w.(type) {
-		case http.Hijacker:
-			return true
-		case interface{ Unwrap() http.ResponseWriter }:
-			w = wrapper.Unwrap()
-		default:
-			return false
-		}
-	}
+	return r.ProtoMajor == 1 && offers(w, func(w http.ResponseWriter) bool {
+		_, ok := w.(http.Hijacker)
+		return ok
+	})
 }
 
 // takeConnection takes a request's connection over, with the headers that were set
@@ -112,18 +102,7 @@ func (c *connection) Flush() error { return nil }
 func (c *connection) Begin() {}
 
 // Abort closes the connection at once.
-func (c *connection) Abort(bool) {
-	var below io.Closer = c.Conn
-	if c.socket != nil {
-		below = c.socket
-	} else if wrapped, ok := c.Conn.(interface{ NetConn() net.Conn }); ok {
-		below = wrapped.NetConn() // TLS might wait for its peer
-	}
-	_ = below.Close() // closed either way
-	if c.socket == nil {
-		_ = c.Close() // what wraps it may count its connections, and has nobody to wait for any more
-	}
-}
+func (c *connection) Abort(bool) { socket.Drop(c.Conn, c.socket) }
 
 // End closes the connection and waits for the reader.
 func (c *connection) End(politely bool) {

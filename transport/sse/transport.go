@@ -175,19 +175,29 @@ func (t *Transport) wait(ctx context.Context, session *push.Session, c *conn) {
 // itself, cleanly.
 const deadlineMargin = 500 * time.Millisecond
 
-// canFlush reports whether w can send what was written at once, as
-// http.ResponseController would find out by doing it.
+// canFlush reports whether w can send what was written at once.
 func canFlush(w http.ResponseWriter) bool {
-	for {
-		switch wrapper := w.(type) {
+	return offers(w, func(w http.ResponseWriter) bool {
+		switch w.(type) {
 		case http.Flusher, interface{ FlushError() error }:
 			return true
-		case interface{ Unwrap() http.ResponseWriter }:
-			w = wrapper.Unwrap()
 		default:
 			return false
 		}
+	})
+}
+
+// offers reports whether w or what it wraps is of some kind, as
+// http.ResponseController would find out by using it.
+func offers(w http.ResponseWriter, kind func(http.ResponseWriter) bool) bool {
+	for !kind(w) {
+		wrapper, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			return false
+		}
+		w = wrapper.Unwrap()
 	}
+	return true
 }
 
 // accepts reports whether the client takes an event stream (RFC 9110 section

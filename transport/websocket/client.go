@@ -33,25 +33,30 @@ const maxStrikes = 10
 
 // Write sends frames.
 func (cl *client) Write(frames []*push.Frame) error {
-	rest := cl.rest
+	var room fewParts
+	frames = append(cl.rest, frames...)
 	cl.rest = nil
-	parts := make([][]byte, 0, len(rest)+len(frames))
-	for _, f := range rest {
-		parts = append(parts, f.Bytes)
-	}
-	for _, f := range frames {
-		parts = append(parts, f.Bytes)
-	}
-	return cl.conn.WriteFrames(parts)
+	return cl.conn.WriteFrames(appendParts(room[:0], frames))
 }
 
 // TryWrite sends frames as far as the kernel takes them.
 func (cl *client) TryWrite(frames []*push.Frame) (bool, error) {
-	all, begun, err := cl.conn.tryWriteFrames(frames)
+	var room fewParts
+	all, begun, err := cl.conn.tryWriteFrames(appendParts(room[:0], frames))
 	if !begun {
 		cl.rest = slices.Clone(frames)
 	}
 	return all, err
+}
+
+// fewParts is room for the frames of most writes, on the stack.
+type fewParts [16][]byte
+
+func appendParts(parts [][]byte, frames []*push.Frame) [][]byte {
+	for _, f := range frames {
+		parts = append(parts, f.Bytes)
+	}
+	return parts
 }
 
 // End tells the client why, if it isn't gone, closes the connection and waits

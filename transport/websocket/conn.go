@@ -1,7 +1,6 @@
 package websocket
 
 import (
-	"io"
 	"net"
 	"sync/atomic"
 	"time"
@@ -104,24 +103,17 @@ func (c *Conn) CloseNow() error {
 // drop closes the connection below, once. Politely means that TLS says goodbye
 // too, for which it may wait for the peer.
 func (c *Conn) drop(politely bool) {
-	var below io.Closer = c.net
-	if wrapped, ok := c.net.(interface{ NetConn() net.Conn }); ok && !politely {
-		below = wrapped.NetConn()
-	}
-	if c.socket != nil {
-		below = c.socket
-	}
 	if !c.dropped.CompareAndSwap(false, true) {
 		if !politely {
-			below.Close() // cuts a polite goodbye short
+			socket.Drop(c.net, c.socket) // cuts a polite goodbye short
 		}
 		<-c.done.wait()
 		return
 	}
-	below.Close()
-	if c.socket == nil {
-		c.net.Close() // what wraps it may count its connections, and has nobody to wait for any more
+	if politely && c.socket == nil {
+		c.net.Close()
 	}
+	socket.Drop(c.net, c.socket)
 	c.done.happen()
 }
 

@@ -8,8 +8,6 @@ import (
 	"net"
 	"sync"
 	"time"
-
-	"github.com/tidewire/tidewire/push"
 )
 
 const (
@@ -105,7 +103,7 @@ func (c *Conn) WriteFrames(frames [][]byte) error {
 // tryWriteFrames is WriteFrames as far as it goes without waiting. begun is false
 // if nothing was done because somebody else is writing. Else what is left goes out
 // before anything else that is written. The connection has to have a socket.
-func (c *Conn) tryWriteFrames(frames []*push.Frame) (all, begun bool, err error) {
+func (c *Conn) tryWriteFrames(frames [][]byte) (all, begun bool, err error) {
 	if taken, _ := c.messageLock.try(false); !taken {
 		return false, false, nil
 	}
@@ -120,44 +118,17 @@ func (c *Conn) tryWriteFrames(frames []*push.Frame) (all, begun bool, err error)
 	case c.unsent != nil:
 		return false, false, nil // a pong or the like is to go first
 	}
-	if err := c.tryWrite(frames); err != nil {
+	if err := writeJoined(frames, c.trySocket); err != nil {
 		c.drop(false)
 		return false, true, fmt.Errorf("websocket: write frames: %w", err)
 	}
 	return c.unsent == nil, true, nil
 }
 
-// tryWrite writes frames, joined, until the kernel takes no more. frameLock is held.
-func (c *Conn) tryWrite(frames []*push.Frame) error {
-	if len(frames) == 1 {
-		return c.trySocket(frames[0].Bytes)
-	}
-	buf := takeBuffer()
-	defer giveBuffer(buf)
-	joined := buf[:0]
-	for i, f := range frames {
-		if len(joined)+len(f.Bytes) <= len(buf) {
-			joined = append(joined, f.Bytes...)
-			if i+1 < len(frames) {
-				continue
-			}
-			return c.trySocket(joined)
-		}
-		if err := c.trySocket(joined); err != nil {
-			return err
-		}
-		joined = joined[:0]
-		if err := c.trySocket(f.Bytes); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// trySocket writes what the kernel takes of p, and keeps the rest.
+// trySocket writes what the kernel takes of p, and keeps the rest. frameLock is held.
 func (c *Conn) trySocket(p []byte) error {
 	n := 0
-	if c.unsent == nil {
+	if c.unsent == nil && len(p) > 0 {
 		var err error
 		if n, err = c.socket.TryWrite(p); err != nil {
 			return err
@@ -188,8 +159,7 @@ func (c *Conn) writeFrame(ctx context.Context, parts ...[]byte) error {
 	return err
 }
 
-// writeParts writes what was left unsent, and then parts, of which it joins what is
-// small to as few write calls as possible. frameLock is held.
+// writeParts writes what was left unsent, and then parts. frameLock is held.
 func (c *Conn) writeParts(parts [][]byte) error {
 	if unsent := c.unsent; unsent != nil {
 		c.unsent = nil
@@ -197,28 +167,34 @@ func (c *Conn) writeParts(parts [][]byte) error {
 			return err
 		}
 	}
+	return writeJoined(parts, c.writeBytes)
+}
+
+// writeJoined writes parts, of which it joins what is small to as few calls of write as
+// possible.
+func writeJoined(parts [][]byte, write func([]byte) error) error {
 	if len(parts) == 1 {
-		return c.writeBytes(parts[0])
+		return write(parts[0])
 	}
 	buf := takeBuffer()
 	defer giveBuffer(buf)
 	joined := buf[:0]
 	for i, part := range parts {
 		if len(joined)+len(part) > len(buf) {
-			if err := c.writeBytes(joined); err != nil {
+			if err := write(joined); err != nil {
 				return err
 			}
 			joined = buf[:0]
 		}
 		if alone := i == len(parts)-1 || len(part) > len(buf)/2; alone && len(joined) == 0 {
-			if err := c.writeBytes(part); err != nil {
+			if err := write(part); err != nil {
 				return err
 			}
 			continue
 		}
 		joined = append(joined, part...)
 	}
-	return c.writeBytes(joined)
+	return write(joined)
 }
 
 // writeBytes writes p, and drops the connection when that fails. frameLock is

@@ -6,10 +6,7 @@ import "net"
 // keep no more than sendBuffer bytes of it for a peer that doesn't read. Zero leaves
 // that to the system.
 func Tune(conn net.Conn, sendBuffer int) {
-	if wrapped, ok := conn.(interface{ NetConn() net.Conn }); ok {
-		conn = wrapped.NetConn() // below TLS
-	}
-	tcp, ok := conn.(*net.TCPConn)
+	tcp, ok := below(conn).(*net.TCPConn)
 	if !ok {
 		return
 	}
