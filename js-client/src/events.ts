@@ -14,8 +14,8 @@ export async function readEvents(body: ReadableStream<Uint8Array>, hear: (data?:
     hear();
     const { done, value } = await reader.read();
     if (done) return;
-    const text = decoder.decode(value, { stream: true });
-    const lines = (rest + text).split(/\r\n?|\n/);
+    const text = rest + decoder.decode(value, { stream: true });
+    const lines = text.split(/\r\n?|\n/);
     rest = lines.pop() as string;
     // The next piece may begin with the other half of this end of a line: let it be the end of a comment.
     if (/\r$/.test(text)) rest = ":\r";

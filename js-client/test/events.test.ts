@@ -89,6 +89,11 @@ describe("event streams", () => {
     );
   });
 
+  test("a piece of nothing between the halves of a line's end", async () => {
+    const pieces = ["data: a\r", "", "\ndata: b\r\n\r\n"].map(bytes);
+    expect(await parse(pieces)).toEqual(["a\nb"]);
+  });
+
   test("agrees with the standard, line by line", async () => {
     const line = fc.constantFrom("data: a", "data", "data:b", "data:  c", ": x", "event: e", "id: 1", "", "", "dataz");
     const end = fc.constantFrom("\n", "\r", "\r\n");
