@@ -43,8 +43,9 @@ type Access struct {
 
 // Authorize answers whether a client may do what it wants: nil is yes. An error
 // refuses: as the *Error that it is, or else with CodeForbidden. It is asked
-// on every subscribe, every resume and every message from a client, by many
-// goroutines at once, and has Options.AccessTimeout to answer.
+// on every subscribe, every resume and every message from a client, and again
+// every Options.Recheck if that is set, by many goroutines at once, and has
+// Options.AccessTimeout to answer.
 type Authorize func(ctx context.Context, a Access) error
 
 // Anyone is the Authorize for public topics: anyone may follow and send.
@@ -130,7 +131,7 @@ func (h *Hub) Inbound(ctx context.Context, in Inbound) (Reply, error) {
 	if err := m.Prepare(h.options.MaxInbound); err != nil {
 		return Reply{}, err
 	}
-	if err := h.authorize(ctx, Access{in.Identity, ActionSend, in.Topic}); err != nil {
+	if err := h.authorize(ctx, Access{Identity: in.Identity, Action: ActionSend, Topic: in.Topic}); err != nil {
 		return Reply{}, err
 	}
 	if h.options.Receive == nil {

@@ -187,7 +187,7 @@ func (s *Session) follow(ctx context.Context, topic string, start startingPlace)
 	if start.from == FromCursor {
 		action = ActionResume
 	}
-	if err := s.hub.authorize(ctx, Access{s.identity, action, topic}); err != nil {
+	if err := s.hub.authorize(ctx, Access{Identity: s.identity, Action: action, Topic: topic}); err != nil {
 		return refused(err)
 	}
 	feed, err := s.hub.follow(ctx, topic)
@@ -222,9 +222,6 @@ func (s *Session) release(topics []string, announce func() *Frame) (released []*
 		}
 		i := slices.Index(s.subscriptions, sub)
 		s.subscriptions = slices.Delete(s.subscriptions, i, i+1)
-		if sub.catchUp != nil {
-			s.outbox.unreserve(sub.catchUp.pending)
-		}
 		sub.stop()
 		released = append(released, sub)
 	}

@@ -23,6 +23,7 @@ type Hub struct {
 	stats   counters
 	windows atomic.Int64 // bytes of all feeds' windows
 	wheel   wheel
+	reviews reviews
 	shards  []shard
 	opened  atomic.Uint64 // sessions so far, to spread them over the shards
 

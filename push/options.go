@@ -33,6 +33,15 @@ type Options struct {
 
 	// AccessTimeout is how long Identify and Authorize may take. Default 5 s.
 	AccessTimeout time.Duration
+	// Recheck is how often Authorize is asked again (with ActionFollow) about each
+	// topic that a connected client follows: after this time and up to a tenth more,
+	// and about a few clients at a time. A refusal takes the topic away: the client
+	// is asked to come back with its cursor, goes on with its other topics, and is
+	// refused this one. An answer that may be another one later, such as a timeout
+	// or CodeUnavailable, changes nothing, so an Authorize that can't know must not
+	// return just any error, which is a refusal. Default none, as is negative: then
+	// rights are asked when a client subscribes, resumes or sends.
+	Recheck time.Duration
 	// BrokerTimeout bounds each call of the broker that has no earlier
 	// deadline. Default 3 s.
 	BrokerTimeout time.Duration

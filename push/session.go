@@ -35,6 +35,7 @@ type Session struct {
 	reason        *Error          // why it is over, for the client
 	beat          time.Duration   // when the next pulse is due, on the hub's clock; 0 before the announcement
 	expiry        time.Duration   // when the identity ends, with its grace; 0 if never
+	review        time.Duration   // when its rights are asked again; 0 if never, or if that is under way
 	writing       bool            // somebody writes, or will
 	over          bool            // nothing more is queued
 	ended         bool            // the connection is closed
@@ -91,6 +92,7 @@ func (h *Hub) Open(c Client) (*Session, error) {
 			s.expiry = max(1, h.wheel.now()+left)
 		}
 	}
+	s.planRecheck()
 	s.setTimer()
 	return s, nil
 }
@@ -216,8 +218,9 @@ func (s *Session) reserve(frame *Frame) bool {
 	return true
 }
 
-// drop forgets all that was to be written.
+// drop forgets all that was to be written, but for what the writer has taken already.
 func (s *Session) drop() {
+	s.outbox.unreserve(s.outbox.queue)
 	s.outbox.queue, s.replays = nil, nil
 	for _, sub := range s.subscriptions {
 		sub.stop()

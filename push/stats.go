@@ -17,12 +17,16 @@ type Stats struct {
 	Gaps      uint64 // gaps told to clients
 	Panics    uint64 // recovered from the application's hooks
 
+	Withdrawn  uint64 // sessions that lost a topic, and were asked to come back
+	Unanswered uint64 // questions of Options.Recheck without an answer, to be asked again
+
 	// Closed counts the sessions that ended, by why; "" is a client that left.
 	Closed map[Code]uint64
 }
 
 type counters struct {
 	published, delivered, replayed, gaps, panics atomic.Uint64
+	withdrawn, unanswered                        atomic.Uint64
 
 	mu     sync.Mutex
 	closed map[Code]uint64
@@ -50,13 +54,15 @@ func (h *Hub) Stats() Stats {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return Stats{
-		Sessions:  sessions,
-		Topics:    topics,
-		Published: c.published.Load(),
-		Delivered: c.delivered.Load(),
-		Replayed:  c.replayed.Load(),
-		Gaps:      c.gaps.Load(),
-		Panics:    c.panics.Load(),
-		Closed:    maps.Clone(c.closed),
+		Sessions:   sessions,
+		Topics:     topics,
+		Published:  c.published.Load(),
+		Delivered:  c.delivered.Load(),
+		Replayed:   c.replayed.Load(),
+		Gaps:       c.gaps.Load(),
+		Panics:     c.panics.Load(),
+		Withdrawn:  c.withdrawn.Load(),
+		Unanswered: c.unanswered.Load(),
+		Closed:     maps.Clone(c.closed),
 	}
 }

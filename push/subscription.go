@@ -159,8 +159,11 @@ func (sub *subscription) wantsHistory() bool {
 
 // stop ends the subscription's part in its session.
 func (sub *subscription) stop() {
-	if c := sub.catchUp; c != nil && c.waiting != nil {
-		c.waiting.Stop()
+	if c := sub.catchUp; c != nil {
+		sub.session.outbox.unreserve(c.pending)
+		if c.waiting != nil {
+			c.waiting.Stop()
+		}
 	}
 	sub.state, sub.catchUp = ended, nil
 }

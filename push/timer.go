@@ -30,6 +30,9 @@ func (s *Session) nextDue() time.Duration {
 	if s.beat > 0 {
 		sooner(s.beat)
 	}
+	if s.review > 0 {
+		sooner(s.review)
+	}
 	if s.patience > 0 {
 		if waiting := time.Duration(s.waiting.Load()); waiting > 0 {
 			sooner(waiting + s.patience)
@@ -58,6 +61,9 @@ func (s *Session) look() {
 	case s.beat > 0 && now >= s.beat:
 		s.enqueue(s.pulse)
 		s.beat = now + s.interval
+	case s.review > 0 && now >= s.review:
+		s.review = 0
+		s.hub.recheckSoon(s)
 	}
 	s.setTimer()
 }

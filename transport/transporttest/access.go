@@ -3,11 +3,14 @@ package transporttest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/transport/protocol"
 )
 
 // refusal is how a client sees that it is refused: by the status, by the answer
@@ -162,4 +165,67 @@ func testExpiry(t *testing.T, h Harness) {
 		return push.Identity{User: "u", Expires: time.Now().Add(-time.Hour)}, nil
 	}})
 	s.wantRefusal([]string{"a"}, push.CodeUnauthenticated)
+}
+
+// testWithdrawn takes a topic away from a client that follows two. It is asked to come
+// back, and then goes on with the other one: each message of it comes once, in order.
+func testWithdrawn(t *testing.T, h Harness) {
+	var withdrawn atomic.Bool
+	s := open(t, h, push.Options{
+		Recheck: time.Millisecond,
+		Authorize: func(_ context.Context, a push.Access) error {
+			if a.Topic == "yours" && withdrawn.Load() {
+				return push.ErrForbidden
+			}
+			return nil
+		},
+	})
+	topics := []string{"yours", "mine"}
+	c := s.connect(topics, "")
+	published, got := 0, 0
+	publish := func() {
+		s.publish("yours", "secret")
+		s.publish("mine", fmt.Sprint(published))
+		published++
+	}
+	for left := false; !left; {
+		publish()
+		for range topics {
+			f := s.next(c)
+			if left = f.Type == protocol.TypeReconnect; left {
+				break
+			}
+			if f.Topic == "mine" {
+				s.wantCount(f, got)
+				got++
+			}
+		}
+		withdrawn.Store(published > 10)
+	}
+	if f, err := c.Next(); err == nil {
+		t.Errorf("after the request to come back came %+v", f)
+	}
+	publish()
+	again, err := s.tryConnect(topics, c.Cursor)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := s.next(again)
+	if len(f.Topics) != 2 || f.Topics[0].Error == nil || f.Topics[0].Error.Code != "forbidden" || f.Topics[1].From != "cursor" {
+		t.Fatalf("welcome is %+v", f)
+	}
+	publish()
+	for ; got < published; got++ {
+		s.wantCount(s.next(again), got)
+	}
+	if n := s.hub.Stats().Withdrawn; n != 1 {
+		t.Errorf("%d sessions lost a topic", n)
+	}
+}
+
+func (s *site) wantCount(f Frame, n int) {
+	s.t.Helper()
+	if f.Type != protocol.TypeMessage || f.Topic != "mine" || f.Data != fmt.Sprint(n) {
+		s.t.Fatalf("got %+v, want message %d", f, n)
+	}
 }

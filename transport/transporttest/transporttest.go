@@ -56,6 +56,7 @@ func Run(t *testing.T, h Harness) {
 		{"SlowAuthorizeIsBounded", testSlowAuthorize},
 		{"PanicInAuthorizeIsContained", testPanic},
 		{"ExpiredIdentityIsRefused", testExpiry},
+		{"LosesATopicWithItsRights", testWithdrawn},
 		{"PublishesToItsOwnClientsOnly", testPublisher},
 		{"StalledReaderIsCutAlone", testStalledReader},
 		{"ShutdownSaysFarewell", testShutdown},
