@@ -39,6 +39,8 @@ type Access struct {
 	Identity Identity
 	Action   Action
 	Topic    string
+
+	rule *compiled // that is asked; nil if there are no Rules
 }
 
 // Authorize answers whether a client may do what it wants: nil is yes. An error

@@ -72,3 +72,60 @@ func ExampleIdentify() {
 	// 200
 	// 401
 }
+
+// Who may do what, by topic.
+func ExampleNewRules() {
+	members := map[string]bool{"ann": true}
+	own := func(_ context.Context, a push.Access) error {
+		if a.PathValue("user") != a.Identity.User {
+			return push.ErrForbidden
+		}
+		return nil
+	}
+	member := func(_ context.Context, a push.Access) error {
+		if !members[a.Identity.User] {
+			return push.ErrForbidden
+		}
+		return nil
+	}
+
+	rules := push.NewRules(
+		push.Rule{Pattern: "news/{about...}", Follow: push.Anyone},
+		push.Rule{Pattern: "users/{user}/{what}", Follow: own},
+		push.Rule{Pattern: "rooms/{room}", Follow: push.Anyone, Send: member},
+	)
+	hub := push.New(membroker.New(), push.Options{Authorize: rules.Authorize})
+
+	for _, a := range []push.Access{
+		{Action: push.ActionFollow, Topic: "news/world/today"},
+		{Action: push.ActionSend, Topic: "news/world/today"},
+		{Action: push.ActionResume, Topic: "users/ann/inbox", Identity: push.Identity{User: "ann"}},
+		{Action: push.ActionResume, Topic: "users/ann/inbox", Identity: push.Identity{User: "bob"}},
+		{Action: push.ActionSend, Topic: "rooms/kitchen", Identity: push.Identity{User: "ann"}},
+	} {
+		fmt.Println(a.Action, a.Topic, rules.Authorize(context.Background(), a))
+	}
+	_ = hub.Shutdown(context.Background())
+	// Output:
+	// follow news/world/today <nil>
+	// send news/world/today forbidden: forbidden
+	// resume users/ann/inbox <nil>
+	// resume users/ann/inbox forbidden: forbidden
+	// send rooms/kitchen <nil>
+}
+
+// Who loses the right to follow a topic loses the topic within about a minute.
+func ExampleOptions_recheck() {
+	members := map[string]bool{"ann": true} // or a question to a database
+	rules := push.NewRules(push.Rule{Pattern: "rooms/{room}", Follow: func(_ context.Context, a push.Access) error {
+		if !members[a.Identity.User] {
+			return push.ErrForbidden
+		}
+		return nil
+	}})
+
+	hub := push.New(membroker.New(), push.Options{Authorize: rules.Authorize, Recheck: time.Minute})
+
+	_ = hub.Shutdown(context.Background())
+	// Output:
+}

@@ -31,12 +31,13 @@ func TestReadmeShowsTheExample(t *testing.T) {
 	}
 }
 
-// TestAuthenticationShowsTheExamples keeps the guide's Go code code that compiles.
-func TestAuthenticationShowsTheExamples(t *testing.T) {
+// TestGuidesShowTheExamples keeps the guides' Go code code that compiles.
+func TestGuidesShowTheExamples(t *testing.T) {
 	indented := regexp.MustCompile(`(?m)^\t+`)
 	examples := indented.ReplaceAllString(read(t, "../middleware/jwtauth/example_test.go")+read(t, "../push/example_test.go"), "")
-	blocks := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(read(t, "../docs/authentication.md"), -1)
-	if len(blocks) != 2 {
+	guides := read(t, "../docs/authentication.md") + read(t, "../docs/authorization.md")
+	blocks := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(guides, -1)
+	if len(blocks) != 5 {
 		t.Errorf("there are %d blocks", len(blocks))
 	}
 	for _, block := range blocks {
