@@ -45,6 +45,10 @@ func TestBodyThatStalls(t *testing.T) {
 		{"publish", "POST /publish?topic=a HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer k\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n12", "", 503, 10 * time.Second},
 		{"refused", "POST /publish?topic=a HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n12", "", 401, 10 * time.Second},
 		{"foreign page", "POST /send?topic=a HTTP/1.1\r\nHost: x\r\nOrigin: https://evil.example\r\nContent-Length: 10\r\n\r\n12", "", 403, 10 * time.Second},
+		{"websocket by POST", "POST /ws?topic=a HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n12", "", 405, 0},
+		{"websocket without upgrade", "GET /ws?topic=a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n", "", 426, 0},
+		{"script", "GET /client.js HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n", "", 200, 10 * time.Second},
+		{"nothing there", "POST /nothing HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n", "", 404, 10 * time.Second},
 		{"slow but whole", "POST /send?topic=a HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n12", "34", 200, 29 * time.Second},
 	}
 	for _, test := range tests {
@@ -63,6 +67,9 @@ func TestBodyThatStalls(t *testing.T) {
 				client, conn := net.Pipe()
 				listener.conns <- conn
 				begin := time.Now()
+				if err := client.SetDeadline(begin.Add(time.Minute)); err != nil {
+					t.Fatal(err)
+				}
 				if _, err := io.WriteString(client, test.request); err != nil {
 					t.Fatal(err)
 				}

@@ -52,11 +52,17 @@ const maxSend = 1 << 20
 const bodyTimeout = 10 * time.Second
 
 // timeBody ends the wait for a body, which net/http also waits for before it
-// answers a request whose body nobody has read.
+// answers a request whose body nobody has read. A connection that has brought a
+// chunked body ends with its answer: net/http doesn't tell whether there was a
+// Content-Length too, after which nothing may be trusted that follows (RFC 9112
+// section 6.1).
 func timeBody(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ContentLength != 0 {
 			setBodyDeadline(w, time.Now().Add(bodyTimeout))
+		}
+		if len(r.TransferEncoding) > 0 {
+			w.Header().Set("Connection", "close")
 		}
 		next.ServeHTTP(w, r)
 	})

@@ -64,11 +64,12 @@ func Routes(hub *push.Hub, options ...Options) chi.Router {
 		o.AuthorizePublish = withKey(o.PublishKey)
 	}
 	r := chi.NewRouter()
+	r.Use(timeBody)
 	r.Handle("/client.js", jsclient.Script())
 	r.Handle("/client.mjs", jsclient.Module())
 	r.Handle("/ws", o.WebSocket)
 	r.Group(func(r chi.Router) {
-		r.Use(timeBody, middleware.Origins(hub.Origins()))
+		r.Use(middleware.Origins(hub.Origins()))
 		r.Handle("/sse", o.SSE)
 		r.Handle("/send", &sendHandler{hub})
 		r.Handle("/publish", &publishHandler{hub, o})

@@ -56,7 +56,7 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn,
 // accept is Accept with options that are full, and shared.
 func accept(w http.ResponseWriter, r *http.Request, o *AcceptOptions) (*Conn, error) {
 	if refusal := checkHandshake(r, o); refusal != nil {
-		return nil, refuseHandshake(w, refusal)
+		return nil, refuseHandshake(w, r, refusal)
 	}
 
 	netConn, buffered, err := http.NewResponseController(w).Hijack()
@@ -65,7 +65,7 @@ func accept(w http.ResponseWriter, r *http.Request, o *AcceptOptions) (*Conn, er
 		if errors.Is(err, http.ErrNotSupported) {
 			reason = "a middleware hides the connection (its ResponseWriter has no Hijack and no Unwrap)"
 		}
-		return nil, refuseHandshake(w, &HandshakeError{http.StatusInternalServerError, reason, err})
+		return nil, refuseHandshake(w, r, &HandshakeError{http.StatusInternalServerError, reason, err})
 	}
 
 	socket.Tune(netConn, o.SendBuffer)
@@ -114,10 +114,13 @@ func checkHandshake(r *http.Request, o *AcceptOptions) *HandshakeError {
 }
 
 // refuseHandshake answers the request with the refusal, and returns it.
-func refuseHandshake(w http.ResponseWriter, refusal *HandshakeError) error {
+func refuseHandshake(w http.ResponseWriter, r *http.Request, refusal *HandshakeError) error {
+	if r.ContentLength != 0 && r.ProtoMajor == 1 {
+		w.Header().Set("Connection", "close") // else net/http waits for the body before it answers
+	}
 	switch refusal.Status {
 	case http.StatusUpgradeRequired:
-		w.Header().Set("Connection", "Upgrade")
+		w.Header().Add("Connection", "Upgrade")
 		w.Header().Set("Upgrade", "websocket")
 		w.Header().Set("Sec-Websocket-Version", protocolVersion)
 	case http.StatusMethodNotAllowed:
