@@ -9,6 +9,7 @@ import (
 var (
 	errTooBig  = &ProtocolError{StatusMessageTooBig, "message too big"}
 	errNotUTF8 = &ProtocolError{StatusInvalidData, "text not UTF-8"}
+	errEmpty   = &ProtocolError{StatusMessageTooBig, "too many empty fragments"}
 	errCorrupt = &ProtocolError{StatusInvalidData, "corrupt compressed data"}
 
 	// errNothing is for who reads only what has come: no message begins with it.
@@ -32,6 +33,7 @@ type inbox struct {
 	open       bool
 	typ        MessageType
 	compressed bool
+	empty      uint16 // fragments of nothing so far
 	announced  int64 // payload of the frames so far
 	delivered  int64 // bytes after decompression
 	text       textChecker
@@ -87,16 +89,25 @@ func (in *inbox) openMessage(h frameHeader, limit int64) error {
 	}
 	in.typ = MessageType(h.op)
 	in.compressed = h.rsv1
-	in.announced, in.delivered = 0, 0
+	in.announced, in.delivered, in.empty = 0, 0, 0
 	in.text = textChecker{}
 	in.open = true
 	return in.openFrame(h, limit)
 }
 
+// maxEmpty is how many empty fragments a message may have. They are legal, and never
+// bring it nearer to its limit.
+const maxEmpty = 1000
+
 // openFragment goes on with the message's next frame.
 func (in *inbox) openFragment(h frameHeader, limit int64) error {
 	if h.op != opContinuation {
 		return protocolError("new message inside a message")
+	}
+	if h.length == 0 && !h.fin {
+		if in.empty++; in.empty > maxEmpty {
+			return errEmpty
+		}
 	}
 	return in.openFrame(h, limit)
 }
