@@ -35,7 +35,11 @@ func (h *sendHandler) send(w http.ResponseWriter, r *http.Request) (push.Reply, 
 	if err != nil {
 		return push.Reply{}, err
 	}
-	m, err := readMessage(w, r, maxSend)
+	query, e := protocol.Query(r)
+	if e != nil {
+		return push.Reply{}, e
+	}
+	m, err := readMessage(w, r, query, maxSend)
 	if err != nil {
 		return push.Reply{}, err
 	}
@@ -92,13 +96,17 @@ func (h *publishHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h *publishHandler) publish(w http.ResponseWriter, r *http.Request) (push.Receipt, error) {
-	if err := h.options.AuthorizePublish(r, r.URL.Query().Get("topic")); err != nil {
+	query, e := protocol.Query(r)
+	if e != nil {
+		return push.Receipt{}, e
+	}
+	if err := h.options.AuthorizePublish(r, query.Get("topic")); err != nil {
 		if e := push.AsError(err); e.Code != push.CodeInternal {
 			return push.Receipt{}, e
 		}
 		return push.Receipt{}, push.Errorf(push.CodeForbidden, push.ErrForbidden.Reason, err)
 	}
-	m, err := readMessage(w, r, h.options.MaxPublish)
+	m, err := readMessage(w, r, query, h.options.MaxPublish)
 	if err != nil {
 		return push.Receipt{}, err
 	}
@@ -107,11 +115,7 @@ func (h *publishHandler) publish(w http.ResponseWriter, r *http.Request) (push.R
 
 // readMessage makes a message of a request: topic, event, key and id from the
 // query, data from the body.
-func readMessage(w http.ResponseWriter, r *http.Request, limit int64) (push.Message, error) {
-	query, e := protocol.Query(r)
-	if e != nil {
-		return push.Message{}, e
-	}
+func readMessage(w http.ResponseWriter, r *http.Request, query url.Values, limit int64) (push.Message, error) {
 	m, e := messageOf(query)
 	if e != nil {
 		return push.Message{}, e

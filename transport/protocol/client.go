@@ -90,53 +90,77 @@ func ParseRequest(frame []byte) (Request, error) {
 }
 
 func (r *Request) fillFollows(topics value) error {
-	if !topics.starts('[') || len(topics.parts) == 0 {
-		return errRequest
-	}
-	r.Follows = make([]push.Follow, len(topics.parts))
-	for i, entry := range topics.parts {
-		if !entry.starts('{') && !entry.isNull() {
-			return errRequest
-		}
-		for _, part := range entry.parts {
-			text, ok := part.str()
-			switch {
-			case !ok:
-				return errRequest
-			case part.key == "topic":
-				r.Follows[i].Topic = text
-			case part.key == "since":
-				r.Follows[i].Since = text
-			default:
-				return errRequest
-			}
-		}
-	}
-	seen := make(map[string]bool, len(r.Follows))
-	for _, f := range r.Follows {
-		if len(f.Since) > MaxSinceLength {
+	seen := map[string]bool{}
+	return eachTopic(topics, func(entry value) error {
+		f, err := follow(entry)
+		switch {
+		case err != nil:
+			return err
+		case len(f.Since) > MaxSinceLength:
 			return push.Errorf(push.CodeBadRequest, "a cursor has at most 4096 bytes", nil)
-		}
-		if seen[f.Topic] {
+		case seen[f.Topic]:
 			return push.Errorf(push.CodeBadRequest, "a topic is named twice", nil)
 		}
 		seen[f.Topic] = true
+		r.Follows = append(r.Follows, f)
+		return nil
+	})
+}
+
+// follow reads an entry of a subscribe.
+func follow(entry value) (f push.Follow, err error) {
+	if !entry.starts('{') && !entry.isNull() {
+		return f, errRequest
 	}
-	return nil
+	for _, part := range entry.parts {
+		text, ok := part.str()
+		switch {
+		case !ok:
+			return f, errRequest
+		case part.key == "topic":
+			f.Topic = text
+		case part.key == "since":
+			f.Since = text
+		default:
+			return f, errRequest
+		}
+	}
+	return f, nil
 }
 
 func (r *Request) fillTopics(topics value) error {
-	if !topics.starts('[') || len(topics.parts) == 0 {
-		return errRequest
-	}
-	for _, entry := range topics.parts {
+	return eachTopic(topics, func(entry value) error {
 		topic, ok := entry.str()
 		if !ok {
 			return errRequest
 		}
 		r.Topics = append(r.Topics, topic)
+		return nil
+	})
+}
+
+// maxNames is how many topics a request may name. More is refused before anything is
+// done about one of them.
+const maxNames = 1000
+
+var errNames = push.Errorf(push.CodeTooLarge, "a request names at most 1000 topics", nil)
+
+// eachTopic takes the topics of a request, which must name one.
+func eachTopic(topics value, take func(value) error) error {
+	if !topics.starts('[') {
+		return errRequest
 	}
-	return nil
+	n := 0
+	err := topics.each(func(entry value) error {
+		if n++; n > maxNames {
+			return errNames
+		}
+		return take(entry)
+	})
+	if err == nil && n == 0 {
+		return errRequest
+	}
+	return err
 }
 
 func (r *Request) fillMessage(v value) error {

@@ -3,7 +3,9 @@ package protocol_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -85,6 +87,10 @@ func TestBadRequestsAreAnswered(t *testing.T) {
 		"topic twice":            {`{"type":"subscribe","id":5,"topics":[{"topic":"a"},{"topic":"a"}]}`, 5},
 		"cursor over 4096 bytes": {`{"type":"subscribe","id":5,"topics":[{"topic":"a","since":"` + strings.Repeat("x", 4097) + `"}]}`, 5},
 		"unsubscribe of objects": {`{"type":"unsubscribe","id":5,"topics":[{"topic":"a"}]}`, 5},
+		"topics is an object":    {`{"type":"subscribe","id":5,"topics":{"a":{"topic":"a"}}}`, 5},
+		"topics is a topic":      {`{"type":"subscribe","id":5,"topics":{"topic":"a"}}`, 5},
+		"a list among topics":    {`{"type":"subscribe","id":5,"topics":[[]]}`, 5},
+		"unsubscribe of lists":   {`{"type":"unsubscribe","id":5,"topics":[["a"]]}`, 5},
 		"negative id":            {`{"type":"unsubscribe","id":-1,"topics":["a"]}`, 0},
 		"fractional id":          {`{"type":"unsubscribe","id":1.5,"topics":["a"]}`, 0},
 		"id over 2^53":           {`{"type":"unsubscribe","id":9007199254740992,"topics":["a"]}`, 0},
@@ -104,6 +110,26 @@ func TestBadRequestsAreAnswered(t *testing.T) {
 				t.Errorf("got id %d, %v; want id %d and a bad request", request.ID, err, test.wantID)
 			}
 		})
+	}
+}
+
+// TestRequestNamesAThousandTopics at most: more is refused as a whole.
+func TestRequestNamesAThousandTopics(t *testing.T) {
+	for n, want := range map[int]error{1000: nil, 1001: push.ErrTooLarge} {
+		var follows, leaves []string
+		for i := range n {
+			follows = append(follows, fmt.Sprintf(`{"topic":"%d"}`, i))
+			leaves = append(leaves, strconv.Itoa(i))
+		}
+		for _, frame := range []string{
+			`{"type":"subscribe","id":5,"topics":[` + strings.Join(follows, ",") + `]}`,
+			`{"type":"unsubscribe","id":5,"topics":["` + strings.Join(leaves, `","`) + `"]}`,
+		} {
+			request, err := protocol.ParseRequest([]byte(frame))
+			if !errors.Is(err, want) || request.ID != 5 || err == nil && len(request.Follows)+len(request.Topics) != n {
+				t.Errorf("%d topics: %v, %d and %d", n, err, len(request.Follows), len(request.Topics))
+			}
+		}
 	}
 }
 

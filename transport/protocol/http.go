@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/tidewire/tidewire/push"
@@ -14,6 +15,10 @@ import (
 // maxQuery is the longest query of a URL: the topics that one connection may
 // follow, percent-encoded, and a cursor.
 const maxQuery = 48 << 10
+
+// maxParameters is how many parameters a query may have: those topics, and what an
+// application adds.
+const maxParameters = 200
 
 // SetHeaders sets the headers that every answer has: it is for one client, at
 // this moment, and nothing else.
@@ -61,6 +66,9 @@ func CheckMethod(w http.ResponseWriter, r *http.Request, methods ...string) bool
 func Query(r *http.Request) (url.Values, *push.Error) {
 	if len(r.URL.RawQuery) > maxQuery {
 		return nil, push.Errorf(push.CodeBadRequest, "the query is too long", nil)
+	}
+	if strings.Count(r.URL.RawQuery, "&") >= maxParameters {
+		return nil, push.Errorf(push.CodeBadRequest, "the query has too many parameters", nil)
 	}
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {

@@ -10,9 +10,26 @@ import (
 // value is a JSON value of a frame from a client. The zero value is one that isn't
 // there, which is the same as null.
 type value struct {
-	key   string // if it is a field
-	text  []byte // as it was sent, without white space around it
-	parts []value
+	key   string  // if it is a field
+	text  []byte  // as it was sent, without white space around it
+	parts []value // the fields, if it is an object
+}
+
+// each calls take with each item of an array of a frame that was parsed, until it
+// gives an error. An item is good until take returns.
+func (v value) each(take func(item value) error) error {
+	p := parser{rest: v.text[1:]}
+	for !p.take(']') {
+		p.take(',')
+		item, err := p.value(maxDepth - 1)
+		if err == nil {
+			err = take(item)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // field gives a part of an object.

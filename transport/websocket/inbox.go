@@ -34,8 +34,8 @@ type inbox struct {
 	typ        MessageType
 	compressed bool
 	empty      uint16 // fragments of nothing so far
-	announced  int64 // payload of the frames so far
-	delivered  int64 // bytes after decompression
+	announced  int64  // payload of the frames so far
+	delivered  int64  // bytes after decompression
 	text       textChecker
 	inflater   *inflater      // from its first read
 	reader     *messageReader // who may read it, unless Read does
