@@ -2,6 +2,7 @@ package push
 
 import (
 	"context"
+	"log/slog"
 	"time"
 )
 
@@ -131,7 +132,7 @@ func (s *Session) readHistory(sub *subscription) bool {
 	case s.over:
 		return false
 	case err != nil:
-		s.hub.options.Logger.Warn("push: history can't be read", "topic", c.feed.topic, "error", err)
+		s.hub.warnings.log(s.hub.options.Logger, slog.LevelWarn, "push: history can't be read", "topic", c.feed.topic, "error", shortened(err))
 		s.drop()
 		s.finish(Errorf(CodeUnavailable, "history can't be read now", err))
 		return false

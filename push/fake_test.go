@@ -121,7 +121,9 @@ func newWorld(t *testing.T, broker push.Broker, options push.Options) *world {
 	if options.Authorize == nil {
 		options.Authorize = push.Anyone
 	}
-	options.Logger = slog.New(slog.DiscardHandler)
+	if options.Logger == nil {
+		options.Logger = slog.New(slog.DiscardHandler)
+	}
 	return &world{t: t, broker: broker, hub: push.New(broker, options), format: &fakeFormat{}}
 }
 

@@ -2,6 +2,7 @@ package push
 
 import (
 	"context"
+	"log/slog"
 	"slices"
 	"sync"
 )
@@ -175,8 +176,8 @@ func startingPlaces(follows []Follow) []startingPlace {
 func (s *Session) follow(ctx context.Context, topic string, start startingPlace) (*subscription, Followed) {
 	refused := func(err error) (*subscription, Followed) {
 		e := AsError(err)
-		if e.Cause != nil {
-			s.hub.options.Logger.Warn("push: topic refused", "topic", topic, "session", s.id, "error", e)
+		if e.Cause != nil && ctx.Err() == nil { // else the client has left
+			s.hub.warnings.log(s.hub.options.Logger, slog.LevelWarn, "push: topic refused", "topic", topic, "session", s.id, "error", shortened(e))
 		}
 		return nil, Followed{Topic: topic, Cursor: start.cursor(topic), Err: e}
 	}

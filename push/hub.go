@@ -2,6 +2,7 @@ package push
 
 import (
 	"context"
+	"log/slog"
 	"reflect"
 	"runtime"
 	"runtime/debug"
@@ -26,6 +27,8 @@ type Hub struct {
 	reviews reviews
 	shards  []shard
 	opened  atomic.Uint64 // sessions so far, to spread them over the shards
+
+	warnings, panics notices // in the log
 
 	mu       sync.Mutex // guards the rest
 	feeds    map[string]*feed
@@ -261,5 +264,5 @@ func (h *Hub) remove(s *Session) {
 // recovered counts and logs a panic of the application's hooks.
 func (h *Hub) recovered(p any) {
 	h.stats.panics.Add(1)
-	h.options.Logger.Error("push: panic in a hook", "panic", p, "stack", string(debug.Stack()))
+	h.panics.log(h.options.Logger, slog.LevelError, "push: panic in a hook", "panic", shortened(p), "stack", string(debug.Stack()))
 }
