@@ -3,6 +3,7 @@ package sse
 import (
 	"math/rand/v2"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/tidewire/tidewire/push"
@@ -53,8 +54,9 @@ func retry(d time.Duration) []byte {
 	return append(strconv.AppendInt([]byte("retry: "), d.Milliseconds(), 10), '\n')
 }
 
-// event encodes one event. Name and data have no line breaks: names are checked
-// when a message is taken, and data is JSON on one line. The id of clients
+// event encodes one event. Data is JSON on one line. A name that ends its line is
+// refused when a message is published; one that came here all the same, by a broker
+// that doesn't check, would be an event of its own, and is left out. The id of clients
 // that follow only this topic stands first.
 func event(topic, cursor, name string, data []byte) *push.Frame {
 	f := &push.Frame{Topic: topic, Cursor: cursor}
@@ -63,7 +65,7 @@ func event(topic, cursor, name string, data []byte) *push.Frame {
 		b = appendID(b, cursor)
 		f.Own = len(b)
 	}
-	if name != "" {
+	if name != "" && !strings.ContainsAny(name, "\r\n") {
 		b = append(append(append(b, "event: "...), name...), '\n')
 	}
 	b = append(append(append(b, "data: "...), data...), "\n\n"...)
