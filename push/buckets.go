@@ -1,0 +1,62 @@
+package push
+
+import (
+	"sync"
+	"time"
+)
+
+// buckets are the buckets of one Rate for many parties, such as users or addresses.
+// Who has used nothing for so long that all is paid off is forgotten, by the way: the
+// table is two, and when the older one has nothing left to say it is dropped as a
+// whole. Of more than maxBuckets parties at a time those who came longest ago are
+// forgotten sooner, so that who invents names gains little and costs no memory.
+type buckets[K comparable] struct {
+	rate Rate // static
+
+	mu         sync.Mutex // guards the rest
+	young, old map[K]bucket
+	turned     time.Duration // when young was begun, on the hub's clock
+}
+
+// maxBuckets bounds each of the two tables.
+const maxBuckets = 1 << 15
+
+// wait is how long it takes until a party may go on; 0 is now.
+func (t *buckets[K]) wait(party K, now time.Duration) time.Duration {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.find(party).wait(t.rate, now)
+}
+
+// take lets a party go on, if the rate allows that now, and else says how long that
+// takes.
+func (t *buckets[K]) take(party K, now time.Duration) time.Duration {
+	if t.rate == (Rate{}) {
+		return 0
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.turn(now)
+	b := t.find(party)
+	wait := b.take(t.rate, now)
+	t.young[party] = b
+	return wait
+}
+
+// The methods below are called with t.mu held.
+
+func (t *buckets[K]) find(party K) bucket {
+	if b, ok := t.young[party]; ok {
+		return b
+	}
+	return t.old[party]
+}
+
+// turn drops the older table if the younger one is old enough to take its place.
+func (t *buckets[K]) turn(now time.Duration) {
+	full := t.rate.credit() + t.rate.cost()
+	if t.young != nil && now-t.turned < full && len(t.young) < maxBuckets {
+		return
+	}
+	t.young, t.old, t.turned = map[K]bucket{}, t.young, now
+}
