@@ -85,20 +85,27 @@ type Reply struct {
 // sender's connection, and Receive must then return.
 type Receive func(ctx context.Context, in Inbound) (Reply, error)
 
-// Admit decides whether a request may open a connection or post a message: its
-// origin is allowed and Identify knows who it is. Transports call it first.
-func (h *Hub) Admit(r *http.Request) (Identity, error) {
-	if !h.options.Origins.Allow(r) {
-		return Identity{}, Errorf(CodeForbidden, "this origin is not allowed", nil)
+// Identify decides whether a request that opens no connection may be heeded: its origin
+// is allowed, and Options.Identify knows who makes it. See Admit for the others.
+func (h *Hub) Identify(r *http.Request) (Identity, error) {
+	if err := h.checkOrigin(r); err != nil {
+		return Identity{}, err
 	}
-	return h.Identify(r)
+	return h.identify(r, h.source(r))
+}
+
+func (h *Hub) checkOrigin(r *http.Request) error {
+	if !h.options.Origins.Allow(r) {
+		return Errorf(CodeForbidden, "this origin is not allowed", nil)
+	}
+	return nil
 }
 
 // Origins are the origins that may connect.
 func (h *Hub) Origins() Origins { return h.options.Origins }
 
-// Identify asks Options.Identify who makes a request whose origin was checked.
-func (h *Hub) Identify(r *http.Request) (Identity, error) {
+// identify asks Options.Identify who makes a request whose origin was checked.
+func (h *Hub) identify(r *http.Request, _ source) (Identity, error) {
 	if h.options.Identify == nil {
 		return Identity{}, nil
 	}

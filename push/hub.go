@@ -20,11 +20,14 @@ type Hub struct {
 	options Options
 	public  bool // Options.Authorize is Anyone
 
+	countShared bool // Limits.PerAddress holds for every address
+
 	work    tasks
 	stats   counters
 	windows atomic.Int64 // bytes of all feeds' windows
 	wheel   wheel
 	reviews reviews
+	places  places
 	shards  []shard
 	opened  atomic.Uint64 // sessions so far, to spread them over the shards
 
@@ -42,12 +45,13 @@ var _ Publisher = (*Hub)(nil)
 // closes it.
 func New(broker Broker, options Options) *Hub {
 	h := &Hub{
-		broker:   broker,
-		options:  options.withDefaults(),
-		public:   reflect.ValueOf(options.Authorize).Pointer() == reflect.ValueOf(Anyone).Pointer(),
-		shards:   make([]shard, runtime.GOMAXPROCS(0)),
-		feeds:    map[string]*feed{},
-		sessions: map[*Session]struct{}{},
+		broker:      broker,
+		options:     options.withDefaults(),
+		countShared: options.Limits.PerAddress > 0,
+		public:      reflect.ValueOf(options.Authorize).Pointer() == reflect.ValueOf(Anyone).Pointer(),
+		shards:      make([]shard, runtime.GOMAXPROCS(0)),
+		feeds:       map[string]*feed{},
+		sessions:    map[*Session]struct{}{},
 	}
 	h.wheel.born = time.Now()
 	for i := range h.shards {
@@ -227,17 +231,16 @@ func (h *Hub) leave(sub *subscription) {
 	h.unfollow(sub.feed)
 }
 
-// Enter counts a client in that has no session yet, for transports which have
-// taken its connection out of the server's hands: Shutdown waits until leave is
-// called. The error is ErrDraining after Shutdown has begun.
-func (h *Hub) Enter() (leave func(), err error) {
+// enter counts a client in that has no session yet, unless the hub is draining:
+// Shutdown waits for it.
+func (h *Hub) enter() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.draining {
-		return nil, ErrDraining
+		return ErrDraining
 	}
 	h.work.add()
-	return h.work.done, nil
+	return nil
 }
 
 // add counts a session in, unless the hub is draining.
@@ -257,6 +260,7 @@ func (h *Hub) remove(s *Session) {
 	h.mu.Lock()
 	delete(h.sessions, s)
 	h.mu.Unlock()
+	s.leavePlace()
 	h.stats.countClosed(s.reason)
 	h.work.done()
 }

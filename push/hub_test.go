@@ -174,8 +174,8 @@ func TestHungHookIsGivenUp(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := w.hub.Admit(r); !errors.Is(err, push.ErrTimeout) {
-			t.Errorf("Admit: %v", err)
+		if _, err := w.hub.Identify(r); !errors.Is(err, push.ErrTimeout) {
+			t.Errorf("Identify: %v", err)
 		}
 	})
 }

@@ -2,6 +2,7 @@ package push
 
 import (
 	"log/slog"
+	"net/netip"
 	"time"
 )
 
@@ -17,6 +18,14 @@ type Options struct {
 	Receive Receive
 	// Origins are the web pages that may connect, beside those of the same host.
 	Origins Origins
+
+	// Proxies are the addresses of the proxies in front of this server, whose
+	// X-Forwarded-For is believed: a client's address is the last one there that isn't
+	// itself listed. By default nobody is believed. List only what appends the address
+	// that it sees to the header, or sets it.
+	Proxies []netip.Prefix
+	// Limits bound what clients may do together, and how fast.
+	Limits Limits
 
 	// Queue bounds what waits for one client to read it. Past it the client is
 	// cut with CodeSlowConsumer, and comes back with its cursor. Default 1,024
@@ -63,6 +72,7 @@ func (o Options) withDefaults() Options {
 		Messages: bound(o.Replay.Messages, 1000),
 		Bytes:    bound(o.Replay.Bytes, 1<<20),
 	}
+	o.Limits = o.Limits.withDefaults()
 	o.MaxTopics = bound(o.MaxTopics, 100)
 	o.MaxInbound = bound(o.MaxInbound, 16<<10)
 	o.AccessTimeout = bound(o.AccessTimeout, 5*time.Second)

@@ -24,6 +24,7 @@ type Session struct {
 	pulse    *Frame
 	interval time.Duration // of pulses
 	patience time.Duration // with a client that says nothing
+	place    *place        // among Options.Limits; nil if it isn't counted
 
 	timing  timing       // guarded by hub.wheel
 	waiting atomic.Int64 // since when the client is waited for, on the hub's clock; 0 if it isn't
@@ -44,9 +45,12 @@ type Session struct {
 
 // Client is what a transport knows of a client when it opens a session.
 type Client struct {
-	Identity Identity
-	Format   Format
-	Conn     Conn
+	// Admission is the client's place, which the session takes over. Without one it
+	// isn't counted by Options.Limits.
+	Admission *Admission
+	Identity  Identity
+	Format    Format
+	Conn      Conn
 	// Try is the Conn's way to write without waiting, if it has one. The hub then
 	// writes to many clients from few goroutines.
 	Try TryWriter
@@ -66,9 +70,9 @@ const (
 	forever = 100 * 365 * 24 * time.Hour
 )
 
-// Open begins a session. The error is ErrDraining after Shutdown has begun; else
-// the transport must see to it that the session ends: by Close when the
-// client is gone.
+// Open begins a session. The error is ErrDraining after Shutdown has begun, or
+// ErrLimitReached if the user has too many; else the transport must see to it that the
+// session ends: by Close when the client is gone.
 func (h *Hub) Open(c Client) (*Session, error) {
 	s := &Session{
 		hub:      h,
@@ -82,7 +86,7 @@ func (h *Hub) Open(c Client) (*Session, error) {
 		interval: c.Interval,
 		patience: c.Patience,
 	}
-	if err := h.add(s); err != nil {
+	if err := h.seat(s, c.Admission); err != nil {
 		return nil, err
 	}
 	s.mu.Lock()

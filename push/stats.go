@@ -22,14 +22,17 @@ type Stats struct {
 
 	// Closed counts the sessions that ended, by why; "" is a client that left.
 	Closed map[Code]uint64
+	// Refused counts what Options.Limits refused, by code: connections and messages.
+	Refused map[Code]uint64
 }
 
 type counters struct {
 	published, delivered, replayed, gaps, panics atomic.Uint64
 	withdrawn, unanswered                        atomic.Uint64
 
-	mu     sync.Mutex
-	closed map[Code]uint64
+	mu      sync.Mutex
+	closed  map[Code]uint64
+	refused map[Code]uint64
 }
 
 func (c *counters) countClosed(reason *Error) {
@@ -43,6 +46,15 @@ func (c *counters) countClosed(reason *Error) {
 		return
 	}
 	c.closed[reason.Code]++
+}
+
+func (c *counters) countRefused(code Code) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.refused == nil {
+		c.refused = map[Code]uint64{}
+	}
+	c.refused[code]++
 }
 
 // Stats reads the figures.
@@ -64,5 +76,6 @@ func (h *Hub) Stats() Stats {
 		Withdrawn:  c.withdrawn.Load(),
 		Unanswered: c.unanswered.Load(),
 		Closed:     maps.Clone(c.closed),
+		Refused:    maps.Clone(c.refused),
 	}
 }

@@ -83,7 +83,13 @@ func (t *Transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		protocol.WriteError(w, push.Errorf(push.CodeInternal, "a middleware hides http.Flusher, so nothing can be streamed", nil))
 		return
 	}
-	identity, err := t.hub.Admit(r)
+	admission, err := t.hub.Admit(r)
+	if err != nil {
+		protocol.WriteError(w, push.AsError(err))
+		return
+	}
+	defer admission.Release()
+	identity, err := admission.Identify(r)
 	if err != nil {
 		protocol.WriteError(w, push.AsError(err))
 		return
@@ -100,21 +106,16 @@ func (t *Transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		setHeaders(w.Header())
 		return
 	}
-	t.stream(w, r, identity, follows)
+	t.stream(w, r, push.Client{Admission: admission, Identity: identity}, follows)
 }
 
 // stream runs one session. Over HTTP/1 it takes the connection over and returns;
 // else the hub's writer uses w, one write at a time, while this goroutine waits
 // until the session is done.
-func (t *Transport) stream(w http.ResponseWriter, r *http.Request, identity push.Identity, follows []push.Follow) {
+func (t *Transport) stream(w http.ResponseWriter, r *http.Request, client push.Client, follows []push.Follow) {
 	c := &conn{timeout: t.options.WriteTimeout, out: newResponse(w)}
-	client := push.Client{
-		Identity:  identity,
-		Format:    t,
-		Conn:      c,
-		Heartbeat: heartbeat,
-		Interval:  t.options.Heartbeat,
-	}
+	client.Format, client.Conn = t, c
+	client.Heartbeat, client.Interval = heartbeat, t.options.Heartbeat
 	var takeOver func() (*connection, error)
 	if canTakeOver(w, r) {
 		takeOver = func() (*connection, error) { return takeConnection(w) }

@@ -89,6 +89,12 @@ type StatusError struct {
 
 func (e *StatusError) Error() string { return fmt.Sprintf("status %d: %s", e.Status, e.Body) }
 
+// says reports whether the body tells of an error with this code.
+func (e *StatusError) says(code push.Code) bool {
+	var body struct{ Code push.Code }
+	return json.Unmarshal([]byte(e.Body), &body) == nil && body.Code == code
+}
+
 // Dial connects a client to a transport that is served at address.
 type Dial func(ctx context.Context, address string, topics []string, since string) (*Client, error)
 

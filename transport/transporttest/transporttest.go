@@ -57,6 +57,8 @@ func Run(t *testing.T, h Harness) {
 		{"PanicInAuthorizeIsContained", testPanic},
 		{"ExpiredIdentityIsRefused", testExpiry},
 		{"LosesATopicWithItsRights", testWithdrawn},
+		{"LimitsHold", testLimits},
+		{"LimitsHoldForManyAtOnce", testLimitsAtOnce},
 		{"PublishesToItsOwnClientsOnly", testPublisher},
 		{"StalledReaderIsCutAlone", testStalledReader},
 		{"ShutdownSaysFarewell", testShutdown},

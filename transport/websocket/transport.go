@@ -89,18 +89,18 @@ var (
 // foreign origins are refused with 403, and while the hub drains the status is
 // 503, so that a balancer can choose another instance.
 func (t *Transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	leave, err := t.hub.Enter()
+	admission, err := t.hub.Admit(r)
 	if err != nil {
 		protocol.WriteError(w, push.AsError(err))
 		return
 	}
-	defer leave()
+	defer admission.Release()
 	protocol.SetHeaders(w.Header())
 	c, err := accept(w, r, t.accept)
 	if err != nil {
 		return // it has been answered
 	}
-	identity, err := t.hub.Identify(r)
+	identity, err := admission.Identify(r)
 	if err != nil {
 		turnAway(c, push.AsError(err))
 		return
@@ -113,7 +113,7 @@ func (t *Transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		turnAway(c, e)
 		return
 	}
-	t.open(c, identity, follows)
+	t.open(c, push.Client{Admission: admission, Identity: identity}, follows)
 }
 
 // maxURLTopics is how many topics a URL may name.
@@ -131,7 +131,7 @@ func sayError(c *Conn, e *push.Error) {
 
 // open begins the session of an accepted connection, and subscribes to the topics
 // of its URL.
-func (t *Transport) open(c *Conn, identity push.Identity, follows []push.Follow) {
+func (t *Transport) open(c *Conn, options push.Client, follows []push.Follow) {
 	cl := &client{transport: t, conn: c}
 	early := c.in.buffered() > 0 // nobody else reads yet
 	cl.reading.Add(1)
@@ -139,14 +139,9 @@ func (t *Transport) open(c *Conn, identity push.Identity, follows []push.Follow)
 	if cl.plain() {
 		beat = protocolPing
 	}
-	options := push.Client{
-		Identity:  identity,
-		Format:    t.format(c),
-		Conn:      cl,
-		Heartbeat: beat,
-		Interval:  t.options.Heartbeat,
-		Patience:  t.options.Heartbeat + t.options.PongTimeout,
-	}
+	options.Format, options.Conn = t.format(c), cl
+	options.Heartbeat, options.Interval = beat, t.options.Heartbeat
+	options.Patience = t.options.Heartbeat + t.options.PongTimeout
 	if c.socket != nil {
 		options.Try = cl
 	}

@@ -1,0 +1,92 @@
+package push
+
+import (
+	"net/http"
+	"net/netip"
+)
+
+// Admission is a client on its way in: it holds a place on the hub, from before it is
+// known who it is until its session has ended or it was turned away. It is for one
+// goroutine.
+type Admission struct {
+	hub   *Hub
+	from  source
+	place *place // nil once a session has it
+}
+
+// Admit begins to let a client in that wants a connection, and refuses it at once if
+// its origin isn't allowed, the hub is draining, or a limit is reached that holds
+// whoever the client may be. Transports call it first, before they take a connection
+// out of the server's hands; then they ask Identify, and give the Admission to Open
+// with the client. Shutdown waits until Release is called or the session has ended.
+func (h *Hub) Admit(r *http.Request) (*Admission, error) {
+	if err := h.checkOrigin(r); err != nil {
+		return nil, err
+	}
+	if err := h.enter(); err != nil {
+		return nil, err
+	}
+	a := &Admission{hub: h, from: h.source(r)}
+	if err := a.take(); err != nil {
+		h.work.done()
+		return nil, h.refuse(err)
+	}
+	return a, nil
+}
+
+// take gets the client a place.
+func (a *Admission) take() *Error {
+	h := a.hub
+	address := a.from.address
+	if a.from.shared && !h.countShared {
+		address = netip.Addr{}
+	}
+	var err *Error
+	a.place, err = h.places.take(address, &h.options.Limits)
+	return err
+}
+
+// Identify asks who the client is, in time; an error refuses it.
+func (a *Admission) Identify(r *http.Request) (Identity, error) { return a.hub.identify(r, a.from) }
+
+// Release gives the client's place back, unless a session has got it. It has to be
+// called once, whatever became of the client.
+func (a *Admission) Release() {
+	if a.place != nil {
+		a.hub.places.give(a.place)
+		a.hub.work.done()
+	}
+}
+
+// seat counts a session in, and gives it the place to which its client was admitted, if
+// that is so.
+func (h *Hub) seat(s *Session, a *Admission) error {
+	if a == nil {
+		return h.add(s)
+	}
+	if err := h.places.takeUser(s.identity.User, &h.options.Limits); err != nil {
+		return h.refuse(err)
+	}
+	s.place = a.place
+	if err := h.add(s); err != nil {
+		h.places.giveUser(s.identity.User)
+		return err
+	}
+	a.place = nil
+	h.work.done() // the session is counted itself
+	return nil
+}
+
+// leavePlace gives back what seat gave.
+func (s *Session) leavePlace() {
+	if s.place != nil {
+		s.hub.places.giveUser(s.Identity().User)
+		s.hub.places.give(s.place)
+	}
+}
+
+// refuse counts a client that a limit has turned away.
+func (h *Hub) refuse(e *Error) *Error {
+	h.stats.countRefused(e.Code)
+	return e
+}

@@ -1,0 +1,41 @@
+package push
+
+import "math"
+
+// Limits bound what clients can make grow or wait, beyond the bounds of [Options] for
+// one connection's queue, replay, topics and messages. The zero value of each field is
+// its production default; negative is no limit. Each hub counts for itself.
+//
+// What counts addresses counts an IPv6 address by its first 64 bits, which are one
+// subscriber's. See [Options.Proxies] for where the address comes from. By default a
+// loopback or private address that is no listed proxy's client isn't counted,
+// because behind a proxy that isn't listed it stands for everybody.
+type Limits struct {
+	// Connections is how many clients may be connected, or about to be. Past it a
+	// client is refused with CodeUnavailable (503) before the application is asked who
+	// it is. Default 90 % of the descriptors that the process may open, where there is
+	// such a limit. Several hubs in one process have to share them.
+	Connections int
+	// PerUser is how many connections a user may have; anonymous ones aren't counted.
+	// Past it a client is refused with CodeLimitReached. Default 20.
+	PerUser int
+	// PerAddress is how many connections an address may have. Past it a client is
+	// refused with CodeLimitReached (429) before it is asked who it is. Default 200; a
+	// number given here also holds for loopback and private addresses.
+	PerAddress int
+}
+
+func (l Limits) withDefaults() Limits {
+	l.Connections = bound(l.Connections, mostConnections())
+	l.PerUser = bound(l.PerUser, 20)
+	l.PerAddress = bound(l.PerAddress, 200)
+	return l
+}
+
+// mostConnections leaves a tenth of the descriptors to all else.
+func mostConnections() int {
+	if n := descriptors(); n > 0 {
+		return max(1, n-n/10)
+	}
+	return math.MaxInt
+}

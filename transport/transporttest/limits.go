@@ -1,0 +1,119 @@
+package transporttest
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/transport/protocol"
+)
+
+// limitCase is a limit of three connections.
+type limitCase struct {
+	name   string
+	limits push.Limits
+	code   push.Code
+	early  bool // who is past it is told by a status, and Identify isn't asked
+}
+
+var limitCases = []limitCase{
+	{"all", push.Limits{Connections: 3}, push.CodeUnavailable, true},
+	{"of a user", push.Limits{PerUser: 3}, push.CodeLimitReached, false},
+	{"of an address", push.Limits{PerAddress: 3}, push.CodeLimitReached, true},
+}
+
+// testLimits has as many clients as may be, and one more, who harms nobody. The place of
+// one that leaves can be had again.
+func testLimits(t *testing.T, h Harness) {
+	for _, tt := range limitCases {
+		t.Run(tt.name, func(t *testing.T) {
+			var asked atomic.Int32
+			s := open(t, h, push.Options{Limits: tt.limits, Identify: func(*http.Request) (push.Identity, error) {
+				asked.Add(1)
+				return push.Identity{User: "u"}, nil
+			}})
+			var clients []*Client
+			for range 3 {
+				clients = append(clients, s.connect([]string{"a"}, ""))
+			}
+			before := asked.Load()
+			if got, want := s.refusal([]string{"a"}), http.StatusText(tt.code.HTTPStatus()); got != want {
+				t.Errorf("the fourth got %q, want %q", got, want)
+			}
+			if tt.early {
+				s.wantEarly(tt.code)
+				if asked.Load() != before {
+					t.Error("Identify was asked about one too many")
+				}
+			}
+			s.publish("a", "1")
+			for _, c := range clients {
+				s.wantData(c, "1")
+			}
+			clients[0].Close()
+			s.eventually("a place", func() bool { return s.hub.Stats().Sessions == 2 })
+			s.eventually("a new client", func() bool { return s.comesIn() })
+		})
+	}
+}
+
+// wantEarly fails unless a client is refused by a status, with the code in its body.
+func (s *site) wantEarly(code push.Code) {
+	s.t.Helper()
+	_, err := s.tryConnect([]string{"a"}, "")
+	status, ok := errors.AsType[*StatusError](err)
+	if !ok || status.Status != code.HTTPStatus() || !status.says(code) {
+		s.t.Errorf("got %v, want the status of %s", err, code)
+		return
+	}
+	if code.HTTPStatus() == http.StatusServiceUnavailable && status.Header.Get("Retry-After") == "" {
+		s.t.Error("there is no Retry-After")
+	}
+}
+
+// testLimitsAtOnce has many clients come at the same moment.
+func testLimitsAtOnce(t *testing.T, h Harness) {
+	for _, tt := range limitCases {
+		t.Run(tt.name, func(t *testing.T) {
+			s := open(t, h, push.Options{Limits: tt.limits, Identify: func(*http.Request) (push.Identity, error) {
+				return push.Identity{User: "u"}, nil
+			}})
+			var in atomic.Int32
+			var wait sync.WaitGroup
+			for range 30 {
+				wait.Go(func() {
+					if s.comesIn() {
+						in.Add(1)
+					}
+				})
+			}
+			wait.Wait()
+			if in.Load() != 3 {
+				t.Errorf("%d came in", in.Load())
+			}
+		})
+	}
+}
+
+// comesIn reports whether one more client is welcomed. It stays to the end of the test.
+func (s *site) comesIn() bool {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	s.t.Cleanup(cancel)
+	c, err := s.dial(ctx, s.address, []string{"a"}, "")
+	if err != nil {
+		if _, ok := errors.AsType[*StatusError](err); !ok {
+			s.t.Errorf("dial: %v", err)
+		}
+		return false
+	}
+	s.t.Cleanup(c.Close)
+	f, err := c.Next()
+	if err != nil {
+		s.t.Errorf("Next: %v", err)
+	}
+	return f.Type == protocol.TypeWelcome
+}
