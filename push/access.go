@@ -2,6 +2,7 @@ package push
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 )
@@ -91,7 +92,11 @@ func (h *Hub) Identify(r *http.Request) (Identity, error) {
 	if err := h.checkOrigin(r); err != nil {
 		return Identity{}, err
 	}
-	return h.identify(r, h.source(r))
+	from := h.source(r)
+	if err := h.gate.mayTry(from, h.wheel.now()); err != nil {
+		return Identity{}, h.refuse(err)
+	}
+	return h.identify(r, from)
 }
 
 func (h *Hub) checkOrigin(r *http.Request) error {
@@ -105,17 +110,23 @@ func (h *Hub) checkOrigin(r *http.Request) error {
 func (h *Hub) Origins() Origins { return h.options.Origins }
 
 // identify asks Options.Identify who makes a request whose origin was checked.
-func (h *Hub) identify(r *http.Request, _ source) (Identity, error) {
+func (h *Hub) identify(r *http.Request, from source) (Identity, error) {
 	if h.options.Identify == nil {
 		return Identity{}, nil
 	}
-	return bounded(r.Context(), h, func(ctx context.Context) (Identity, error) {
+	id, err := bounded(r.Context(), h, func(ctx context.Context) (Identity, error) {
 		id, err := h.options.Identify(r.WithContext(ctx))
 		if err == nil && !id.Expires.IsZero() && time.Until(id.Expires) <= -expiryGrace {
 			err = errExpired
 		}
 		return id, refusal(err, ErrUnauthenticated)
 	})
+	if errors.Is(err, ErrUnauthenticated) {
+		if tooOften := h.gate.failed(from, h.wheel.now()); tooOften != nil {
+			err = h.refuse(tooOften)
+		}
+	}
+	return id, err
 }
 
 var errExpired = Errorf(CodeUnauthenticated, "the identity has expired", nil)

@@ -1,9 +1,6 @@
 package push
 
-import (
-	"net/http"
-	"net/netip"
-)
+import "net/http"
 
 // Admission is a client on its way in: it holds a place on the hub, from before it is
 // known who it is until its session has ended or it was turned away. It is for one
@@ -26,24 +23,14 @@ func (h *Hub) Admit(r *http.Request) (*Admission, error) {
 	if err := h.enter(); err != nil {
 		return nil, err
 	}
-	a := &Admission{hub: h, from: h.source(r)}
-	if err := a.take(); err != nil {
+	from := h.source(r)
+	at, err := h.gate.enter(from, h.wheel.now())
+	if err != nil {
 		h.work.done()
+		h.gate.hint(h.options.Logger, err, from)
 		return nil, h.refuse(err)
 	}
-	return a, nil
-}
-
-// take gets the client a place.
-func (a *Admission) take() *Error {
-	h := a.hub
-	address := a.from.address
-	if a.from.shared && !h.countShared {
-		address = netip.Addr{}
-	}
-	var err *Error
-	a.place, err = h.places.take(address, &h.options.Limits)
-	return err
+	return &Admission{h, from, at}, nil
 }
 
 // Identify asks who the client is, in time; an error refuses it.
@@ -53,7 +40,7 @@ func (a *Admission) Identify(r *http.Request) (Identity, error) { return a.hub.i
 // called once, whatever became of the client.
 func (a *Admission) Release() {
 	if a.place != nil {
-		a.hub.places.give(a.place)
+		a.hub.gate.places.give(a.place)
 		a.hub.work.done()
 	}
 }
@@ -64,12 +51,12 @@ func (h *Hub) seat(s *Session, a *Admission) error {
 	if a == nil {
 		return h.add(s)
 	}
-	if err := h.places.takeUser(s.identity.User, &h.options.Limits); err != nil {
+	if err := h.gate.places.takeUser(s.identity.User); err != nil {
 		return h.refuse(err)
 	}
 	s.place = a.place
 	if err := h.add(s); err != nil {
-		h.places.giveUser(s.identity.User)
+		h.gate.places.giveUser(s.identity.User)
 		return err
 	}
 	a.place = nil
@@ -80,8 +67,8 @@ func (h *Hub) seat(s *Session, a *Admission) error {
 // leavePlace gives back what seat gave.
 func (s *Session) leavePlace() {
 	if s.place != nil {
-		s.hub.places.giveUser(s.Identity().User)
-		s.hub.places.give(s.place)
+		s.hub.gate.places.giveUser(s.Identity().User)
+		s.hub.gate.places.give(s.place)
 	}
 }
 

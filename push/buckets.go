@@ -25,7 +25,8 @@ const maxBuckets = 1 << 15
 func (t *buckets[K]) wait(party K, now time.Duration) time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.find(party).wait(t.rate, now)
+	b := t.find(party)
+	return b.wait(t.rate, now)
 }
 
 // take lets a party go on, if the rate allows that now, and else says how long that

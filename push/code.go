@@ -77,6 +77,9 @@ type Error struct {
 	Code   Code
 	Reason string // goes to the client as it is
 	Cause  error  // never goes to the client; may be nil
+	// After is how long the client had better wait before it tries again, as the
+	// Retry-After header says it; zero is for the client to decide, or RetryAfter.
+	After time.Duration
 }
 
 // Errorf makes an Error whose reason is fixed text for the client and whose
@@ -110,6 +113,7 @@ var (
 	ErrForbidden       = &Error{Code: CodeForbidden, Reason: "forbidden"}
 	ErrConflict        = &Error{Code: CodeConflict, Reason: "this message ID was used with other data"}
 	ErrTooLarge        = &Error{Code: CodeTooLarge, Reason: "too large"}
+	ErrRateLimited     = &Error{Code: CodeRateLimited, Reason: "too much in too short a time"}
 	ErrLimitReached    = &Error{Code: CodeLimitReached, Reason: "limit reached"}
 	ErrTimeout         = &Error{Code: CodeTimeout, Reason: "timed out"}
 	ErrSlowConsumer    = &Error{Code: CodeSlowConsumer, Reason: "read too slowly; come back with the cursor"}
@@ -137,6 +141,6 @@ func AsError(err error) *Error {
 	}
 }
 
-// RetryAfter is what a refusal with CodeDraining or CodeUnavailable puts into
-// the Retry-After header.
+// RetryAfter is what a refusal with status 503 puts into the Retry-After header at
+// least.
 const RetryAfter = time.Second

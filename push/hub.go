@@ -19,15 +19,12 @@ type Hub struct {
 	broker  Broker
 	options Options
 	public  bool // Options.Authorize is Anyone
-
-	countShared bool // Limits.PerAddress holds for every address
-
 	work    tasks
 	stats   counters
 	windows atomic.Int64 // bytes of all feeds' windows
 	wheel   wheel
 	reviews reviews
-	places  places
+	gate    gate
 	shards  []shard
 	opened  atomic.Uint64 // sessions so far, to spread them over the shards
 
@@ -45,14 +42,14 @@ var _ Publisher = (*Hub)(nil)
 // closes it.
 func New(broker Broker, options Options) *Hub {
 	h := &Hub{
-		broker:      broker,
-		options:     options.withDefaults(),
-		countShared: options.Limits.PerAddress > 0,
-		public:      reflect.ValueOf(options.Authorize).Pointer() == reflect.ValueOf(Anyone).Pointer(),
-		shards:      make([]shard, runtime.GOMAXPROCS(0)),
-		feeds:       map[string]*feed{},
-		sessions:    map[*Session]struct{}{},
+		broker:   broker,
+		options:  options.withDefaults(),
+		public:   reflect.ValueOf(options.Authorize).Pointer() == reflect.ValueOf(Anyone).Pointer(),
+		shards:   make([]shard, runtime.GOMAXPROCS(0)),
+		feeds:    map[string]*feed{},
+		sessions: map[*Session]struct{}{},
 	}
+	h.gate.init(options.Limits)
 	h.wheel.born = time.Now()
 	for i := range h.shards {
 		h.shards[i].hub = h

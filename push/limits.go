@@ -23,12 +23,25 @@ type Limits struct {
 	// refused with CodeLimitReached (429) before it is asked who it is. Default 200; a
 	// number given here also holds for loopback and private addresses.
 	PerAddress int
+
+	// Opens is how fast connections may be opened, on the whole hub. What is past it is
+	// refused with CodeUnavailable (503) before it is asked who it is. Default none,
+	// because all clients have to be back soon after a restart.
+	Opens Rate
+	// Failures is how often it may turn out, for one address, that it isn't known who
+	// asks (CodeUnauthenticated). Past it the address is refused with CodeRateLimited
+	// (429) without asking. Default 5 a minute, and 50 at once, since in an office with
+	// one address the credentials of many tabs may expire in one night. A rate given
+	// here also holds for loopback and private addresses.
+	Failures Rate
 }
 
 func (l Limits) withDefaults() Limits {
 	l.Connections = bound(l.Connections, mostConnections())
 	l.PerUser = bound(l.PerUser, 20)
 	l.PerAddress = bound(l.PerAddress, 200)
+	l.Opens = l.Opens.orDefault(Rate{})
+	l.Failures = l.Failures.orDefault(Rate{PerSecond: 5.0 / 60, Burst: 50})
 	return l
 }
 

@@ -72,7 +72,6 @@ func (o Options) withDefaults() Options {
 		Messages: bound(o.Replay.Messages, 1000),
 		Bytes:    bound(o.Replay.Bytes, 1<<20),
 	}
-	o.Limits = o.Limits.withDefaults()
 	o.MaxTopics = bound(o.MaxTopics, 100)
 	o.MaxInbound = bound(o.MaxInbound, 16<<10)
 	o.AccessTimeout = bound(o.AccessTimeout, 5*time.Second)

@@ -13,6 +13,8 @@ var (
 
 // places counts the connections of a hub, from Admit to the end of their sessions.
 type places struct {
+	limits *Limits // static
+
 	mu        sync.Mutex // guards the rest; innermost
 	taken     int
 	users     map[string]int
@@ -28,10 +30,10 @@ type place struct {
 
 // take counts a connection in. The place is to be given back. An address that isn't
 // valid isn't counted.
-func (p *places) take(address netip.Addr, limits *Limits) (*place, *Error) {
+func (p *places) take(address netip.Addr) (*place, *Error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.taken >= limits.Connections {
+	if p.taken >= p.limits.Connections {
 		return nil, errFull
 	}
 	at := &p.elsewhere
@@ -39,7 +41,7 @@ func (p *places) take(address netip.Addr, limits *Limits) (*place, *Error) {
 		if at = p.addresses[address]; at == nil {
 			at = &place{address: address}
 		}
-		if at.taken >= limits.PerAddress {
+		if at.taken >= p.limits.PerAddress {
 			return nil, errAddressFull
 		}
 		if at.taken == 0 {
@@ -65,13 +67,13 @@ func (p *places) give(at *place) {
 }
 
 // takeUser counts a connection to its user too, who may be anonymous.
-func (p *places) takeUser(user string, limits *Limits) *Error {
+func (p *places) takeUser(user string) *Error {
 	if user == "" {
 		return nil
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.users[user] >= limits.PerUser {
+	if p.users[user] >= p.limits.PerUser {
 		return errUserFull
 	}
 	if p.users == nil {

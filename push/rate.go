@@ -45,11 +45,11 @@ func span(seconds float64) time.Duration {
 type bucket int64
 
 // wait is how long it takes until the rate allows one more; 0 is now.
-func (b bucket) wait(r Rate, now time.Duration) time.Duration {
+func (b *bucket) wait(r Rate, now time.Duration) time.Duration {
 	if r == (Rate{}) {
 		return 0
 	}
-	return max(0, time.Duration(b)-r.credit()-now)
+	return max(0, time.Duration(*b)-r.credit()-now)
 }
 
 // take uses the rate once, if it allows that now, and else says how long that takes.

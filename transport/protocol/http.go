@@ -31,11 +31,15 @@ func SetHeaders(h http.Header) {
 // WriteError answers a request with an error: the status of its code and a JSON
 // body.
 func WriteError(w http.ResponseWriter, e *push.Error) {
+	after := e.After
 	switch e.Code.HTTPStatus() {
 	case http.StatusServiceUnavailable:
-		w.Header().Set("Retry-After", strconv.Itoa(int(push.RetryAfter/time.Second)))
+		after = max(after, push.RetryAfter)
 	case http.StatusUnauthorized:
 		w.Header().Set("WWW-Authenticate", "Bearer") // RFC 9110 section 15.5.2 wants one
+	}
+	if after > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int((after+time.Second-1)/time.Second)))
 	}
 	WriteJSON(w, e.Code.HTTPStatus(), HTTPError(e))
 }

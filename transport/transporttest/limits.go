@@ -70,7 +70,7 @@ func (s *site) wantEarly(code push.Code) {
 		s.t.Errorf("got %v, want the status of %s", err, code)
 		return
 	}
-	if code.HTTPStatus() == http.StatusServiceUnavailable && status.Header.Get("Retry-After") == "" {
+	if code != push.CodeLimitReached && status.Header.Get("Retry-After") == "" {
 		s.t.Error("there is no Retry-After")
 	}
 }
@@ -97,6 +97,35 @@ func testLimitsAtOnce(t *testing.T, h Harness) {
 			}
 		})
 	}
+}
+
+// testFailures has clients of one address that nobody knows.
+func testFailures(t *testing.T, h Harness) {
+	var asked atomic.Int32
+	s := open(t, h, push.Options{
+		Limits: push.Limits{Failures: push.Rate{PerSecond: 0.01, Burst: 3}},
+		Identify: func(*http.Request) (push.Identity, error) {
+			asked.Add(1)
+			return push.Identity{}, push.ErrUnauthenticated
+		},
+	})
+	for range 3 {
+		s.wantRefusal([]string{"a"}, push.CodeUnauthenticated)
+	}
+	s.wantEarly(push.CodeRateLimited)
+	if asked.Load() != 3 {
+		t.Errorf("Identify was asked %d times", asked.Load())
+	}
+}
+
+// testOpens has clients come faster than they may.
+func testOpens(t *testing.T, h Harness) {
+	s := open(t, h, push.Options{Limits: push.Limits{Opens: push.Rate{PerSecond: 0.01, Burst: 2}}})
+	c := s.connect([]string{"a"}, "")
+	s.connect([]string{"a"}, "")
+	s.wantEarly(push.CodeUnavailable)
+	s.publish("a", "1")
+	s.wantData(c, "1")
 }
 
 // comesIn reports whether one more client is welcomed. It stays to the end of the test.

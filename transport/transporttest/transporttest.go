@@ -59,6 +59,8 @@ func Run(t *testing.T, h Harness) {
 		{"LosesATopicWithItsRights", testWithdrawn},
 		{"LimitsHold", testLimits},
 		{"LimitsHoldForManyAtOnce", testLimitsAtOnce},
+		{"FailuresAreLimited", testFailures},
+		{"OpensAreLimited", testOpens},
 		{"PublishesToItsOwnClientsOnly", testPublisher},
 		{"StalledReaderIsCutAlone", testStalledReader},
 		{"ShutdownSaysFarewell", testShutdown},

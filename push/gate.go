@@ -1,0 +1,86 @@
+package push
+
+import (
+	"log/slog"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// gate keeps a hub's Limits.
+type gate struct {
+	// static
+	limits    Limits
+	addresses bool // PerAddress holds for shared addresses too
+	guesses   bool // Failures does
+
+	places   places
+	failures buckets[netip.Addr]
+	opens    buckets[struct{}]
+
+	hinted sync.Once
+}
+
+// init is called once. given are the limits as the application gave them.
+func (g *gate) init(given Limits) {
+	g.limits = given.withDefaults()
+	g.addresses = given.PerAddress > 0
+	g.guesses = given.Failures.PerSecond > 0
+	g.places.limits = &g.limits
+	g.failures.rate = g.limits.Failures
+	g.opens.rate = g.limits.Opens
+}
+
+// enter gives a connection from there a place.
+func (g *gate) enter(from source, now time.Duration) (*place, *Error) {
+	if err := g.mayTry(from, now); err != nil {
+		return nil, err
+	}
+	address := from.address
+	if from.shared && !g.addresses {
+		address = netip.Addr{}
+	}
+	at, err := g.places.take(address)
+	if err != nil {
+		return nil, err
+	}
+	if wait := g.opens.take(struct{}{}, now); wait > 0 {
+		g.places.give(at)
+		return nil, &Error{Code: CodeUnavailable, Reason: "too many come at the same time", After: wait}
+	}
+	return at, nil
+}
+
+// hint tells the operator, once, what may have been forgotten.
+func (g *gate) hint(log *slog.Logger, e *Error, from source) {
+	if e == errAddressFull {
+		g.hinted.Do(func() {
+			log.Warn("push: an address has as many connections as it may; if it is a proxy's, list it in Options.Proxies",
+				"address", from.address)
+		})
+	}
+}
+
+// mayTry refuses who has failed too often to say who they are.
+func (g *gate) mayTry(from source, now time.Duration) *Error {
+	if from.shared && !g.guesses {
+		return nil
+	}
+	return tooFast(g.failures.wait(from.address, now), "too many failed attempts from this address")
+}
+
+// failed counts an attempt that has failed.
+func (g *gate) failed(from source, now time.Duration) *Error {
+	if from.shared && !g.guesses {
+		return nil
+	}
+	return tooFast(g.failures.take(from.address, now), "too many failed attempts from this address")
+}
+
+// tooFast is the error for who has to wait, or nil.
+func tooFast(wait time.Duration, reason string) *Error {
+	if wait == 0 {
+		return nil
+	}
+	return &Error{Code: CodeRateLimited, Reason: reason, After: wait}
+}
