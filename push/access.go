@@ -89,10 +89,27 @@ type Receive func(ctx context.Context, in Inbound) (Reply, error)
 // Identify decides whether a request that opens no connection may be heeded: its origin
 // is allowed, and Options.Identify knows who makes it. See Admit for the others.
 func (h *Hub) Identify(r *http.Request) (Identity, error) {
+	return h.identifyFrom(r, h.source(r))
+}
+
+// IdentifySender is Identify for a request that brings a message, which counts against
+// Limits.Sends.
+func (h *Hub) IdentifySender(r *http.Request) (Identity, error) {
+	from := h.source(r)
+	id, err := h.identifyFrom(r, from)
+	if err != nil {
+		return Identity{}, err
+	}
+	if err := h.gate.send(from, id.User, h.wheel.now()); err != nil {
+		return Identity{}, h.refuse(err)
+	}
+	return id, nil
+}
+
+func (h *Hub) identifyFrom(r *http.Request, from source) (Identity, error) {
 	if err := h.checkOrigin(r); err != nil {
 		return Identity{}, err
 	}
-	from := h.source(r)
 	if err := h.gate.mayTry(from, h.wheel.now()); err != nil {
 		return Identity{}, h.refuse(err)
 	}

@@ -18,6 +18,10 @@ type gate struct {
 	failures buckets[netip.Addr]
 	opens    buckets[struct{}]
 
+	// of messages by POST
+	userSends    buckets[string]
+	addressSends buckets[netip.Addr]
+
 	hinted sync.Once
 }
 
@@ -29,6 +33,7 @@ func (g *gate) init(given Limits) {
 	g.places.limits = &g.limits
 	g.failures.rate = g.limits.Failures
 	g.opens.rate = g.limits.Opens
+	g.userSends.rate, g.addressSends.rate = g.limits.Sends, g.limits.Sends
 }
 
 // enter gives a connection from there a place.
@@ -75,6 +80,18 @@ func (g *gate) failed(from source, now time.Duration) *Error {
 		return nil
 	}
 	return tooFast(g.failures.take(from.address, now), "too many failed attempts from this address")
+}
+
+// send counts a message that comes by POST.
+func (g *gate) send(from source, user string, now time.Duration) *Error {
+	switch {
+	case user != "":
+		return tooFast(g.userSends.take(user, now), tooManySends)
+	case from.shared:
+		return nil
+	default:
+		return tooFast(g.addressSends.take(from.address, now), tooManySends)
+	}
 }
 
 // tooFast is the error for who has to wait, or nil.

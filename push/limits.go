@@ -1,6 +1,9 @@
 package push
 
-import "math"
+import (
+	"math"
+	"time"
+)
 
 // Limits bound what clients can make grow or wait, beyond the bounds of [Options] for
 // one connection's queue, replay, topics and messages. The zero value of each field is
@@ -34,6 +37,25 @@ type Limits struct {
 	// one address the credentials of many tabs may expire in one night. A rate given
 	// here also holds for loopback and private addresses.
 	Failures Rate
+
+	// Requests is how fast a WebSocket's client may send frames of any kind, control
+	// frames included. Past it the connection ends with CodeRateLimited. Default 100 a
+	// second, and 500 at once.
+	Requests Rate
+	// Sends is how fast messages for Options.Receive may come: from one WebSocket, by
+	// POST from one user, or by POST from one address if the user is anonymous. What is
+	// past it is refused with CodeRateLimited (429), and the connection lives. Default
+	// 10 a second, and 20 at once. Anonymous POSTs from a loopback or private address
+	// aren't counted.
+	Sends Rate
+
+	// Silence is how long the client of a WebSocket that speaks our subprotocol and
+	// follows nothing yet may say nothing at all. It is pinged when half of that is over;
+	// past it the connection ends with CodeTimeout. Default 5 s.
+	Silence time.Duration
+	// Age is how long a connection lives, less up to a tenth at random. Then its client
+	// is asked to come back, as Shutdown does. Default 24 h.
+	Age time.Duration
 }
 
 func (l Limits) withDefaults() Limits {
@@ -42,6 +64,10 @@ func (l Limits) withDefaults() Limits {
 	l.PerAddress = bound(l.PerAddress, 200)
 	l.Opens = l.Opens.orDefault(Rate{})
 	l.Failures = l.Failures.orDefault(Rate{PerSecond: 5.0 / 60, Burst: 50})
+	l.Requests = l.Requests.orDefault(Rate{PerSecond: 100, Burst: 500})
+	l.Sends = l.Sends.orDefault(Rate{PerSecond: 10, Burst: 20})
+	l.Silence = bound(l.Silence, 5*time.Second)
+	l.Age = bound(l.Age, 24*time.Hour)
 	return l
 }
 

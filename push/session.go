@@ -27,7 +27,7 @@ type Session struct {
 	place    *place        // among Options.Limits; nil if it isn't counted
 
 	timing  timing       // guarded by hub.wheel
-	waiting atomic.Int64 // since when the client is waited for, on the hub's clock; 0 if it isn't
+	waiting atomic.Int64 // since when the client is waited for, on the hub's clock; 0 if it isn't, negative for its first word
 
 	mu            sync.Mutex // guards the rest
 	outbox        outbox
@@ -37,6 +37,8 @@ type Session struct {
 	beat          time.Duration   // when the next pulse is due, on the hub's clock; 0 before the announcement
 	expiry        time.Duration   // when the identity ends, with its grace; 0 if never
 	review        time.Duration   // when its rights are asked again; 0 if never, or if that is under way
+	age           uint32          // when it is to be renewed, in seconds on the hub's clock; 0 if never
+	asked         bool            // whether the client is there, before its first word
 	writing       bool            // somebody writes, or will
 	over          bool            // nothing more is queued
 	ended         bool            // the connection is closed
@@ -97,6 +99,7 @@ func (h *Hub) Open(c Client) (*Session, error) {
 		}
 	}
 	s.planRecheck()
+	s.age = h.gate.limits.ageFrom(h.wheel.now())
 	s.setTimer()
 	return s, nil
 }
@@ -130,6 +133,20 @@ func (s *Session) Send(frame *Frame) {
 // Await tells that the transport waits for the client from now on, anew if it did
 // already: a client that says nothing for Client.Patience is gone.
 func (s *Session) Await() { s.waiting.Store(int64(max(1, s.hub.wheel.now()))) }
+
+// AwaitFirst is Await for a client that has to say something, because there is nothing
+// that it could be waiting for: it has Options.Limits.Silence to say its first word, and
+// gets a heartbeat when half of that is over.
+func (s *Session) AwaitFirst() {
+	if s.hub.gate.limits.Silence >= forever {
+		s.Await()
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.waiting.Store(-int64(max(1, s.hub.wheel.now())))
+	s.setTimer()
+}
 
 // Heard tells that the client has said something, and isn't waited for while that
 // is dealt with.

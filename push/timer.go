@@ -1,11 +1,14 @@
 package push
 
-import "time"
+import (
+	"math/rand/v2"
+	"time"
+)
 
 // timing is a session's place in the hub's wheel.
 type timing struct {
-	tick  int64 // when it is due; 0 if it isn't in the wheel
-	index int   // in its slot
+	tick  uint32 // when it is due; 0 if it isn't in the wheel
+	index uint32 // in its slot
 }
 
 // setTimer puts the session into the wheel for what is due next. Called with s.mu
@@ -33,12 +36,18 @@ func (s *Session) nextDue() time.Duration {
 	if s.review > 0 {
 		sooner(s.review)
 	}
-	if s.patience > 0 {
-		if waiting := time.Duration(s.waiting.Load()); waiting > 0 {
-			sooner(waiting + s.patience)
-		} else {
-			sooner(s.hub.wheel.now() + s.patience)
-		}
+	if s.age > 0 {
+		sooner(time.Duration(s.age) * time.Second)
+	}
+	switch waiting := time.Duration(s.waiting.Load()); {
+	case waiting < 0 && !s.asked:
+		sooner(-waiting + s.silence()/2)
+	case waiting < 0:
+		sooner(-waiting + s.silence())
+	case s.patience > 0 && waiting > 0:
+		sooner(waiting + s.patience)
+	case s.patience > 0:
+		sooner(s.hub.wheel.now() + s.patience)
 	}
 	return next
 }
@@ -52,6 +61,11 @@ func (s *Session) look() {
 	switch {
 	case s.expiry > 0 && now >= s.expiry:
 		s.finish(errExpired)
+	case waiting < 0 && now >= -waiting+s.silence():
+		s.finish(errMute)
+	case waiting < 0 && !s.asked && now >= -waiting+s.silence()/2:
+		s.asked = true
+		s.enqueue(s.pulse)
 	case s.patience > 0 && waiting > 0 && now >= waiting+s.patience:
 		if s.writing {
 			s.Await() // the ping may still be on its way, behind what the client reads; the write's timeout watches it
@@ -64,8 +78,34 @@ func (s *Session) look() {
 	case s.review > 0 && now >= s.review:
 		s.review = 0
 		s.hub.recheckSoon(s)
+	case s.age > 0 && now >= time.Duration(s.age)*time.Second:
+		s.enqueue(s.format.Reconnect(int(ComeBack().Milliseconds())))
+		s.finish(errAged)
 	}
 	s.setTimer()
 }
 
-var errSilent = Errorf(CodeTimeout, "no answer to the heartbeat", nil)
+// silence is how long a client may take to say its first word.
+func (s *Session) silence() time.Duration {
+	limit := s.hub.gate.limits.Silence
+	if s.patience > 0 {
+		return min(s.patience, limit)
+	}
+	return limit
+}
+
+// ageFrom is when a session that begins now is to be renewed, in seconds on the hub's
+// clock; 0 is never. Those that began together end apart.
+func (l *Limits) ageFrom(now time.Duration) uint32 {
+	if l.Age >= forever {
+		return 0
+	}
+	lives := l.Age - rand.N(l.Age/10+1)
+	return uint32((now + lives + time.Second - 1) / time.Second)
+}
+
+var (
+	errSilent = Errorf(CodeTimeout, "no answer to the heartbeat", nil)
+	errMute   = Errorf(CodeTimeout, "nothing was said", nil)
+	errAged   = Errorf(CodeDraining, "connected for long enough; come back with the cursor", nil)
+)

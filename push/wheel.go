@@ -35,7 +35,7 @@ func (w *wheel) set(s *Session, at time.Duration) {
 	w.take(s)
 	tick := max(int64((at+wheelTick-1)/wheelTick), w.past+1)
 	slot := &w.slots[tick%wheelSlots]
-	s.timing = timing{tick: tick, index: len(*slot)}
+	s.timing = timing{uint32(tick), uint32(len(*slot))}
 	*slot = append(*slot, s)
 	w.count++
 	if w.count == 1 || tick < w.next {
@@ -79,7 +79,7 @@ func (w *wheel) due() []*Session {
 	for tick := max(w.past, now-wheelSlots) + 1; tick <= now; tick++ {
 		slot := &w.slots[tick%wheelSlots]
 		for _, s := range slices.Backward(*slot) { // the last takes the place of one that is taken out
-			if s.timing.tick <= now {
+			if int64(s.timing.tick) <= now {
 				w.take(s)
 				due = append(due, s)
 			}

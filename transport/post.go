@@ -31,7 +31,7 @@ func (h *sendHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h *sendHandler) send(w http.ResponseWriter, r *http.Request) (push.Reply, error) {
-	identity, err := h.hub.Identify(r)
+	identity, err := h.hub.IdentifySender(r)
 	if err != nil {
 		return push.Reply{}, err
 	}

@@ -21,11 +21,12 @@ type client struct {
 	reading   sync.WaitGroup // done when nothing more is read
 
 	rest    []*push.Frame // owned by the writer: what TryWrite didn't begin with
-	strikes int           // owned by the reader
+	meter   push.Meter    // owned by the reader
+	strikes uint8         // owned by the reader
 
-	mu     sync.Mutex // guards the rest
+	ended  bool       // guarded by mu
+	mu     sync.Mutex // guards cancel too
 	cancel context.CancelFunc
-	ended  bool
 }
 
 // maxStrikes is how many requests that can't be understood a client may make.
@@ -63,6 +64,7 @@ func appendParts(parts [][]byte, frames []*push.Frame) [][]byte {
 // for the reader.
 func (cl *client) End(reason *push.Error) {
 	cl.stop()
+	cl.conn.client.Store(nil) // what still comes is on the way to the close frame
 	if reason != nil {
 		if reason.Code != push.CodeDraining {
 			sayError(cl.conn, reason)
@@ -125,9 +127,13 @@ func (cl *client) follow(follows []push.Follow) {
 func (cl *client) plain() bool { return cl.conn.Subprotocol() == "" }
 
 // wait has read called when the client says something, which it may have done with
-// the handshake.
-func (cl *client) wait(early bool) {
-	cl.session.Await()
+// the handshake. One without topics has to.
+func (cl *client) wait(early, idle bool) {
+	if idle {
+		cl.session.AwaitFirst()
+	} else {
+		cl.session.Await()
+	}
 	switch {
 	case cl.conn.socket == nil:
 		go cl.readAll()
@@ -171,7 +177,8 @@ func (cl *client) read(polls int) {
 // take acts on what reading gave; false if it was the last.
 func (cl *client) take(typ MessageType, data []byte, err error) bool {
 	if err != nil {
-		cl.session.Close(nil) // it is gone, or was told
+		limit, _ := errors.AsType[*push.Error](err)
+		cl.session.Close(limit) // without one it is gone, or was told
 		return false
 	}
 	if cl.plain() || typ != Text {
@@ -223,14 +230,12 @@ func (cl *client) handle(frame []byte) *push.Error {
 func (cl *client) receive(request protocol.Request) {
 	ctx, end := cl.begin()
 	defer end()
-	reply, err := cl.transport.hub.Inbound(ctx, push.Inbound{
-		Identity: cl.session.Identity(),
-		Session:  cl.session.ID(),
-		ID:       request.Message,
-		Topic:    request.Topic,
-		Event:    request.Event,
-		Data:     request.Data,
-		Binary:   request.Binary,
+	reply, err := cl.session.Inbound(ctx, &cl.meter, push.Inbound{
+		ID:     request.Message,
+		Topic:  request.Topic,
+		Event:  request.Event,
+		Data:   request.Data,
+		Binary: request.Binary,
 	})
 	if err != nil {
 		cl.send(protocol.RequestError(request.ID, push.AsError(err)))

@@ -5,7 +5,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/transport/internal/socket"
 )
 
@@ -41,8 +40,8 @@ type Conn struct {
 	unsent        []byte // guarded by frameLock: goes before all else, what a write that doesn't wait has left
 	sentWindow    []byte // guarded by messageLock: what our compressor may refer to
 
-	pings   waitingPings
-	session atomic.Pointer[push.Session] // that the connection is of, if it is a Transport's
+	pings  waitingPings
+	client atomic.Pointer[client] // whose connection it is, if it is a Transport's and not at its end
 
 	closeReceived atomic.Bool
 	dropped       atomic.Bool

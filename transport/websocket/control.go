@@ -26,8 +26,8 @@ func (c *Conn) handleControl(op opcode, payload []byte) error {
 		if c.opts.OnPong != nil {
 			c.opts.OnPong(c, payload)
 		}
-		if session := c.session.Load(); session != nil && !c.in.open {
-			session.Await() // but not for the rest of a message: who is slow with that doesn't gain time by pongs
+		if cl := c.client.Load(); cl != nil && !c.in.open {
+			cl.session.Await() // but not for the rest of a message: who is slow with that doesn't gain time by pongs
 		}
 		c.pings.answered(payload)
 	case opClose:

@@ -7,6 +7,8 @@ import (
 	"io"
 	"net"
 	"os"
+
+	"github.com/tidewire/tidewire/push"
 )
 
 // firstRead is how much Read allocates on the word of the peer. More is
@@ -136,7 +138,7 @@ func (c *Conn) readFailed(ctx context.Context, err error) error {
 		return err
 	case err == errOldReader:
 		return fmt.Errorf("websocket: read: %w", err)
-	case errors.As(err, &closed):
+	case errors.As(err, &closed), errors.Is(err, push.ErrRateLimited):
 	case errors.As(err, &broken):
 		payload, _ := closePayload(broken.Code, broken.Reason)
 		c.finish(payload, true)
@@ -275,6 +277,9 @@ func (c *Conn) nextHeader() (frameHeader, error) {
 			return h, err
 		}
 		if size > 0 && !h.op.isControl() {
+			if err := c.count(); err != nil {
+				return h, err
+			}
 			in.from += size
 			return h, nil
 		}
@@ -291,6 +296,9 @@ func (c *Conn) nextHeader() (frameHeader, error) {
 			}
 			continue
 		}
+		if err := c.count(); err != nil {
+			return h, err
+		}
 		payload := in.buf[in.from+size : in.from+whole]
 		in.from += whole
 		unmask(payload, h.key)
@@ -298,6 +306,14 @@ func (c *Conn) nextHeader() (frameHeader, error) {
 			return h, err
 		}
 	}
+}
+
+// count has a frame measured that is about to be taken, if the connection is a client's.
+func (c *Conn) count() error {
+	if cl := c.client.Load(); cl != nil {
+		return cl.session.Said(&cl.meter)
+	}
+	return nil
 }
 
 // skipFrame drops the rest of the current frame and opens the next one.

@@ -151,9 +151,9 @@ func (t *Transport) open(c *Conn, options push.Client, follows []push.Follow) {
 		return
 	}
 	cl.session = session
-	c.session.Store(session)
+	c.client.Store(cl)
 	cl.follow(follows)
-	cl.wait(early)
+	cl.wait(early, len(follows) == 0)
 }
 
 // closeReason is what stands in the close frame. For a client that is to come

@@ -1,0 +1,33 @@
+package push
+
+import "context"
+
+// Meter measures what one connected client sends, against Limits.Requests and
+// Limits.Sends. The zero value is ready. It is owned by who reads from the client.
+type Meter struct{ frames, sends bucket }
+
+// Said counts a frame that the client has sent, of whatever kind, before it is dealt
+// with. With an error, which is ErrRateLimited, the client is to be closed.
+func (s *Session) Said(m *Meter) error {
+	if s.waiting.Load() < 0 {
+		s.Await()
+	}
+	wait := m.frames.take(s.hub.gate.limits.Requests, s.hub.wheel.now())
+	if err := tooFast(wait, "too many frames in too short a time"); err != nil {
+		return err
+	}
+	return nil
+}
+
+// Inbound takes a message from the session's client to Receive; see [Hub.Inbound].
+// Identity and Session of the message are the session's.
+func (s *Session) Inbound(ctx context.Context, m *Meter, in Inbound) (Reply, error) {
+	wait := m.sends.take(s.hub.gate.limits.Sends, s.hub.wheel.now())
+	if err := tooFast(wait, tooManySends); err != nil {
+		return Reply{}, s.hub.refuse(err)
+	}
+	in.Identity, in.Session = s.Identity(), s.ID()
+	return s.hub.Inbound(ctx, in)
+}
+
+const tooManySends = "too many messages in too short a time"
