@@ -39,6 +39,9 @@
 // Nobody, until [Options.Authorize] says so. Transports ask the hub, the hub asks
 // the application: [Identify], [Authorize], [Receive].
 //
+// And nobody without end: [Limits] bound connections, attempts and messages, with
+// defaults for production. [Hub.Admit] is where a transport meets them.
+//
 // # Interfaces
 //
 // A [Broker] is where messages get their order; package broker/brokertest tests

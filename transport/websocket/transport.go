@@ -86,8 +86,9 @@ var (
 // ServeHTTP accepts a WebSocket and returns; the session then lives until the
 // client leaves or the hub ends it. What can be wrong with the request is said
 // after the upgrade, because a page can't see the status of a failed one; but
-// foreign origins are refused with 403, and while the hub drains the status is
-// 503, so that a balancer can choose another instance.
+// foreign origins are refused with 403, what Hub.Admit refuses for a limit with 429,
+// and while the hub drains or is full the status is 503, so that a balancer can choose
+// another instance.
 func (t *Transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	admission, err := t.hub.Admit(r)
 	if err != nil {
