@@ -160,16 +160,6 @@ func TestHTTP2Floods(t *testing.T) {
 	}
 }
 
-// eventually waits for what must come. No test passes by its limit.
-func eventually(t *testing.T, what string, check func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !check(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("%s didn't come", what)
-		}
-	}
-}
-
 // TestExtendedConnectIsRefused: WebSockets over HTTP/2 (RFC 8441) aren't offered, and
 // who asks for them all the same, or for another protocol, gets an error for the stream
 // and not a connection.

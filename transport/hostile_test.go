@@ -1,0 +1,350 @@
+package transport_test
+
+import (
+	"bufio"
+	"bytes"
+	"compress/flate"
+	"context"
+	"encoding/binary"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/tidewire/tidewire/push"
+)
+
+var hostile = flag.Int("hostile", 1000, "how many hostile clients TestHostileLoad has at a time")
+
+// TestHostileLoad has honest clients on both transports, and beside them ten times as
+// many that break whatever rule there is, over and over. The honest ones get every
+// message once and in order, while it is published; when the others have gone, nothing
+// of them is left.
+func TestHostileLoad(t *testing.T) {
+	if *hostile > 1000 {
+		raiseLimit(t)
+	}
+	w := newCrowd(t, push.Options{Logger: slog.New(slog.DiscardHandler)})
+	w.follow(100)
+	quiet := w.publish(100, 5*time.Millisecond)
+
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var running sync.WaitGroup
+	tries := make([]int, len(hostilities)) // by the first worker of each kind
+	for i := range *hostile {
+		running.Go(func() {
+			r := rand.New(rand.NewPCG(uint64(i), 42))
+			for ctx.Err() == nil {
+				attack(ctx, w.address, i, r)
+				if i < len(tries) {
+					tries[i]++
+				}
+				select { // what an attacker gains by more, the client side of this process pays as well
+				case <-ctx.Done():
+				case <-time.After(time.Duration(500+r.IntN(3000)) * time.Millisecond):
+				}
+			}
+		})
+	}
+	// Big messages are what the stalled readers stall on.
+	running.Go(func() {
+		big := bytes.Repeat([]byte("x"), 32<<10)
+		for ctx.Err() == nil {
+			_, _ = w.hub.Publish(ctx, push.Message{Topic: "big", Data: big}) // nobody waits for it
+			select {
+			case <-ctx.Done():
+			case <-time.After(20 * time.Millisecond):
+			}
+		}
+	})
+	busy := w.publish(200, 30*time.Millisecond)
+	stop()
+	running.Wait()
+
+	for i, n := range tries {
+		if n == 0 && i < *hostile {
+			t.Errorf("%s was never tried", hostilities[i].name)
+		}
+	}
+	t.Logf("quiet: %v; beside %d hostile clients: %v; tries of the first of each kind: %v", quiet, *hostile, busy, tries)
+	t.Logf("honest clients came back %d times; sessions ended: %v", w.returns.Load(), w.hub.Stats().Closed)
+	w.end()
+}
+
+// raiseLimit makes room for the descriptors of both ends.
+func raiseLimit(t *testing.T) {
+	t.Helper()
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	limit.Cur = limit.Max
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	// Most kinds hold a connection most of the time, and a connection has two ends here.
+	if need := uint64(*hostile*2 + 1000); limit.Cur < need {
+		t.Logf("%d descriptors may be open, and %d are needed: some attacks will fail to connect", limit.Cur, need)
+	}
+}
+
+// hostilities are the kinds of attack. Each has a connection for itself, which is
+// closed when it returns, and after some seconds in any case.
+var hostilities = []struct {
+	name string
+	run  func(c net.Conn, r *rand.Rand)
+}{
+	{"garbage for a request", func(c net.Conn, r *rand.Rand) {
+		write(c, junk(r, 4096))
+		drain(c)
+	}},
+	{"a silent connection", func(c net.Conn, _ *rand.Rand) { drain(c) }},
+	{"slow headers", func(c net.Conn, _ *rand.Rand) {
+		trickle(c, []byte(handshakeTo("/push/ws?topic=h0")), 20*time.Millisecond)
+		drain(c)
+	}},
+	{"half a handshake", func(c net.Conn, r *rand.Rand) {
+		request := handshakeTo("/push/ws?topic=h0")
+		write(c, []byte(request[:r.IntN(len(request))]+"\r\n\r\n"))
+		drain(c)
+	}},
+	{"malformed frames", func(c net.Conn, r *rand.Rand) {
+		if upgrade(c, "h0") {
+			write(c, junk(r, 2048))
+			drain(c)
+		}
+	}},
+	{"garbage for JSON", func(c net.Conn, r *rand.Rand) {
+		if upgrade(c, "h0") {
+			for range 20 {
+				write(c, text(`{"type":"`+string(junk(r, 10))))
+			}
+			drain(c)
+		}
+	}},
+	{"a flood of pings", func(c net.Conn, _ *rand.Rand) {
+		if upgrade(c, "h0") {
+			write(c, pings)
+			drain(c)
+		}
+	}},
+	{"a flood of pings by who doesn't read", func(c net.Conn, _ *rand.Rand) {
+		if upgrade(c, "h0") {
+			for write(c, pings) {
+			}
+		}
+	}},
+	{"subscribe and unsubscribe", func(c net.Conn, r *rand.Rand) {
+		if upgrade(c, "h0") {
+			for i := range 200 {
+				write(c, text(fmt.Sprintf(`{"type":"subscribe","id":%d,"topics":[{"topic":"x%d","since":"%d"},{"topic":"h1"}]}`, i, r.IntN(1000), r.Int())))
+				write(c, text(`{"type":"unsubscribe","id":1,"topics":["h1"]}`))
+			}
+			drain(c)
+		}
+	}},
+	{"a thousand topics", func(c net.Conn, r *rand.Rand) {
+		if upgrade(c, "h0") {
+			var topics strings.Builder
+			for i := range 1000 {
+				fmt.Fprintf(&topics, `,{"topic":"%d-%d"}`, r.IntN(10), i)
+			}
+			write(c, text(`{"type":"subscribe","id":1,"topics":[`+topics.String()[1:]+`]}`))
+			drain(c)
+		}
+	}},
+	{"a stalled WebSocket", func(c net.Conn, _ *rand.Rand) {
+		_ = c.(*net.TCPConn).SetReadBuffer(4096)
+		write(c, []byte(handshakeTo("/push/ws?topic=big&topic=h0")))
+		hold(c)
+	}},
+	{"a stalled event stream", func(c net.Conn, _ *rand.Rand) {
+		_ = c.(*net.TCPConn).SetReadBuffer(4096)
+		write(c, []byte("GET /push/sse?topic=big&topic=h0 HTTP/1.1\r\nHost: x\r\n\r\n"))
+		hold(c)
+	}},
+	{"a reader of one byte", func(c net.Conn, _ *rand.Rand) {
+		_ = c.(*net.TCPConn).SetReadBuffer(4096)
+		write(c, []byte("GET /push/sse?topic=big HTTP/1.1\r\nHost: x\r\n\r\n"))
+		for b := make([]byte, 1); ; time.Sleep(20 * time.Millisecond) {
+			if _, err := c.Read(b); err != nil {
+				return
+			}
+		}
+	}},
+	{"cursors of garbage", func(c net.Conn, r *rand.Rand) {
+		since := url.QueryEscape(string(junk(r, []int{10, 100, 4096, 5000, 60_000}[r.IntN(5)])))
+		write(c, []byte("GET /push/sse?topic=h0&since="+since+" HTTP/1.1\r\nHost: x\r\n\r\n"))
+		drain(c)
+	}},
+	{"a cursor of a megabyte", func(c net.Conn, _ *rand.Rand) {
+		write(c, []byte("GET /push/sse?topic=h0 HTTP/1.1\r\nHost: x\r\nLast-Event-ID: "+strings.Repeat("1", 1<<20)+"\r\n\r\n"))
+		drain(c)
+	}},
+	{"frames of 2^62 bytes", func(c net.Conn, r *rand.Rand) {
+		if upgrade(c, "h0") {
+			write(c, append([]byte{0x81, 0xFF, 0x40, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, junk(r, 100)...))
+			drain(c)
+		}
+	}},
+	{"deflate bombs", func(c net.Conn, _ *rand.Rand) {
+		if upgrade(c, "h0", "Sec-WebSocket-Extensions: permessage-deflate") {
+			write(c, frame(0xC1, bomb()))
+			drain(c)
+		}
+	}},
+	{"a million fragments", func(c net.Conn, _ *rand.Rand) {
+		if upgrade(c, "h0") {
+			write(c, frame(0x01, nil))
+			for range 100 {
+				write(c, fragments)
+			}
+			drain(c)
+		}
+	}},
+	{"a reconnect storm on WebSockets", func(c net.Conn, _ *rand.Rand) {
+		upgrade(c, "h0")
+		_ = c.(*net.TCPConn).SetLinger(0)
+	}},
+	{"a reconnect storm on event streams", func(c net.Conn, _ *rand.Rand) {
+		write(c, []byte("GET /push/sse?topic=h0&since=1 HTTP/1.1\r\nHost: x\r\n\r\n"))
+		_, _ = c.Read(make([]byte, 100))
+		_ = c.(*net.TCPConn).SetLinger(0)
+	}},
+	{"streams that nobody waits for", func(c net.Conn, _ *rand.Rand) {
+		write(c, []byte("GET /push/sse?topic=h0 HTTP/1.1\r\nHost: x\r\n\r\n"))
+	}},
+	{"half-closed WebSockets", func(c net.Conn, _ *rand.Rand) {
+		if upgrade(c, "h0") {
+			_ = c.(*net.TCPConn).CloseWrite()
+			hold(c)
+		}
+	}},
+	{"half-closed event streams", func(c net.Conn, _ *rand.Rand) {
+		write(c, []byte("GET /push/sse?topic=h0 HTTP/1.1\r\nHost: x\r\n\r\n"))
+		_ = c.(*net.TCPConn).CloseWrite()
+		hold(c)
+	}},
+	{"slow bodies", func(c net.Conn, _ *rand.Rand) {
+		write(c, []byte("POST /push/send?topic=h0 HTTP/1.1\r\nHost: x\r\nContent-Length: 10000\r\n\r\n"))
+		trickle(c, make([]byte, 10_000), 20*time.Millisecond)
+	}},
+	{"slow frames", func(c net.Conn, r *rand.Rand) {
+		if upgrade(c, "h0") {
+			trickle(c, frame(0x81, junk(r, 10_000)), 20*time.Millisecond)
+		}
+	}},
+	{"a flood of messages", func(c net.Conn, r *rand.Rand) {
+		if upgrade(c, "h0") {
+			for i := range 200 {
+				write(c, text(fmt.Sprintf(`{"type":"send","id":%d,"topic":"h0","data":"%d"}`, i, r.Int())))
+			}
+			drain(c)
+		}
+	}},
+	{"publishing without a key", func(c net.Conn, r *rand.Rand) {
+		write(c, append([]byte("POST /push/publish?topic=h0 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer wrong\r\nContent-Length: 60000\r\n\r\n"), junk(r, 60_000)...))
+		drain(c)
+	}},
+}
+
+var (
+	pings     = bytes.Repeat([]byte{0x89, 0x80, 0, 0, 0, 0}, 10_000)
+	fragments = bytes.Repeat([]byte{0, 0x80, 0, 0, 0, 0}, 10_000)
+)
+
+// attack makes one attack of the worker's kind, from an address that a few share. It
+// ends with ctx.
+func attack(ctx context.Context, address string, worker int, r *rand.Rand) {
+	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 1, byte(1+worker%200))}, Timeout: 5 * time.Second}
+	c, err := dialer.DialContext(ctx, "tcp", address)
+	if err != nil {
+		return
+	}
+	defer c.Close()
+	defer context.AfterFunc(ctx, func() { c.Close() })()
+	_ = c.SetDeadline(time.Now().Add(5 * time.Second)) // a closed connection needs none
+	hostilities[worker%len(hostilities)].run(c, r)
+}
+
+// What attacks are made of. Errors mean that the server has had enough, or that time is
+// up: both are fine.
+
+func write(c net.Conn, p []byte) bool {
+	_, err := c.Write(p)
+	return err == nil
+}
+
+func drain(c net.Conn) { _, _ = io.Copy(io.Discard, c) }
+
+// hold keeps a connection, and neither reads nor writes.
+func hold(net.Conn) { time.Sleep(3 * time.Second) }
+
+func trickle(c net.Conn, p []byte, pause time.Duration) {
+	for i := range p {
+		if !write(c, p[i:i+1]) {
+			return
+		}
+		time.Sleep(pause)
+	}
+}
+
+func junk(r *rand.Rand, size int) []byte {
+	p := make([]byte, size)
+	for i := range p {
+		p[i] = byte(r.Uint32())
+	}
+	return p
+}
+
+func handshakeTo(path string, headers ...string) string {
+	return "GET " + path + " HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" +
+		"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Protocol: tidewire.v1\r\n" + strings.Join(append(headers, "\r\n"), "\r\n")
+}
+
+func upgrade(c net.Conn, topic string, headers ...string) bool {
+	if !write(c, []byte(handshakeTo("/push/ws?topic="+topic, headers...))) {
+		return false
+	}
+	response, err := http.ReadResponse(bufio.NewReader(c), nil)
+	return err == nil && response.StatusCode == http.StatusSwitchingProtocols
+}
+
+// frame is a client's frame, masked with zeros.
+func frame(first byte, payload []byte) []byte {
+	head := []byte{first, 0x80 | 127}
+	head = binary.BigEndian.AppendUint64(head, uint64(len(payload)))
+	switch n := len(payload); {
+	case n <= 125:
+		head = []byte{first, 0x80 | byte(n)}
+	case n <= 0xFFFF:
+		head = binary.BigEndian.AppendUint16([]byte{first, 0x80 | 126}, uint16(n))
+	}
+	return append(append(head, 0, 0, 0, 0), payload...)
+}
+
+func text(json string) []byte { return frame(0x81, []byte(strings.ToValidUTF8(json, "?"))) }
+
+// bomb is a small message that is large when it is inflated.
+var bomb = sync.OnceValue(func() []byte {
+	var small bytes.Buffer
+	w, err := flate.NewWriter(&small, flate.BestSpeed)
+	if err == nil {
+		_, err = w.Write(make([]byte, 16<<20))
+	}
+	if err != nil {
+		panic(err)
+	}
+	_ = w.Flush() // to memory
+	return small.Bytes()
+})
