@@ -5,11 +5,13 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -218,7 +220,7 @@ func TestBadRequests(t *testing.T) {
 // it before the first event, and nothing could end that wait.
 func TestBodyThatNeverComes(t *testing.T) {
 	hub := push.New(membroker.New(), push.Options{Authorize: push.Anyone})
-	server := httptest.NewServer(sse.New(hub))
+	server := httptest.NewServer(sse.New(hub, sse.Options{WriteTimeout: 100 * time.Millisecond}))
 	defer server.Close()
 	for _, header := range []string{"Content-Length: 10", "Transfer-Encoding: chunked"} {
 		conn, err := net.Dial("tcp", server.Listener.Addr().String())
@@ -234,6 +236,12 @@ func TestBodyThatNeverComes(t *testing.T) {
 		response.Body.Close()
 		if response.StatusCode != http.StatusBadRequest || !response.Close {
 			t.Errorf("%s: %s, close %v", header, response.Status, response.Close)
+		}
+		if err := conn.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := conn.Read(make([]byte, 1)); errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("%s: the connection isn't closed", header)
 		}
 	}
 	if err := hub.Shutdown(t.Context()); err != nil {

@@ -70,7 +70,9 @@ func (t *Transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if r.ContentLength != 0 {
-		w.Header().Set("Connection", "close") // else net/http waits for the body before it answers
+		// net/http would wait for the body before it answers, and then before it closes.
+		w.Header().Set("Connection", "close")
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(t.options.WriteTimeout)) // if w can do that
 		protocol.WriteError(w, push.Errorf(push.CodeBadRequest, "a request for a stream has no body", nil))
 		return
 	}

@@ -56,7 +56,7 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn,
 // accept is Accept with options that are full, and shared.
 func accept(w http.ResponseWriter, r *http.Request, o *AcceptOptions) (*Conn, error) {
 	if refusal := checkHandshake(r, o); refusal != nil {
-		return nil, refuseHandshake(w, r, refusal)
+		return nil, o.refuse(w, r, refusal)
 	}
 
 	netConn, buffered, err := http.NewResponseController(w).Hijack()
@@ -65,7 +65,7 @@ func accept(w http.ResponseWriter, r *http.Request, o *AcceptOptions) (*Conn, er
 		if errors.Is(err, http.ErrNotSupported) {
 			reason = "a middleware hides the connection (its ResponseWriter has no Hijack and no Unwrap)"
 		}
-		return nil, refuseHandshake(w, r, &HandshakeError{http.StatusInternalServerError, reason, err})
+		return nil, o.refuse(w, r, &HandshakeError{http.StatusInternalServerError, reason, err})
 	}
 
 	socket.Tune(netConn, o.SendBuffer)
@@ -113,10 +113,12 @@ func checkHandshake(r *http.Request, o *AcceptOptions) *HandshakeError {
 	return nil
 }
 
-// refuseHandshake answers the request with the refusal, and returns it.
-func refuseHandshake(w http.ResponseWriter, r *http.Request, refusal *HandshakeError) error {
+// refuse answers the request with the refusal, and returns it. A body isn't waited
+// for: net/http would do that before it answers, or else before it closes.
+func (o *AcceptOptions) refuse(w http.ResponseWriter, r *http.Request, refusal *HandshakeError) error {
 	if r.ContentLength != 0 && r.ProtoMajor == 1 {
-		w.Header().Set("Connection", "close") // else net/http waits for the body before it answers
+		w.Header().Set("Connection", "close")
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(o.CloseTimeout)) // if w can do that
 	}
 	switch refusal.Status {
 	case http.StatusUpgradeRequired:

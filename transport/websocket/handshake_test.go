@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -137,6 +138,26 @@ func TestHandshake(t *testing.T) {
 				t.Errorf("error %v, want one with status %d", err, tt.status)
 			}
 		})
+	}
+}
+
+// TestHandshakeWithABodyThatNeverComes: net/http waits for a body before it closes.
+func TestHandshakeWithABodyThatNeverComes(t *testing.T) {
+	server := serve(t, &AcceptOptions{CloseTimeout: 100 * time.Millisecond}, func(*Conn) {})
+	for _, request := range []string{
+		handshake(getLine, "Content-Length:10"), handshake("POST / HTTP/1.1", "Content-Length:10"),
+		handshake(getLine, "Upgrade:", "Transfer-Encoding:chunked"),
+	} {
+		conn, err := net.Dial("tcp", server.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		conn.SetDeadline(time.Now().Add(patience))
+		io.WriteString(conn, request)
+		if _, err := io.Copy(io.Discard, conn); errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("%q wasn't closed", request)
+		}
 	}
 }
 

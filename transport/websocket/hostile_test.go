@@ -54,8 +54,9 @@ func TestHostileFramesCostNothing(t *testing.T) {
 			go func() {
 				n, err := p.Write(tt.send)
 				block := bytes.Repeat(tt.repeat, 1000)
-				for more := 0; err == nil && tt.repeat != nil && n < 16<<20; n += more {
-					more, err = p.Write(block)
+				for err == nil && tt.repeat != nil && n < 16<<20 {
+					_, err = p.Write(block)
+					n += len(block)
 				}
 				sent <- n
 			}()
