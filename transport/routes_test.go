@@ -91,6 +91,8 @@ func TestPublishRoute(t *testing.T) {
 		{"GET", call{"GET", "publish?topic=a", "", key()}, 405, `"bad_request"`},
 		{"no topic", call{"POST", "publish", "hello", key()}, 400, `"bad_request"`},
 		{"two topics", call{"POST", "publish?topic=a&topic=b", "hello", key()}, 400, `"bad_request"`},
+		{"1,001 topics", call{"POST", "publish?topic=a" + strings.Repeat("&topic=a", 1000), "hello", key()}, 400, `"bad_request"`},
+		{"1,001 topics and no key", call{"POST", "publish?topic=a" + strings.Repeat("&topic=a", 1000), "hello", nil}, 400, `"bad_request"`},
 		{"bad topic", call{"POST", "publish?topic=a%0Ab", "hello", key()}, 400, `"bad_request"`},
 		{"bad event", call{"POST", "publish?topic=a&event=e%0Ddata", "hello", key()}, 400, `"bad_request"`},
 		{"bad escape", call{"POST", "publish?topic=a&x=%zz", "hello", key()}, 400, `"bad_request"`},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -341,7 +342,7 @@ func TestForeignMessagesAreNotForwarded(t *testing.T) {
 	channel = channel[:len(channel)-len(":m")]
 	epoch := first.Position.Epoch.String()
 	for _, payload := range []string{
-		"", "garbage", epoch + " -1 00000000 00000000 0 x", epoch + " NaN 00000000 00000000 0 x",
+		"", "garbage", strings.Repeat("garbage ", 10<<20/8), epoch + " 2 00000000 00000000 0 " + strings.Repeat("\xff", 1<<20), epoch + " -1 00000000 00000000 0 x", epoch + " NaN 00000000 00000000 0 x",
 		epoch + " 2 00000000 00000000 0 \x01\x00", epoch + " 2 00000000 00000000 0 \x02\x00\x01i\x00\x00x",
 		epoch + " 2 00000000 ffffffff 0 \x01\x00\x01i\x00\x00forged", "ffffffffffffffff 9 00000000 00000000 0 \x01\x00\x01i\x00\x00forged",
 		epoch + " 2 00000000 00000000 0 \x01\x00\x01i\x03a\nb\x00x",

@@ -1,10 +1,12 @@
 package jwtauth_test
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -94,6 +96,29 @@ func TestWhereATokenIs(t *testing.T) {
 }
 
 // TestNoCookieUnlessNamed has a cookie that nobody has asked for.
+// TestHugeTokensCostNothing: a long token is refused before anything is made of it.
+func TestHugeTokensCostNothing(t *testing.T) {
+	a := must(jwtauth.New(jwtauth.Options{Keys: object{"": secret(32).private}, Algorithms: []string{"HS256"}, Cookie: "session"}))
+	cookie := httptest.NewRequest(http.MethodGet, "/", nil)
+	cookie.Header.Set("Cookie", "session="+strings.Repeat(".", 1<<20))
+	for name, r := range map[string]*http.Request{
+		"dots":     bearing(strings.Repeat(".", 1<<20)),
+		"parts":    bearing(strings.Repeat("e30.", 1<<18)),
+		"a cookie": cookie,
+		"spaces":   bearing(strings.Repeat(" ", 1<<20) + "x"),
+		"brackets": bearing(base64.RawURLEncoding.EncodeToString([]byte(strings.Repeat("[", 4000))) + "." + strings.Repeat("W1tb", 900) + ".e30"),
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := a.Identify(r)
+		runtime.ReadMemStats(&after)
+		wantBad(t, name, err)
+		if n := after.TotalAlloc - before.TotalAlloc; n > 128<<10 {
+			t.Errorf("%s: %d bytes were allocated", name, n)
+		}
+	}
+}
+
 func TestNoCookieUnlessNamed(t *testing.T) {
 	key := secret(32).private
 	a := must(jwtauth.New(jwtauth.Options{Keys: object{"": key}, Algorithms: []string{"HS256"}}))

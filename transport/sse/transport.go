@@ -6,6 +6,7 @@ package sse
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -82,7 +83,8 @@ func (t *Transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !canFlush(w) {
-		protocol.WriteError(w, push.Errorf(push.CodeInternal, "a middleware hides http.Flusher, so nothing can be streamed", nil))
+		protocol.WriteError(w, push.Errorf(push.CodeInternal,
+			fmt.Sprintf("a middleware hides http.Flusher, so nothing can be streamed: its %T has neither Flush nor Unwrap", w), nil))
 		return
 	}
 	admission, err := t.hub.Admit(r)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -71,6 +72,44 @@ func testRefusedTopic(t *testing.T, h Harness) {
 func testAllRefused(t *testing.T, h Harness) {
 	s := open(t, h, push.Options{Authorize: only("mine")})
 	s.wantRefusal([]string{"yours", "theirs"}, push.CodeForbidden)
+}
+
+// testTopicsAreBytes has names that some would take for the same, or for a path.
+// Authorize is asked about exactly the name that is followed.
+func testTopicsAreBytes(t *testing.T, h Harness) {
+	var mu sync.Mutex
+	asked := map[string]int{}
+	s := open(t, h, push.Options{Authorize: func(_ context.Context, a push.Access) error {
+		mu.Lock()
+		defer mu.Unlock()
+		asked[a.Topic]++
+		return nil
+	}})
+	topics := []string{
+		"a", "A", "../a", "%2e%2e/a", "a//b", "a/b", "a/./b", "/a", "a/", "ü", "u\u0308", "a b", "a+b", "a&b=c", "a#b", "a;b", "__proto__", "constructor",
+		"<img onerror=x>", "' or 1=1", "{a}", "a:b",
+	}
+	for _, topic := range topics {
+		c := s.connect([]string{topic}, "")
+		for _, other := range topics {
+			if other != topic {
+				s.publish(other, "of "+other)
+			}
+		}
+		s.publish(topic, "of "+topic)
+		s.wantData(c, "of "+topic)
+		c.Close()
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	for _, topic := range topics {
+		if asked[topic] != 1 {
+			t.Errorf("Authorize was asked %d times about %q", asked[topic], topic)
+		}
+	}
+	if len(asked) != len(topics) {
+		t.Errorf("Authorize was asked about %q", asked)
+	}
 }
 
 func testUnauthenticated(t *testing.T, h Harness) {

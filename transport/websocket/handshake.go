@@ -63,7 +63,7 @@ func accept(w http.ResponseWriter, r *http.Request, o *AcceptOptions) (*Conn, er
 	if err != nil {
 		reason := "the connection can't be taken over"
 		if errors.Is(err, http.ErrNotSupported) {
-			reason = "a middleware hides the connection (its ResponseWriter has no Hijack and no Unwrap)"
+			reason = fmt.Sprintf("a middleware hides the connection: its %T has neither Hijack nor Unwrap", w)
 		}
 		return nil, o.refuse(w, r, &HandshakeError{http.StatusInternalServerError, reason, err})
 	}
