@@ -5,7 +5,9 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -50,6 +52,63 @@ func TestGuidesShowTheExamples(t *testing.T) {
 // TestPromisesNameTestsThatExist keeps docs/promises.md from promising what
 // nothing tests any more.
 func TestPromisesNameTestsThatExist(t *testing.T) {
+	for _, page := range []string{"promises", "faults", "bad-input", "security"} {
+		if n := checkNames(t, read(t, "../docs/"+page+".md")); n < 5 {
+			t.Errorf("%s.md names only %d tests", page, n)
+		}
+	}
+}
+
+// TestBadInputNamesItsTests: each row of docs/bad-input.md has tests, and there are no
+// others.
+func TestBadInputNamesItsTests(t *testing.T) {
+	want := 0
+	for _, row := range regexp.MustCompile(`(?m)^\| B(\d+) \|.*$`).FindAllStringSubmatch(read(t, "../docs/bad-input.md"), -1) {
+		if checkNames(t, row[0]) == 0 {
+			t.Errorf("B%s names no test", row[1])
+		}
+		number, err := strconv.Atoi(row[1])
+		if err != nil || number <= want {
+			t.Errorf("B%s comes after B%d", row[1], want)
+		}
+		want = number
+	}
+	if want != 96 {
+		t.Errorf("the last is B%d", want)
+	}
+}
+
+// checkNames fails if a text names a test that doesn't exist, and tells how many it
+// names. Those in JavaScript stand with their file.
+func checkNames(t *testing.T, text string) int {
+	t.Helper()
+	names := regexp.MustCompile("`((?:Test|Fuzz)[A-Z]\\w*)(?:/(\\w+))?`").FindAllStringSubmatch(text, -1)
+	for _, name := range names {
+		test, subtest := name[1], name[2]
+		if !strings.Contains(goSource(), "func "+test+"(") {
+			t.Errorf("there is no %s", test)
+		}
+		if subtest != "" && !strings.Contains(goSource(), `{"`+subtest+`", `) {
+			t.Errorf("there is no %s in the suite of %s", subtest, test)
+		}
+	}
+	titles := regexp.MustCompile("`(\\w+\\.test\\.m?[jt]s): ([^`]+)`").FindAllStringSubmatch(text, -1)
+	for _, title := range titles {
+		file, test := title[1], title[2]
+		folder := "test"
+		if strings.HasSuffix(file, ".mjs") {
+			folder = "e2e"
+		}
+		source := read(t, "../js-client/"+folder+"/"+file)
+		if !strings.Contains(source, `test("`+test+`"`) && !strings.Contains(source, "test(`"+test+"`") {
+			t.Errorf("%s has no %q", file, test)
+		}
+	}
+	return len(names) + len(titles)
+}
+
+// goSource is all Go code of the repository.
+var goSource = sync.OnceValue(func() string {
 	var source strings.Builder
 	err := filepath.WalkDir("..", func(path string, entry fs.DirEntry, err error) error {
 		switch {
@@ -58,24 +117,36 @@ func TestPromisesNameTestsThatExist(t *testing.T) {
 		case entry.Name() == "node_modules":
 			return fs.SkipDir
 		case strings.HasSuffix(path, ".go"):
-			source.WriteString(read(t, path))
+			text, err := os.ReadFile(path)
+			source.Write(text)
+			return err
 		}
 		return nil
 	})
 	if err != nil {
+		panic(err)
+	}
+	return source.String()
+})
+
+// TestDocsServeWithATimeLimitForHeaders: what is shown gets copied.
+func TestDocsServeWithATimeLimitForHeaders(t *testing.T) {
+	pages, err := filepath.Glob("../docs/*.md")
+	if err != nil {
 		t.Fatal(err)
 	}
-	names := regexp.MustCompile("`((?:Test|Fuzz)[A-Z]\\w*)(?:/(\\w+))?`").FindAllStringSubmatch(read(t, "../docs/promises.md")+read(t, "../docs/faults.md"), -1)
-	if len(names) < 20 {
-		t.Fatalf("only %d tests are named", len(names))
+	servers := 0
+	for _, page := range append(pages, "../README.md", "../js-client/README.md") {
+		for _, block := range regexp.MustCompile("(?s)```go\n(.*?)```").FindAllString(read(t, page), -1) {
+			if strings.Contains(block, "ListenAndServe") {
+				servers++
+				if !strings.Contains(block, "ReadHeaderTimeout") {
+					t.Errorf("%s serves without a ReadHeaderTimeout:\n%s", page, block)
+				}
+			}
+		}
 	}
-	for _, name := range names {
-		test, subtest := name[1], name[2]
-		if !strings.Contains(source.String(), "func "+test+"(") {
-			t.Errorf("there is no %s", test)
-		}
-		if subtest != "" && !strings.Contains(source.String(), `{"`+subtest+`", `) {
-			t.Errorf("there is no %s in the suite of %s", subtest, test)
-		}
+	if servers == 0 {
+		t.Error("no page shows a server")
 	}
 }

@@ -26,5 +26,6 @@ func Example() {
 	}()
 	r := chi.NewRouter()
 	r.Mount("/push", transport.Routes(hub))
-	log.Fatal(http.ListenAndServe("127.0.0.1:8080", r))
+	server := &http.Server{Addr: "127.0.0.1:8080", Handler: r, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute}
+	log.Fatal(server.ListenAndServe())
 }
