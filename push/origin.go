@@ -1,6 +1,7 @@
 package push
 
 import (
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -20,53 +21,113 @@ type Origins []string
 // server that knows nobody by a cookie.
 var AnyOrigin = Origins{"*"}
 
+// NoOrigin is an entry of Origins that lets clients without an Origin header
+// bring credentials of the kind that browsers send by themselves. It is for
+// programs that sign in with a cookie, HTTP authentication or a TLS certificate;
+// those with a bearer token, and those without credentials, need no entry.
+const NoOrigin = "no-origin"
+
 // Any reports whether every origin is allowed.
 func (o Origins) Any() bool {
 	return slices.Contains(o, "*")
 }
 
 // Listed reports whether origin is named by an entry, host and scheme compared
-// without regard to case.
+// without regard to case. "null" never is: a page of any site can be sent so.
 func (o Origins) Listed(origin string) bool {
-	for _, allowed := range o {
-		if allowed != "*" && strings.EqualFold(allowed, origin) {
-			return true
-		}
-	}
-	return false
+	return isASCII(origin) && strings.Contains(origin, "://") && slices.ContainsFunc(o, func(allowed string) bool {
+		return strings.EqualFold(allowed, origin)
+	})
 }
 
-// Allow reports whether r comes from a page that may connect. A request with
-// no Origin header doesn't come from another site's script, with one
-// exception: a plain cross-site GET carries the visitor's cookies and no
-// Origin, so a request with cookies and no Origin is allowed only where the
-// browser itself says that it comes from the same place, by Sec-Fetch-Site or,
-// where that isn't sent (plain HTTP to another machine), by Referer.
+// Allow reports whether r comes from a page that may connect, or from no page.
+//
+// An Origin header must be one, and that of a listed page or of one of the same
+// host and port; where the connection is TLS, of the same scheme too. The host is
+// the request's Host header, which a proxy in front must pass on.
+//
+// Without one it is no script of another site, but it may be another site's
+// plain GET, with the visitor's credentials. So if it has some that browsers send
+// by themselves (cookies, HTTP authentication other than a token, a TLS
+// certificate), the browser must say that it comes from the same place: by
+// Sec-Fetch-Site or, where that isn't sent (plain HTTP to another machine), by
+// Referer. With a WebSocket handshake every browser sends an Origin, so there
+// neither helps. [NoOrigin] lifts all of this but for who says that it is
+// another site.
 func (o Origins) Allow(r *http.Request) bool {
 	if o.Any() {
 		return true
 	}
-	origins := r.Header.Values("Origin")
-	if len(origins) == 0 {
-		site := r.Header.Get("Sec-Fetch-Site")
-		if site != "" {
-			return site == "same-origin" || site == "none"
-		}
-		if r.Header.Get("Cookie") == "" {
+	switch origins := r.Header.Values("Origin"); len(origins) {
+	case 0:
+		return o.allowNone(r)
+	case 1:
+		return o.Listed(origins[0]) || isOwn(r, origins[0])
+	default:
+		return false
+	}
+}
+
+// allowNone decides about a request without an Origin header.
+func (o Origins) allowNone(r *http.Request) bool {
+	site := r.Header.Get("Sec-Fetch-Site")
+	switch {
+	case site != "" && site != "same-origin" && site != "none":
+		return false
+	case !hasAmbientCredentials(r), slices.Contains(o, NoOrigin):
+		return true
+	case r.Header.Get("Sec-WebSocket-Key") != "":
+		return false
+	case site != "":
+		return true
+	default:
+		u, err := url.Parse(r.Header.Get("Referer"))
+		return err == nil && isHost(r, u)
+	}
+}
+
+// isOwn reports whether an Origin header names the host of the request. It must be
+// as browsers write it: a scheme and a host in ASCII, and nothing else.
+func isOwn(r *http.Request, origin string) bool {
+	u, err := url.Parse(origin)
+	return err == nil && strings.EqualFold(origin, u.Scheme+"://"+u.Host) && isHost(r, u)
+}
+
+// isHost reports whether a page at u has the host and the port of the request.
+func isHost(r *http.Request, u *url.URL) bool {
+	port := defaultPorts[u.Scheme]
+	if port == "" || u.Host == "" || !isASCII(u.Host) || r.TLS != nil && u.Scheme != "https" {
+		return false
+	}
+	return strings.EqualFold(withPort(u.Host, port), withPort(r.Host, port))
+}
+
+var defaultPorts = map[string]string{"http": "80", "https": "443"}
+
+// withPort adds a port to a host that has none.
+func withPort(host, port string) string {
+	if _, _, err := net.SplitHostPort(host); err == nil {
+		return host
+	}
+	return host + ":" + port
+}
+
+func isASCII(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r > '~' })
+}
+
+// hasAmbientCredentials reports whether a request says who it is by something that
+// a browser adds to any site's request by itself.
+func hasAmbientCredentials(r *http.Request) bool {
+	if len(r.Header["Cookie"]) > 0 || r.TLS != nil && len(r.TLS.PeerCertificates) > 0 {
+		return true
+	}
+	for _, authorization := range r.Header.Values("Authorization") {
+		scheme, _, _ := strings.Cut(strings.TrimSpace(authorization), " ")
+		switch strings.ToLower(scheme) {
+		case "basic", "digest", "negotiate", "ntlm":
 			return true
 		}
-		u, err := url.Parse(r.Header.Get("Referer"))
-		return err == nil && strings.EqualFold(u.Host, r.Host)
 	}
-	if len(origins) > 1 {
-		return false
-	}
-	u, err := url.Parse(origins[0])
-	if err != nil || u.Host == "" || u.User != nil || u.Path != "" || u.RawQuery != "" || u.Fragment != "" {
-		return false
-	}
-	if u.Scheme != "http" && u.Scheme != "https" {
-		return o.Listed(origins[0])
-	}
-	return strings.EqualFold(u.Host, r.Host) || o.Listed(origins[0])
+	return false
 }

@@ -51,14 +51,13 @@ func (c *chat) receive(ctx context.Context, in push.Inbound) (push.Reply, error)
 	return push.Reply{Data: protocol.HTTPReceipt(receipt)}, nil
 }
 
-func (c *chat) routes(host string) http.Handler {
+func (c *chat) routes() http.Handler {
 	files, err := fs.Sub(page, "page")
 	if err != nil {
 		panic(err) // the name is a constant
 	}
 	pages := serve.Page(files)
 	r := chi.NewRouter()
-	r.Use(serve.KnownHost(host))
 	r.Mount("/push", transport.Routes(c.hub))
 	r.Get("/room/{room:"+roomPattern+"}", func(w http.ResponseWriter, r *http.Request) {
 		http.StripPrefix(r.URL.Path, pages).ServeHTTP(w, r) // the page at / shows every room

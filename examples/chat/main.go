@@ -22,7 +22,7 @@ func main() { serve.Main(run) }
 func run(ctx context.Context, args []string, stdout io.Writer) error {
 	flags := flag.NewFlagSet("chat", flag.ExitOnError)
 	addr := flags.String("addr", "127.0.0.1:8000", "`address` to listen on; port 0 takes a free one")
-	host := flags.String("host", "", "the `name` of the server to browsers, if it isn't localhost or an IP address")
+	host := flags.String("host", "", serve.HostFlag)
 	redis := flags.String("redis", "", "`URL` of a Redis that several instances share, as in redis://localhost:6379; without it, memory")
 	_ = flags.Parse(args) // ExitOnError
 	if flags.NArg() > 0 {
@@ -33,5 +33,5 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 		return err
 	}
 	chat := newChat(broker)
-	return serve.Run(ctx, stdout, "Chat", *addr, chat.routes(*host), chat.hub.Shutdown)
+	return serve.Run(ctx, stdout, "Chat", *addr, serve.Hosts(*addr, *host)(chat.routes()), chat.hub.Shutdown)
 }

@@ -145,7 +145,7 @@ func TestReadPost(t *testing.T) {
 func TestThePageOfEveryRoomIsUnderAStrictPolicy(t *testing.T) {
 	chat := newChat(membroker.New())
 	defer chat.hub.Shutdown(t.Context())
-	routes := chat.routes("")
+	routes := chat.routes()
 	for path, want := range map[string]int{
 		"/": http.StatusOK, "/room/lobby": http.StatusOK, "/chat.js": http.StatusOK, "/push/client.mjs": http.StatusOK,
 		"/room/No": http.StatusNotFound, "/chat.go": http.StatusNotFound,
@@ -162,19 +162,10 @@ func TestThePageOfEveryRoomIsUnderAStrictPolicy(t *testing.T) {
 }
 
 func TestStrangeHostNamesAreRefused(t *testing.T) {
-	chat := newChat(membroker.New())
-	defer chat.hub.Shutdown(t.Context())
-	routes := chat.routes("chat.example")
-	for host, want := range map[string]int{
-		"localhost:8000": http.StatusOK, "127.0.0.1:8000": http.StatusOK, "[::1]:8000": http.StatusOK, "[::1]": http.StatusOK,
-		"Chat.example": http.StatusOK, "evil.example:8000": http.StatusMisdirectedRequest, "": http.StatusMisdirectedRequest,
-	} {
-		r := httptest.NewRequest(http.MethodGet, "/", nil)
-		r.Host = host
-		w := httptest.NewRecorder()
-		routes.ServeHTTP(w, r)
-		if w.Code != want {
-			t.Errorf("%q: %d, want %d", host, w.Code, want)
+	s := servetest.Start(t, run, "-host", "chat.example")
+	for host, want := range map[string]int{"localhost": 200, "Chat.example:8000": 200, "evil.example": 421} {
+		if status, _ := s.Do(t, http.MethodGet, "/", "", "Host", host); status != want {
+			t.Errorf("%q: %d, want %d", host, status, want)
 		}
 	}
 }

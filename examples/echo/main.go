@@ -29,6 +29,7 @@ var page embed.FS
 
 type config struct {
 	addr       string
+	host       string
 	deflate    bool
 	takeover   bool
 	maxMessage int64
@@ -40,6 +41,7 @@ func parse(args []string) (config, error) {
 	var c config
 	flags := flag.NewFlagSet("echo", flag.ExitOnError)
 	flags.StringVar(&c.addr, "addr", "127.0.0.1:8081", "`address` to listen on; port 0 takes a free one")
+	flags.StringVar(&c.host, "host", "", serve.HostFlag)
 	flags.BoolVar(&c.deflate, "deflate", false, "compress messages for clients that offer it, each on its own")
 	flags.BoolVar(&c.takeover, "takeover", false, "with -deflate, compress with regard to the messages before")
 	flags.Int64Var(&c.maxMessage, "max-message", 16<<20, "largest message to accept, in `bytes`; -1 for any")
@@ -67,7 +69,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 		return err
 	}
 	e := newEcho(c.options())
-	err = serve.Run(ctx, stdout, "Echo", c.addr, routes(e), e.stop)
+	err = serve.Run(ctx, stdout, "Echo", c.addr, serve.Hosts(c.addr, c.host)(routes(e)), e.stop)
 	e.connections.Wait() // the server doesn't know them any more
 	return err
 }

@@ -37,6 +37,7 @@ const drainWindow = 15 * time.Second
 
 type config struct {
 	addr       string
+	host       string
 	publishKey string
 	anyone     bool
 	relay      bool
@@ -58,12 +59,14 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 		return err
 	}
 	hub := newHub(c, broker)
-	return serve.Run(ctx, stdout, "Tidewire", c.addr, routes(hub, broker, c), hub.Shutdown)
+	handler := serve.Hosts(c.addr, c.host)(routes(hub, broker, c))
+	return serve.Run(ctx, stdout, "Tidewire", c.addr, handler, hub.Shutdown)
 }
 
 func parse(args []string) (c config, err error) {
 	flags := flag.NewFlagSet("standalone", flag.ExitOnError)
 	flags.StringVar(&c.addr, "addr", "127.0.0.1:8080", "`address` to listen on; port 0 takes a free one")
+	flags.StringVar(&c.host, "host", "", serve.HostFlag)
 	flags.StringVar(&c.publishKey, "publish-key", "", "the `key` that publishers show; better given in "+keyVariable)
 	flags.BoolVar(&c.anyone, "anyone", false, "anyone may follow any topic, from any web page or none")
 	flags.BoolVar(&c.relay, "relay", false, "anyone who may follow a topic may send to it as well")

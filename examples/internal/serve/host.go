@@ -3,26 +3,30 @@ package serve
 import (
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
+
+	"github.com/tidewire/tidewire/middleware"
 )
 
-// KnownHost refuses requests for any host name but localhost and, unless it is
-// empty, name. Whoever owns a name can make it point to this machine, and their
-// page would then count as one of this server (DNS rebinding). An IP address
-// points nowhere else, so it is always good.
-func KnownHost(name string) func(http.Handler) http.Handler {
-	return func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			host := r.Host
-			if h, _, err := net.SplitHostPort(host); err == nil {
-				host = h
-			}
-			ip := net.ParseIP(strings.Trim(host, "[]"))
-			if ip == nil && !strings.EqualFold(host, "localhost") && (name == "" || !strings.EqualFold(host, name)) {
-				http.Error(w, "this server doesn't have that name", http.StatusMisdirectedRequest)
-				return
-			}
-			next.ServeHTTP(w, r)
-		})
+// HostFlag is what an example's -host flag says of itself.
+const HostFlag = "the `names` of the server to browsers, with commas between; without it, localhost and IP addresses " +
+	"on a loopback address, and any elsewhere"
+
+// Hosts keeps pages out whose name was made to point to this machine: it is what
+// an example's -host flag asks for.
+func Hosts(addr, names string) func(http.Handler) http.Handler {
+	if names == "" && !isLoopback(addr) {
+		return func(next http.Handler) http.Handler { return next }
 	}
+	return middleware.Hosts(strings.Split(names, ",")...)
+}
+
+func isLoopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return false
+	}
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
 }
