@@ -51,6 +51,8 @@ export interface Status {
     readonly state: "connecting" | "online" | "waiting" | "closed";
     /** What serves now. */
     readonly transport?: TransportName | undefined;
+    /** What the server calls this connection while it is online, if it says so: for requests about it. */
+    readonly session?: string | undefined;
     /** Why it is waiting or closed. */
     readonly error?: PushError | undefined;
     /** When the next attempt starts, as in `Date.now()`. */

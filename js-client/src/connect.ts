@@ -225,7 +225,7 @@ export function connect(url: string | URL, options: Options = {}): Push {
       heartbeat = frame.heartbeat;
       sync();
       flush();
-      change({ state: "online", transport: transports[at] });
+      change({ state: "online", transport: transports[at], session: frame.session });
     }
     sends.get(id)?.answer(frame);
     for (const topic of topics.values())
@@ -352,9 +352,11 @@ export function connect(url: string | URL, options: Options = {}): Push {
           : sends.size >= mostPending || (link?.bufferedAmount as number) > mostBuffered
             ? "limit_reached"
             : new Blob([send.frame]).size > longestSend && "too_large";
-        if (refusal) return giveUp(send, refusal);
-        sends.set(id, send);
-        flush();
+        if (refusal) giveUp(send, refusal);
+        else {
+          sends.set(id, send);
+          flush();
+        }
       }),
 
     reconnect: open,

@@ -8,13 +8,17 @@ const ws = { transports: ["websocket"] } as const;
 
 test("the status tells all", async () => {
   const { push, states, names } = await onSocket(ws);
-  expect(states).toEqual([{ state: "connecting" }, { state: "online", transport: "websocket" }]);
+  expect(states).toEqual([{ state: "connecting" }, { state: "online", transport: "websocket", session: "s" }]);
   expect(push.status).toBe(states[1]);
   FakeSocket.last.end(1006);
   expect(states[2]).toMatchObject({ state: "waiting", error: { code: "transport_failed" }, retryAt: Date.now() + 250 });
   await pass(250);
   expect(names().slice(2)).toEqual(["waiting", "connecting"]);
+  expect(push.status.session).toBeUndefined();
+  FakeSocket.last.welcome(25_000, "another");
+  expect(push.status.session).toBe("another");
   push.close();
+  expect(push.status.session).toBeUndefined();
   expect(push.status).toMatchObject({ state: "closed", error: { code: "closed" } });
 });
 

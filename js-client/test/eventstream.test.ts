@@ -21,7 +21,7 @@ test("topics stand in the URL, and their cursors joined", async () => {
 test("messages arrive, and a cut stream is resumed from the last one", async () => {
   const { push, server, got, sub, states } = await onStream();
   await sub.ready;
-  expect(push.status).toEqual({ state: "online", transport: "sse" });
+  expect(push.status).toEqual({ state: "online", transport: "sse", session: "s" });
   server.last().say(messageAt(1));
   server.last().write(`data: ${JSON.stringify(messageAt(2))}`);
   await settle();
