@@ -1,12 +1,15 @@
 // One Chromium for a test file.
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import puppeteer from "puppeteer-core";
 
-/** Launches Chromium with a fresh profile. */
-export async function launch() {
+/** Launches Chromium with a fresh profile, and `more` flags. */
+export async function launch(...more) {
   const profile = mkdtempSync(join(tmpdir(), "tidewire-chromium-"));
+  // Not every Chromium keeps third-party cookies back: tests are to see what happens with them.
+  mkdirSync(join(profile, "Default"));
+  writeFileSync(join(profile, "Default/Preferences"), JSON.stringify({ profile: { cookie_controls_mode: 0 } }));
   const browser = await puppeteer.launch({
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
     headless: true,
@@ -19,6 +22,7 @@ export async function launch() {
       "--disable-background-networking",
       "--disable-component-update",
       "--disable-sync",
+      ...more,
     ],
   });
   return {

@@ -13,7 +13,7 @@ const built = new Map();
 
 function build(name) {
   if (!built.has(name)) {
-    const file = join(bin, name);
+    const file = join(bin, name.replaceAll("/", "-"));
     execFileSync("go", ["build", "-o", file, `./examples/${name}`], { cwd: root, stdio: "inherit" });
     built.set(name, file);
   }
@@ -26,7 +26,7 @@ export async function startServer(name, args = [], address = "127.0.0.1:0") {
   const exited = new Promise((done) => child.once("exit", (code, signal) => done({ code, signal })));
   const url = await new Promise((found, failed) => {
     createInterface({ input: child.stdout }).on("line", (line) => {
-      const match = /http:\/\/\S+/.exec(line);
+      const match = /https?:\/\/\S+/.exec(line);
       if (match) found(match[0].replace(/\/$/, ""));
     });
     exited.then((how) => failed(new Error(`${name} has ended: ${JSON.stringify(how)}`)));

@@ -1,0 +1,222 @@
+// Pages of other sites, in a browser that has its user's cookie for the server and sends it with their requests.
+import assert from "node:assert/strict";
+import { createServer } from "node:http";
+import { after, afterEach, before, test } from "node:test";
+import { launch, openPage, until } from "./browser.mjs";
+import { startServer } from "./server.mjs";
+
+let chromium;
+let site;
+let pages;
+before(async () => {
+  // Every name under .test is this machine; the server's certificate is nobody's.
+  chromium = await launch("--host-resolver-rules=MAP *.test 127.0.0.1", "--ignore-certificate-errors");
+  pages = createServer((_, response) => {
+    response.setHeader("Content-Type", "text/html");
+    response.end("<!doctype html><title>A page</title>");
+  });
+  await new Promise((done) => pages.listen(0, "127.0.0.1", done));
+});
+after(async () => {
+  await chromium.close();
+  pages.closeAllConnections();
+  await new Promise((done) => pages.close(done));
+});
+
+let member;
+let page;
+let push;
+const at = (host) => `http://${host}:${pages.address().port}`;
+
+/** Starts the server, and logs its user in. */
+async function start(...origins) {
+  site = await startServer("internal/members", ["-origins", origins.join()]);
+  const port = new URL(site.url).port;
+  push = `https://app.test:${port}/push`;
+  member = await openPage(chromium.browser, `https://app.test:${port}/login?user=ann`);
+}
+const counts = () => member.evaluate(async () => (await fetch("/counts")).json());
+
+afterEach(async () => {
+  assert.deepEqual([...page.failures, ...member.failures], []);
+  for (const tab of new Set([page, member])) await tab.close();
+  assert.deepEqual(await site.stop(), { code: 0, signal: null });
+});
+
+/** Runs in a page: tries everything with the visitor's cookie, and tells what came of it. */
+async function tryAll(push) {
+  const text = (url, init) =>
+    fetch(url, { credentials: "include", ...init }).then(
+      async (response) => `${response.status} ${await response.text()}`,
+      () => "unreadable",
+    );
+  const post = (route, init) => text(`${push}/${route}?topic=a`, { method: "POST", body: "by a page", ...init });
+  const socket = (...protocols) =>
+    new Promise((done) => {
+      const socket = new WebSocket(`${push.replace("http", "ws")}/ws?topic=a`, protocols);
+      socket.onmessage = ({ data }) => {
+        done(JSON.parse(data).type);
+        socket.close();
+      };
+      socket.onclose = ({ code }) => done(`closed with ${code}`);
+    });
+  const stream = () =>
+    new Promise((done) => {
+      const source = new EventSource(`${push}/sse?topic=a`, { withCredentials: true });
+      const end = (how) => {
+        done(how);
+        source.close();
+      };
+      source.addEventListener("tidewire.welcome", () => end("welcome"));
+      source.onerror = () => end("failed");
+    });
+  const fetched = async () => {
+    try {
+      const stop = new AbortController();
+      const response = await fetch(`${push}/sse?topic=a`, { credentials: "include", signal: stop.signal });
+      const { value } = await response.body.getReader().read();
+      stop.abort();
+      return /tidewire\.\w+/.exec(new TextDecoder().decode(value))?.[0] ?? response.status;
+    } catch {
+      return "unreadable";
+    }
+  };
+  return {
+    socket: await socket("tidewire.v1"),
+    plainSocket: await socket(),
+    eventSource: await stream(),
+    fetchedStream: await fetched(),
+    send: await post("send"),
+    preflighted: await post("send", { headers: { "Content-Type": "application/octet-stream" } }),
+    publish: (await post("publish")).replace(/\{.*"offset".*/, "stored"),
+  };
+}
+
+/** Runs in a page: what needs no leave to be sent, since the page can't read the answer. */
+async function tryBlindly(push) {
+  for (const route of ["send", "publish"])
+    await fetch(`${push}/${route}?topic=a`, { method: "POST", mode: "no-cors", credentials: "include", body: "x" });
+  const loaded = (element, attributes) =>
+    new Promise((done) => {
+      Object.assign(element, attributes, { onload: done, onerror: done });
+      document.body.append(element);
+    });
+  await loaded(document.createElement("img"), { src: `${push}/sse?topic=a` });
+  await loaded(document.createElement("script"), { src: `${push}/sse?topic=a` });
+  for (const route of ["send", "publish"]) {
+    const form = document.createElement("form");
+    const frame = document.createElement("iframe");
+    frame.name = route;
+    document.body.append(form);
+    Object.assign(form, { method: "POST", enctype: "text/plain", action: `${push}/${route}?topic=a`, target: route });
+    form.append(Object.assign(document.createElement("input"), { name: "x", value: "y" }));
+    const sent = loaded(frame, {});
+    await sent;
+    const answered = new Promise((done) => {
+      frame.onload = done;
+    });
+    form.submit();
+    await answered;
+  }
+}
+
+const refused = {
+  socket: "closed with 1006",
+  plainSocket: "closed with 1006",
+  eventSource: "failed",
+  fetchedStream: "unreadable",
+  send: "unreadable",
+  preflighted: "unreadable",
+  publish: "unreadable",
+};
+const taken = {
+  socket: "welcome",
+  plainSocket: "welcome",
+  eventSource: "welcome",
+  fetchedStream: "tidewire.welcome",
+  send: '200 {"data":"from ann"}',
+  preflighted: '200 {"data":"from ann"}',
+  publish: "200 stored",
+};
+
+for (const [what, host] of [
+  ["another site", "evil.test"],
+  ["the same host on another port", "app.test"],
+  ["a host below", "evil.app.test"],
+  ["a host that begins alike", "app.test.evil.test"],
+  ["an IP address", "127.0.0.1"],
+])
+  test(`a page of ${what} gets nothing with its visitor's cookie`, async () => {
+    await start();
+    page = await openPage(chromium.browser, at(host));
+    assert.deepEqual(await page.evaluate(tryAll, push), refused);
+    await page.evaluate(tryBlindly, push);
+    assert.deepEqual(await counts(), { asked: 0, sessions: 0, published: 0 });
+  });
+
+test("a page without an origin of its own gets nothing", async () => {
+  await start("null");
+  page = await openPage(chromium.browser, at("evil.test"));
+  const answers = await page.evaluate(
+    (source, push) =>
+      new Promise((done) => {
+        addEventListener("message", ({ data }) => done(data));
+        const frame = document.createElement("iframe");
+        frame.sandbox = "allow-scripts";
+        frame.srcdoc = `<script>(${source})(${JSON.stringify(push)}).then((all) => parent.postMessage(all, "*"))</script>`;
+        document.body.append(frame);
+      }),
+    String(tryAll),
+    push,
+  );
+  assert.deepEqual(answers, refused);
+  assert.deepEqual(await counts(), { asked: 0, sessions: 0, published: 0 });
+});
+
+test("a page of the same origin gets all", async () => {
+  await start();
+  page = await openPage(chromium.browser, member.url());
+  assert.deepEqual(await page.evaluate(tryAll, push), taken);
+});
+
+test("a page of a listed origin gets all, with its visitor's cookie", async () => {
+  await start(at("friend.test"), "https://another.test");
+  page = await openPage(chromium.browser, at("friend.test"));
+  assert.deepEqual(await page.evaluate(tryAll, push), taken);
+  assert.equal((await counts()).published, 3);
+});
+
+for (const transport of ["websocket", "sse"])
+  test(`our client on a listed page, over ${transport}`, async () => {
+    await start(at("friend.test"));
+    page = await openPage(chromium.browser, at("friend.test"));
+    await page.addScriptTag({ url: `${push}/client.js` });
+    const reply = await page.evaluate(
+      async (url, transport) => {
+        window.log = [];
+        const client = Tidewire.connect(url, {
+          transports: [transport],
+          fetch: (url, init) => fetch(url, { ...init, credentials: "include" }),
+        });
+        const subscription = client.subscribe("a", ({ data }) => log.push(data));
+        await subscription.ready;
+        if (!/^[\da-f-]{36}$/.test(client.status.session)) throw new Error(`session ${client.status.session}`);
+        return client.send("a", "hello");
+      },
+      push,
+      transport,
+    );
+    assert.equal(reply, "from ann");
+    await until("the message", () => page.evaluate(() => log[0] === "hello"));
+  });
+
+for (const example of ["chat", "echo", "standalone"])
+  test(`the ${example} example doesn't answer to a name that was made to point to it`, async () => {
+    site = await startServer(example);
+    const { port } = new URL(site.url);
+    page = await openPage(chromium.browser, `http://localhost:${port}`);
+    member = page;
+    const own = await page.evaluate(async () => (await fetch("/")).status);
+    const rebound = await page.goto(`http://evil.test:${port}`);
+    assert.deepEqual([own, rebound.status()], [200, 421]);
+  });
