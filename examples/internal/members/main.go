@@ -1,6 +1,7 @@
 // Command members is a server for the end-to-end tests that knows its clients by a
 // cookie, of the kind that a browser sends with every site's requests: over TLS, with
-// SameSite=None. All it keeps other sites' pages out with is push.Options.Origins.
+// SameSite=None. All it keeps other sites' pages out with is push.Options.Origins. A
+// topic can be withdrawn from all.
 package main
 
 import (
@@ -14,6 +15,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/go-chi/chi/v5"
 
@@ -22,6 +24,9 @@ import (
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/transport"
 )
+
+// recheck is how soon a client loses a topic.
+const recheck = 100 * time.Millisecond
 
 func main() { serve.Main(run) }
 
@@ -38,7 +43,8 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	m.hub = push.New(membroker.New(), push.Options{
 		Origins:   strings.Split(*origins, ","),
 		Identify:  m.identify,
-		Authorize: push.Anyone,
+		Authorize: m.authorize,
+		Recheck:   recheck,
 		Receive:   m.receive,
 		Logger:    slog.New(slog.DiscardHandler),
 	})
@@ -55,6 +61,8 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 type members struct {
 	hub   *push.Hub
 	asked atomic.Int64
+
+	withdrawn atomic.Value // a topic
 }
 
 // identify takes the cookie's value for the user's name.
@@ -65,6 +73,13 @@ func (m *members) identify(r *http.Request) (push.Identity, error) {
 		return push.Identity{}, push.ErrUnauthenticated
 	}
 	return push.Identity{User: cookie.Value}, nil
+}
+
+func (m *members) authorize(_ context.Context, a push.Access) error {
+	if a.Topic == m.withdrawn.Load() {
+		return push.ErrForbidden
+	}
+	return nil
 }
 
 // receive publishes what a user sends, and says who that is.
@@ -86,6 +101,9 @@ func (m *members) routes() http.Handler {
 		})
 		w.Header().Set("Content-Type", "text/html")
 		_, _ = io.WriteString(w, "<!doctype html><title>Members</title>")
+	})
+	r.Post("/withdraw", func(_ http.ResponseWriter, r *http.Request) {
+		m.withdrawn.Store(r.URL.Query().Get("topic"))
 	})
 	// What the application has been asked, and what came of it.
 	r.Get("/counts", func(w http.ResponseWriter, _ *http.Request) {
