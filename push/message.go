@@ -37,6 +37,8 @@ type Message struct {
 	// the message is stored and on its way. It isn't part of what is stored.
 	Replicated bool
 
+	reserved bool // the hub's own, to a topic with a reserved name
+
 	// The rest is set by the broker.
 
 	// PreviousTag is the tag of the message before, so that a break in the chain
@@ -62,7 +64,11 @@ const messageOverhead = 128
 // (ErrTooLarge), and gives it an ID if it has none. The Error it returns is
 // CodeBadRequest or CodeTooLarge.
 func (m *Message) Prepare(limit int) error {
-	if err := CheckTopic(m.Topic); err != nil {
+	check := CheckTopic
+	if m.reserved {
+		check = CheckAnyTopic
+	}
+	if err := check(m.Topic); err != nil {
 		return err
 	}
 	if err := checkEvent(m.Event); err != nil {

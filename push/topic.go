@@ -17,12 +17,25 @@ const (
 // ReservedEventPrefix starts the event names that belong to the protocol.
 const ReservedEventPrefix = "tidewire."
 
+// ReservedTopicPrefix starts the topics over which hubs talk to each other.
+const ReservedTopicPrefix = "tidewire."
+
 // CheckTopic returns nil if topic is a valid name: 1 to MaxTopic bytes of
 // UTF-8 without control, format, surrogate, private-use or replacement
 // characters, line separators, or white space but single spaces inside.
-// * ? [ ] \ are kept for patterns. Topics are compared byte for byte; nothing
-// is folded or normalized.
+// * ? [ ] \ are kept for patterns, and names that start with ReservedTopicPrefix
+// for hubs. Topics are compared byte for byte; nothing is folded or normalized.
 func CheckTopic(topic string) error {
+	if strings.HasPrefix(topic, ReservedTopicPrefix) {
+		return Errorf(CodeBadRequest, "topics that start with tidewire. are reserved", nil)
+	}
+	return CheckAnyTopic(topic)
+}
+
+// CheckAnyTopic is CheckTopic without the rule about reserved names. It is for
+// brokers, whose Subscribe, Since and Recent take these names too; what may be
+// published is told by Message.Prepare.
+func CheckAnyTopic(topic string) error {
 	if topic == "" || len(topic) > MaxTopic {
 		return Errorf(CodeBadRequest, "a topic has 1 to 200 bytes", nil)
 	}

@@ -10,7 +10,7 @@ import (
 
 func TestTopicNames(t *testing.T) {
 	good := []string{
-		"a", "orders/42", "a//b", "../x", "%2e%2e", "A", "ü", "u\u0308", "__proto__", "constructor", "日本", "a b", "😀",
+		"a", "orders/42", "a//b", "../x", "%2e%2e", "A", "ü", "u\u0308", "__proto__", "tidewire", "Tidewire.a", "a/tidewire.b", "constructor", "日本", "a b", "😀",
 		strings.Repeat("t", 200), `<b>"&'`, ":", "#", "{1}",
 	}
 	for _, topic := range good {
@@ -21,7 +21,7 @@ func TestTopicNames(t *testing.T) {
 	bad := []string{
 		"", strings.Repeat("t", 201), strings.Repeat("t", 64<<10), "a\rb", "a\nb", "a\x00b", "a\tb", "a\x7fb", "a\u0085b",
 		"a\u200bb", "a\u202eb", "a\u2028b", "\ufeffa", "a\ufffdb", "a\xffb", "\xed\xa0\x80", "a\u00a0b", "a\ue000b",
-		" a", "a ", "a  b", " ", "*", "news.*", "h[ae]llo", "?", `a\b`,
+		"tidewire.", "tidewire.control", " a", "a ", "a  b", " ", "*", "news.*", "h[ae]llo", "?", `a\b`,
 	}
 	for _, topic := range bad {
 		if err := push.CheckTopic(topic); !errors.Is(err, push.ErrBadRequest) {

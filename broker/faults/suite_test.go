@@ -15,11 +15,13 @@ import (
 // suite runs what every broker must pass.
 func suite(t *testing.T, client redis.UniversalClient) {
 	t.Helper()
-	brokertest.Run(t, func(t *testing.T, c brokertest.Config) push.Broker {
+	newBroker := func(t *testing.T, c brokertest.Config) push.Broker {
 		return redisbroker.New(client, redisbroker.Options{
 			Prefix: prefix(), History: c.History, MaxMessage: c.MaxMessage, Logger: quiet,
 		})
-	})
+	}
+	brokertest.Run(t, newBroker)
+	brokertest.RunStore(t, newBroker)
 }
 
 func TestBrokerOnSentinel(t *testing.T) {
@@ -44,7 +46,8 @@ func TestBrokerOverTLS(t *testing.T) {
 // limitedUser is the smallest user that the broker can be; the commands of the second line are needed on a Cluster only.
 var limitedUser = strings.Fields(`ACL SETUSER tidewire on >` + password + ` ~tidewire:* &tidewire:* -@all
 	+spublish +ssubscribe +sunsubscribe +cluster|slots +asking +ping
-	+evalsha +eval +time +hmget +hset +del +pexpire +xadd +xdel +xrange +xrevrange +publish +subscribe +unsubscribe +wait`)
+	+evalsha +eval +time +hmget +hset +del +pexpire +xadd +xdel +xrange +xrevrange +publish +subscribe +unsubscribe +wait
+	+hdel +hlen +hgetall +zadd +zrange +zrem`)
 
 func TestBrokerAsALimitedUser(t *testing.T) {
 	t.Parallel()

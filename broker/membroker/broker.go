@@ -36,6 +36,7 @@ type Broker struct {
 	options Options
 	shards  [shardCount]shard
 	closed  atomic.Bool
+	store   store
 
 	mu    sync.Mutex // guards the rest; may be taken with a shard's lock held
 	count int        // of topics
@@ -66,6 +67,8 @@ func New(options ...Options) *Broker {
 	}
 	return b
 }
+
+var errClosed = push.Errorf(push.CodeUnavailable, "the broker is closed", nil)
 
 // NonBlocking promises that no call waits; see [push.NonBlocking].
 func (b *Broker) NonBlocking() {}
@@ -138,6 +141,7 @@ func (b *Broker) Recent(_ context.Context, name string, n int) (push.Page, error
 // Close forgets all topics.
 func (b *Broker) Close(context.Context) error {
 	b.closed.Store(true)
+	b.store.close()
 	for i := range b.shards {
 		b.shards[i].empty()
 	}
@@ -151,7 +155,7 @@ func (b *Broker) Close(context.Context) error {
 
 // open is lock for a name that wasn't checked.
 func (b *Broker) open(name string) (*topic, error) {
-	if err := push.CheckTopic(name); err != nil {
+	if err := push.CheckAnyTopic(name); err != nil {
 		return nil, err
 	}
 	return b.lock(name)

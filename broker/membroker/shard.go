@@ -48,7 +48,7 @@ func (b *Broker) topic(name string) (*topic, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if b.closed.Load() {
-		return nil, push.Errorf(push.CodeUnavailable, "the broker is closed", nil)
+		return nil, errClosed
 	}
 	t := s.topics[name]
 	if t == nil {

@@ -114,7 +114,7 @@ func (b *Broker) Publish(ctx context.Context, m push.Message) (push.Receipt, err
 
 // Subscribe makes r get the topic's messages.
 func (b *Broker) Subscribe(ctx context.Context, name string, r push.Receiver) (push.Position, error) {
-	if err := push.CheckTopic(name); err != nil {
+	if err := push.CheckAnyTopic(name); err != nil {
 		return push.Position{}, err
 	}
 	ctx, cancel := deadline(ctx)
@@ -168,7 +168,7 @@ func (b *Broker) admits(topic string) error {
 	if b.isClosed() {
 		return errClosed
 	}
-	return push.CheckTopic(topic)
+	return push.CheckAnyTopic(topic)
 }
 
 var errClosed = push.Errorf(push.CodeUnavailable, "the broker is closed", nil)

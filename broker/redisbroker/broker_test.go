@@ -8,6 +8,13 @@ import (
 	"github.com/tidewire/tidewire/push"
 )
 
+func TestStore(t *testing.T) {
+	redis := startRedis(t)
+	brokertest.RunStore(t, func(*testing.T, brokertest.Config) push.Broker {
+		return redisbroker.New(redis.client(), redisbroker.Options{Prefix: prefix()})
+	})
+}
+
 func TestBroker(t *testing.T) {
 	redis := startRedis(t)
 	brokertest.Run(t, func(t *testing.T, c brokertest.Config) push.Broker {

@@ -2,6 +2,7 @@ package redisbroker
 
 import (
 	"context"
+	"time"
 
 	"github.com/tidewire/tidewire/push"
 )
@@ -23,6 +24,10 @@ type port interface {
 	read(ctx context.Context, topic string, q query, w witness) (push.Page, error)
 	// heads tells where topics are, in their order; zero for one that isn't there.
 	heads(ctx context.Context, topics []string) ([]push.Position, error)
+	// put, take and all are those of push.Store.
+	put(ctx context.Context, set, key string, value []byte, ttl time.Duration) error
+	take(ctx context.Context, set, key string) ([]byte, error)
+	all(ctx context.Context, set string) (map[string][]byte, error)
 	// notify sends text to a channel and stores nothing.
 	notify(ctx context.Context, channel, text string) error
 	// health tells what is wrong with Redis: nil if a write succeeds.

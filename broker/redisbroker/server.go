@@ -28,13 +28,17 @@ type server struct {
 	options Options
 	publish *script
 	fetch   *script
+	store   storeScripts
 
 	known atomic.Bool // the Cluster has told once where its slots are
 	lanes lanes
 }
 
 func newServer(client redis.UniversalClient, o Options) *server {
-	s := &server{client: client, options: o, publish: newScript(headLua + publishLua), fetch: newScript(headLua + readLua)}
+	s := &server{
+		client: client, options: o,
+		publish: newScript(headLua + publishLua), fetch: newScript(headLua + readLua), store: newStoreScripts(),
+	}
 	s.cluster, _ = client.(*redis.ClusterClient)
 	return s
 }

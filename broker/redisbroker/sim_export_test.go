@@ -2,6 +2,7 @@ package redisbroker
 
 import (
 	"context"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -17,6 +18,9 @@ type SimPort interface {
 	Add(ctx context.Context, m *push.Message, repeatable bool, w SimWitness) (push.Receipt, error)
 	Read(ctx context.Context, topic string, q SimQuery, w SimWitness) (push.Page, error)
 	Heads(ctx context.Context, topics []string) ([]push.Position, error)
+	Put(ctx context.Context, set, key string, value []byte, ttl time.Duration) error
+	Take(ctx context.Context, set, key string) ([]byte, error)
+	All(ctx context.Context, set string) (map[string][]byte, error)
 	Notify(ctx context.Context, channel, text string) error
 	Open() SimLine
 	Close(ctx context.Context) error
@@ -77,6 +81,18 @@ func (p simPort) heads(ctx context.Context, topics []string) ([]push.Position, e
 	return p.sim.Heads(ctx, topics)
 }
 
+func (p simPort) put(ctx context.Context, set, key string, value []byte, ttl time.Duration) error {
+	return p.sim.Put(ctx, set, key, value, ttl)
+}
+
+func (p simPort) take(ctx context.Context, set, key string) ([]byte, error) {
+	return p.sim.Take(ctx, set, key)
+}
+
+func (p simPort) all(ctx context.Context, set string) (map[string][]byte, error) {
+	return p.sim.All(ctx, set)
+}
+
 func (p simPort) notify(ctx context.Context, channel, text string) error {
 	return p.sim.Notify(ctx, channel, text)
 }
@@ -134,6 +150,18 @@ func (s simServer) Read(ctx context.Context, topic string, q SimQuery, w SimWitn
 
 func (s simServer) Heads(ctx context.Context, topics []string) ([]push.Position, error) {
 	return s.heads(ctx, topics)
+}
+
+func (s simServer) Put(ctx context.Context, set, key string, value []byte, ttl time.Duration) error {
+	return s.put(ctx, set, key, value, ttl)
+}
+
+func (s simServer) Take(ctx context.Context, set, key string) ([]byte, error) {
+	return s.take(ctx, set, key)
+}
+
+func (s simServer) All(ctx context.Context, set string) (map[string][]byte, error) {
+	return s.all(ctx, set)
 }
 
 func (s simServer) Notify(ctx context.Context, channel, text string) error {

@@ -22,6 +22,13 @@ func TestFakeBroker(t *testing.T) {
 	})
 }
 
+// TestFakeStore holds it to that for stores.
+func TestFakeStore(t *testing.T) {
+	brokertest.RunStore(t, func(*testing.T, brokertest.Config) push.Broker {
+		return redisbroker.NewSim(newFakeRedis(1, redisbroker.Options{}).port("a"), redisbroker.Options{})
+	})
+}
+
 // TestFakeIsLikeRedis asks the fake and a real Redis the same, and compares what
 // they answer and what they send to subscribers. Only their random epochs and tags
 // differ, but always in the same way.
@@ -38,6 +45,7 @@ func TestFakeIsLikeRedis(t *testing.T) {
 		defer m.close(rt)
 		rt.Repeat(map[string]func(*rapid.T){
 			"add": m.add, "add again": m.add, "read": m.read, "heads": m.heads, "forget": m.forget,
+			"put": m.put, "take": m.take, "all": m.all,
 		})
 	})
 }

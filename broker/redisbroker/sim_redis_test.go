@@ -20,6 +20,7 @@ type fakeRedis struct {
 
 	mu      sync.Mutex // guards the rest
 	topics  map[string]*record
+	sets    map[string]map[string]storedValue
 	past    []map[string]*record     // what a lagging replica may still have, oldest first
 	all     map[push.Position]*entry // all that was ever stored
 	begun   map[push.Position]bool   // the places before the first message
@@ -69,6 +70,7 @@ func newFakeRedis(seed uint64, o redisbroker.Options) *fakeRedis {
 		options: o,
 		random:  rand.New(rand.NewPCG(seed, 1)),
 		topics:  map[string]*record{},
+		sets:    map[string]map[string]storedValue{},
 		all:     map[push.Position]*entry{},
 		begun:   map[push.Position]bool{},
 		lines:   map[*fakeLine]bool{},
@@ -260,6 +262,7 @@ func (r *fakeRedis) flush() {
 	for topic := range r.topics {
 		r.change(topic, &record{})
 	}
+	clear(r.sets)
 }
 
 // evict forgets a topic's head, or its history, or what isn't among the newest

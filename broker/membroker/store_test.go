@@ -1,0 +1,44 @@
+package membroker_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/tidewire/tidewire/broker/brokertest"
+	"github.com/tidewire/tidewire/broker/membroker"
+	"github.com/tidewire/tidewire/push"
+)
+
+func TestStore(t *testing.T) {
+	brokertest.RunStore(t, func(_ *testing.T, _ brokertest.Config) push.Broker { return membroker.New() })
+}
+
+// TestStoreForgetsWhatHasExpired has a full set whose values expire: there is room
+// again, without anybody having taken or listed them.
+func TestStoreForgetsWhatHasExpired(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := membroker.New()
+		defer b.Close(context.Background())
+		put := func(key string) error {
+			return b.Put(t.Context(), "s", key, []byte("x"), 30*time.Second)
+		}
+		for i := range push.MaxStored {
+			if err := put(fmt.Sprint(i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := put("more"); err == nil {
+			t.Fatal("there is no bound")
+		}
+		time.Sleep(30 * time.Second)
+		if err := put("more"); err != nil {
+			t.Error(err)
+		}
+		if all, err := b.All(t.Context(), "s"); err != nil || len(all) != 1 {
+			t.Errorf("%d values are left, %v", len(all), err)
+		}
+	})
+}

@@ -1,0 +1,74 @@
+package redisbroker
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/tidewire/tidewire/push"
+)
+
+// TestStoreIsBounded has a set that is full, first of values that stay and then of
+// values that have expired, of which each Put forgets some.
+func TestStoreIsBounded(t *testing.T) {
+	b, client := scripted(t, Options{})
+	keys := b.options.setKeys("s")
+	fill := func(expires int64) {
+		t.Helper()
+		must(t, client.Del(t.Context(), keys...).Err())
+		must(t, client.Eval(t.Context(), `for i = 1, tonumber(ARGV[1]) do
+			redis.call('HSET', KEYS[1], i, ARGV[2] .. ' x')
+			redis.call('ZADD', KEYS[2], ARGV[2], i)
+		end
+		return 1`, keys, push.MaxStored, expires).Err())
+	}
+	put := func(key string) error { return b.Put(t.Context(), "s", key, []byte("y"), time.Hour) }
+	fill(time.Now().Add(time.Hour).UnixMilli())
+	if err := put("more"); !errors.Is(err, push.ErrLimitReached) {
+		t.Errorf("one more: %v", err)
+	}
+	must(t, put("7"))
+	_, err := b.Take(t.Context(), "s", "8")
+	must(t, err)
+	must(t, put("more"))
+
+	fill(time.Now().Add(-time.Second).UnixMilli())
+	for i := range 10 {
+		must(t, put(fmt.Sprint("more", i)))
+	}
+	values, expiries := client.HLen(t.Context(), keys[0]).Val(), client.ZCard(t.Context(), keys[1]).Val()
+	if want := int64(push.MaxStored - 10*100 + 10); values != want || expiries != want {
+		t.Errorf("%d values and %d expiries are left, want %d", values, expiries, want)
+	}
+	all, err := b.All(t.Context(), "s")
+	if err != nil || len(all) != 10 {
+		t.Errorf("All gives %d values, %v", len(all), err)
+	}
+}
+
+// TestStoreLastsAsLongAsItsValues looks at the expiry of the keys themselves.
+func TestStoreLastsAsLongAsItsValues(t *testing.T) {
+	b, client := scripted(t, Options{})
+	for _, ttl := range []time.Duration{time.Minute, time.Hour, time.Second} {
+		must(t, b.Put(t.Context(), "s", ttl.String(), []byte("x"), ttl))
+	}
+	for _, key := range b.options.setKeys("s") {
+		if left := client.PTTL(t.Context(), key).Val(); left <= 59*time.Minute || left > time.Hour {
+			t.Errorf("%s lasts %v", key, left)
+		}
+	}
+}
+
+// TestFullRedisKeepsTheStore has values that can't be stored, and are not lost either.
+func TestFullRedisKeepsTheStore(t *testing.T) {
+	b, client := scripted(t, Options{})
+	must(t, b.Put(t.Context(), "s", "a", []byte("1"), time.Hour))
+	must(t, client.ConfigSet(t.Context(), "maxmemory", "1").Err())
+	if err := b.Put(t.Context(), "s", "b", []byte("2"), time.Hour); !errors.Is(err, push.ErrUnavailable) {
+		t.Errorf("Put: %v", err)
+	}
+	if value, err := b.Take(t.Context(), "s", "a"); err != nil || string(value) != "1" {
+		t.Errorf("Take: %q, %v", value, err)
+	}
+}
