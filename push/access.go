@@ -14,6 +14,9 @@ type Identity struct {
 	// Expires ends the client's connections at that time, plus ten seconds of
 	// grace. Zero is never.
 	Expires time.Time
+	// Issued is when the user has proved who they are, such as the time of the login.
+	// After Hub.Revoke only a later one is good. Zero isn't known.
+	Issued time.Time
 	// Claims is whatever else the application knows of the user, for Authorize
 	// and Receive.
 	Claims any
@@ -136,6 +139,9 @@ func (h *Hub) identify(r *http.Request, from source) (Identity, error) {
 		if err == nil && !id.Expires.IsZero() && time.Until(id.Expires) <= -expiryGrace {
 			err = errExpired
 		}
+		if err == nil {
+			err = h.control.admits(ctx, &id)
+		}
 		return id, refusal(err, ErrUnauthenticated)
 	})
 	if errors.Is(err, ErrUnauthenticated) {
@@ -152,6 +158,9 @@ var errExpired = Errorf(CodeUnauthenticated, "the identity has expired", nil)
 func (h *Hub) authorize(ctx context.Context, a Access) error {
 	if h.options.Authorize == nil {
 		return Errorf(CodeForbidden, "no Authorize is set, so nobody may", nil)
+	}
+	if err := h.control.permits(ctx, a); err != nil {
+		return err
 	}
 	if h.public {
 		return nil // there is nothing to wait for

@@ -91,7 +91,9 @@ func (s *Session) Subscribe(ctx context.Context, follows []Follow, announce func
 				s.hub.leave(sub)
 			}
 		}
+		return
 	}
+	s.enforce() // a topic may have been revoked meanwhile
 }
 
 // enter makes Shutdown wait for a call, unless the session is over.

@@ -21,6 +21,7 @@ type Hub struct {
 	public  bool // Options.Authorize is Anyone
 	work    tasks
 	stats   counters
+	control *control
 	windows atomic.Int64 // bytes of all feeds' windows
 	wheel   wheel
 	reviews reviews
@@ -51,6 +52,7 @@ func New(broker Broker, options Options) *Hub {
 	}
 	h.gate.init(options.Limits)
 	h.wheel.born = time.Now()
+	h.control = newControl(h, broker)
 	for i := range h.shards {
 		h.shards[i].hub = h
 		h.shards[i].changed.L = &h.shards[i].mu

@@ -64,11 +64,24 @@ const messageOverhead = 128
 // (ErrTooLarge), and gives it an ID if it has none. The Error it returns is
 // CodeBadRequest or CodeTooLarge.
 func (m *Message) Prepare(limit int) error {
-	check := CheckTopic
-	if m.reserved {
-		check = CheckAnyTopic
+	if !m.reserved {
+		if err := CheckTopic(m.Topic); err != nil {
+			return err
+		}
 	}
-	if err := check(m.Topic); err != nil {
+	if err := m.Check(limit); err != nil {
+		return err
+	}
+	if m.ID == "" {
+		m.ID = newID().String()
+	}
+	return nil
+}
+
+// Check is Prepare for a message that was stored, for brokers that can't be sure of
+// their store: it may be of a topic with a reserved name, and gets no ID.
+func (m *Message) Check(limit int) error {
+	if err := CheckAnyTopic(m.Topic); err != nil {
 		return err
 	}
 	if err := checkEvent(m.Event); err != nil {
@@ -85,9 +98,6 @@ func (m *Message) Prepare(limit int) error {
 	}
 	if !m.Binary && !utf8.Valid(m.Data) {
 		return Errorf(CodeBadRequest, "text is not UTF-8; publish it as binary", nil)
-	}
-	if m.ID == "" {
-		m.ID = newID().String()
 	}
 	return nil
 }

@@ -92,7 +92,6 @@ func (h *Hub) Open(c Client) (*Session, error) {
 		return nil, err
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	if !c.Identity.Expires.IsZero() {
 		if left := time.Until(c.Identity.Expires.Add(expiryGrace)); left < forever {
 			s.expiry = max(1, h.wheel.now()+left)
@@ -101,6 +100,8 @@ func (h *Hub) Open(c Client) (*Session, error) {
 	s.planRecheck()
 	s.age = h.gate.limits.ageFrom(h.wheel.now())
 	s.setTimer()
+	s.mu.Unlock()
+	s.enforce() // the client may have been revoked since it was identified
 	return s, nil
 }
 

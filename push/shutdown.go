@@ -49,6 +49,7 @@ func (h *Hub) Shutdown(ctx context.Context) error {
 		interval := min(time.Second/drainRate, h.options.DrainWindow/time.Duration(len(sessions)))
 		h.farewell(ctx, sessions, interval)
 	}
+	h.control.stop()
 	err := h.work.Wait(ctx)
 	if err != nil {
 		for _, s := range sessions {

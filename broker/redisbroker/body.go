@@ -48,7 +48,7 @@ func decodeBody(m *push.Message, body string) error {
 	if m.ID == "" {
 		return errBody
 	}
-	return m.Prepare(len(m.Data))
+	return m.Check(len(m.Data))
 }
 
 // content is what a repeated message must have in common with the first.

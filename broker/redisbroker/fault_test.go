@@ -104,7 +104,7 @@ func closeWithTest(t *testing.T, b *redisbroker.Broker) {
 	})
 }
 
-func publish(t *testing.T, b push.Broker, topic, data string) push.Receipt {
+func publish(t *testing.T, b push.Publisher, topic, data string) push.Receipt {
 	t.Helper()
 	receipt, err := b.Publish(t.Context(), push.Message{Topic: topic, Data: []byte(data)})
 	if err != nil {

@@ -105,11 +105,15 @@ func (a *Authenticator) verify(ctx context.Context, token string) (push.Identity
 	if err != nil || expires == nil { // the parser has seen to that
 		return push.Identity{}, badToken(jwt.ErrTokenRequiredClaimMissing)
 	}
-	return a.identity(ctx, claims, expires.Time)
+	var issued time.Time
+	if iat, err := claims.GetIssuedAt(); err == nil && iat != nil {
+		issued = iat.Time
+	}
+	return a.identity(ctx, claims, expires.Time, issued)
 }
 
 // identity asks Options.Claims who somebody is who is known until the token expires.
-func (a *Authenticator) identity(ctx context.Context, claims map[string]any, expires time.Time) (push.Identity, error) {
+func (a *Authenticator) identity(ctx context.Context, claims map[string]any, expires, issued time.Time) (push.Identity, error) {
 	id, err := a.options.Claims(ctx, claims)
 	if err != nil {
 		if e := push.AsError(err); e.Code != push.CodeInternal {
@@ -119,6 +123,9 @@ func (a *Authenticator) identity(ctx context.Context, claims map[string]any, exp
 	}
 	if id.Expires.IsZero() || id.Expires.After(expires) {
 		id.Expires = expires
+	}
+	if id.Issued.IsZero() {
+		id.Issued = issued
 	}
 	return id, nil
 }

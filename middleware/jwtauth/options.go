@@ -44,7 +44,7 @@ type Options struct {
 	// Claims makes an identity of the claims of a token that was found good; numbers
 	// in them are float64. Its error refuses: as the *push.Error that it is, or else
 	// like a bad token. It may shorten Expires; later than exp, or zero, it is set
-	// to exp. Many goroutines call it at once. Default: User is sub, which must be
+	// to exp; Issued, if zero, is iat. Many goroutines call it at once. Default: User is sub, which must be
 	// there, and Claims is the map.
 	Claims func(ctx context.Context, claims map[string]any) (push.Identity, error)
 }

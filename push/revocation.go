@@ -1,0 +1,137 @@
+package push
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+)
+
+// Revocation takes rights away before they expire by themselves; see [Hub.Revoke].
+// It is about a User, a Session, a Topic, or about a User and a Topic together.
+type Revocation struct {
+	// User is whose rights are taken away, as in [Identity]. Every session of the
+	// user ends with CodeForbidden, and what is queued for it is dropped; new
+	// connections, requests and tickets are refused. Whoever logs in anew is free
+	// again if Identity.Issued says so: it must be later than the call of Revoke.
+	// At most 1,024 bytes.
+	User string
+	// Session is the ID of a session, which ends; so does nothing else, and a client
+	// of ours stays away, but its user may connect again.
+	Session string
+	// Topic is what may not be followed, resumed or sent to any more: by anybody, or
+	// by User if that is set, whose other rights stay. Sessions that follow it are
+	// asked to come back with their cursors, lose nothing of their other topics,
+	// and are refused this one.
+	Topic string
+	// For is how long it holds. Default 24 hours; negative is for good. It needn't
+	// be longer than until all that was issued before has expired, and is of no
+	// use for a Session.
+	For time.Duration
+}
+
+const (
+	maxRevocations  = 10_000
+	revokeFor       = 24 * time.Hour
+	sessionEndsIn   = time.Minute // how long the end of a session is kept for those who haven't heard
+	maxRevokedUser  = 1024
+	revocationSet   = "revocations"
+	revocationEvent = "revocation"
+)
+
+// Revoke takes rights away, on every instance: within five seconds nothing more is
+// delivered that is against it. A revocation is stored, so that instances which
+// start later, or haven't heard, hold to it as well. A later one about the same takes
+// the place of the earlier.
+//
+// An error means maybe; revoking again is safe. It is CodeLimitReached past 10,000
+// revocations, and CodeUnsupported if the broker is no [Store]. While the broker can't
+// be reached nobody can be told, which is an error too.
+func (h *Hub) Revoke(ctx context.Context, r Revocation) error {
+	about, err := r.subject()
+	if err != nil {
+		return err
+	}
+	lasts := min(bound(r.For, revokeFor), forever)
+	if r.Session != "" {
+		lasts = sessionEndsIn
+	}
+	return h.control.decree(ctx, decree{subject: about}, lasts)
+}
+
+// Restore takes a Revocation back, of a User, a Topic, or both: what it forbids is
+// allowed again, if nothing else is against it. Its For must be what it was for
+// Revoke. An error means maybe; restoring again is safe.
+func (h *Hub) Restore(ctx context.Context, r Revocation) error {
+	about, err := r.subject()
+	if err != nil {
+		return err
+	}
+	if r.Session != "" {
+		return Errorf(CodeBadRequest, "a session that has ended can't be restored", nil)
+	}
+	return h.control.decree(ctx, decree{subject: about, Restored: true}, min(bound(r.For, revokeFor), forever))
+}
+
+// subject is what a decree is about.
+type subject struct {
+	User    string    `json:"user,omitempty"`
+	Session uuid.UUID `json:"session,omitzero"`
+	Topic   string    `json:"topic,omitempty"`
+}
+
+// subject checks the revocation.
+func (r Revocation) subject() (subject, error) {
+	switch {
+	case r.Session != "" && (r.User != "" || r.Topic != ""), r.Session == "" && r.User == "" && r.Topic == "":
+		return subject{}, Errorf(CodeBadRequest, "a revocation is about a user, a session, a topic, or a user and a topic", nil)
+	case len(r.User) > maxRevokedUser || !utf8.ValidString(r.User):
+		return subject{}, Errorf(CodeBadRequest, "a user to revoke is at most 1024 bytes of UTF-8", nil)
+	case r.Topic != "":
+		if err := CheckTopic(r.Topic); err != nil {
+			return subject{}, err
+		}
+	}
+	about := subject{User: r.User, Topic: r.Topic}
+	if r.Session != "" {
+		id, err := uuid.Parse(r.Session)
+		if err != nil {
+			return subject{}, Errorf(CodeBadRequest, "this is no ID of a session", err)
+		}
+		about.Session = id
+	}
+	return about, nil
+}
+
+// decree is a revocation or its end, as it is stored and told. Of two about the same
+// the later holds.
+type decree struct {
+	subject
+	At       time.Time `json:"at"`
+	Until    time.Time `json:"until"`
+	Restored bool      `json:"restored,omitempty"`
+}
+
+// text is what is stored and told of a decree, and the key it is stored at.
+func (d decree) text() (key string, value []byte, err error) {
+	about, err := json.Marshal(d.subject)
+	if err != nil {
+		return "", nil, err
+	}
+	value, err = json.Marshal(d)
+	return string(about), value, err
+}
+
+func parseDecree(text []byte) (decree, error) {
+	var d decree
+	err := json.Unmarshal(text, &d)
+	return d, err
+}
+
+// The errors of those whose rights were taken away.
+var (
+	errRevoked      = Errorf(CodeForbidden, "access was revoked", nil)
+	errTopicRevoked = Errorf(CodeForbidden, "access to this topic was revoked", nil)
+)

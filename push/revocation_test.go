@@ -1,0 +1,449 @@
+package push_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/tidewire/tidewire/broker/membroker"
+	"github.com/tidewire/tidewire/push"
+)
+
+// byHeader knows a user by a header, and when they logged in by another.
+func byHeader(r *http.Request) (push.Identity, error) {
+	id := push.Identity{User: r.Header.Get("User")}
+	if issued := r.Header.Get("Issued"); issued != "" {
+		var err error
+		if id.Issued, err = time.Parse(time.RFC3339Nano, issued); err != nil {
+			return id, err
+		}
+	}
+	return id, nil
+}
+
+// identify makes a request of a user, who logged in at a time if that isn't zero.
+func (w *world) identify(user string, issued time.Time) error {
+	r := &http.Request{Header: http.Header{"User": {user}}}
+	if !issued.IsZero() {
+		r.Header.Set("Issued", issued.Format(time.RFC3339Nano))
+	}
+	_, err := w.hub.Identify(r)
+	return err
+}
+
+func (w *world) login(c *fakeConn, user string, topics ...string) *push.Session {
+	w.t.Helper()
+	s, err := w.hub.Open(push.Client{Identity: push.Identity{User: user}, Format: w.format, Conn: c})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.subscribe(s, "", topics...)
+	return s
+}
+
+func (w *world) revoke(r push.Revocation) {
+	w.t.Helper()
+	if err := w.hub.Revoke(w.t.Context(), r); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// wantEnd fails unless a client was told just this, and ended with a code; "" hasn't
+// ended.
+func wantEnd(t *testing.T, what string, c *fakeConn, got string, code push.Code) {
+	t.Helper()
+	ended, reason := c.end()
+	if ended != (code != "") || ended && (reason == nil || reason.Code != code) {
+		t.Errorf("%s: ended %v with %v, want %q", what, ended, reason, code)
+	}
+	if words := c.take(); words != got {
+		t.Errorf("%s got %s, want %s", what, words, got)
+	}
+}
+
+func TestRevokedUserIsOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil, push.Options{Identify: byHeader})
+		defer w.shutdown()
+		conns := map[string]*fakeConn{"eve": newConn(), "eve again": newConn(), "bob": newConn(), "": newConn()}
+		for name, c := range conns {
+			user, _, _ := strings.Cut(name, " ")
+			w.login(c, user, "a")
+		}
+		slow := stalledConn()
+		w.login(slow, "eve", "a")
+		w.publish("a", "1")
+		w.publish("a", "2")
+		synctest.Wait()
+		w.revoke(push.Revocation{User: "eve", For: time.Hour})
+		revoked := time.Now()
+		w.publish("a", "3")
+		synctest.Wait()
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		wantEnd(t, "eve", conns["eve"], "[hello 1 2]", push.CodeForbidden)
+		wantEnd(t, "eve again", conns["eve again"], "[hello 1 2]", push.CodeForbidden)
+		wantEnd(t, "eve, slowly,", slow, "[]", push.CodeForbidden)
+		wantEnd(t, "bob", conns["bob"], "[hello 1 2 3]", "")
+		wantEnd(t, "nobody", conns[""], "[hello 1 2 3]", "")
+
+		past := revoked.Add(-time.Second)
+		for _, issued := range []time.Time{{}, past, revoked} {
+			if err := w.identify("eve", issued); !errors.Is(err, push.ErrForbidden) {
+				t.Errorf("eve of %v: %v", issued, err)
+			}
+		}
+		for user, issued := range map[string]time.Time{"eve": revoked.Add(1), "bob": past, "": {}, "Eve": {}} {
+			if err := w.identify(user, issued); err != nil {
+				t.Errorf("%q of %v: %v", user, issued, err)
+			}
+		}
+		in := push.Inbound{Identity: push.Identity{User: "eve"}, Topic: "a", Data: []byte("x")}
+		if _, err := w.hub.Inbound(t.Context(), in); !errors.Is(err, push.ErrForbidden) {
+			t.Errorf("Inbound: %v", err)
+		}
+		time.Sleep(time.Hour)
+		if err := w.identify("eve", time.Time{}); err != nil {
+			t.Errorf("eve after an hour: %v", err)
+		}
+	})
+}
+
+func TestRevokedSessionEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil, push.Options{Identify: byHeader})
+		defer w.shutdown()
+		mine, other := newConn(), newConn()
+		s := w.login(mine, "eve", "a")
+		w.login(other, "eve", "a")
+		synctest.Wait()
+		w.revoke(push.Revocation{Session: s.ID()})
+		<-s.Done()
+		wantEnd(t, "the session", mine, "[hello]", push.CodeForbidden)
+		wantEnd(t, "another", other, "[hello]", "")
+		if err := w.identify("eve", time.Time{}); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestRevokedTopicIsLost(t *testing.T) {
+	for _, user := range []string{"", "eve"} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, nil, push.Options{Receive: func(context.Context, push.Inbound) (push.Reply, error) {
+				return push.Reply{}, nil
+			}})
+			defer w.shutdown()
+			eve, bob, elsewhere := newConn(), newConn(), newConn()
+			w.login(eve, "eve", "a", "b")
+			w.login(bob, "bob", "a", "b")
+			w.login(elsewhere, "eve", "b")
+			w.publish("a", "1")
+			cursor := w.cursor("a", "b")
+			synctest.Wait()
+			w.revoke(push.Revocation{User: user, Topic: "a", For: time.Hour})
+			w.publish("a", "2")
+			w.publish("b", "3")
+			synctest.Wait()
+			wantEnd(t, "eve", eve, "[hello 1 reconnect]", push.CodeDraining)
+			wantEnd(t, "eve elsewhere", elsewhere, "[hello 3]", "")
+			again, gotBob, codeBob := newConn(), "[hello 1 2 3]", push.Code("")
+			if user == "" {
+				gotBob, codeBob = "[hello 1 reconnect]", push.CodeDraining
+			}
+			wantEnd(t, "bob", bob, gotBob, codeBob)
+			s := w.login(again, "eve")
+			w.subscribe(s, cursor, "a", "b")
+			synctest.Wait()
+			wantEnd(t, "eve again", again, "[hello hello forbidden 3]", "")
+			send := func(user string) error {
+				in := push.Inbound{Identity: push.Identity{User: user}, Topic: "a", Data: []byte("x")}
+				_, err := w.hub.Inbound(t.Context(), in)
+				return err
+			}
+			if err := send("eve"); !errors.Is(err, push.ErrForbidden) {
+				t.Errorf("eve sends: %v", err)
+			}
+			if err := send("bob"); errors.Is(err, push.ErrForbidden) != (user == "") {
+				t.Errorf("bob sends: %v", err)
+			}
+			if err := w.hub.Restore(t.Context(), push.Revocation{User: user, Topic: "a", For: time.Hour}); err != nil {
+				t.Fatal(err)
+			}
+			if err := send("eve"); err != nil {
+				t.Errorf("eve sends after Restore: %v", err)
+			}
+			w.revoke(push.Revocation{User: user, Topic: "a", For: time.Hour})
+			if err := send("eve"); !errors.Is(err, push.ErrForbidden) {
+				t.Errorf("eve sends after one more: %v", err)
+			}
+		})
+	}
+}
+
+// TestRevokedMeanwhile has clients on their way in, whom a revocation must not miss:
+// one that is identified but has no session, and one whose topic is being authorized.
+func TestRevokedMeanwhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		asked, answer := make(chan struct{}), make(chan struct{})
+		w := newWorld(t, nil, push.Options{Identify: byHeader, Authorize: func(_ context.Context, a push.Access) error {
+			if a.Topic == "slow" {
+				close(asked)
+				<-answer
+			}
+			return nil
+		}})
+		defer w.shutdown()
+		if err := w.identify("eve", time.Time{}); err != nil {
+			t.Fatal(err)
+		}
+		late, c := newConn(), newConn()
+		s := w.login(c, "bob")
+		go func() {
+			<-asked
+			w.revoke(push.Revocation{User: "eve"})
+			w.revoke(push.Revocation{Topic: "slow"})
+			close(answer)
+		}()
+		s.Subscribe(t.Context(), []push.Follow{{Topic: "slow"}}, hello)
+		w.publish("slow", "x")
+		<-s.Done()
+		if ended, reason := c.end(); !ended || reason.Code != push.CodeDraining {
+			t.Errorf("the follower ended %v with %v", ended, reason)
+		}
+		if got := c.take(); strings.Contains(got, "x") || !strings.HasSuffix(got, "reconnect]") {
+			t.Errorf("the follower got %s", got)
+		}
+		<-w.login(late, "eve", "a").Done()
+		wantEnd(t, "the late one", late, "[]", push.CodeForbidden)
+	})
+}
+
+func TestBadRevocationsAreRefused(t *testing.T) {
+	w := newWorld(t, nil, push.Options{})
+	defer w.shutdown()
+	id := "0192f0c1-2345-7abc-8def-0123456789ab"
+	for _, r := range []push.Revocation{
+		{}, {For: time.Hour}, {Session: "x"}, {Session: id, User: "eve"}, {Session: id, Topic: "a"}, {Topic: "a*"},
+		{Topic: "tidewire.control"}, {User: "\xff"}, {User: strings.Repeat("x", 1025)},
+	} {
+		if err := w.hub.Revoke(t.Context(), r); !errors.Is(err, push.ErrBadRequest) {
+			t.Errorf("%+v: %v", r, err)
+		}
+		if err := w.hub.Restore(t.Context(), r); !errors.Is(err, push.ErrBadRequest) {
+			t.Errorf("Restore %+v: %v", r, err)
+		}
+	}
+	if err := w.hub.Restore(t.Context(), push.Revocation{Session: id}); !errors.Is(err, push.ErrBadRequest) {
+		t.Errorf("Restore of a session: %v", err)
+	}
+}
+
+func TestRevocationsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil, push.Options{Identify: byHeader})
+		defer w.shutdown()
+		for i := range 10_000 {
+			w.revoke(push.Revocation{User: fmt.Sprint(i), For: time.Hour})
+		}
+		if err := w.hub.Revoke(t.Context(), push.Revocation{User: "eve"}); !errors.Is(err, push.ErrLimitReached) {
+			t.Errorf("one more: %v", err)
+		}
+		w.revoke(push.Revocation{User: "7"}) // nothing new
+		time.Sleep(time.Hour)
+		w.revoke(push.Revocation{User: "eve"})
+		if err := w.identify("7", time.Time{}); !errors.Is(err, push.ErrForbidden) {
+			t.Errorf("the one that was revoked again: %v", err)
+		}
+	})
+}
+
+// patchyBroker is one instance's view of a broker: its store can't be read while that is
+// down, and it misses what is told while it is deaf.
+type patchyBroker struct {
+	*membroker.Broker
+	down, deaf atomic.Bool
+	receiver   push.Receiver
+}
+
+func (b *patchyBroker) All(ctx context.Context, set string) (map[string][]byte, error) {
+	if b.down.Load() {
+		return nil, push.ErrUnavailable
+	}
+	return b.Broker.All(ctx, set)
+}
+
+func (b *patchyBroker) Subscribe(ctx context.Context, topic string, r push.Receiver) (push.Position, error) {
+	if strings.HasPrefix(topic, push.ReservedTopicPrefix) {
+		b.receiver = r
+		return b.Broker.Subscribe(ctx, topic, b)
+	}
+	return b.Broker.Subscribe(ctx, topic, r)
+}
+
+func (b *patchyBroker) Unsubscribe(topic string, r push.Receiver) {
+	if r == b.receiver {
+		r = b
+	}
+	b.Broker.Unsubscribe(topic, r)
+}
+
+func (b *patchyBroker) Receive(m *push.Message) {
+	if !b.deaf.Load() {
+		b.receiver.Receive(m)
+	}
+}
+
+func (b *patchyBroker) Break(gap push.Gap)          { b.receiver.Break(gap) }
+func (b *patchyBroker) Close(context.Context) error { return nil }
+
+// TestUnknownRevocationsLetNobodyIn has an instance that can't read what is revoked:
+// it admits nobody whom that may concern, and heals by itself.
+func TestUnknownRevocationsLetNobodyIn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		broker := membroker.New()
+		defer broker.Close(context.Background())
+		first := newWorld(t, &patchyBroker{Broker: broker}, push.Options{Identify: byHeader})
+		defer first.shutdown()
+		first.revoke(push.Revocation{User: "eve"})
+
+		patchy := &patchyBroker{Broker: broker}
+		patchy.down.Store(true)
+		w := newWorld(t, patchy, push.Options{Identify: byHeader})
+		defer w.shutdown()
+		for range 3 {
+			if err := w.identify("bob", time.Time{}); !errors.Is(err, push.ErrUnavailable) {
+				t.Errorf("bob: %v", err)
+			}
+		}
+		c := newConn()
+		w.login(c, "", "a")
+		synctest.Wait()
+		wantEnd(t, "an anonymous client", c, "[hello unavailable]", "")
+		if err := w.hub.Revoke(t.Context(), push.Revocation{User: "x"}); !errors.Is(err, push.ErrUnavailable) {
+			t.Errorf("Revoke: %v", err)
+		}
+		patchy.down.Store(false)
+		time.Sleep(time.Second)
+		if err := w.identify("bob", time.Time{}); err != nil {
+			t.Errorf("bob, later: %v", err)
+		}
+		if err := w.identify("eve", time.Time{}); !errors.Is(err, push.ErrForbidden) {
+			t.Errorf("eve: %v", err)
+		}
+	})
+}
+
+// TestMissedRevocationIsRead has an instance that hears nothing of a revocation until
+// the broker tells it of a gap.
+func TestMissedRevocationIsRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		broker := membroker.New()
+		defer broker.Close(context.Background())
+		first := newWorld(t, &patchyBroker{Broker: broker}, push.Options{})
+		defer first.shutdown()
+		patchy := &patchyBroker{Broker: broker}
+		w := newWorld(t, patchy, push.Options{Identify: byHeader})
+		defer w.shutdown()
+		c := newConn()
+		w.login(c, "eve", "a")
+		patchy.deaf.Store(true)
+		first.revoke(push.Revocation{User: "eve"})
+		synctest.Wait()
+		wantEnd(t, "eve", c, "[hello]", "")
+		patchy.down.Store(true)
+		patchy.Break(push.Gap{Reason: push.GapTrimmed})
+		if err := w.identify("eve", time.Time{}); !errors.Is(err, push.ErrUnavailable) {
+			t.Errorf("eve, while it isn't known: %v", err)
+		}
+		patchy.down.Store(false)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		wantEnd(t, "eve", c, "[]", push.CodeForbidden)
+	})
+}
+
+// TestRevocationOutlivesTheStore has a store that loses its data, as in a failover:
+// who knows of a revocation stores it again, so that a new instance learns of it; and
+// a Restore isn't undone by that.
+func TestRevocationOutlivesTheStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		broker := membroker.New()
+		defer broker.Close(context.Background())
+		patchy := &patchyBroker{Broker: broker}
+		w := newWorld(t, patchy, push.Options{Identify: byHeader})
+		defer w.shutdown()
+		w.revoke(push.Revocation{User: "eve"})
+		w.revoke(push.Revocation{User: "bob"})
+		if err := w.hub.Restore(t.Context(), push.Revocation{User: "bob"}); err != nil {
+			t.Fatal(err)
+		}
+		all, err := broker.All(t.Context(), "revocations")
+		if err != nil || len(all) != 2 {
+			t.Fatalf("%d are stored, %v", len(all), err)
+		}
+		for key := range all {
+			if _, err := broker.Take(t.Context(), "revocations", key); err != nil {
+				t.Fatal(err)
+			}
+		}
+		patchy.Break(push.Gap{Reason: push.GapEpoch})
+		synctest.Wait()
+		late := newWorld(t, &patchyBroker{Broker: broker}, push.Options{Identify: byHeader})
+		defer late.shutdown()
+		for _, w := range []*world{w, late} {
+			if err := w.identify("eve", time.Time{}); !errors.Is(err, push.ErrForbidden) {
+				t.Errorf("eve: %v", err)
+			}
+			if err := w.identify("bob", time.Time{}); err != nil {
+				t.Errorf("bob: %v", err)
+			}
+		}
+	})
+}
+
+// TestBrokerWithoutStoreRevokesNothing says so, and lets clients in.
+func TestBrokerWithoutStoreRevokesNothing(t *testing.T) {
+	w := newWorld(t, struct{ push.Broker }{membroker.New()}, push.Options{Identify: byHeader})
+	defer w.shutdown()
+	if err := w.hub.Revoke(t.Context(), push.Revocation{User: "eve"}); push.AsError(err) == nil || push.AsError(err).Code != push.CodeUnsupported {
+		t.Errorf("Revoke: %v", err)
+	}
+	if err := w.identify("eve", time.Time{}); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestReservedTopicsAreForHubs has all ways by which an application or its clients
+// might get at what hubs tell each other.
+func TestReservedTopicsAreForHubs(t *testing.T) {
+	w := newWorld(t, nil, push.Options{Receive: func(context.Context, push.Inbound) (push.Reply, error) {
+		t.Error("received")
+		return push.Reply{}, nil
+	}})
+	defer w.shutdown()
+	topic := "tidewire.control"
+	c := newConn()
+	s := w.login(c, "", topic)
+	s.Close(push.ErrForbidden)
+	<-s.Done()
+	wantEnd(t, "the client", c, "[hello bad_request]", push.CodeForbidden)
+	_, publishErr := w.hub.Publish(t.Context(), push.Message{Topic: topic})
+	_, deliverErr := w.hub.Deliver(push.Message{Topic: topic}, w.format)
+	_, _, recentErr := w.hub.Recent(t.Context(), topic, 1)
+	_, cursorErr := w.hub.Cursor(t.Context(), topic)
+	_, inboundErr := w.hub.Inbound(t.Context(), push.Inbound{Topic: topic})
+	for what, err := range map[string]error{
+		"Publish": publishErr, "Deliver": deliverErr, "Recent": recentErr, "Cursor": cursorErr, "Inbound": inboundErr,
+	} {
+		if !errors.Is(err, push.ErrBadRequest) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
