@@ -18,6 +18,8 @@ const (
 	maxWindow = 1 << maxWindowBits
 	// windowSlack is by how much a window grows before it is moved.
 	windowSlack = 4 << 10
+	// minDictionary is how much of the window even the smallest message refers to.
+	minDictionary = 2 << 10
 	// keepOutput is the largest output buffer that stays in the pool.
 	keepOutput = 64 << 10
 )
@@ -39,6 +41,14 @@ func windowEnd(window []byte, size int) []byte {
 	return window[max(0, len(window)-size):]
 }
 
+// dictionary returns the part of window that a message of so many bytes refers to. A
+// compressor reads each byte of it anew, which for a small message and a full window
+// is nearly all that it does, and gains little: what was said last is most like it.
+// Twice the size holds the whole of a message before that was as large.
+func dictionary(window []byte, bits, size int) []byte {
+	return windowEnd(window, min(1<<bits, max(minDictionary, 2*size)))
+}
+
 // deflater compresses one message. It comes from a pool, for takeover too: then
 // the window is all that the connection has to keep.
 type deflater struct {
@@ -49,7 +59,8 @@ type deflater struct {
 
 var deflaters [maxWindowBits + 1]sync.Pool // by window size
 
-func takeDeflater(bits int, window []byte) *deflater {
+// takeDeflater gives a deflater for a message of about size bytes.
+func takeDeflater(bits int, window []byte, size int) *deflater {
 	d, ok := deflaters[bits].Get().(*deflater)
 	if !ok {
 		d = &deflater{bits: bits, out: make([]byte, maxServerHeader, 1<<10)}
@@ -60,7 +71,7 @@ func takeDeflater(bits int, window []byte) *deflater {
 			d.flate, _ = flate.NewWriterWindow(nil, 1<<bits)
 		}
 	}
-	d.flate.ResetDict((*deflaterOutput)(d), windowEnd(window, 1<<bits))
+	d.flate.ResetDict((*deflaterOutput)(d), dictionary(window, bits, size))
 	return d
 }
 

@@ -287,7 +287,7 @@ func TestServerWindow(t *testing.T) {
 	for bits := minWindowBits; bits < maxWindowBits; bits++ {
 		far := noise(1<<bits + 1)
 		data := bytes.Repeat(far, 4)
-		d := takeDeflater(bits, bytes.Repeat(far, 2))
+		d := takeDeflater(bits, bytes.Repeat(far, 2), len(data))
 		d.write(data)
 		d.flush()
 		if len(d.out) < len(data) {
@@ -296,11 +296,39 @@ func TestServerWindow(t *testing.T) {
 		d.give()
 
 		near := far[:1<<bits*3/4]
-		d = takeDeflater(bits, near)
+		d = takeDeflater(bits, near, 4*len(near))
 		d.write(bytes.Repeat(near, 4))
 		d.flush()
 		if bits > 9 && len(d.out) > 2*len(near) {
 			t.Errorf("window of %d bits isn't used: %d bytes became %d", bits, 4*len(near), len(d.out))
+		}
+		d.give()
+	}
+}
+
+// What a message refers to grows with it: a small one doesn't pay for a full window,
+// and a large one finds the whole of the last.
+func TestDictionary(t *testing.T) {
+	window := noise(maxWindow)
+	for _, test := range []struct{ bits, size, want int }{
+		{15, 0, minDictionary},
+		{15, 300, minDictionary},
+		{15, 10_000, 20_000},
+		{15, 100_000, maxWindow},
+		{9, 300, 512},
+	} {
+		d := dictionary(window, test.bits, test.size)
+		if len(d) != test.want || !bytes.HasSuffix(window, d) {
+			t.Errorf("%d bytes with %d bits refer to %d, want the last %d", test.size, test.bits, len(d), test.want)
+		}
+	}
+	for _, size := range []int{500, 12_000} {
+		data := window[maxWindow-size:]
+		d := takeDeflater(maxWindowBits, window, size)
+		d.write(data)
+		d.flush()
+		if len(d.out) > size/8 {
+			t.Errorf("what was just said takes %d of %d bytes", len(d.out), size)
 		}
 		d.give()
 	}
@@ -361,7 +389,7 @@ func FuzzRoundtrip(f *testing.F) {
 		bits = minWindowBits + bits%8
 		var ours, theirs []byte
 		for _, m := range [][]byte{first, second, first, second} {
-			d := takeDeflater(int(bits), ours)
+			d := takeDeflater(int(bits), ours, len(m))
 			d.write(m)
 			d.flush()
 			if got := windowedInflate(t, &theirs, d.out[maxServerHeader:]); !bytes.Equal(got, m) {

@@ -53,7 +53,7 @@ type compressing struct{ *Transport }
 func (t compressing) Message(m *push.Message) *push.Frame {
 	f, json := message(m)
 	if len(json) >= t.accept.CompressionThreshold {
-		d := takeDeflater(maxWindowBits, nil)
+		d := takeDeflater(maxWindowBits, nil, len(json))
 		defer d.give()
 		d.write(json)
 		d.flush()

@@ -53,7 +53,7 @@ func (c *Conn) beginMessage(ctx context.Context, typ MessageType, timeout time.D
 func (c *Conn) writeMessage(ctx context.Context, typ MessageType, data []byte) error {
 	first := bitFin | byte(typ)
 	if c.deflate.on && len(data) >= c.opts.CompressionThreshold {
-		d := takeDeflater(c.deflate.serverBits, c.sentWindow)
+		d := takeDeflater(c.deflate.serverBits, c.sentWindow, len(data))
 		defer d.give()
 		d.write(data)
 		d.flush()

@@ -74,7 +74,7 @@ func (w *messageWriter) send(final bool) error {
 	frame := w.buf[:w.end]
 	if c.deflate.on {
 		if w.deflater == nil {
-			w.deflater = takeDeflater(c.deflate.serverBits, c.sentWindow)
+			w.deflater = takeDeflater(c.deflate.serverBits, c.sentWindow, len(data))
 			w.first |= bitRSV1
 		}
 		w.deflater.write(data)
