@@ -3,6 +3,7 @@ package sse
 import (
 	"io"
 	"net"
+	"os"
 	"slices"
 	"sync"
 	"time"
@@ -14,8 +15,8 @@ import (
 // over HTTP/2; over HTTP/1 the connection is taken out of the server's hands (see
 // open), so that the handler can return.
 type conn struct {
-	// static
-	timeout time.Duration
+	watchdog *watchdog // static
+	watch    watch
 
 	// owned by the writer, set up before the first frame
 	places places
@@ -24,9 +25,9 @@ type conn struct {
 
 	mu      sync.Mutex // guards the rest; not held during writes
 	out     output
-	opened  bool // the client gets a stream, and not an error
-	begun   bool // something was written
-	aborted bool
+	opened  bool        // the client gets a stream, and not an error
+	begun   bool        // something was written
+	aborted error       // why nothing more can be written
 	ended   bool        // End was called
 	reason  *push.Error // that End was given
 }
@@ -50,17 +51,12 @@ const joinSize = 16 << 10
 
 var buffers = sync.Pool{New: func() any { return new([joinSize]byte) }}
 
-// begin gives the output for a write, with a deadline if need be.
-func (c *conn) begin(deadline time.Time) (output, error) {
+// begin gives the output for a write.
+func (c *conn) begin() (output, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.aborted {
-		return nil, net.ErrClosed
-	}
-	if !deadline.IsZero() {
-		if err := c.out.SetWriteDeadline(deadline); err != nil {
-			return nil, err
-		}
+	if c.aborted != nil {
+		return nil, c.aborted
 	}
 	if !c.begun {
 		c.begun = true
@@ -69,14 +65,31 @@ func (c *conn) begin(deadline time.Time) (output, error) {
 	return c.out, nil
 }
 
-// Write sends events.
+// Write sends events, within the time that the watchdog gives.
 func (c *conn) Write(frames []*push.Frame) error {
-	out, err := c.begin(time.Now().Add(c.timeout))
+	c.watchdog.begin(c)
+	err := c.writeAll(frames)
+	c.watchdog.end(c)
+	if err == nil {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.aborted != nil {
+		return c.aborted
+	}
+	return err
+}
+
+func (c *conn) writeAll(frames []*push.Frame) error {
+	out, err := c.begin()
 	if err != nil {
 		return err
 	}
-	unsent, w := c.unsent, waiting{out}
-	frames = append(c.rest, frames...)
+	unsent, w := c.unsent, (*waiting)(c)
+	if len(c.rest) > 0 {
+		frames = append(c.rest, frames...)
+	}
 	c.rest, c.unsent = nil, nil
 	if err := w.write(unsent); err != nil {
 		return err
@@ -84,15 +97,12 @@ func (c *conn) Write(frames []*push.Frame) error {
 	if err := c.join(frames, w); err != nil {
 		return err
 	}
-	if err := out.Flush(); err != nil {
-		return err
-	}
-	return out.SetWriteDeadline(time.Time{}) // over HTTP/2 it would end a quiet stream
+	return out.Flush()
 }
 
 // TryWrite sends events as far as the kernel takes them.
 func (c *conn) TryWrite(frames []*push.Frame) (bool, error) {
-	out, err := c.begin(time.Time{})
+	out, err := c.begin()
 	if err != nil {
 		return false, err
 	}
@@ -115,10 +125,10 @@ func (c *conn) TryWrite(frames []*push.Frame) (bool, error) {
 // writer takes bytes that belong together.
 type writer interface{ write(p []byte) error }
 
-// waiting writes all, within the deadline.
-type waiting struct{ out output }
+// waiting writes all, however long that takes.
+type waiting conn
 
-func (w waiting) write(p []byte) error {
+func (w *waiting) write(p []byte) error {
 	if len(p) == 0 {
 		return nil
 	}
@@ -166,7 +176,7 @@ func (c *conn) join(frames []*push.Frame, w writer) error {
 func (c *conn) open(answers []push.Followed, takeOver func() (*connection, error)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.begun || c.ended || c.aborted {
+	if c.begun || c.ended || c.aborted != nil {
 		return // it ends before it begins, and its places are the writer's
 	}
 	c.opened = true
@@ -197,6 +207,17 @@ func (c *conn) unanswered() *push.Error {
 	}
 }
 
+// gone gives the reason for which a stream ends whose request has ended: nil if the
+// client has ended it, and not the watchdog.
+func (c *conn) gone() *push.Error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.aborted == os.ErrDeadlineExceeded {
+		return push.ErrSlowConsumer
+	}
+	return nil
+}
+
 // taken gives the connection if it was taken over.
 func (c *conn) taken() *connection {
 	c.mu.Lock()
@@ -215,15 +236,17 @@ func (c *conn) End(reason *push.Error) {
 	}
 	c.mu.Lock()
 	c.ended, c.reason = true, reason
-	out := c.out
+	out, politely := c.out, reason != nil && c.aborted == nil
 	c.mu.Unlock()
-	out.End(reason != nil)
+	out.End(politely)
 }
 
 // Abort makes a write that is under way fail.
 func (c *conn) Abort() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.aborted = true
+	if c.aborted == nil {
+		c.aborted = net.ErrClosed
+	}
 	c.out.Abort(c.ended)
 }

@@ -1,7 +1,6 @@
 package sse
 
 import (
-	"errors"
 	"net/http"
 	"time"
 )
@@ -13,22 +12,22 @@ type response struct {
 	control *http.ResponseController
 }
 
+// longAgo is a deadline that has passed: it ends a write that is under way.
+var longAgo = time.Unix(1, 0)
+
 func newResponse(w http.ResponseWriter) *response {
 	return &response{w, http.NewResponseController(w)}
 }
 
-func (r *response) SetWriteDeadline(at time.Time) error {
-	if err := r.control.SetWriteDeadline(at); !errors.Is(err, http.ErrNotSupported) {
-		return err
-	}
-	return nil // a test's recorder, say: the queue's bound still holds
-}
+func (r *response) SetWriteDeadline(at time.Time) error { return r.control.SetWriteDeadline(at) }
 
 func (r *response) Flush() error { return r.control.Flush() }
 
 func (r *response) Begin() {
-	// A deadline for the request as a whole isn't meant for a stream.
+	// The deadlines for the request as a whole aren't meant for a stream. Where there is
+	// no way to lift them there are none: in a test's recorder, say.
 	_ = r.control.SetReadDeadline(time.Time{})
+	_ = r.SetWriteDeadline(time.Time{})
 	setHeaders(r.Header())
 	r.WriteHeader(http.StatusOK)
 }
@@ -37,9 +36,9 @@ func (r *response) Abort(ended bool) {
 	if ended {
 		return // the response isn't ours any more
 	}
-	_ = r.control.SetWriteDeadline(time.Unix(1, 0)) // fails if nothing can be written anyway
+	_ = r.SetWriteDeadline(longAgo) // fails if nothing can be written anyway
 }
 
 func (r *response) End(bool) {
-	_ = r.control.SetWriteDeadline(time.Time{}) // the connection may serve another request
+	_ = r.SetWriteDeadline(time.Time{}) // the connection may serve another request
 }

@@ -23,15 +23,18 @@ type Options struct {
 	// that the stream lives. Default 15 s.
 	Heartbeat time.Duration
 	// WriteTimeout is how long one write may take before the client counts as
-	// too slow. Default 5 s.
+	// too slow. Default 5 s. Over HTTP/2 it ends the stream; that a client leaves the
+	// whole connection unread is for http.Server.HTTP2.WriteByteTimeout to see, which
+	// has no default.
 	WriteTimeout time.Duration
 }
 
 // Transport serves event streams for a hub. It is a [push.Publisher] for the
 // clients connected to it.
 type Transport struct {
-	hub     *push.Hub
-	options Options
+	hub      *push.Hub
+	options  Options
+	watchdog *watchdog
 }
 
 var (
@@ -52,7 +55,7 @@ func New(hub *push.Hub, options ...Options) *Transport {
 	if o.WriteTimeout <= 0 {
 		o.WriteTimeout = 5 * time.Second
 	}
-	return &Transport{hub: hub, options: o}
+	return &Transport{hub: hub, options: o, watchdog: newWatchdog(o.WriteTimeout)}
 }
 
 // Publish delivers a message to the clients of this transport that follow its
@@ -117,7 +120,7 @@ func (t *Transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // else the hub's writer uses w, one write at a time, while this goroutine waits
 // until the session is done.
 func (t *Transport) stream(w http.ResponseWriter, r *http.Request, client push.Client, follows []push.Follow) {
-	c := &conn{timeout: t.options.WriteTimeout, out: newResponse(w)}
+	c := &conn{watchdog: t.watchdog, out: newResponse(w)}
 	client.Format, client.Conn = t, c
 	client.Heartbeat, client.Interval = heartbeat, t.options.Heartbeat
 	var takeOver func() (*connection, error)
@@ -169,7 +172,7 @@ func (t *Transport) wait(ctx context.Context, session *push.Session, c *conn) {
 	}
 	select {
 	case <-ctx.Done():
-		session.Close(nil)
+		session.Close(c.gone())
 		c.Abort()
 	case <-session.Done():
 	}

@@ -1,0 +1,98 @@
+package sse
+
+import (
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// watchdog aborts writes that take too long. A deadline for each write would cost as
+// much as a short write: over HTTP/2 it goes to the connection's own goroutine, and has
+// to be lifted again so that it doesn't end a quiet stream.
+//
+// A stream notes itself when it writes, and stays noted until the watchdog has found
+// it quiet. So one that is busy comes here once a timeout, and an idle one not at all.
+type watchdog struct {
+	timeout time.Duration
+	born    time.Time // when its clock began
+
+	mu    sync.Mutex // guards the rest
+	noted []*conn
+	timer *time.Timer // runs while a stream is noted
+}
+
+// watch is what a watchdog knows of a stream.
+type watch struct {
+	since atomic.Int64 // when the write that is under way began, on the watchdog's clock; 0 if none is
+	noted atomic.Bool
+}
+
+func newWatchdog(timeout time.Duration) *watchdog {
+	return &watchdog{timeout: timeout, born: time.Now()}
+}
+
+// begin tells that a write begins.
+func (w *watchdog) begin(c *conn) {
+	c.watch.since.Store(max(1, int64(time.Since(w.born))))
+	if c.watch.noted.Load() || c.watch.noted.Swap(true) {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.noted = append(w.noted, c)
+	if len(w.noted) == 1 {
+		w.wait(w.timeout)
+	}
+}
+
+// end tells that it has ended.
+func (*watchdog) end(c *conn) { c.watch.since.Store(0) }
+
+// wait arms the timer. Called with w.mu held.
+func (w *watchdog) wait(d time.Duration) {
+	if w.timer == nil {
+		w.timer = time.AfterFunc(d, w.look)
+		return
+	}
+	w.timer.Reset(d)
+}
+
+// look aborts what is late, and forgets who is quiet.
+func (w *watchdog) look() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	now := time.Since(w.born)
+	next := w.timeout // what begins from now on has that long
+	writing := w.noted[:0]
+	for _, c := range w.noted {
+		c.watch.noted.Store(false)
+		since := c.watch.since.Load() // after that, or a write that begins could be missed
+		if since == 0 {
+			continue
+		}
+		left := time.Duration(since) + w.timeout - now
+		if left <= 0 {
+			go c.late(since)
+			continue
+		}
+		if !c.watch.noted.Swap(true) { // else it has noted itself again, and waits for the lock
+			writing = append(writing, c)
+			next = min(next, left)
+		}
+	}
+	clear(w.noted[len(writing):])
+	if w.noted = writing; len(writing) > 0 {
+		w.wait(next)
+	}
+}
+
+// late makes the write fail that began then, if it is still under way.
+func (c *conn) late(since int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.watch.since.Load() == since && c.aborted == nil {
+		c.aborted = os.ErrDeadlineExceeded
+		_ = c.out.SetWriteDeadline(longAgo) // fails if nothing can be written anyway
+	}
+}
