@@ -121,7 +121,7 @@ var rows = []row{
 var overTLS = []string{"tidewire", "gorilla", "coder", "gws", "melody", "go-sse", "r3labs", "flusher"}
 
 // deflating are the servers that compress messages if they are asked to.
-var deflating = []string{"tidewire-conn", "gorilla", "coder", "gws", "melody"}
+var deflating = []string{"tidewire", "tidewire-conn", "gorilla", "coder", "gws", "melody"}
 
 // whole measures deliveries, and in a full run memory and connecting as well.
 func (b *bench) whole(s *server, c setup, l load) (figures, error) {

@@ -32,7 +32,9 @@ func (s *site) newHub() (*push.Hub, publish) {
 func tidewire(s *site) publish {
 	hub, send := s.newHub()
 	r := chi.NewRouter()
-	r.Mount("/push", transport.Routes(hub))
+	r.Mount("/push", transport.Routes(hub, transport.Options{
+		WebSocket: websocket.New(hub, websocket.Options{Compression: s.deflate}),
+	}))
 	s.serve(r)
 	return send
 }
