@@ -1,14 +1,18 @@
 package push_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"strings"
 	"sync"
 	"testing"
 
+	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/push"
 )
 
@@ -171,4 +175,34 @@ func TestReleaseWithoutASession(t *testing.T) {
 	}
 	a.Release()
 	<-done
+}
+
+// TestFullAddressIsLoggedOnce: it may be that of a proxy that nobody has listed, which the
+// operator should know, but not as often as somebody comes.
+func TestFullAddressIsLoggedOnce(t *testing.T) {
+	var log bytes.Buffer
+	hub := push.New(membroker.New(), push.Options{
+		Limits: push.Limits{PerAddress: -1, Connections: 1}, Logger: slog.New(slog.NewTextHandler(&log, nil)),
+	})
+	full := push.New(membroker.New(), push.Options{
+		Limits: push.Limits{PerAddress: 1}, Logger: slog.New(slog.NewTextHandler(&log, nil)),
+	})
+	for _, h := range []*push.Hub{hub, full} {
+		a, err := h.Admit(from("203.0.113.1"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			if _, err := h.Admit(from("203.0.113.1")); err == nil {
+				t.Error("there was room")
+			}
+		}
+		a.Release()
+		if err := h.Shutdown(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	if got := log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "address=203.0.113.1") {
+		t.Errorf("logged:\n%s", got)
+	}
 }
