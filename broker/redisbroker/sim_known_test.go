@@ -66,6 +66,7 @@ func TestKnownSchedules(t *testing.T) {
 	for name, s := range map[string]schedule{
 		"the witness changes branches":    theWitnessChanges,
 		"what is heard is lost before it": heardIsLost,
+		"a hole ends what is in memory":   aHoleEndsTheWindow,
 	} {
 		t.Run(name, func(t *testing.T) {
 			if violations, timeline, _ := simulate(t, s); violations != "" {
@@ -94,4 +95,11 @@ var heardIsLost = schedule{Seed: 0x39447, Nodes: 2, Clients: 2, Topics: 1, Tight
 	{lag, 5, 41, 18}, {publishOne, 48, 11, 5}, {lose, 29, 58, 2}, {publishOne, 18, 16, 42}, {advance, 4, 18, 17}, {hop, 2, 51, 25},
 	{retryOne, 6, 56, 54}, {promote, 25, 51, 7}, {advance, 40, 25, 17}, {publishOne, 23, 1, 22}, {retryOne, 16, 10, 0},
 	{resubscribe, 39, 60, 9}, {advance, 41, 34, 5}, {promote, 6, 62, 10}, {hop, 43, 1, 45}, {advance, 3, 27, 10},
+}}
+
+// aHoleEndsTheWindow has more published than is kept while a line is down, just after a
+// client has come back, so that a part of the history is in memory.
+var aHoleEndsTheWindow = schedule{Seed: 29, Nodes: 2, Clients: 4, Topics: 2, Tight: true, Steps: []step{
+	{advance, 24, 0, 28}, {publishMany, 16, 9, 48}, {advance, 2, 19, 3}, {rewind, 24, 2, 5}, {publishMany, 30, 3, 9}, {killLine, 48, 1, 13},
+	{advance, 56, 20, 17}, {restart, 19, 0, 5}, {publishOne, 54, 23, 0},
 }}
