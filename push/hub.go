@@ -259,7 +259,6 @@ func (h *Hub) remove(s *Session) {
 	h.mu.Lock()
 	delete(h.sessions, s)
 	h.mu.Unlock()
-	s.leavePlace()
 	h.stats.countClosed(s.reason)
 	h.work.done()
 }

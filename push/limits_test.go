@@ -83,12 +83,22 @@ func TestLimitsOfConnections(t *testing.T) {
 				if len(sessions) != room {
 					t.Fatalf("round %d: %d sessions", round, len(sessions))
 				}
+				sessions[0].Close(nil) // one place comes back, and no more
+				<-sessions[0].Done()
+				for i, want := range []push.Code{"", tt.code} {
+					s, err := w.admit(from(tt.address(clients+i)), tt.user)
+					if want == "" && err == nil {
+						sessions[0] = s
+					} else if err == nil || push.AsError(err).Code != want {
+						t.Errorf("after one has left, number %d got %v", i, err)
+					}
+				}
 				for _, s := range sessions {
 					s.Close(nil)
 					<-s.Done()
 				}
 			}
-			if n := w.hub.Stats().Refused[tt.code]; n != 3*(clients-room) {
+			if n := w.hub.Stats().Refused[tt.code]; n != 3*(clients-room+1) {
 				t.Errorf("%d were counted", n)
 			}
 		})

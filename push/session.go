@@ -186,6 +186,7 @@ func (s *Session) end() {
 		s.hub.leave(sub)
 	}
 	s.conn.End(reason)
+	s.leavePlace()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ended = true
