@@ -4,6 +4,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/tidewire/tidewire/push"
 )
@@ -28,6 +30,23 @@ func TestTopicNames(t *testing.T) {
 			t.Errorf("%q: %v", topic, err)
 		}
 	}
+}
+
+// FuzzCheckTopic compares with the categories of Unicode that the rules name.
+func FuzzCheckTopic(f *testing.F) {
+	for _, topic := range []string{"a", "a b", " a", "a\n", "ü", "\ufeff", "\u2028", "\xff", "*", "\ue000", "\u0378", "😀", "\u3000"} {
+		f.Add(topic)
+	}
+	f.Fuzz(func(t *testing.T, topic string) {
+		want := topic != "" && len(topic) <= 200 && utf8.ValidString(topic) && !strings.Contains(topic, "  ") &&
+			strings.Trim(topic, " ") == topic && !strings.ContainsAny(topic, "*?[]\\\ufffd") &&
+			!strings.ContainsFunc(topic, func(r rune) bool {
+				return r != ' ' && (unicode.In(r, unicode.C, unicode.Z) || !unicode.In(r, unicode.L, unicode.M, unicode.N, unicode.P, unicode.S))
+			})
+		if err := push.CheckTopic(topic); (err == nil) != want {
+			t.Errorf("%q: %v", topic, err)
+		}
+	})
 }
 
 func TestPrepareGivesAnID(t *testing.T) {

@@ -45,7 +45,8 @@ type AcceptOptions struct {
 
 	// MaxMessage is the size in bytes of the largest message to accept, after
 	// decompression. A larger one ends the connection with
-	// StatusMessageTooBig before it has been received. Zero: 32 KiB.
+	// StatusMessageTooBig before it has been received. So does one with more
+	// than 1,000 empty fragments, whatever its size. Zero: 32 KiB.
 	MaxMessage int64
 
 	// WriteTimeout is how long the peer may take to accept each 128 KiB of what
