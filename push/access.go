@@ -129,13 +129,18 @@ func (h *Hub) checkOrigin(r *http.Request) error {
 // Origins are the origins that may connect.
 func (h *Hub) Origins() Origins { return h.options.Origins }
 
-// identify asks Options.Identify who makes a request whose origin was checked.
+// identify asks who makes a request whose origin was checked: Options.Identify, or what
+// WithIdentify has put in its place.
 func (h *Hub) identify(r *http.Request, from source) (Identity, error) {
-	if h.options.Identify == nil {
+	identify := h.options.Identify
+	if other, ok := r.Context().Value(identifyKey{}).(Identify); ok {
+		identify = other
+	}
+	if identify == nil {
 		return Identity{}, nil
 	}
 	id, err := bounded(r.Context(), h, func(ctx context.Context) (Identity, error) {
-		id, err := h.options.Identify(r.WithContext(ctx))
+		id, err := identify(r.WithContext(ctx))
 		if err == nil && !id.Expires.IsZero() && time.Until(id.Expires) <= -expiryGrace {
 			err = errExpired
 		}

@@ -14,6 +14,12 @@ type Options struct {
 	Authorize Authorize
 	// Identify says who a client is. Nil makes every client anonymous.
 	Identify Identify
+	// DecodeClaims gives Identity.Claims their type again, from the JSON that they
+	// become on their way to another instance, which is that of encoding/json. Nil is
+	// for claims that need no such thing: nil, string, float64, bool, and
+	// map[string]any and []any of these. Others then get no ticket and can't be
+	// refreshed through another instance, which is logged.
+	DecodeClaims func(json []byte) (any, error)
 	// Receive handles messages from clients. Nil refuses them.
 	Receive Receive
 	// Origins are the web pages that may connect, beside those of the same host.

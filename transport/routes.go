@@ -36,6 +36,13 @@ type Options struct {
 	// broker has a limit of its own.
 	MaxPublish int64
 
+	// Tickets adds POST …/ticket, by which who is known by a header or a cookie gets
+	// a secret that opens one connection on any instance, once and within 30 s, as
+	// …/ws?ticket=SECRET or …/sse?ticket=SECRET. It is for pages that can send neither
+	// a header nor a cookie with a connection. Off by default: then nothing in a
+	// URL says who somebody is. The broker must be a [push.Store].
+	Tickets bool
+
 	// WebSocket and SSE are the transports, for who made them to publish through
 	// them or to configure them. Nil: made with their defaults.
 	WebSocket *websocket.Transport
@@ -67,12 +74,19 @@ func Routes(hub *push.Hub, options ...Options) chi.Router {
 	r.Use(timeBody)
 	r.Handle("/client.js", jsclient.Script())
 	r.Handle("/client.mjs", jsclient.Module())
-	r.Handle("/ws", o.WebSocket)
+	var ws, stream http.Handler = o.WebSocket, o.SSE
+	if o.Tickets {
+		ws, stream = withTickets(hub, ws), withTickets(hub, stream)
+	}
+	r.Handle("/ws", ws)
 	r.Group(func(r chi.Router) {
 		r.Use(middleware.Origins(hub.Origins()))
-		r.Handle("/sse", o.SSE)
+		r.Handle("/sse", stream)
 		r.Handle("/send", &sendHandler{hub})
 		r.Handle("/publish", &publishHandler{hub, o})
+		if o.Tickets {
+			r.Handle("/ticket", &ticketHandler{hub})
+		}
 	})
 	return r
 }

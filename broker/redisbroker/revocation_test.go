@@ -37,6 +37,7 @@ func newInstance(t *testing.T, broker push.Broker, options push.Options, routes 
 		options.Authorize = push.Anyone
 	}
 	options.Logger = slog.New(slog.DiscardHandler)
+	options.Limits = push.Limits{Failures: push.Rate{PerSecond: -1}, Sends: push.Rate{PerSecond: -1}}
 	hub := push.New(broker, options)
 	r := chi.NewRouter()
 	r.Mount("/{user}/push", transport.Routes(hub, routes))

@@ -110,6 +110,11 @@ func HTTPReceipt(r push.Receipt) []byte {
 	return o.end()
 }
 
+// HTTPTicket encodes the answer to a request for a ticket.
+func HTTPTicket(ticket string, lasts time.Duration) []byte {
+	return newObject().text("ticket", ticket).integer("expires", int64(lasts/time.Second)).end()
+}
+
 // Reconnect encodes the request to come back elsewhere after so many
 // milliseconds.
 func Reconnect(afterMS int) []byte {

@@ -140,22 +140,26 @@ func (c *Client) note(f Frame) {
 	c.Cursor = push.JoinCursors(known)
 }
 
-func query(topics []string, since string) string {
+// query adds topics and a cursor to an address, which may have a query of its own.
+func query(address string, topics []string, since string) string {
 	q := url.Values{"topic": topics}
 	if since != "" {
 		q.Set("since", since)
 	}
-	return "?" + q.Encode()
+	if strings.Contains(address, "?") {
+		return address + "&" + q.Encode()
+	}
+	return address + "?" + q.Encode()
 }
 
 // DialSSE opens an event stream.
 func DialSSE(ctx context.Context, address string, topics []string, since string) (*Client, error) {
-	return dialSSE(ctx, address+query(topics, since), "")
+	return dialSSE(ctx, query(address, topics, since), "")
 }
 
 // DialLastEventID opens an event stream as an EventSource does that comes back.
 func DialLastEventID(ctx context.Context, address string, topics []string, since string) (*Client, error) {
-	return dialSSE(ctx, address+query(topics, ""), since)
+	return dialSSE(ctx, query(address, topics, ""), since)
 }
 
 func dialSSE(ctx context.Context, address, lastEventID string) (*Client, error) {
@@ -226,12 +230,12 @@ func (r *eventReader) next() (Frame, error) {
 
 // DialWebSocket opens a WebSocket that only receives.
 func DialWebSocket(ctx context.Context, address string, topics []string, since string) (*Client, error) {
-	return dialWebSocket(ctx, address+query(topics, since), "")
+	return dialWebSocket(ctx, query(address, topics, since), "")
 }
 
 // DialSubprotocol opens a WebSocket that speaks the protocol, and answers pings.
 func DialSubprotocol(ctx context.Context, address string, topics []string, since string) (*Client, error) {
-	return dialWebSocket(ctx, address+query(topics, since), protocol.Subprotocol)
+	return dialWebSocket(ctx, query(address, topics, since), protocol.Subprotocol)
 }
 
 func dialWebSocket(ctx context.Context, address, subprotocol string) (*Client, error) {

@@ -1,0 +1,102 @@
+package push
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"net/http"
+	"time"
+)
+
+const (
+	ticketLife   = 30 * time.Second
+	ticketBytes  = 32
+	ticketSet    = "tickets"
+	ticketSecret = "ticket"
+)
+
+// Ticket gives a secret for who has been identified, by which one connection can be
+// opened on any instance, once, and within the time that it lasts. It is for clients
+// that can say who they are by nothing but a URL; transport.Options.Tickets is the
+// route for it. The broker must be a [Store], else the error is CodeUnsupported; for
+// nobody in particular there is no ticket (CodeUnauthenticated).
+//
+// Nothing that is stored is of use to who reads it: neither is the ticket there, nor
+// can the identity be read or changed without it.
+func (h *Hub) Ticket(ctx context.Context, id Identity) (ticket string, lasts time.Duration, err error) {
+	store := h.control.store
+	switch {
+	case id.User == "":
+		return "", 0, ErrUnauthenticated
+	case store == nil:
+		return "", 0, Errorf(CodeUnsupported, "there are no tickets here", nil)
+	}
+	secret := make([]byte, ticketBytes)
+	_, _ = rand.Read(secret) // it never fails
+	text, err := h.encodeIdentity(id)
+	if err != nil {
+		h.options.Logger.Error("push: no ticket can be made", "error", err)
+		return "", 0, Errorf(CodeInternal, ErrInternal.Reason, err)
+	}
+	seal, err := newSeal(secret, ticketSecret)
+	if err != nil {
+		return "", 0, AsError(err)
+	}
+	ctx, cancel := h.deadline(ctx)
+	defer cancel()
+	if err := store.Put(ctx, ticketSet, ticketName(secret), seal.close(text), ticketLife); err != nil {
+		return "", 0, err
+	}
+	return base64.RawURLEncoding.EncodeToString(secret), ticketLife, nil
+}
+
+// Redeem gives the identity that a ticket was made for, and uses the ticket up. One that
+// isn't good any more, or never was, is ErrUnauthenticated. Whether the identity is still
+// good is for [Hub.Identify] to say.
+func (h *Hub) Redeem(ctx context.Context, ticket string) (Identity, error) {
+	store := h.control.store
+	secret, err := base64.RawURLEncoding.Strict().DecodeString(ticket)
+	if err != nil || len(secret) != ticketBytes || store == nil {
+		return Identity{}, errTicket
+	}
+	ctx, cancel := h.deadline(ctx)
+	defer cancel()
+	sealed, err := store.Take(ctx, ticketSet, ticketName(secret))
+	if err != nil {
+		return Identity{}, err
+	}
+	if sealed == nil {
+		return Identity{}, errTicket
+	}
+	seal, err := newSeal(secret, ticketSecret)
+	if err != nil {
+		return Identity{}, AsError(err)
+	}
+	text, err := seal.open(sealed)
+	if err != nil { // somebody has changed what is stored
+		return Identity{}, Errorf(CodeUnauthenticated, errTicket.Reason, err)
+	}
+	id, err := h.decodeIdentity(text)
+	if err != nil {
+		h.options.Logger.Error("push: the identity of a ticket can't be read", "error", err)
+		return Identity{}, Errorf(CodeInternal, ErrInternal.Reason, err)
+	}
+	return id, nil
+}
+
+var errTicket = Errorf(CodeUnauthenticated, "the ticket isn't good, or was used", nil)
+
+// ticketName is what a ticket is stored by. It tells nothing of the ticket.
+func ticketName(secret []byte) string {
+	sum := sha256.Sum256(secret)
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+type identifyKey struct{}
+
+// WithIdentify makes [Hub.Identify] ask this, and not Options.Identify, who makes the
+// request. What is asked of an identity besides stays the same.
+func WithIdentify(r *http.Request, identify Identify) *http.Request {
+	return r.WithContext(context.WithValue(r.Context(), identifyKey{}, identify))
+}

@@ -1,0 +1,56 @@
+package transport
+
+import (
+	"net/http"
+
+	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/transport/protocol"
+)
+
+// ticketHandler gives a ticket to who is known by a header or a cookie.
+type ticketHandler struct{ hub *push.Hub }
+
+func (h *ticketHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !protocol.CheckMethod(w, r, http.MethodPost) {
+		return
+	}
+	identity, err := h.hub.IdentifySender(r)
+	if err != nil {
+		protocol.WriteError(w, push.AsError(err))
+		return
+	}
+	ticket, lasts, err := h.hub.Ticket(r.Context(), identity)
+	if err != nil {
+		protocol.WriteError(w, push.AsError(err))
+		return
+	}
+	protocol.WriteJSON(w, http.StatusOK, protocol.HTTPTicket(ticket, lasts))
+}
+
+// withTickets lets requests in by a ticket in their URL. It takes the ticket out of
+// the URL, which hooks and what they log may show. What is wrong with it is said when
+// the transport asks who it is.
+func withTickets(hub *push.Hub, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		query, e := protocol.Query(r)
+		if e != nil || !query.Has("ticket") {
+			next.ServeHTTP(w, r) // a malformed query isn't looked at here
+			return
+		}
+		tickets := query["ticket"]
+		alone := len(tickets) == 1 && r.Header["Authorization"] == nil && !query.Has("token") && !query.Has("access_token")
+		query.Del("ticket")
+		r = push.WithIdentify(r, func(r *http.Request) (push.Identity, error) {
+			if !alone {
+				return push.Identity{}, errNotAlone
+			}
+			return hub.Redeem(r.Context(), tickets[0])
+		})
+		url := *r.URL
+		url.RawQuery = query.Encode()
+		r.URL, r.RequestURI = &url, url.RequestURI()
+		next.ServeHTTP(w, r)
+	})
+}
+
+var errNotAlone = push.Errorf(push.CodeBadRequest, "a ticket is one, and comes with no other credentials", nil)
