@@ -22,6 +22,16 @@ type Identity struct {
 	Claims any
 }
 
+var nobody Identity
+
+// shared gives the identity to keep, which all who are nobody in particular share.
+func (id Identity) shared() *Identity {
+	if id.User == "" && id.Claims == nil && id.Issued.IsZero() && id.Expires.IsZero() {
+		return &nobody
+	}
+	return &id
+}
+
 // Identify tells who makes a request, from a cookie or a header. It is called
 // once for each connection and each POST, after the origin was checked. An
 // error refuses the client: as the *Error that it is, or else with
@@ -95,8 +105,8 @@ func (h *Hub) Identify(r *http.Request) (Identity, error) {
 	return h.identifyFrom(r, h.source(r))
 }
 
-// IdentifySender is Identify for a request that brings a message, which counts against
-// Limits.Sends.
+// IdentifySender is Identify for a request that brings a message, or costs as much as one
+// does. It counts against Limits.Sends.
 func (h *Hub) IdentifySender(r *http.Request) (Identity, error) {
 	from := h.source(r)
 	id, err := h.identifyFrom(r, from)

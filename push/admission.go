@@ -51,12 +51,12 @@ func (h *Hub) seat(s *Session, a *Admission) error {
 	if a == nil {
 		return h.add(s)
 	}
-	if err := h.gate.places.takeUser(s.identity.User); err != nil {
+	if err := h.gate.places.takeUser(s.Identity().User); err != nil {
 		return h.refuse(err)
 	}
 	s.place = a.place
 	if err := h.add(s); err != nil {
-		h.gate.places.giveUser(s.identity.User)
+		h.gate.places.giveUser(s.Identity().User)
 		return err
 	}
 	a.place = nil

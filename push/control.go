@@ -134,16 +134,22 @@ func (c *control) tell(ctx context.Context, event string, data []byte) error {
 
 // Receive takes what a hub has told; see [Receiver].
 func (c *control) Receive(m *Message) {
-	if m.Event != revocationEvent {
-		return // of a newer version
+	switch m.Event { // another is of a newer version
+	case revocationEvent:
+		d, err := parseDecree(m.Data)
+		if err != nil {
+			c.hub.options.Logger.Error("push: a revocation can't be read", "error", err)
+			return
+		}
+		c.decrees.put(d)
+		c.enforceSoon()
+	case refreshEvent:
+		c.hub.work.Go(func() { // the application is asked for the claims
+			if err := c.hub.refreshHere(m.Data); err != nil {
+				c.hub.options.Logger.Warn("push: a session's identity can't be refreshed", "error", err)
+			}
+		})
 	}
-	d, err := parseDecree(m.Data)
-	if err != nil {
-		c.hub.options.Logger.Error("push: a revocation can't be read", "error", err)
-		return
-	}
-	c.decrees.put(d)
-	c.enforceSoon()
 }
 
 // Break says that something was missed, so all is read anew; see [Receiver].
@@ -315,7 +321,7 @@ func (c *control) wanted() bool {
 // enforce holds all sessions to what is revoked.
 func (h *Hub) enforce() {
 	h.mu.Lock()
-	sessions := slices.Collect(maps.Keys(h.sessions))
+	sessions := slices.Collect(maps.Values(h.sessions))
 	h.mu.Unlock()
 	for _, s := range sessions {
 		s.enforce()
@@ -330,9 +336,9 @@ func (s *Session) enforce() {
 	}
 	lost := ""
 	s.mu.Lock()
-	switch id := s.identity; {
+	switch id := s.identity.Load(); {
 	case s.over:
-	case t.revokesUser(&id), t.endsSession(s):
+	case t.revokesUser(id), t.endsSession(s):
 		s.drop()
 		s.finish(errRevoked)
 	default:

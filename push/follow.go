@@ -61,6 +61,7 @@ func (s *Session) Subscribe(ctx context.Context, follows []Follow, announce func
 		return
 	}
 	defer s.hub.work.done()
+	identity := s.identity.Load()
 	answers := make([]Followed, len(follows))
 	added := make([]*subscription, len(follows))
 	places := startingPlaces(follows)
@@ -94,6 +95,9 @@ func (s *Session) Subscribe(ctx context.Context, follows []Follow, announce func
 		return
 	}
 	s.enforce() // a topic may have been revoked meanwhile
+	if s.identity.Load() != identity {
+		s.identityChanged() // or the client refreshed
+	}
 }
 
 // enter makes Shutdown wait for a call, unless the session is over.
@@ -190,7 +194,7 @@ func (s *Session) follow(ctx context.Context, topic string, start startingPlace)
 	if start.from == FromCursor {
 		action = ActionResume
 	}
-	if err := s.hub.authorize(ctx, Access{Identity: s.identity, Action: action, Topic: topic}); err != nil {
+	if err := s.hub.authorize(ctx, Access{Identity: s.Identity(), Action: action, Topic: topic}); err != nil {
 		return refused(err)
 	}
 	feed, err := s.hub.follow(ctx, topic)

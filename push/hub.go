@@ -33,7 +33,7 @@ type Hub struct {
 
 	mu       sync.Mutex // guards the rest
 	feeds    map[string]*feed
-	sessions map[*Session]struct{}
+	sessions map[sessionName]*Session
 	draining bool
 }
 
@@ -48,7 +48,7 @@ func New(broker Broker, options Options) *Hub {
 		public:   reflect.ValueOf(options.Authorize).Pointer() == reflect.ValueOf(Anyone).Pointer(),
 		shards:   make([]shard, runtime.GOMAXPROCS(0)),
 		feeds:    map[string]*feed{},
-		sessions: map[*Session]struct{}{},
+		sessions: map[sessionName]*Session{},
 	}
 	h.gate.init(options.Limits)
 	h.wheel.born = time.Now()
@@ -244,20 +244,22 @@ func (h *Hub) enter() error {
 
 // add counts a session in, unless the hub is draining.
 func (h *Hub) add(s *Session) error {
+	name := nameOf(s.id)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.draining {
 		return ErrDraining
 	}
-	h.sessions[s] = struct{}{}
+	h.sessions[name] = s
 	h.work.add()
 	return nil
 }
 
 // remove counts an ended session out.
 func (h *Hub) remove(s *Session) {
+	name := nameOf(s.id)
 	h.mu.Lock()
-	delete(h.sessions, s)
+	delete(h.sessions, name)
 	h.mu.Unlock()
 	h.stats.countClosed(s.reason)
 	h.work.done()

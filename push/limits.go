@@ -44,8 +44,9 @@ type Limits struct {
 	Requests Rate
 	// Sends is how fast messages for Options.Receive may come: from one WebSocket, by
 	// POST from one user, or by POST from one address if the user is anonymous. What is
-	// past it is refused with CodeRateLimited (429), and the connection lives. Default
-	// 10 a second, and 20 at once. Anonymous POSTs from a loopback or private address
+	// past it is refused with CodeRateLimited (429), and the connection lives. Requests
+	// for tickets and to refresh a session count as messages by POST. Default 10 a
+	// second, and 20 at once. Anonymous POSTs from a loopback or private address
 	// aren't counted.
 	Sends Rate
 

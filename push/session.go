@@ -17,7 +17,6 @@ type Session struct {
 	hub      *Hub
 	shard    *shard
 	id       uuid.UUID
-	identity Identity
 	format   Format
 	conn     Conn
 	try      TryWriter // nil if the connection can't be written without waiting
@@ -25,6 +24,8 @@ type Session struct {
 	interval time.Duration // of pulses
 	patience time.Duration // with a client that says nothing
 	place    *place        // among Options.Limits; nil if it isn't counted
+
+	identity atomic.Pointer[Identity] // changed with mu held
 
 	timing  timing       // guarded by hub.wheel
 	waiting atomic.Int64 // since when the client is waited for, on the hub's clock; 0 if it isn't, negative for its first word
@@ -79,8 +80,7 @@ func (h *Hub) Open(c Client) (*Session, error) {
 	s := &Session{
 		hub:      h,
 		shard:    h.shard(),
-		id:       newID(),
-		identity: c.Identity,
+		id:       newSessionID(),
 		format:   c.Format,
 		conn:     c.Conn,
 		try:      c.Try,
@@ -88,15 +88,12 @@ func (h *Hub) Open(c Client) (*Session, error) {
 		interval: c.Interval,
 		patience: c.Patience,
 	}
+	s.identity.Store(c.Identity.shared())
 	if err := h.seat(s, c.Admission); err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
-	if !c.Identity.Expires.IsZero() {
-		if left := time.Until(c.Identity.Expires.Add(expiryGrace)); left < forever {
-			s.expiry = max(1, h.wheel.now()+left)
-		}
-	}
+	s.expiry = h.expiryOf(c.Identity)
 	s.planRecheck()
 	s.age = h.gate.limits.ageFrom(h.wheel.now())
 	s.setTimer()
@@ -108,8 +105,8 @@ func (h *Hub) Open(c Client) (*Session, error) {
 // ID names the session, uniquely over all instances.
 func (s *Session) ID() string { return s.id.String() }
 
-// Identity is who the client is.
-func (s *Session) Identity() Identity { return s.identity }
+// Identity is who the client is, as it was told last.
+func (s *Session) Identity() Identity { return *s.identity.Load() }
 
 // Done is closed when the session has ended and its connection is closed.
 func (s *Session) Done() <-chan struct{} {

@@ -39,7 +39,7 @@ func (h *Hub) Draining() bool {
 func (h *Hub) Shutdown(ctx context.Context) error {
 	h.mu.Lock()
 	h.draining = true
-	sessions := slices.Collect(maps.Keys(h.sessions))
+	sessions := slices.Collect(maps.Values(h.sessions))
 	h.mu.Unlock()
 
 	for i := range h.shards {

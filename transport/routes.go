@@ -51,8 +51,8 @@ type Options struct {
 
 const defaultMaxPublish = 64 << 10
 
-// Routes gives the routes of a hub: ws, sse, send, publish, client.js and
-// client.mjs. It takes at most one Options.
+// Routes gives the routes of a hub: ws, sse, send, publish, refresh, client.js and
+// client.mjs, and ticket if Options says so. It takes at most one Options.
 func Routes(hub *push.Hub, options ...Options) chi.Router {
 	var o Options
 	if len(options) > 0 {
@@ -84,6 +84,7 @@ func Routes(hub *push.Hub, options ...Options) chi.Router {
 		r.Handle("/sse", stream)
 		r.Handle("/send", &sendHandler{hub})
 		r.Handle("/publish", &publishHandler{hub, o})
+		r.Handle("/refresh", &refreshHandler{hub})
 		if o.Tickets {
 			r.Handle("/ticket", &ticketHandler{hub})
 		}

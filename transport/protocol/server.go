@@ -115,6 +115,16 @@ func HTTPTicket(ticket string, lasts time.Duration) []byte {
 	return newObject().text("ticket", ticket).integer("expires", int64(lasts/time.Second)).end()
 }
 
+// HTTPRefreshed encodes the answer to a request to refresh a session, whose identity
+// expires at a time; never if that is zero.
+func HTTPRefreshed(expires time.Time) []byte {
+	o := newObject()
+	if !expires.IsZero() {
+		o = o.integer("expires", max(0, int64(time.Until(expires)/time.Second)))
+	}
+	return o.end()
+}
+
 // Reconnect encodes the request to come back elsewhere after so many
 // milliseconds.
 func Reconnect(afterMS int) []byte {

@@ -1,0 +1,160 @@
+package push
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/json"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+const (
+	refreshEvent  = "refresh"
+	refreshSecret = "refresh"
+)
+
+// Refresh gives a session a new identity of the same user, for transports: its
+// connection lasts until that expires, and rights of its topics are asked again.
+// Nothing is closed and nothing missed. Done means that the session is on this
+// instance; else the others are told, and the one that has it does the same. It can't
+// be told whether there is such a session: so nobody learns which ones exist.
+//
+// The errors are CodeForbidden for another user, with whom the session stays as it is,
+// CodeUnauthenticated for nobody in particular, and what telling the others may come
+// to.
+func (h *Hub) Refresh(ctx context.Context, session string, id Identity) (done bool, err error) {
+	if id.User == "" {
+		return false, ErrUnauthenticated
+	}
+	sessionID, err := uuid.Parse(session)
+	if err != nil {
+		return false, Errorf(CodeBadRequest, "this is no ID of a session", err)
+	}
+	name := nameOf(sessionID)
+	if s := h.session(name); s != nil {
+		return s.refresh(id)
+	}
+	if h.control.store == nil {
+		return false, nil // there are no others
+	}
+	text, err := h.encodeIdentity(id)
+	if err != nil {
+		h.options.Logger.Error("push: no other instance can be told of an identity", "error", err)
+		return false, Errorf(CodeInternal, ErrInternal.Reason, err)
+	}
+	seal, err := newSeal(sessionID[:], refreshSecret)
+	if err != nil {
+		return false, AsError(err)
+	}
+	told, err := json.Marshal(refreshed{name, seal.close(text)})
+	if err != nil {
+		return false, AsError(err)
+	}
+	ctx, cancel := h.deadline(ctx)
+	defer cancel()
+	return false, h.control.tell(ctx, refreshEvent, told)
+}
+
+// sessionName is what a session is known by to who must not learn its ID: that is the
+// secret by which its identity is sealed.
+type sessionName [16]byte
+
+// newSessionID makes the ID of a session, which is as good as a secret, in contrast to
+// other IDs.
+func newSessionID() uuid.UUID {
+	id := newID()
+	var random [10]byte
+	_, _ = rand.Read(random[:]) // it never fails
+	id[6] = id[6]&0xf0 | random[0]&0x0f
+	id[7] = random[1]
+	id[8] = id[8]&0xc0 | random[2]&0x3f
+	copy(id[9:], random[3:])
+	return id
+}
+
+func nameOf(id uuid.UUID) sessionName {
+	sum := sha256.Sum256(id[:])
+	return sessionName(sum[:])
+}
+
+// refreshed is what instances are told of a session's new identity.
+type refreshed struct {
+	Session  sessionName `json:"session"`
+	Identity []byte      `json:"identity"` // sealed
+}
+
+// session gives a session of this instance, or nil.
+func (h *Hub) session(name sessionName) *Session {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.sessions[name]
+}
+
+// refreshHere does what another instance was asked for, if the session is here.
+func (h *Hub) refreshHere(told []byte) error {
+	var r refreshed
+	if err := json.Unmarshal(told, &r); err != nil {
+		return err
+	}
+	s := h.session(r.Session)
+	if s == nil {
+		return nil
+	}
+	seal, err := newSeal(s.id[:], refreshSecret)
+	if err != nil {
+		return err
+	}
+	text, err := seal.open(r.Identity)
+	if err != nil {
+		return err
+	}
+	id, err := h.decodeIdentity(text)
+	if err != nil {
+		return err
+	}
+	_, err = s.refresh(id)
+	return err
+}
+
+// refresh reports whether the session goes on with the new identity.
+func (s *Session) refresh(id Identity) (bool, error) {
+	s.mu.Lock()
+	if s.over {
+		s.mu.Unlock()
+		return false, nil
+	}
+	if id.User != s.identity.Load().User {
+		s.mu.Unlock()
+		return false, errOtherUser
+	}
+	s.identity.Store(&id)
+	s.expiry = s.hub.expiryOf(id)
+	s.setTimer()
+	s.mu.Unlock()
+	s.enforce()
+	s.identityChanged()
+	return true, nil
+}
+
+// identityChanged has the rights asked again for the identity that the session has now.
+func (s *Session) identityChanged() {
+	if s.hub.options.Authorize != nil && !s.hub.public {
+		s.hub.recheckSoon(s)
+	}
+}
+
+var errOtherUser = Errorf(CodeForbidden, "the session is another user's", nil)
+
+// expiryOf is when a session of an identity ends, on the hub's clock; 0 if never.
+func (h *Hub) expiryOf(id Identity) time.Duration {
+	if id.Expires.IsZero() {
+		return 0
+	}
+	left := time.Until(id.Expires.Add(expiryGrace))
+	if left >= forever {
+		return 0
+	}
+	return max(1, h.wheel.now()+left)
+}
