@@ -8,7 +8,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -60,9 +62,18 @@ func within(t *testing.T, options push.Options, test func(*inMemory)) {
 // guest is a client whose frames are collected.
 type guest struct {
 	net.Conn
-	got  []string
 	code uint16        // of the close frame
 	done chan struct{} // closed at the end of the connection
+
+	mu  sync.Mutex
+	got []string
+}
+
+// frames gives what has come so far.
+func (g *guest) frames() []string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.Clone(g.got)
 }
 
 // dial connects a guest.
@@ -94,7 +105,9 @@ func (m *inMemory) dial(path, subprotocol string) *guest {
 				g.code = binary.BigEndian.Uint16(payload)
 				client.Write(closeFrame(StatusNormal, ""))
 			}
+			g.mu.Lock()
 			g.got = append(g.got, string(payload))
+			g.mu.Unlock()
 		}
 	}()
 	synctest.Wait()
@@ -161,14 +174,14 @@ func TestFloods(t *testing.T) {
 				m.here(g)
 				go g.Write(tt.more) // who is closed doesn't read on
 				m.ended(g, push.CodeRateLimited)
-				if last := g.got[len(g.got)-2]; !strings.HasPrefix(last, `{"type":"error","code":"rate_limited"`) {
+				if last := g.frames()[len(g.frames())-2]; !strings.HasPrefix(last, `{"type":"error","code":"rate_limited"`) {
 					t.Errorf("before the close frame came %s", last)
 				}
 				if _, err := m.hub.Publish(t.Context(), push.Message{Topic: "a", Data: []byte("m")}); err != nil {
 					t.Fatal(err)
 				}
 				m.here(honest)
-				if last := honest.got[len(honest.got)-1]; !strings.HasPrefix(last, `{"type":"message"`) {
+				if last := honest.frames()[len(honest.frames())-1]; !strings.HasPrefix(last, `{"type":"message"`) {
 					t.Errorf("the honest client got %s", last)
 				}
 			})
@@ -221,8 +234,8 @@ func TestMuteClientIsEnded(t *testing.T) {
 				}
 				time.Sleep(time.Until(begin.Add(4900 * time.Millisecond)))
 				m.here(g)
-				if got := strings.Count(strings.Join(g.got, ""), `{"type":"ping"}`); got != tt.pings {
-					t.Errorf("%d pings in %v", got, g.got)
+				if got := strings.Count(strings.Join(g.frames(), ""), `{"type":"ping"}`); got != tt.pings {
+					t.Errorf("%d pings in %v", got, g.frames())
 				}
 				if tt.stays {
 					time.Sleep(5 * time.Second)
@@ -254,7 +267,7 @@ func TestSendsOverAWebSocketAreLimited(t *testing.T) {
 		}
 		m.here(g)
 		const reply = `{"type":"reply","id":1}`
-		got := g.got[1:] // after the welcome
+		got := g.frames()[1:] // after the welcome
 		for i, frame := range got {
 			if i == 20 {
 				if !strings.HasPrefix(frame, `{"type":"error","id":1,"code":"rate_limited"`) {
