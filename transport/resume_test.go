@@ -35,7 +35,8 @@ type instance struct {
 
 func newInstance(t *testing.T, broker push.Broker, wrap func(net.Listener) net.Listener) *instance {
 	t.Helper()
-	hub := push.New(broker, push.Options{Authorize: push.Anyone})
+	// However slow the machine is, history is read in time.
+	hub := push.New(broker, push.Options{Authorize: push.Anyone, BrokerTimeout: time.Minute})
 	r := chi.NewRouter()
 	r.Mount("/push", transport.Routes(hub))
 	server := httptest.NewUnstartedServer(r)
