@@ -1,7 +1,7 @@
 // Command members is a server for the end-to-end tests that knows its clients by a
-// cookie, of the kind that a browser sends with every site's requests: over TLS, with
-// SameSite=None. All it keeps other sites' pages out with is push.Options.Origins. A
-// topic can be withdrawn from all.
+// cookie, of the kind that a browser sends with every site's requests (over TLS, with
+// SameSite=None), or by a token, for which it gives tickets. All it keeps other
+// sites' pages out with is push.Options.Origins. A topic can be withdrawn from all.
 package main
 
 import (
@@ -65,9 +65,12 @@ type members struct {
 	withdrawn atomic.Value // a topic
 }
 
-// identify takes the cookie's value for the user's name.
+// identify takes a bearer token or the cookie's value for the user's name.
 func (m *members) identify(r *http.Request) (push.Identity, error) {
 	m.asked.Add(1)
+	if user, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok && user != "" {
+		return push.Identity{User: user}, nil
+	}
 	cookie, err := r.Cookie("session")
 	if err != nil {
 		return push.Identity{}, push.ErrUnauthenticated
@@ -90,7 +93,7 @@ func (m *members) receive(ctx context.Context, in push.Inbound) (push.Reply, err
 
 func (m *members) routes() http.Handler {
 	r := chi.NewRouter()
-	r.Mount("/push", transport.Routes(m.hub, transport.Options{AuthorizePublish: func(r *http.Request, _ string) error {
+	r.Mount("/push", transport.Routes(m.hub, transport.Options{Tickets: true, AuthorizePublish: func(r *http.Request, _ string) error {
 		_, err := m.identify(r)
 		return err
 	}}))

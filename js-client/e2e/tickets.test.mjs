@@ -1,0 +1,83 @@
+// A page that has a token and no cookie, and gets tickets for its WebSockets as docs/authentication.md shows.
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { after, before, test } from "node:test";
+import { launch, openPage, until } from "./browser.mjs";
+import { startServer } from "./server.mjs";
+
+const guide = readFileSync(new URL("../../docs/authentication.md", import.meta.url), "utf8");
+const [wrapper] = /^const ticketed = .*?^ {2}\};$/ms.exec(guide);
+
+let chromium;
+let pages;
+before(async () => {
+  chromium = await launch("--host-resolver-rules=MAP *.test 127.0.0.1", "--ignore-certificate-errors");
+  pages = createServer((_, response) => {
+    response.setHeader("Content-Type", "text/html");
+    response.end("<!doctype html><title>A page</title>");
+  });
+  await new Promise((done) => pages.listen(0, "127.0.0.1", done));
+});
+after(async () => {
+  await chromium.close();
+  pages.closeAllConnections();
+  await new Promise((done) => pages.close(done));
+});
+
+test("a ticket for each connection, from a page of another site", async () => {
+  const origin = `http://friend.test:${pages.address().port}`;
+  const site = await startServer("internal/members", ["-origins", origin]);
+  const push = `https://app.test:${new URL(site.url).port}/push`;
+  const page = await openPage(chromium.browser, origin);
+  await page.addScriptTag({ url: `${push}/client.js` });
+  await page.addScriptTag({ content: `${wrapper}\nwindow.ticketed = ticketed;` });
+  await page.evaluate(async (url) => {
+    window.log = [];
+    window.urls = [];
+    window.token = "ann";
+    const Ticketed = ticketed(() => ({ Authorization: `Bearer ${token}` }));
+    const { WebSocket } = window;
+    window.WebSocket = function (url, protocol) {
+      urls.push(url);
+      return new WebSocket(url, protocol);
+    };
+    window.client = Tidewire.connect(url, { transports: ["websocket"], backoff: [10, 100], WebSocket: Ticketed });
+    await client.subscribe("a", ({ data }) => log.push(data)).ready;
+  }, push);
+  const send = (data) => page.evaluate((data) => client.send("a", data), data);
+  assert.equal(await send("1"), "from ann");
+
+  // It goes offline, and comes back with another ticket and its cursor.
+  await page.evaluate(async () => {
+    client.close();
+    client.reconnect();
+  });
+  assert.equal(await send("2"), "from ann");
+  await until("both messages", () => page.evaluate(() => log.length === 2));
+  assert.deepEqual(await page.evaluate(() => log), ["1", "2"]);
+  const urls = await page.evaluate(() => urls);
+  assert.equal(new Set(urls).size, 2);
+
+  // A ticket that was used opens nothing.
+  const again = await page.evaluate(
+    (url) =>
+      new Promise((done) => {
+        new WebSocket(url, "tidewire.v1").onclose = ({ code }) => done(code);
+      }),
+    urls[1],
+  );
+  assert.equal(again, 4401);
+
+  // Without a good token there is no ticket.
+  await page.evaluate(() => {
+    token = "";
+    client.close();
+    client.reconnect();
+  });
+  await until("the end", () => page.evaluate(() => client.status.error?.code === "unauthenticated"));
+  assert.equal(await page.evaluate(() => client.status.state), "closed");
+  assert.deepEqual(page.failures, []);
+  await page.close();
+  assert.deepEqual(await site.stop(), { code: 0, signal: null });
+});
