@@ -4,9 +4,9 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
-	"unicode/utf8"
 )
 
 // notices is what a kind of event may say in the log, since clients can bring some
@@ -54,9 +54,5 @@ func shortened(v any) string {
 	if len(text) <= longestNotice {
 		return text
 	}
-	text = text[:longestNotice]
-	for len(text) > longestNotice-utf8.UTFMax && !utf8.ValidString(text[len(text)-1:]) {
-		text = text[:len(text)-1]
-	}
-	return text + "…"
+	return strings.ToValidUTF8(text[:longestNotice], "") + "…"
 }

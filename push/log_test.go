@@ -38,7 +38,7 @@ func logLines(t *testing.T, log *bytes.Buffer) (lines []logLine) {
 // TestLogCannotBeFlooded has a client that is refused, or makes a hook panic, again and
 // again. What the application quotes of it is cut.
 func TestLogCannotBeFlooded(t *testing.T) {
-	long := strings.Repeat("ä", 10_000)
+	long := "ä" + strings.Repeat("€", 10_000)
 	tests := []struct {
 		name, msg string
 		authorize push.Authorize

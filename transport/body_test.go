@@ -48,6 +48,8 @@ func TestBodyThatStalls(t *testing.T) {
 		{"websocket by POST", "POST /ws?topic=a HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n12", "", 405, 0},
 		{"websocket without upgrade", "GET /ws?topic=a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n", "", 426, 0},
 		{"script", "GET /client.js HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n", "", 200, 10 * time.Second},
+		{"ticket", "POST /ticket HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n12", "", 404, 10 * time.Second},
+		{"refresh", "POST /refresh?session=s HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n12", "", 401, 10 * time.Second},
 		{"nothing there", "POST /nothing HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n", "", 404, 10 * time.Second},
 		{"slow but whole", "POST /send?topic=a HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n12", "34", 200, 29 * time.Second},
 	}

@@ -104,12 +104,14 @@ func TestNothingSecretIsLogged(t *testing.T) {
 		frames = append(frames, text(f)...)
 	}
 	requests := []string{}
-	for _, query := range []string{"topic=a&token=" + mark, "topic=refused&x=" + mark, "topic=panic&since=" + mark, "topic=a%0A" + mark, "topic=a&x=%zz" + mark, "topic=a;" + mark, "topic=" + mark + strings.Repeat("x", 300)} {
+	for _, query := range []string{"topic=a&token=" + mark, "topic=a&ticket=" + mark, "session=" + mark, "topic=refused&x=" + mark, "topic=panic&since=" + mark, "topic=a%0A" + mark, "topic=a&x=%zz" + mark, "topic=a;" + mark, "topic=" + mark + strings.Repeat("x", 300)} {
 		for _, agent := range []string{"", "nobody", "panic"} {
 			requests = append(requests,
 				"GET /push/sse?"+query+" HTTP/1.1\r\n"+headers(agent)+"\r\n",
 				"GET /push/ws?"+query+" HTTP/1.1\r\n"+headers(agent)+upgrade+"\r\n",
 				"POST /push/publish?"+query+" HTTP/1.1\r\n"+headers(agent)+"Content-Length: 6\r\n\r\n"+mark,
+				"POST /push/ticket?"+query+" HTTP/1.1\r\n"+headers(agent)+"Content-Length: 6\r\n\r\n"+mark,
+				"POST /push/refresh?"+query+" HTTP/1.1\r\n"+headers(agent)+"Content-Length: 6\r\n\r\n"+mark,
 				"POST /push/send?"+query+" HTTP/1.1\r\n"+headers(agent)+"Content-Length: 6\r\n\r\n"+mark)
 		}
 	}
