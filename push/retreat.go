@@ -5,19 +5,17 @@ package push
 // of the topic goes out but what is being written at this moment. The client comes
 // back with its cursor to all its topics: it misses nothing of the others, and is
 // refused this one in the usual way. So every client can lose a topic, also one that
-// understands no word about it, such as an EventSource. False if the session doesn't
-// follow the topic.
-func (s *Session) retreat(topic string) bool {
+// understands no word about it, such as an EventSource.
+func (s *Session) retreat(topic string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.over || s.find(topic) == nil {
-		return false
+		return
 	}
 	s.drop()
 	s.enqueue(s.format.Reconnect(int(ComeBack().Milliseconds())))
 	s.finish(errWithdrawn)
 	s.hub.stats.withdrawn.Add(1)
-	return true
 }
 
 // errWithdrawn has the code by which transports ask a client to come back.
