@@ -1,6 +1,7 @@
 package sse
 
 import (
+	"cmp"
 	"io"
 	"net"
 	"os"
@@ -27,7 +28,8 @@ type conn struct {
 	out     output
 	opened  bool        // the client gets a stream, and not an error
 	begun   bool        // something was written
-	aborted error       // why nothing more can be written
+	aborted bool        // nothing more can be written
+	late    bool        // because a write took too long
 	ended   bool        // End was called
 	reason  *push.Error // that End was given
 }
@@ -55,8 +57,8 @@ var buffers = sync.Pool{New: func() any { return new([joinSize]byte) }}
 func (c *conn) begin() (output, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.aborted != nil {
-		return nil, c.aborted
+	if err := c.broken(); err != nil {
+		return nil, err
 	}
 	if !c.begun {
 		c.begun = true
@@ -75,10 +77,19 @@ func (c *conn) Write(frames []*push.Frame) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.aborted != nil {
-		return c.aborted
+	return cmp.Or(c.broken(), err)
+}
+
+// broken is why nothing more can be written; nil if it can. Called with c.mu held.
+func (c *conn) broken() error {
+	switch {
+	case c.late:
+		return os.ErrDeadlineExceeded
+	case c.aborted:
+		return net.ErrClosed
+	default:
+		return nil
 	}
-	return err
 }
 
 func (c *conn) writeAll(frames []*push.Frame) error {
@@ -176,7 +187,7 @@ func (c *conn) join(frames []*push.Frame, w writer) error {
 func (c *conn) open(answers []push.Followed, takeOver func() (*connection, error)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.begun || c.ended || c.aborted != nil {
+	if c.begun || c.ended || c.aborted {
 		return // it ends before it begins, and its places are the writer's
 	}
 	c.opened = true
@@ -212,7 +223,7 @@ func (c *conn) unanswered() *push.Error {
 func (c *conn) gone() *push.Error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.aborted == os.ErrDeadlineExceeded {
+	if c.late {
 		return push.ErrSlowConsumer
 	}
 	return nil
@@ -236,7 +247,7 @@ func (c *conn) End(reason *push.Error) {
 	}
 	c.mu.Lock()
 	c.ended, c.reason = true, reason
-	out, politely := c.out, reason != nil && c.aborted == nil
+	out, politely := c.out, reason != nil && !c.aborted
 	c.mu.Unlock()
 	out.End(politely)
 }
@@ -245,8 +256,6 @@ func (c *conn) End(reason *push.Error) {
 func (c *conn) Abort() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.aborted == nil {
-		c.aborted = net.ErrClosed
-	}
+	c.aborted = true
 	c.out.Abort(c.ended)
 }

@@ -1,7 +1,6 @@
 package sse
 
 import (
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -73,7 +72,7 @@ func (w *watchdog) look() {
 		}
 		left := time.Duration(since) + w.timeout - now
 		if left <= 0 {
-			go c.late(since)
+			go c.cut(since) // it may wait for the connection's own goroutine
 			continue
 		}
 		if !c.watch.noted.Swap(true) { // else it has noted itself again, and waits for the lock
@@ -87,12 +86,12 @@ func (w *watchdog) look() {
 	}
 }
 
-// late makes the write fail that began then, if it is still under way.
-func (c *conn) late(since int64) {
+// cut makes the write fail that began then, if it is still under way.
+func (c *conn) cut(since int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.watch.since.Load() == since && c.aborted == nil {
-		c.aborted = os.ErrDeadlineExceeded
+	if c.watch.since.Load() == since && !c.aborted {
+		c.aborted, c.late = true, true
 		_ = c.out.SetWriteDeadline(longAgo) // fails if nothing can be written anyway
 	}
 }
