@@ -40,6 +40,7 @@ type Session struct {
 	review        time.Duration   // when its rights are asked again; 0 if never, or if that is under way
 	age           uint32          // when it is to be renewed, in seconds on the hub's clock; 0 if never
 	asked         bool            // whether the client is there, before its first word
+	turn          chan struct{}   // wakes the goroutine in Serve; nil if there is none
 	writing       bool            // somebody writes, or will
 	over          bool            // nothing more is queued
 	ended         bool            // the connection is closed

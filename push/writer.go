@@ -7,17 +7,43 @@ import (
 	"slices"
 )
 
-// wake sees to it that somebody writes: the shard, in its round, or a goroutine of
-// its own for what may wait. Called with s.mu held.
+// wake sees to it that somebody writes: the shard, in its round, or for what may wait
+// the goroutine in Serve, or else one that is started. Called with s.mu held.
 func (s *Session) wake() {
 	if s.writing {
 		return
 	}
 	s.writing = true
-	if s.quick() {
+	switch {
+	case s.quick():
 		s.shard.add(s)
-	} else {
+	case s.turn != nil:
+		s.turn <- struct{}{} // it has room: there is one writer
+	default:
 		go s.write()
+	}
+}
+
+// Serve writes what is queued from now on, and returns when the session has ended. It
+// is for a transport that has a goroutine for the session anyway: to wake that is
+// cheaper than to start another for each write. When the context ends gone is called,
+// once, which has to end the session.
+func (s *Session) Serve(ctx context.Context, gone func()) {
+	turn := make(chan struct{}, 1)
+	s.mu.Lock()
+	s.turn = turn
+	s.mu.Unlock()
+	over := ctx.Done()
+	for {
+		select {
+		case <-turn:
+			s.write()
+		case <-over:
+			over = nil
+			gone()
+		case <-s.Done():
+			return
+		}
 	}
 }
 
@@ -76,10 +102,10 @@ func (s *Session) writeRest(frames []*Frame) {
 	s.write()
 }
 
-// write is the goroutine that empties the outbox of a session which may have to wait,
-// one at a time. It ends when nothing is left to write, or the shard can go
-// on, and closes the connection if the session is over. The hub's count of
-// the session covers it.
+// write empties the outbox of a session which may have to wait, in one goroutine at a
+// time. It returns when nothing is left to write, or the shard can go on, and
+// closes the connection if the session is over. The hub's count of the session
+// covers it.
 func (s *Session) write() {
 	for {
 		frames, state := s.work()
@@ -103,7 +129,7 @@ func (s *Session) write() {
 type writerState uint8
 
 const (
-	writerIdle   writerState = iota // nothing to do here; the goroutine ends
+	writerIdle   writerState = iota // nothing to do here
 	writerBusy                      // there are frames to write
 	writerReplay                    // a replay waits
 	writerOver                      // the session is over and all is written

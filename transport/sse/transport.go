@@ -117,8 +117,8 @@ func (t *Transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // stream runs one session. Over HTTP/1 it takes the connection over and returns;
-// else the hub's writer uses w, one write at a time, while this goroutine waits
-// until the session is done.
+// else this goroutine writes to w, from the moment when the stream has begun, until
+// the session is done.
 func (t *Transport) stream(w http.ResponseWriter, r *http.Request, client push.Client, follows []push.Follow) {
 	c := &conn{watchdog: t.watchdog, out: newResponse(w)}
 	client.Format, client.Conn = t, c
@@ -154,15 +154,15 @@ func (t *Transport) stream(w http.ResponseWriter, r *http.Request, client push.C
 	case taken != nil:
 		taken.watch(session)
 	default:
-		t.wait(r.Context(), session, c)
+		t.serve(r.Context(), session, c)
 		if e := c.unanswered(); e != nil {
 			protocol.WriteError(w, e)
 		}
 	}
 }
 
-// wait keeps the handler until the session is done.
-func (t *Transport) wait(ctx context.Context, session *push.Session, c *conn) {
+// serve makes the handler's goroutine the session's writer, until the session is done.
+func (t *Transport) serve(ctx context.Context, session *push.Session, c *conn) {
 	if deadline, ok := ctx.Deadline(); ok {
 		timer := time.AfterFunc(time.Until(deadline)-deadlineMargin, func() {
 			session.Send(t.Reconnect(0))
@@ -170,13 +170,10 @@ func (t *Transport) wait(ctx context.Context, session *push.Session, c *conn) {
 		})
 		defer timer.Stop()
 	}
-	select {
-	case <-ctx.Done():
+	session.Serve(ctx, func() {
 		session.Close(c.gone())
 		c.Abort()
-	case <-session.Done():
-	}
-	<-session.Done()
+	})
 }
 
 // deadlineMargin is how long before a request's deadline the stream ends by
