@@ -48,6 +48,14 @@ test("a ticket for each connection, from a page of another site", async () => {
   const send = (data) => page.evaluate((data) => client.send("a", data), data);
   assert.equal(await send("1"), "from ann");
 
+  // The page renews who it is while it is connected: it knows what the server calls the connection.
+  const refreshed = await page.evaluate(async (url) => {
+    const init = { method: "POST", headers: { Authorization: "Bearer ann" } };
+    const refresh = async (session) => (await fetch(`${url}/refresh?session=${session}`, init)).status;
+    return [await refresh(client.status.session), await refresh(crypto.randomUUID?.() ?? "00000000-0000-4000-8000-000000000000")];
+  }, push);
+  assert.deepEqual(refreshed, [200, 202]);
+
   // It goes offline, and comes back with another ticket and its cursor.
   await page.evaluate(async () => {
     client.close();
