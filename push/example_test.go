@@ -37,6 +37,25 @@ func (s *sessions) GetString(ctx context.Context, key string) string {
 
 func (s *sessions) Deadline(context.Context) time.Time { return time.Now().Add(time.Hour) }
 
+// A user loses access at once, on every instance.
+func ExampleHub_Revoke() {
+	hub := push.New(membroker.New(), push.Options{Identify: func(*http.Request) (push.Identity, error) {
+		return push.Identity{User: "eve"}, nil
+	}})
+	dismiss := func(ctx context.Context) error {
+		if err := hub.Revoke(ctx, push.Revocation{User: "eve"}); err != nil {
+			return err // it may hold or not; revoke again
+		}
+		return nil
+	}
+	fmt.Println(dismiss(context.Background()))
+	_, err := hub.Identify(httptest.NewRequest(http.MethodPost, "/push/send", nil))
+	fmt.Println(err)
+	// Output:
+	// <nil>
+	// forbidden: access was revoked
+}
+
 // An application that has sessions of its own tells who a client is by them.
 func ExampleIdentify() {
 	sessions := &sessions{of: map[string]map[string]string{"f3a1": {"user": "ann"}}}

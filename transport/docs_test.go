@@ -39,7 +39,7 @@ func TestGuidesShowTheExamples(t *testing.T) {
 	examples := indented.ReplaceAllString(read(t, "../middleware/jwtauth/example_test.go")+read(t, "../push/example_test.go"), "")
 	guides := read(t, "../docs/authentication.md") + read(t, "../docs/authorization.md")
 	blocks := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(guides, -1)
-	if len(blocks) != 5 {
+	if len(blocks) != 6 {
 		t.Errorf("there are %d blocks", len(blocks))
 	}
 	for _, block := range blocks {
