@@ -23,9 +23,9 @@ import (
 	"github.com/tidewire/tidewire/push"
 )
 
-var hostile = flag.Int("hostile", 1000, "how many hostile clients TestHostileLoad has at a time")
+var hostile = flag.Int("hostile", 400, "how many hostile clients TestHostileLoad has at a time")
 
-// TestHostileLoad has honest clients on both transports, and beside them ten times as
+// TestHostileLoad has honest clients on both transports, and beside them four times as
 // many that break whatever rule there is, over and over. The honest ones get every
 // message once and in order, while it is published; when the others have gone, nothing
 // of them is left.
