@@ -172,8 +172,17 @@ func TestFloods(t *testing.T) {
 					t.Fatal(err)
 				}
 				m.here(g)
-				go g.Write(tt.more) // who is closed doesn't read on
+				// It goes on, and is read until it has answered the close frame: to close before
+				// would be a reset, which may destroy that frame.
+				written := make(chan error, 1)
+				go func() {
+					_, err := g.Write(bytes.Repeat(tt.more, 2000))
+					written <- err
+				}()
 				m.ended(g, push.CodeRateLimited)
+				if err := <-written; err != nil {
+					t.Errorf("the rest of the flood: %v", err)
+				}
 				if last := g.frames()[len(g.frames())-2]; !strings.HasPrefix(last, `{"type":"error","code":"rate_limited"`) {
 					t.Errorf("before the close frame came %s", last)
 				}
