@@ -16,6 +16,7 @@ type gate struct {
 
 	places   places
 	failures buckets[netip.Addr]
+	crowds   buckets[netip.Addr] // of failures from shared addresses, where Failures doesn't hold
 	opens    buckets[struct{}]
 
 	// of messages by POST
@@ -32,6 +33,9 @@ func (g *gate) init(given Limits) {
 	g.guesses = given.Failures.PerSecond > 0
 	g.places.limits = &g.limits
 	g.failures.rate = g.limits.Failures
+	if given.Failures == (Rate{}) {
+		g.crowds.rate = crowdFailures
+	}
 	g.opens.rate = g.limits.Opens
 	g.userSends.rate, g.addressSends.rate = g.limits.Sends, g.limits.Sends
 }
@@ -74,12 +78,17 @@ func (g *gate) mayTry(from source, now time.Duration) *Error {
 	return tooFast(g.failures.wait(from.address, now), "too many failed attempts from this address")
 }
 
+// crowdFailures is how often all who stand behind a shared address may fail. Nobody else
+// is held off for it, and who fails is soon told the truth.
+var crowdFailures = Rate{PerSecond: 20, Burst: 50}
+
 // failed counts an attempt that has failed.
 func (g *gate) failed(from source, now time.Duration) *Error {
+	counted := &g.failures
 	if from.shared && !g.guesses {
-		return nil
+		counted = &g.crowds
 	}
-	return tooFast(g.failures.take(from.address, now), "too many failed attempts from this address")
+	return tooFast(counted.take(from.address, now), "too many failed attempts from this address")
 }
 
 // send counts a message that comes by POST.

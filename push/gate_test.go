@@ -46,7 +46,6 @@ func TestFailedAttempts(t *testing.T) {
 		{"a public address", push.Options{}, from("203.0.113.1"), from("203.0.113.2"), true},
 		{"a subscriber", push.Options{}, from("[2001:db8::1]"), from("[2001:db8:0:1::1]"), true},
 		{"behind a listed proxy", push.Options{Proxies: proxies}, from("127.0.0.1", "10.0.0.1"), from("127.0.0.1", "10.0.0.2"), true},
-		{"behind a proxy that isn't listed", push.Options{}, from("127.0.0.1", "203.0.113.1"), from("127.0.0.1"), false},
 		{"loopback, if so wished", push.Options{Limits: explicit}, from("127.0.0.1"), from("127.0.0.2"), true},
 		{"no limit", push.Options{Limits: push.Limits{Failures: push.Rate{PerSecond: -1}}}, from("203.0.113.1"), from("203.0.113.2"), false},
 	}
@@ -81,6 +80,38 @@ func TestFailedAttempts(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestFailedAttemptsOfACrowd: an address that may stand for everybody is told less when a
+// flood of attempts fails, and never held off.
+func TestFailedAttemptsOfACrowd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil, push.Options{Identify: func(r *http.Request) (push.Identity, error) {
+			if r.Header.Get("Authorization") == "good" {
+				return push.Identity{User: "ann"}, nil
+			}
+			return push.Identity{}, push.ErrUnauthenticated
+		}})
+		defer w.shutdown()
+		crowd := from("127.0.0.1", "203.0.113.1") // the header doesn't count
+		for i := range 60 {
+			err := w.try(crowd, i%2 == 0)
+			if held := errors.Is(err, push.ErrRateLimited); held != (i >= 50) || !held && !errors.Is(err, push.ErrUnauthenticated) {
+				t.Fatalf("attempt %d: %v", i, err)
+			}
+		}
+		good := from("127.0.0.1")
+		good.Header.Set("Authorization", "good")
+		for range 20 {
+			if err := w.try(good, true); err != nil {
+				t.Fatalf("who is known got %v", err)
+			}
+		}
+		time.Sleep(50 * time.Millisecond)
+		if err := w.try(crowd, true); !errors.Is(err, push.ErrUnauthenticated) {
+			t.Errorf("later: %v", err)
+		}
+	})
 }
 
 // TestFailedAttemptsAtOnce: who comes many times at the same moment gets no more answers.

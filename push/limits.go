@@ -34,8 +34,9 @@ type Limits struct {
 	// Failures is how often it may turn out, for one address, that it isn't known who
 	// asks (CodeUnauthenticated). Past it the address is refused with CodeRateLimited
 	// (429) without asking. Default 5 a minute, and 50 at once, since in an office with
-	// one address the credentials of many tabs may expire in one night. A rate given
-	// here also holds for loopback and private addresses.
+	// one address the credentials of many tabs may expire in one night. A loopback or
+	// private address may fail 20 times a second by default, and 50 at once, and is asked
+	// about even past that; a rate given here holds for it, too.
 	Failures Rate
 
 	// Requests is how fast a WebSocket's client may send frames of any kind, control
