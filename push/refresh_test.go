@@ -82,6 +82,22 @@ func TestRefreshedSessionLives(t *testing.T) {
 	})
 }
 
+// TestRefreshMayShorten has a new identity that expires sooner.
+func TestRefreshMayShorten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil, push.Options{})
+		defer w.shutdown()
+		c := newConn()
+		s := w.enter(c, until("ann", time.Hour), "a")
+		if _, err := w.hub.Refresh(t.Context(), s.ID(), until("ann", time.Minute)); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(71 * time.Second)
+		synctest.Wait()
+		wantEnd(t, "the session", c, "[hello]", push.CodeUnauthenticated)
+	})
+}
+
 // TestRefreshAsksForRights takes a topic away by a new identity.
 func TestRefreshAsksForRights(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -165,6 +181,7 @@ func TestRefreshWhileSubscribing(t *testing.T) {
 			if done, err := w.hub.Refresh(t.Context(), s.ID(), until("ann", time.Hour)); !done || err != nil {
 				t.Errorf("%v, %v", done, err)
 			}
+			synctest.Wait() // Authorize has been asked about the topics of before
 			close(answer)
 		}()
 		w.subscribe(s, "", "a")

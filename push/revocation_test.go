@@ -69,7 +69,10 @@ func wantEnd(t *testing.T, what string, c *fakeConn, got string, code push.Code)
 
 func TestRevokedUserIsOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, nil, push.Options{Identify: byHeader})
+		w := newWorld(t, nil, push.Options{
+			Identify: byHeader,
+			Receive:  func(context.Context, push.Inbound) (push.Reply, error) { return push.Reply{}, nil },
+		})
 		defer w.shutdown()
 		conns := map[string]*fakeConn{"eve": newConn(), "eve again": newConn(), "bob": newConn(), "": newConn()}
 		for name, c := range conns {
@@ -78,18 +81,18 @@ func TestRevokedUserIsOut(t *testing.T) {
 		}
 		slow := stalledConn()
 		w.login(slow, "eve", "a")
+		synctest.Wait()
 		w.publish("a", "1")
 		w.publish("a", "2")
 		synctest.Wait()
 		w.revoke(push.Revocation{User: "eve", For: time.Hour})
 		revoked := time.Now()
 		w.publish("a", "3")
-		synctest.Wait()
-		time.Sleep(5 * time.Second)
+		slow.Abort() // it reads on, and gets what was being written
 		synctest.Wait()
 		wantEnd(t, "eve", conns["eve"], "[hello 1 2]", push.CodeForbidden)
 		wantEnd(t, "eve again", conns["eve again"], "[hello 1 2]", push.CodeForbidden)
-		wantEnd(t, "eve, slowly,", slow, "[]", push.CodeForbidden)
+		wantEnd(t, "eve, slowly,", slow, "[hello]", push.CodeForbidden)
 		wantEnd(t, "bob", conns["bob"], "[hello 1 2 3]", "")
 		wantEnd(t, "nobody", conns[""], "[hello 1 2 3]", "")
 
@@ -209,6 +212,7 @@ func TestRevokedMeanwhile(t *testing.T) {
 			<-asked
 			w.revoke(push.Revocation{User: "eve"})
 			w.revoke(push.Revocation{Topic: "slow"})
+			synctest.Wait() // all sessions have been looked at
 			close(answer)
 		}()
 		s.Subscribe(t.Context(), []push.Follow{{Topic: "slow"}}, hello)
@@ -220,7 +224,11 @@ func TestRevokedMeanwhile(t *testing.T) {
 		if got := c.take(); strings.Contains(got, "x") || !strings.HasSuffix(got, "reconnect]") {
 			t.Errorf("the follower got %s", got)
 		}
-		<-w.login(late, "eve", "a").Done()
+		s, err := w.hub.Open(push.Client{Identity: push.Identity{User: "eve"}, Format: w.format, Conn: late})
+		if err != nil {
+			t.Fatal(err)
+		}
+		<-s.Done()
 		wantEnd(t, "the late one", late, "[]", push.CodeForbidden)
 	})
 }
@@ -359,13 +367,23 @@ func TestMissedRevocationIsRead(t *testing.T) {
 		wantEnd(t, "eve", c, "[hello]", "")
 		patchy.down.Store(true)
 		patchy.Break(push.Gap{Reason: push.GapTrimmed})
-		if err := w.identify("eve", time.Time{}); !errors.Is(err, push.ErrUnavailable) {
-			t.Errorf("eve, while it isn't known: %v", err)
-		}
+		synctest.Wait()
 		patchy.down.Store(false)
 		time.Sleep(time.Second)
 		synctest.Wait()
 		wantEnd(t, "eve", c, "[]", push.CodeForbidden)
+
+		first.revoke(push.Revocation{User: "bob"})
+		patchy.down.Store(true)
+		patchy.Break(push.Gap{Reason: push.GapTrimmed})
+		if err := w.identify("bob", time.Time{}); !errors.Is(err, push.ErrUnavailable) {
+			t.Errorf("bob, while it isn't known: %v", err)
+		}
+		patchy.down.Store(false)
+		time.Sleep(time.Second)
+		if err := w.identify("bob", time.Time{}); !errors.Is(err, push.ErrForbidden) {
+			t.Errorf("bob, later: %v", err)
+		}
 	})
 }
 
@@ -405,6 +423,38 @@ func TestRevocationOutlivesTheStore(t *testing.T) {
 				t.Errorf("bob: %v", err)
 			}
 		}
+	})
+}
+
+// TestLaterDecisionHolds has what was told come late, and clocks that differ.
+func TestLaterDecisionHolds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		patchy := &patchyBroker{Broker: membroker.New()}
+		defer patchy.Broker.Close(context.Background())
+		w := newWorld(t, patchy, push.Options{Identify: byHeader})
+		defer w.shutdown()
+		tell := func(at time.Time) {
+			patchy.receiver.Receive(&push.Message{Event: "revocation", Data: fmt.Appendf(nil, `{"user":"eve","at":%q,"until":%q}`,
+				at.Format(time.RFC3339Nano), at.Add(time.Hour).Format(time.RFC3339Nano))})
+		}
+		want := func(what string, out bool) {
+			t.Helper()
+			if err := w.identify("eve", time.Time{}); errors.Is(err, push.ErrForbidden) != out {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+		want("before", false)
+		ahead := time.Now().Add(time.Minute) // by the clock of another instance
+		tell(ahead)
+		want("revoked", true)
+		if err := w.hub.Restore(t.Context(), push.Revocation{User: "eve"}); err != nil {
+			t.Fatal(err)
+		}
+		want("restored", false)
+		tell(ahead)
+		want("told again, late", false)
+		tell(ahead.Add(time.Second))
+		want("revoked anew", true)
 	})
 }
 
