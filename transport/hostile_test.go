@@ -49,9 +49,11 @@ func TestHostileLoad(t *testing.T) {
 				if i < len(tries) {
 					tries[i]++
 				}
-				select { // what an attacker gains by more, the client side of this process pays as well
+				// Ten thousand attack as often as one thousand do: this process pays for their side as well.
+				pause := time.Duration(500+r.IntN(3000)) * time.Millisecond * time.Duration(max(1, *hostile/1000))
+				select {
 				case <-ctx.Done():
-				case <-time.After(time.Duration(500+r.IntN(3000)) * time.Millisecond):
+				case <-time.After(pause):
 				}
 			}
 		})
