@@ -44,16 +44,17 @@ func TestHostileLoad(t *testing.T) {
 	for i := range *hostile {
 		running.Go(func() {
 			r := rand.New(rand.NewPCG(uint64(i), 42))
-			for ctx.Err() == nil {
+			// Ten thousand attack as often as one thousand do: this process pays for their side as well.
+			pause := func(most int) {
+				select {
+				case <-ctx.Done():
+				case <-time.After(time.Duration(r.IntN(most)*max(1, *hostile/1000)) * time.Millisecond):
+				}
+			}
+			for pause(1000); ctx.Err() == nil; pause(4000) {
 				attack(ctx, w.address, i, r)
 				if i < len(tries) {
 					tries[i]++
-				}
-				// Ten thousand attack as often as one thousand do: this process pays for their side as well.
-				pause := time.Duration(500+r.IntN(3000)) * time.Millisecond * time.Duration(max(1, *hostile/1000))
-				select {
-				case <-ctx.Done():
-				case <-time.After(pause):
 				}
 			}
 		})
@@ -69,6 +70,7 @@ func TestHostileLoad(t *testing.T) {
 			}
 		}
 	})
+	w.publish(34*max(1, *hostile/1000), 30*time.Millisecond) // while they come
 	busy := w.publish(200, 30*time.Millisecond)
 	stop()
 	running.Wait()
