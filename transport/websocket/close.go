@@ -91,6 +91,7 @@ func (c *Conn) awaitClose() error {
 		return err
 	}
 	defer c.readLock.unlock()
+	c.in.grace = maxGrace
 	for !c.dropped.Load() {
 		err := c.skipFrame()
 		if errors.Is(err, os.ErrDeadlineExceeded) {
@@ -147,10 +148,14 @@ func (c *Conn) finish(payload []byte, sending bool) {
 func (c *Conn) drain(busy bool) {
 	scratch := takeBuffer()
 	defer giveBuffer(scratch)
+	c.in.grace = maxGrace
 	for err := error(nil); err == nil && !c.dropped.Load(); {
 		if !busy {
 			_ = c.setNetDeadline(false, time.Now().Add(quietTime)) // a closed connection needs none
 		}
-		_, err = c.net.Read(scratch[:])
+		c.in.pause()
+		var n int
+		n, err = c.net.Read(scratch[:])
+		c.in.spend(n)
 	}
 }

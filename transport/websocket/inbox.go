@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"sync"
+	"time"
 )
 
 var (
@@ -34,6 +35,7 @@ type inbox struct {
 	typ        MessageType
 	compressed bool
 	empty      uint16 // fragments of nothing so far
+	grace      int32  // what is read at once while closing, see spend; 0 before
 	announced  int64  // payload of the frames so far
 	delivered  int64  // bytes after decompression
 	text       textChecker
@@ -98,6 +100,29 @@ func (in *inbox) openMessage(h frameHeader, limit int64) error {
 // maxEmpty is how many empty fragments a message may have. They are legal, and never
 // bring it nearer to its limit.
 const maxEmpty = 1000
+
+// What a peer sends instead of answering a close frame is read on, so that it gets to
+// see the frame; but it may not keep a processor busy with that. Past maxGrace bytes,
+// of which each frame costs frameGrace, there is a pause before each read.
+const (
+	maxGrace   = 16 << 20
+	frameGrace = 2 << 10
+	closePause = 20 * time.Millisecond
+)
+
+// spend takes from the grace, if it is measured.
+func (in *inbox) spend(n int) {
+	if in.grace > 0 {
+		in.grace = max(1, in.grace-int32(min(n, maxGrace)))
+	}
+}
+
+// pause waits if there is no grace left.
+func (in *inbox) pause() {
+	if in.grace == 1 {
+		time.Sleep(closePause)
+	}
+}
 
 // openFragment goes on with the message's next frame.
 func (in *inbox) openFragment(h frameHeader, limit int64) error {

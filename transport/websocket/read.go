@@ -281,6 +281,7 @@ func (c *Conn) nextHeader() (frameHeader, error) {
 				return h, err
 			}
 			in.from += size
+			in.spend(frameGrace)
 			return h, nil
 		}
 		whole := size + int(h.length)
@@ -301,6 +302,7 @@ func (c *Conn) nextHeader() (frameHeader, error) {
 		}
 		payload := in.buf[in.from+size : in.from+whole]
 		in.from += whole
+		in.spend(frameGrace)
 		unmask(payload, h.key)
 		if err := c.handleControl(h.op, payload); err != nil {
 			return h, err
@@ -338,9 +340,11 @@ func (c *Conn) skipFrame() error {
 func (c *Conn) fill() error {
 	c.flushPongs()
 	in := &c.in
+	in.pause()
 	in.makeRoom()
 	n, err := networkRead(c.net, in.buf[in.to:])
 	in.to += n
+	in.spend(n)
 	return err
 }
 
