@@ -2,7 +2,6 @@ package push
 
 import (
 	"context"
-	"log/slog"
 	"time"
 )
 
@@ -132,7 +131,7 @@ func (s *Session) readHistory(sub *subscription) bool {
 	case s.over:
 		return false
 	case err != nil:
-		s.hub.warnings.log(s.hub.options.Logger, slog.LevelWarn, "push: history can't be read", "topic", c.feed.topic, "error", shortened(err))
+		s.hub.warnings.log("push: history can't be read", "topic", c.feed.topic, "error", shortened(err))
 		s.drop()
 		s.finish(Errorf(CodeUnavailable, "history can't be read now", err))
 		return false

@@ -2,7 +2,6 @@ package push
 
 import (
 	"context"
-	"log/slog"
 	"slices"
 	"sync"
 )
@@ -183,7 +182,7 @@ func (s *Session) follow(ctx context.Context, topic string, start startingPlace)
 	refused := func(err error) (*subscription, Followed) {
 		e := AsError(err)
 		if e.Cause != nil && ctx.Err() == nil { // else the client has left
-			s.hub.warnings.log(s.hub.options.Logger, slog.LevelWarn, "push: topic refused", "topic", topic, "session", s.id, "error", shortened(e))
+			s.hub.warnings.log("push: topic refused", "topic", topic, "session", s.id, "error", shortened(e))
 		}
 		return nil, Followed{Topic: topic, Cursor: start.cursor(topic), Err: e}
 	}

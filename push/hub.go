@@ -19,6 +19,7 @@ type Hub struct {
 	broker  Broker
 	options Options
 	public  bool // Options.Authorize is Anyone
+
 	work    tasks
 	stats   counters
 	control *control
@@ -50,6 +51,8 @@ func New(broker Broker, options Options) *Hub {
 		feeds:    map[string]*feed{},
 		sessions: map[sessionName]*Session{},
 	}
+	h.warnings.logger, h.warnings.level = h.options.Logger, slog.LevelWarn
+	h.panics.logger, h.panics.level = h.options.Logger, slog.LevelError
 	h.gate.init(options.Limits)
 	h.wheel.born = time.Now()
 	h.control = newControl(h, broker)
@@ -268,5 +271,5 @@ func (h *Hub) remove(s *Session) {
 // recovered counts and logs a panic of the application's hooks.
 func (h *Hub) recovered(p any) {
 	h.stats.panics.Add(1)
-	h.panics.log(h.options.Logger, slog.LevelError, "push: panic in a hook", "panic", shortened(p), "stack", string(debug.Stack()))
+	h.panics.log("push: panic in a hook", "panic", shortened(p), "stack", string(debug.Stack()))
 }

@@ -13,7 +13,11 @@ import (
 // about as often as they like: noticesASecond lines a second. The first of a later
 // second tells how many were left out.
 type notices struct {
-	mu      sync.Mutex
+	// static
+	logger *slog.Logger
+	level  slog.Level
+
+	mu      sync.Mutex // guards the rest
 	second  int64
 	said    int // in that second
 	leftOut int
@@ -21,7 +25,7 @@ type notices struct {
 
 const noticesASecond = 20
 
-func (n *notices) log(logger *slog.Logger, level slog.Level, message string, args ...any) {
+func (n *notices) log(message string, args ...any) {
 	n.mu.Lock()
 	if now := time.Now().Unix(); now != n.second {
 		n.second, n.said = now, 0
@@ -41,7 +45,7 @@ func (n *notices) log(logger *slog.Logger, level slog.Level, message string, arg
 	if leftOut > 0 {
 		args = append(args, "left_out", leftOut)
 	}
-	logger.Log(context.Background(), level, message, args...)
+	n.logger.Log(context.Background(), n.level, message, args...)
 }
 
 // longestNotice is how much of a text goes to the log that may quote what a client

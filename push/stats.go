@@ -36,25 +36,22 @@ type counters struct {
 }
 
 func (c *counters) countClosed(reason *Error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.closed == nil {
-		c.closed = map[Code]uint64{}
-	}
 	if reason == nil {
-		c.closed[""]++
+		c.countCode(&c.closed, "")
 		return
 	}
-	c.closed[reason.Code]++
+	c.countCode(&c.closed, reason.Code)
 }
 
-func (c *counters) countRefused(code Code) {
+func (c *counters) countRefused(code Code) { c.countCode(&c.refused, code) }
+
+func (c *counters) countCode(counts *map[Code]uint64, code Code) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.refused == nil {
-		c.refused = map[Code]uint64{}
+	if *counts == nil {
+		*counts = map[Code]uint64{}
 	}
-	c.refused[code]++
+	(*counts)[code]++
 }
 
 // Stats reads the figures.

@@ -41,16 +41,9 @@ func (b *Broker) Put(_ context.Context, name, key string, value []byte, ttl time
 	st := &b.store
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	if st.closed {
-		return errClosed
-	}
-	s := st.sets[name]
-	if s == nil {
-		s = &set{values: map[string]stored{}}
-		if st.sets == nil {
-			st.sets = map[string]*set{}
-		}
-		st.sets[name] = s
+	s, err := st.find(name)
+	if err != nil {
+		return err
 	}
 	now := time.Now()
 	if now.Sub(s.pruned) >= pruneInterval {
@@ -60,6 +53,10 @@ func (b *Broker) Put(_ context.Context, name, key string, value []byte, ttl time
 		return push.Errorf(push.CodeLimitReached, "too much is stored", nil)
 	}
 	s.values[key] = stored{bytes.Clone(value), now.Add(ttl)}
+	if st.sets == nil {
+		st.sets = map[string]*set{}
+	}
+	st.sets[name] = s
 	return nil
 }
 
@@ -68,12 +65,9 @@ func (b *Broker) Take(_ context.Context, name, key string) ([]byte, error) {
 	st := &b.store
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	if st.closed {
-		return nil, errClosed
-	}
-	s := st.sets[name]
-	if s == nil {
-		return nil, nil
+	s, err := st.find(name)
+	if err != nil {
+		return nil, err
 	}
 	v := s.values[key]
 	delete(s.values, key)
@@ -88,12 +82,9 @@ func (b *Broker) All(_ context.Context, name string) (map[string][]byte, error) 
 	st := &b.store
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	if st.closed {
-		return nil, errClosed
-	}
-	s := st.sets[name]
-	if s == nil {
-		return nil, nil
+	s, err := st.find(name)
+	if err != nil {
+		return nil, err
 	}
 	s.prune(time.Now())
 	all := make(map[string][]byte, len(s.values))
@@ -101,6 +92,18 @@ func (b *Broker) All(_ context.Context, name string) (map[string][]byte, error) 
 		all[key] = bytes.Clone(v.value)
 	}
 	return all, nil
+}
+
+// find gives a set, which is a new one if nothing was put there yet. Called with st.mu
+// held.
+func (st *store) find(name string) (*set, error) {
+	if st.closed {
+		return nil, errClosed
+	}
+	if s := st.sets[name]; s != nil {
+		return s, nil
+	}
+	return &set{values: map[string]stored{}}, nil
 }
 
 // close forgets everything.

@@ -1,32 +1,21 @@
 // Pages of other sites, in a browser that has its user's cookie for the server and sends it with their requests.
 import assert from "node:assert/strict";
-import { createServer } from "node:http";
 import { after, afterEach, before, test } from "node:test";
-import { launch, openPage, until } from "./browser.mjs";
+import { openPage, until } from "./browser.mjs";
 import { startServer } from "./server.mjs";
+import { launchSites } from "./sites.mjs";
 
 let chromium;
 let site;
-let pages;
 before(async () => {
-  // Every name under .test is this machine; the server's certificate is nobody's.
-  chromium = await launch("--host-resolver-rules=MAP *.test 127.0.0.1", "--ignore-certificate-errors");
-  pages = createServer((_, response) => {
-    response.setHeader("Content-Type", "text/html");
-    response.end("<!doctype html><title>A page</title>");
-  });
-  await new Promise((done) => pages.listen(0, "127.0.0.1", done));
+  chromium = await launchSites();
 });
-after(async () => {
-  await chromium.close();
-  pages.closeAllConnections();
-  await new Promise((done) => pages.close(done));
-});
+after(() => chromium.close());
 
 let member;
 let page;
 let push;
-const at = (host) => `http://${host}:${pages.address().port}`;
+const at = (host) => chromium.at(host);
 
 /** Starts the server, and logs its user in. */
 async function start(...origins) {

@@ -1,32 +1,22 @@
 // A page that has a token and no cookie, and gets tickets for its WebSockets as docs/authentication.md shows.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { createServer } from "node:http";
 import { after, before, test } from "node:test";
-import { launch, openPage, until } from "./browser.mjs";
+import { openPage, until } from "./browser.mjs";
 import { startServer } from "./server.mjs";
+import { launchSites } from "./sites.mjs";
 
 const guide = readFileSync(new URL("../../docs/authentication.md", import.meta.url), "utf8");
 const [wrapper] = /^const ticketed = .*?^ {2}\};$/ms.exec(guide);
 
 let chromium;
-let pages;
 before(async () => {
-  chromium = await launch("--host-resolver-rules=MAP *.test 127.0.0.1", "--ignore-certificate-errors");
-  pages = createServer((_, response) => {
-    response.setHeader("Content-Type", "text/html");
-    response.end("<!doctype html><title>A page</title>");
-  });
-  await new Promise((done) => pages.listen(0, "127.0.0.1", done));
+  chromium = await launchSites();
 });
-after(async () => {
-  await chromium.close();
-  pages.closeAllConnections();
-  await new Promise((done) => pages.close(done));
-});
+after(() => chromium.close());
 
 test("a ticket for each connection, from a page of another site", async () => {
-  const origin = `http://friend.test:${pages.address().port}`;
+  const origin = chromium.at("friend.test");
   const site = await startServer("internal/members", ["-origins", origin]);
   const push = `https://app.test:${new URL(site.url).port}/push`;
   const page = await openPage(chromium.browser, origin);
