@@ -64,7 +64,7 @@ func (c *fakeConn) Write(frames []*push.Frame) error {
 	if stalled {
 		select {
 		case <-c.resume:
-		case <-time.After(c.timeout):
+		case <-time.After(c.timeout): //clock:virtual
 			return os.ErrDeadlineExceeded
 		}
 	}

@@ -3,7 +3,7 @@ package push_test
 import (
 	"testing"
 
-	"go.uber.org/goleak"
+	"github.com/tidewire/tidewire/push/testaid"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { testaid.Main(m) }

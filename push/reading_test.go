@@ -270,7 +270,7 @@ func shareAtRandom(t *testing.T, random *rand.Rand) {
 		case 3, 4, 5, 6, 7:
 			arrive()
 		case 8:
-			time.Sleep(time.Duration(random.IntN(20)) * time.Millisecond)
+			time.Sleep(time.Duration(random.IntN(20)) * time.Millisecond) //clock:virtual
 		case 9:
 			if len(clients) > 0 && random.IntN(5) == 0 {
 				w.settle()
@@ -279,7 +279,7 @@ func shareAtRandom(t *testing.T, random *rand.Rand) {
 					c.session.Close(nil)
 				}
 				clients = nil
-				time.Sleep(time.Duration(random.IntN(6)) * time.Second)
+				time.Sleep(time.Duration(random.IntN(6)) * time.Second) //clock:virtual
 			}
 		}
 	}

@@ -18,7 +18,7 @@ type lateBroker struct {
 }
 
 func (b *lateBroker) Subscribe(ctx context.Context, topic string, r push.Receiver) (push.Position, error) {
-	time.Sleep(50 * time.Millisecond)
+	time.Sleep(50 * time.Millisecond) //clock:virtual
 	return b.Broker.Subscribe(ctx, topic, r)
 }
 

@@ -48,7 +48,7 @@ func (b *slowHistory) Since(ctx context.Context, topic string, after push.Positi
 
 func wait(ctx context.Context, d time.Duration) error {
 	select {
-	case <-time.After(d):
+	case <-time.After(d): //clock:virtual
 		return nil
 	case <-ctx.Done():
 		return push.AsError(ctx.Err())
@@ -75,7 +75,7 @@ func (b *slowHistory) reads() int {
 const settle = time.Second
 
 func (w *world) settle() {
-	time.Sleep(settle)
+	time.Sleep(settle) //clock:virtual
 	synctest.Wait()
 }
 

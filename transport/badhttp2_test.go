@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/push/testaid"
 	"github.com/tidewire/tidewire/transport/transporttest"
 )
 
@@ -48,7 +49,7 @@ func dialH2(t *testing.T, address string) *h2Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.NetConn().Close() })
-	if err := conn.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(testaid.Patience)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := conn.Write(append([]byte("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), h2Frame(h2Settings, 0, 0, "")...)); err != nil {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/push/testaid"
 	"github.com/tidewire/tidewire/transport"
 )
 
@@ -39,7 +40,7 @@ func hardened(t *testing.T, options push.Options) (*push.Hub, *httptest.Server) 
 	server := httptest.NewUnstartedServer(r)
 	harden(server.Config)
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), testaid.Patience)
 		defer cancel()
 		if err := hub.Shutdown(ctx); err != nil {
 			t.Errorf("Shutdown: %v", err)
@@ -50,7 +51,7 @@ func hardened(t *testing.T, options push.Options) (*push.Hub, *httptest.Server) 
 }
 
 // statuses sends bytes, and gives the status of each answer until the server closes,
-// or has nothing more to say.
+// or begins a stream.
 func statuses(t *testing.T, server *httptest.Server, bytes string) (got string) {
 	t.Helper()
 	conn, err := net.Dial("tcp", server.Listener.Addr().String())
@@ -58,7 +59,7 @@ func statuses(t *testing.T, server *httptest.Server, bytes string) (got string) 
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(testaid.Patience)); err != nil {
 		t.Fatal(err)
 	}
 	sent := make(chan struct{})
@@ -86,9 +87,6 @@ func statuses(t *testing.T, server *httptest.Server, bytes string) (got string) 
 				got += "close"
 			}
 			break
-		}
-		if err := conn.SetReadDeadline(time.Now().Add(100 * time.Millisecond)); err != nil { // for one more, which there shouldn't be
-			t.Fatal(err)
 		}
 	}
 	conn.Close()

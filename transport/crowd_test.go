@@ -16,6 +16,7 @@ import (
 
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/push/testaid"
 	"github.com/tidewire/tidewire/transport"
 	"github.com/tidewire/tidewire/transport/protocol"
 	"github.com/tidewire/tidewire/transport/sse"
@@ -116,7 +117,7 @@ func (w *crowd) live(ctx context.Context, h *honest, i int, welcome func()) {
 	for ctx.Err() == nil {
 		c, err := way.dial(ctx, "http://"+w.address+"/push/"+way.path, []string{"h" + strconv.Itoa(h.topic)}, cursor)
 		if err != nil {
-			time.Sleep(50 * time.Millisecond) // it backs off
+			time.Sleep(50 * time.Millisecond) //clock:real it backs off
 			continue
 		}
 		for {
@@ -174,9 +175,9 @@ func (w *crowd) publish(n int, pause time.Duration) latencies {
 		if _, err := w.hub.Publish(w.t.Context(), push.Message{Topic: "h" + strconv.Itoa(topic), Data: data}); err != nil {
 			w.t.Fatal(err)
 		}
-		time.Sleep(pause)
+		time.Sleep(pause) //clock:real messages come at a pace
 	}
-	within(w.t, time.Minute, "every message", func() bool {
+	eventually(w.t, "every message", func() bool {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		return !slices.ContainsFunc(w.clients, func(h *honest) bool { return h.got < w.published[h.topic] })
@@ -195,7 +196,7 @@ func (w *crowd) end() {
 		w.stop()
 	}
 	eventually(w.t, "the end of all sessions", func() bool { return w.hub.Stats().Sessions == 0 })
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), testaid.Patience)
 	defer cancel()
 	if err := w.hub.Shutdown(ctx); err != nil {
 		w.t.Errorf("Shutdown: %v", err)
@@ -212,17 +213,8 @@ func (w *crowd) end() {
 	})
 }
 
-// eventually waits for what must come. No test passes by its limit.
+// eventually waits for what must come.
 func eventually(t *testing.T, what string, check func() bool) {
 	t.Helper()
-	within(t, 20*time.Second, what, check)
-}
-
-func within(t *testing.T, limit time.Duration, what string, check func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(limit); !check(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("%s didn't come", what)
-		}
-	}
+	testaid.Eventually(t, what, check)
 }

@@ -1,3 +1,5 @@
+//clock:real they are examples, and not run
+
 package transport_test
 
 import (

@@ -14,6 +14,7 @@ import (
 
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/push/testaid"
 	"github.com/tidewire/tidewire/transport"
 )
 
@@ -61,7 +62,7 @@ func TestMiddlewareInTheWay(t *testing.T) {
 					t.Fatal(err)
 				}
 				defer c.Close()
-				_ = c.SetDeadline(time.Now().Add(20 * time.Second)) // ends a broken test
+				_ = c.SetDeadline(time.Now().Add(testaid.Patience)) // ends a broken test
 				write(c, []byte(request))
 				lines := bufio.NewReader(c)
 				response, err := http.ReadResponse(lines, nil)

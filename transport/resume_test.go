@@ -16,6 +16,7 @@ import (
 
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/push/testaid"
 	"github.com/tidewire/tidewire/transport"
 	"github.com/tidewire/tidewire/transport/protocol"
 	"github.com/tidewire/tidewire/transport/transporttest"
@@ -45,7 +46,7 @@ func newInstance(t *testing.T, broker push.Broker, wrap func(net.Listener) net.L
 	}
 	server.Start()
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), testaid.Patience)
 		defer cancel()
 		if err := hub.Shutdown(ctx); err != nil {
 			t.Errorf("Shutdown: %v", err)
@@ -212,7 +213,7 @@ func chaos(t *testing.T, seed uint64, cuts, received *atomic.Int64) {
 						t.Errorf("Publish: %v", err)
 					}
 				}
-				time.Sleep(time.Duration(random.IntN(2000)) * time.Microsecond)
+				time.Sleep(time.Duration(random.IntN(2000)) * time.Microsecond) //clock:real publishers pause
 			}
 		})
 	}

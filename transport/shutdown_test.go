@@ -5,18 +5,18 @@ import (
 	"net/http/httptest"
 	"os"
 	"testing"
-	"time"
 
 	"github.com/go-chi/chi/v5"
 	"go.uber.org/goleak"
 
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/push/testaid"
 	"github.com/tidewire/tidewire/transport"
 	"github.com/tidewire/tidewire/transport/transporttest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { testaid.Main(m) }
 
 // descriptors counts the open file descriptors of this process.
 func descriptors(t *testing.T) int {
@@ -40,7 +40,7 @@ func TestShutdownLeavesNothing(t *testing.T) {
 	open := descriptors(t)
 
 	const each = 100
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), testaid.Patience)
 	defer cancel()
 	var clients []*transporttest.Client
 	for i := range each * len(ways) {
@@ -54,9 +54,8 @@ func TestShutdownLeavesNothing(t *testing.T) {
 	if _, err := hub.Publish(ctx, push.Message{Topic: "a", Data: []byte("x")}); err != nil {
 		t.Fatal(err)
 	}
-	for hub.Stats().Sessions < len(clients) {
-		time.Sleep(time.Millisecond) // a WebSocket's session opens after the handshake
-	}
+	// A WebSocket's session opens after the handshake.
+	testaid.Eventually(t, "all sessions", func() bool { return hub.Stats().Sessions == len(clients) })
 	done := make(chan error, 1)
 	go func() { done <- hub.Shutdown(ctx) }()
 	for _, c := range clients {
@@ -73,12 +72,7 @@ func TestShutdownLeavesNothing(t *testing.T) {
 	if stats := hub.Stats(); stats.Sessions != 0 || stats.Topics != 0 || stats.Closed[push.CodeDraining] != uint64(len(clients)) {
 		t.Errorf("stats %+v", stats)
 	}
-	for deadline := time.Now().Add(20 * time.Second); descriptors(t) > open; {
-		if time.Now().After(deadline) {
-			t.Fatalf("%d descriptors, %d before the clients came", descriptors(t), open)
-		}
-		time.Sleep(time.Millisecond)
-	}
+	testaid.Eventually(t, "as few descriptors as before", func() bool { return descriptors(t) <= open })
 	server.Close()
 	goleak.VerifyNone(t, before)
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/push/testaid"
 	"github.com/tidewire/tidewire/transport"
 	"github.com/tidewire/tidewire/transport/protocol"
 	"github.com/tidewire/tidewire/transport/transporttest"
@@ -63,7 +64,7 @@ func ticket(t *testing.T, server *httptest.Server, name string) string {
 // follow connects a client with a ticket, and tells how it is refused; "" if it isn't.
 func follow(t *testing.T, dial transporttest.Dial, address string) push.Code {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), testaid.Patience)
 	defer cancel()
 	c, err := dial(ctx, address, []string{"a"}, "")
 	if status, ok := errors.AsType[*transporttest.StatusError](err); ok {

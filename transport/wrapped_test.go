@@ -13,6 +13,7 @@ import (
 
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/push/testaid"
 	"github.com/tidewire/tidewire/transport"
 )
 
@@ -85,11 +86,7 @@ func TestWrappedConnectionsAreClosed(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 			defer cancel()
 			_ = hub.Shutdown(ctx) // the WebSockets don't answer its close frames, and are cut
-			for deadline := time.Now().Add(10 * time.Second); listener.open.Load() != 0; time.Sleep(time.Millisecond) {
-				if time.Now().After(deadline) {
-					t.Fatalf("%d connections were not closed", listener.open.Load())
-				}
-			}
+			testaid.Eventually(t, "the end of all connections", func() bool { return listener.open.Load() == 0 })
 		})
 	}
 }

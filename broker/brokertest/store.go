@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/push/testaid"
 )
 
 // RunStore runs the suite for brokers that are a push.Store as well.
@@ -135,7 +136,7 @@ func testPutAgain(t *testing.T, s storeBroker) {
 	put(t, s, "s", "a", "2", time.Minute)
 	put(t, s, "s", "b", "1", time.Minute)
 	put(t, s, "s", "b", "2", 50*time.Millisecond)
-	eventually(t, "the end of the shorter", func() bool {
+	testaid.Eventually(t, "the end of the shorter", func() bool {
 		all, err := s.All(t.Context(), "s")
 		return err == nil && all["b"] == nil
 	})
@@ -150,14 +151,14 @@ func testValuesExpire(t *testing.T, s storeBroker) {
 	for i := range 300 {
 		put(t, s, "s", fmt.Sprint(i), "x", 100*time.Millisecond)
 	}
-	eventually(t, "expiry", func() bool {
+	testaid.Eventually(t, "expiry", func() bool {
 		all, err := s.All(t.Context(), "s")
 		return err == nil && len(all) == 1 && all["stays"] != nil
 	})
 	wantTaken(t, s, "s", "0", "")
 	wantTaken(t, s, "s", "stays", "x")
 	put(t, s, "alone", "a", "x", 50*time.Millisecond)
-	eventually(t, "expiry of a set", func() bool {
+	testaid.Eventually(t, "expiry of a set", func() bool {
 		all, err := s.All(t.Context(), "alone")
 		return err == nil && len(all) == 0
 	})
@@ -200,15 +201,5 @@ func testReservedTopics(t *testing.T, s storeBroker) {
 	}
 	if page := since(t, s, topic, at, push.Limit{}); page.Head != at || page.Gap != "" {
 		t.Errorf("Since gives %+v, subscribed at %+v", page, at)
-	}
-}
-
-// eventually waits until check holds.
-func eventually(t *testing.T, what string, check func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(patience); !check(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("%s didn't come", what)
-		}
 	}
 }

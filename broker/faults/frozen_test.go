@@ -57,7 +57,7 @@ func TestFrozenRedisHeals(t *testing.T) {
 			thaw := test.freeze(t, server)
 			// Until the freeze is felt, messages may go through.
 			const deadline = 300 * time.Millisecond
-			for n := 0; time.Since(begin) < frozen/2; n++ {
+			for n := 0; time.Since(begin) < frozen/2; n++ { //clock:real as long as Redis is frozen
 				call := time.Now()
 				ctx, cancel := context.WithTimeout(t.Context(), deadline)
 				_, err := b.Publish(ctx, push.Message{Topic: "a", Data: []byte(fmt.Sprint("perhaps ", n))})

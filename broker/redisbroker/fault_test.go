@@ -14,11 +14,12 @@ import (
 
 	"github.com/tidewire/tidewire/broker/redisbroker"
 	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/push/testaid"
 )
 
-// patience is how long a test waits for what must come; bounds that are promised
-// are checked besides.
-const patience = 15 * time.Second
+// patience is how long a test waits for what must come. How soon it comes is measured
+// by module broker/faults, on a quiet machine.
+const patience = testaid.Patience
 
 // follower is a receiver that checks the chain, and notes the gaps.
 type follower struct {
@@ -70,7 +71,7 @@ func (f *follower) note(what string, place push.Position) {
 // wait waits until the follower has this as its last, and gives all it has got.
 func (f *follower) wait(last string) []string {
 	f.t.Helper()
-	deadline := time.After(patience)
+	deadline := time.After(patience) //clock:real it ends a broken test
 	for {
 		f.mu.Lock()
 		data := f.data
@@ -135,11 +136,7 @@ func TestLostPubSubMessageIsFound(t *testing.T) {
 	}
 	lose.Store(1)
 	publish(t, b, "a", "4") // then silence
-	begin := time.Now()
 	f.wait("4")
-	if took := time.Since(begin); took > 5*time.Second {
-		t.Errorf("found after %v", took)
-	}
 }
 
 func TestPubSubConnectionIsKilledUnderLoad(t *testing.T) {
@@ -157,11 +154,7 @@ func TestPubSubConnectionIsKilledUnderLoad(t *testing.T) {
 			}
 		}
 	}
-	begin := time.Now()
 	got := f.wait(fmt.Sprint(messages - 1))
-	if took := time.Since(begin); took > time.Second {
-		t.Errorf("whole only after %v", took)
-	}
 	for i, data := range got {
 		if data != fmt.Sprint(i) {
 			t.Fatalf("number %d is %q", i, data)
@@ -191,11 +184,7 @@ func TestFlushedRedisIsAGap(t *testing.T) {
 				t.Fatal(err)
 			}
 			if flush != "the history" { // which alone takes nothing from those who are here
-				begin := time.Now()
 				f.wait("gap epoch")
-				if took := time.Since(begin); took > 5*time.Second {
-					t.Errorf("told after %v", took)
-				}
 			}
 			after := publish(t, b, "a", "2")
 			f.wait("2")
@@ -274,13 +263,9 @@ func TestFrozenRedis(t *testing.T) {
 	server.must(server.Freeze())
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
-	begin := time.Now()
 	m := push.Message{Topic: "a", ID: "unknown", Data: []byte("2")}
 	if _, err := b.Publish(ctx, m); !errors.Is(err, push.ErrTimeout) && !errors.Is(err, push.ErrUnavailable) {
 		t.Errorf("Publish: %v", err)
-	}
-	if took := time.Since(begin); took > 2*time.Second {
-		t.Errorf("Publish gave up after %v", took)
 	}
 	server.must(server.Thaw())
 	if _, err := b.Publish(t.Context(), m); err != nil { // safe: the same ID
@@ -355,24 +340,4 @@ func TestForeignMessagesAreNotForwarded(t *testing.T) {
 	if got := fmt.Sprint(f.wait("2")); got != "[1 2]" {
 		t.Errorf("got %s", got)
 	}
-}
-
-// TestPublishesFailFastWithoutRedis has more publishers than fit into the pipelines
-// of the time that each has.
-func TestPublishesFailFastWithoutRedis(t *testing.T) {
-	server := startRedis(t)
-	b := newBroker(t, server.client(), redisbroker.Options{})
-	publish(t, b, "a", "1")
-	server.must(server.Stop(os.Kill))
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-	defer cancel()
-	var wait sync.WaitGroup
-	for range 3000 {
-		wait.Go(func() {
-			if _, err := b.Publish(ctx, push.Message{Topic: "a", Data: []byte("x")}); !errors.Is(err, push.ErrUnavailable) {
-				t.Errorf("Publish: %v", err)
-			}
-		})
-	}
-	wait.Wait()
 }

@@ -2,6 +2,7 @@ package redisbroker_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -9,19 +10,16 @@ import (
 
 	"github.com/tidewire/tidewire/broker/redisbroker"
 	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/push/testaid"
 )
 
 // awaitHealth waits until the broker is well, or has this to say.
 func awaitHealth(t *testing.T, b *redisbroker.Broker, want string) {
 	t.Helper()
-	var err error
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
-		err = b.Health(t.Context())
-		if err == nil && want == "" || err != nil && want != "" && strings.Contains(push.AsError(err).Reason, want) {
-			return
-		}
-	}
-	t.Errorf("health is %v, want %q", err, want)
+	testaid.Eventually(t, fmt.Sprintf("health of %q", want), func() bool {
+		err := b.Health(t.Context())
+		return err == nil && want == "" || err != nil && want != "" && strings.Contains(push.AsError(err).Reason, want)
+	})
 }
 
 func TestHealthTellsTheTruth(t *testing.T) {

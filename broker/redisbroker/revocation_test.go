@@ -15,6 +15,7 @@ import (
 
 	"github.com/tidewire/tidewire/broker/redisbroker"
 	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/push/testaid"
 	"github.com/tidewire/tidewire/transport"
 	"github.com/tidewire/tidewire/transport/protocol"
 	"github.com/tidewire/tidewire/transport/transporttest"
@@ -301,14 +302,10 @@ func TestRevocationSurvivesAFlush(t *testing.T) {
 	server.must(client.FlushAll(t.Context()).Err())
 	other := redisbroker.New(client, redisbroker.Options{Prefix: o.Prefix})
 	closeWithTest(t, other)
-	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
-		if stored, err := other.All(t.Context(), "revocations"); err == nil && len(stored) == 1 {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("it isn't stored again")
-		}
-	}
+	testaid.Eventually(t, "storing it again", func() bool {
+		stored, err := other.All(t.Context(), "revocations")
+		return err == nil && len(stored) == 1
+	})
 	late := newInstance(t, redisbroker.New(client, o), push.Options{}, transport.Options{})
 	wantRefused(t, transporttest.DialSubprotocol, late.url("eve", "ws"), []string{"a"}, "", push.CodeForbidden)
 }

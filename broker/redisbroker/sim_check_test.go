@@ -1,3 +1,5 @@
+//clock:virtual
+
 package redisbroker_test
 
 import (

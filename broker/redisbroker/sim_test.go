@@ -59,7 +59,7 @@ func (w *world) run(steps []step) {
 }
 
 func (w *world) wait(d time.Duration) {
-	time.Sleep(d)
+	time.Sleep(d) //clock:virtual
 	synctest.Wait()
 	w.check()
 }
@@ -110,7 +110,7 @@ func TestSimulation(t *testing.T) {
 		})
 	}
 	wait.Wait()
-	t.Logf("%d schedules from seed %d in %v\n%s", happened["schedules"], first, time.Since(begin), happened)
+	t.Logf("%d schedules from seed %d in %v\n%s", happened["schedules"], first, time.Since(begin), happened) //clock:real it is only told
 	if len(failures) > 0 {
 		f := failures[0]
 		t.Logf("seed %d fails after %d schedules:\n%s", f.seed, happened["schedules"], f.violations)

@@ -7,10 +7,10 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/tidewire/tidewire/broker/redisbroker"
 	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/push/testaid"
 	"github.com/tidewire/tidewire/transport"
 	"github.com/tidewire/tidewire/transport/protocol"
 )
@@ -88,9 +88,7 @@ func TestTicketOpensOneConnectionOnAnyInstance(t *testing.T) {
 		})
 	}
 	client := server.client()
-	for deadline := time.Now().Add(patience); len(client.Keys(t.Context(), o.Prefix+"*tickets*").Val()) > 0; time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("used tickets are kept")
-		}
-	}
+	testaid.Eventually(t, "the end of used tickets", func() bool {
+		return len(client.Keys(t.Context(), o.Prefix+"*tickets*").Val()) == 0
+	})
 }

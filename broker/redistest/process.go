@@ -15,14 +15,14 @@ import (
 
 const (
 	// patience is how long anything here waits for Redis. It ends what is broken.
-	patience = 20 * time.Second
+	patience = time.Minute
 	// step is how often it looks.
 	step = 5 * time.Millisecond
 )
 
 // until waits for a condition. Its error says what was waited for.
 func until(what string, condition func() bool) error {
-	for deadline := time.Now().Add(patience); !condition(); time.Sleep(step) {
+	for deadline := time.Now().Add(patience); !condition(); time.Sleep(step) { //clock:real it looks for what comes
 		if time.Now().After(deadline) {
 			return fmt.Errorf("redistest: %s: not within %v", what, patience)
 		}
@@ -72,7 +72,7 @@ func (p *process) stop(signal os.Signal) error {
 	select {
 	case <-p.ended:
 		return nil
-	case <-time.After(patience):
+	case <-time.After(patience): //clock:real it ends what is broken
 		return fmt.Errorf("redistest: process %d goes on %v after %v", p.command.Process.Pid, patience, signal)
 	}
 }

@@ -12,12 +12,12 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
-	"go.uber.org/goleak"
 
 	"github.com/tidewire/tidewire/broker/redistest"
+	"github.com/tidewire/tidewire/push/testaid"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { testaid.Main(m) }
 
 const patience = 15 * time.Second
 
@@ -47,11 +47,7 @@ func client(t *testing.T, s *redistest.Server) *redis.Client {
 // await waits for a condition.
 func await(t *testing.T, what string, condition func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); !condition(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("%s: not within %v", what, patience)
-		}
-	}
+	testaid.Eventually(t, what, condition)
 }
 
 func check(t *testing.T, err error) {

@@ -5,12 +5,11 @@ import (
 	"strings"
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"github.com/tidewire/tidewire/docs/benchmarks/fleet"
+	"github.com/tidewire/tidewire/push/testaid"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { testaid.Main(m) }
 
 func open(t *testing.T) *workshop {
 	t.Helper()

@@ -8,14 +8,13 @@ import (
 	"strings"
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/examples/internal/servetest"
 	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/push/testaid"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { testaid.Main(m) }
 
 // send posts as the page does where there is no WebSocket, and gives the offset
 // that the receipt names.

@@ -9,12 +9,12 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
-	"go.uber.org/goleak"
 
 	"github.com/tidewire/tidewire/examples/internal/servetest"
+	"github.com/tidewire/tidewire/push/testaid"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { testaid.Main(m) }
 
 const patience = 30 * time.Second
 

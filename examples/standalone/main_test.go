@@ -7,14 +7,13 @@ import (
 	"strings"
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/broker/redistest"
 	"github.com/tidewire/tidewire/examples/internal/servetest"
+	"github.com/tidewire/tidewire/push/testaid"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { testaid.Main(m) }
 
 func TestPublishReachesFollowers(t *testing.T) {
 	s := servetest.Start(t, run, "-anyone", "-publish-key", "secret")

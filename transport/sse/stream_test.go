@@ -16,10 +16,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-chi/chi/v5/middleware"
-
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/push/testaid"
 	"github.com/tidewire/tidewire/transport/sse"
 )
 
@@ -237,7 +236,7 @@ func TestBodyThatNeverComes(t *testing.T) {
 		if response.StatusCode != http.StatusBadRequest || !response.Close {
 			t.Errorf("%s: %s, close %v", header, response.Status, response.Close)
 		}
-		if err := conn.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		if err := conn.SetReadDeadline(time.Now().Add(testaid.Patience)); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := conn.Read(make([]byte, 1)); errors.Is(err, os.ErrDeadlineExceeded) {
@@ -266,23 +265,6 @@ func TestLastEventIDWinsOverSince(t *testing.T) {
 	}
 }
 
-// TestStreamEndsBeforeTheRequestsDeadline has a middleware that gives each
-// request a deadline, as chi's Timeout does: the stream must end by itself, whole.
-func TestStreamEndsBeforeTheRequestsDeadline(t *testing.T) {
-	hub, server := serve(t, sse.Options{}, middleware.Timeout(700*time.Millisecond))
-	response := get(t, server, http.MethodGet, "?topic=a", nil)
-	if _, err := hub.Publish(t.Context(), push.Message{Topic: "a", Data: []byte("1")}); err != nil {
-		t.Fatal(err)
-	}
-	all, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatalf("the stream was cut: %v", err)
-	}
-	if got := string(all); !strings.Contains(got, "event: tidewire.reconnect\n") || !strings.HasSuffix(got, "\n\n") {
-		t.Errorf("the stream ends with %q", got)
-	}
-}
-
 // hidden is a response writer of a middleware that knows nothing of flushing.
 type hidden struct{ http.ResponseWriter }
 
@@ -297,23 +279,6 @@ func TestMiddlewareThatHidesFlush(t *testing.T) {
 	}
 	if response.StatusCode != http.StatusInternalServerError || !strings.Contains(string(body), "http.Flusher") {
 		t.Errorf("%d %s", response.StatusCode, body)
-	}
-}
-
-// TestQuietStreamLives: a write's deadline isn't one for the silence after it, which
-// HTTP/2 would take it for.
-func TestQuietStreamLives(t *testing.T) {
-	const timeout = 30 * time.Millisecond
-	_, server := serve(t, sse.Options{WriteTimeout: timeout, Heartbeat: 10 * timeout}, nil)
-	for range 3 {
-		response := get(t, server, http.MethodGet, "?topic=a", nil)
-		lines := bufio.NewReader(response.Body)
-		event(t, lines)
-		for range 2 {
-			if beat := event(t, lines); beat != ":\n" {
-				t.Errorf("got %q", beat)
-			}
-		}
 	}
 }
 
@@ -347,31 +312,5 @@ func TestAbortCutsAFarewell(t *testing.T) {
 	err = hub.Shutdown(ctx) // nil if the client was given up before
 	if n := hub.Stats().Sessions; n != 0 {
 		t.Errorf("%d sessions after Shutdown, which said %v", n, err)
-	}
-}
-
-// TestExpiryWhileTopicsAreAskedFor: a stream that ends before it begins is an error with
-// its status.
-func TestExpiryWhileTopicsAreAskedFor(t *testing.T) {
-	var hub *push.Hub
-	hub = push.New(membroker.New(), push.Options{
-		Identify: func(*http.Request) (push.Identity, error) {
-			return push.Identity{User: "u", Expires: time.Now().Add(-9900 * time.Millisecond)}, nil // the grace ends soon
-		},
-		Authorize: func(ctx context.Context, _ push.Access) error {
-			for hub.Stats().Sessions > 0 && ctx.Err() == nil {
-				time.Sleep(time.Millisecond)
-			}
-			return nil
-		},
-	})
-	server := httptest.NewServer(sse.New(hub))
-	defer server.Close()
-	response := get(t, server, http.MethodGet, "?topic=a", nil)
-	if response.StatusCode != http.StatusUnauthorized || response.Header.Get("Content-Type") != "application/json" {
-		t.Errorf("answered %s %s", response.Status, response.Header.Get("Content-Type"))
-	}
-	if err := hub.Shutdown(t.Context()); err != nil {
-		t.Error(err)
 	}
 }

@@ -3,14 +3,13 @@ package sse_test
 import (
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/push/testaid"
 	"github.com/tidewire/tidewire/transport/sse"
 	"github.com/tidewire/tidewire/transport/transporttest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { testaid.Main(m) }
 
 func newTransport(hub *push.Hub) transporttest.Transport { return sse.New(hub) }
 

@@ -19,7 +19,7 @@ type slowOutput struct {
 
 func (o *slowOutput) Write(p []byte) (int, error) {
 	select {
-	case <-time.After(o.takes):
+	case <-time.After(o.takes): //clock:virtual
 		return len(p), nil
 	case <-o.cut:
 		return 0, errors.New("cut")

@@ -17,10 +17,10 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
-	"time"
 
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/push/testaid"
 	"github.com/tidewire/tidewire/transport/protocol"
 )
 
@@ -115,7 +115,7 @@ func openOn(t *testing.T, h Harness, broker push.Broker, options push.Options) *
 
 // patience is how long the suite waits for what must come. It ends a broken
 // test; no test passes by it.
-const patience = 20 * time.Second
+const patience = testaid.Patience
 
 // connect opens a client, which must be welcomed. It ends with the test.
 func (s *site) connect(topics []string, since string) *Client {
@@ -181,10 +181,5 @@ func names(n int) []string {
 // eventually waits until check holds.
 func (s *site) eventually(what string, check func() bool) {
 	s.t.Helper()
-	for deadline := time.Now().Add(patience); !check(); {
-		if time.Now().After(deadline) {
-			s.t.Fatalf("%s didn't happen in %v; stats %+v", what, patience, s.hub.Stats())
-		}
-		time.Sleep(time.Millisecond)
-	}
+	testaid.Eventually(s.t, what, check)
 }

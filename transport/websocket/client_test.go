@@ -14,6 +14,7 @@ import (
 
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/push/testaid"
 	"github.com/tidewire/tidewire/transport/protocol"
 	ours "github.com/tidewire/tidewire/transport/websocket"
 )
@@ -37,7 +38,7 @@ func newTalkOver(t *testing.T, below ours.Options, options push.Options, query s
 	}
 	hub := push.New(membroker.New(), options)
 	server := httptest.NewServer(ours.New(hub, below))
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), testaid.Patience)
 	transport := &http.Transport{}
 	conn, _, err := websocket.Dial(ctx, server.URL+query, &websocket.DialOptions{
 		Subprotocols: subprotocols, HTTPClient: &http.Client{Transport: transport},
@@ -75,24 +76,6 @@ func (c *talk) hear(want string) string {
 		c.t.Fatalf("got  %s\nwant %s", data, want)
 	}
 	return string(data)
-}
-
-// hearAfterPings waits for a frame that begins with these words, and lets nothing
-// but pings pass.
-func (c *talk) hearAfterPings(want string) {
-	c.t.Helper()
-	for {
-		_, data, err := c.conn.Read(context.Background())
-		if err != nil {
-			c.t.Fatalf("waiting for %s: %v", want, err)
-		}
-		switch text := string(data); {
-		case strings.HasPrefix(text, want):
-			return
-		case text != `{"type":"ping"}`:
-			c.t.Fatalf("got  %s\nwant %s", text, want)
-		}
-	}
 }
 
 // end fails unless the connection ends with this close code, after any frames.
@@ -247,84 +230,16 @@ func TestShutdownWaitsForThoseAtTheDoor(t *testing.T) {
 	<-entered
 	done := make(chan error)
 	go func() { done <- hub.Shutdown(context.Background()) }()
-	for !hub.Draining() {
-		time.Sleep(time.Millisecond)
-	}
+	testaid.Eventually(t, "Shutdown", hub.Draining)
 	close(release)
 	if err := <-done; err != nil {
 		t.Errorf("Shutdown: %v", err)
 	}
-	if err := conn.SetReadDeadline(time.Now().Add(time.Second)); err != nil {
+	if err := conn.SetReadDeadline(time.Now().Add(testaid.Patience)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := io.Copy(io.Discard, conn); err != nil {
 		t.Errorf("after Shutdown the connection was still open: %v", err)
-	}
-}
-
-// TestSlowReceiveIsNotTheClientsSilence has a hook that takes longer than the client
-// may be silent. Nobody reads meanwhile.
-func TestSlowReceiveIsNotTheClientsSilence(t *testing.T) {
-	const heartbeat, pong = 20 * time.Millisecond, 500 * time.Millisecond
-	c := newTalkOver(t, ours.Options{Heartbeat: heartbeat, PongTimeout: pong}, push.Options{Receive: func(context.Context, push.Inbound) (push.Reply, error) {
-		time.Sleep(heartbeat + pong + 100*time.Millisecond)
-		return push.Reply{Data: []byte("done")}, nil
-	}}, "", protocol.Subprotocol)
-	c.hear(`{"type":"welcome"`)
-	c.say(`{"type":"send","id":1,"topic":"a","data":"x"}`)
-	c.hearAfterPings(`{"type":"reply","id":1,"data":"done"}`)
-	c.say(`{"type":"subscribe","id":2,"topics":[{"topic":"a"}]}`)
-	c.hearAfterPings(`{"type":"subscribed","id":2`)
-}
-
-// TestSilentClientIsDropped has clients that don't answer pings; those that do
-// stay.
-func TestSilentClientIsDropped(t *testing.T) {
-	for _, subprotocol := range []string{"", protocol.Subprotocol} {
-		t.Run(subprotocol, func(t *testing.T) {
-			hub := push.New(membroker.New(), push.Options{Authorize: push.Anyone})
-			server := httptest.NewServer(ours.New(hub, ours.Options{Heartbeat: 20 * time.Millisecond, PongTimeout: 200 * time.Millisecond}))
-			defer server.Close()
-			ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-			defer cancel()
-			transport := &http.Transport{}
-			defer transport.CloseIdleConnections()
-			dial := func() *websocket.Conn {
-				conn, _, err := websocket.Dial(ctx, server.URL+"?topic=a", &websocket.DialOptions{
-					Subprotocols: []string{subprotocol}, HTTPClient: &http.Client{Transport: transport},
-				})
-				if err != nil {
-					t.Fatal(err)
-				}
-				return conn
-			}
-			silent, alive := dial(), dial()
-			defer silent.CloseNow()
-			defer alive.CloseNow()
-			go func() {
-				for {
-					_, data, err := alive.Read(ctx)
-					if err != nil {
-						return
-					}
-					if string(data) == `{"type":"ping"}` {
-						_ = alive.Write(ctx, websocket.MessageText, protocol.Pong()) // Read tells
-					}
-				}
-			}()
-			for hub.Stats().Closed[push.CodeTimeout] == 0 {
-				if ctx.Err() != nil {
-					t.Fatalf("the silent client is still there: %+v", hub.Stats())
-				}
-				time.Sleep(10 * time.Millisecond)
-			}
-			if stats := hub.Stats(); stats.Sessions != 1 || stats.Closed[push.CodeTimeout] != 1 {
-				t.Errorf("stats %+v", stats)
-			}
-			if err := hub.Shutdown(ctx); err != nil {
-				t.Errorf("Shutdown: %v", err)
-			}
-		})
 	}
 }
 
@@ -344,7 +259,7 @@ func TestEndWhileTopicsAreAskedFor(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(testaid.Patience)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := io.WriteString(conn, "GET /?topic=a HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+

@@ -103,7 +103,7 @@ func flood(p *peer, frame []byte) {
 		if _, err := p.Write(frame); err != nil {
 			return
 		}
-		time.Sleep(time.Millisecond)
+		time.Sleep(time.Millisecond) //clock:virtual
 	}
 }
 

@@ -130,7 +130,7 @@ func (m *inMemory) ended(g *guest, code push.Code) {
 	m.t.Helper()
 	select {
 	case <-g.done:
-	case <-time.After(10 * time.Second):
+	case <-time.After(10 * time.Second): //clock:virtual
 		m.t.Fatal("the connection hasn't ended")
 	}
 	if g.code != code.CloseCode() {

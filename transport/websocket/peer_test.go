@@ -14,10 +14,12 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/tidewire/tidewire/push/testaid"
 )
 
 // patience bounds what a test waits for; nothing takes so long when all is well.
-const patience = 20 * time.Second
+const patience = testaid.Patience
 
 const sampleKey = "dGhlIHNhbXBsZSBub25jZQ==" // of RFC 6455 section 1.3
 

@@ -4,7 +4,7 @@ import (
 	"os"
 	"testing"
 
-	"go.uber.org/goleak"
+	"github.com/tidewire/tidewire/push/testaid"
 )
 
 // TestMain is also the main of the instances that the tests start.
@@ -12,5 +12,5 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == instanceArgument {
 		os.Exit(runInstance())
 	}
-	goleak.VerifyTestMain(m)
+	testaid.Main(m)
 }

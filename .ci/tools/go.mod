@@ -1,0 +1,3 @@
+module github.com/tidewire/tidewire/.ci/tools
+
+go 1.26.0
