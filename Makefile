@@ -1,12 +1,18 @@
 # `make` lists the targets. Everything runs from the top of the repository, and needs Go, git and make; the rest is
-# installed by `make install`, which `make test` begins with.
+# installed by `make install`, which `make test` begins with. `make test check` runs nothing twice.
 
 GOLANGCI_LINT_VERSION := v2.15.0
 FUZZ_TIME ?= 5s
 CHAOS_TIME ?= 10m
 SCHEDULES ?= 1000000
+# Mutants of each package, and which.
+MUTANTS ?= 50
+SEED ?= 1
 # Go modules of their own.
-MODULES := broker/faults transport/websocket/differential docs/benchmarks
+MODULES := broker/faults transport/websocket/differential docs/benchmarks .ci/tools
+
+# Builds for other systems, where there is a script for them.
+CROSS := $(if $(wildcard .ci/cross),cross)
 
 BIN := $(CURDIR)/.bin
 GOLANGCI_LINT := $(BIN)/golangci-lint-$(GOLANGCI_LINT_VERSION)/golangci-lint
@@ -23,11 +29,19 @@ MAKEFLAGS += --no-print-directory
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: test
-test: install fmt-check vet lint go-test sim-test js-test e2e ## run all tests; installs what they need
+test: install go-test js-test smoke ## run the tests, in some minutes; installs what they need
 	@printf '\nall tests passed\n'
+
+.PHONY: check
+check: test fmt-check vet clocks lint js-check $(CROSS) modules-test sim-test e2e ## run all that a change must pass: the tests, and more
+	@printf '\nall checks passed\n'
+
+.PHONY: soak
+soak: promises hostile mutants sim chaos fuzz ## look for what takes hours to find, on a machine with nothing else to do
+	@printf '\nnothing was found\n'
 
 .PHONY: install
 install: ## install what this machine lacks: a C compiler, Node, Chromium, Redis, npm modules
@@ -48,17 +62,32 @@ lint: $(GOLANGCI_LINT) ## run the Go linters (.golangci.yml)
 	$(STEP) 'golangci-lint' $(GOLANGCI_LINT) run ./...
 	@for module in $(MODULES); do (cd $$module && $(CURDIR)/.ci/step "golangci-lint in $$module" $(GOLANGCI_LINT) run ./...) || exit; done
 
+.PHONY: clocks
+clocks: ## fail if a test depends on how fast the machine is
+	$(STEP) 'tests without clocks' go -C .ci/tools run ./clocks "$(CURDIR)"
+
 .PHONY: go-test
 go-test: ## run the Go tests with the race detector
-	$(STEP) 'go test -race' go test -race -timeout 10m ./...
-	@for module in $(MODULES); do .ci/step "go test -race in $$module" go -C $$module test -race -timeout 10m ./... || exit; done
+	$(STEP) 'go test -race' go test -race -timeout 30m ./...
+
+.PHONY: modules-test
+modules-test: ## run the Go tests of the other modules with the race detector
+	@for module in $(MODULES); do .ci/step "go test -race in $$module" go -C $$module test -race -timeout 30m ./... || exit; done
 
 .PHONY: js-test
-js-test: $(NODE_MODULES) ## check the browser client: lint, types, unit tests, freshness of the bundle
+js-test: $(NODE_MODULES) ## run the unit tests of the browser client
+	$(STEP) 'js unit tests' npm --prefix js-client run --silent test
+
+.PHONY: js-check
+js-check: $(NODE_MODULES) ## check the browser client: lint, types, freshness of the bundle
 	$(STEP) 'js lint' npm --prefix js-client run --silent lint
 	$(STEP) 'js types' npm --prefix js-client run --silent check
-	$(STEP) 'js unit tests' npm --prefix js-client run --silent test
 	$(STEP) 'js bundle' .ci/bundle-check
+
+.PHONY: smoke
+smoke: $(NODE_MODULES) ## try in Chromium that messages arrive, and are resumed
+	$(STEP) 'smoke test in Chromium' sh -c 'cd js-client && node --test --test-reporter=spec \
+		--test-name-pattern="messages arrive over a WebSocket|are cut again and again|a stock EventSource" e2e/client.test.mjs'
 
 .PHONY: e2e
 e2e: $(NODE_MODULES) ## run the end-to-end tests in Chromium
@@ -73,8 +102,21 @@ sim: ## run SCHEDULES (1,000,000) schedules of the simulation
 	go test -count=1 -timeout 12h -run '^TestSimulation$$' ./broker/redisbroker -sim.seed=0 -sim.schedules=$(SCHEDULES)
 
 .PHONY: mutants
-mutants: ## put known mistakes into the code, one by one: the simulation must find each
+mutants: ## put mistakes into the code, one by one, that the simulation and the tests must find
 	go run ./broker/redisbroker/mutants
+	go -C .ci/tools run ./mutate -n $(MUTANTS) -seed $(SEED) -least 80 push transport/websocket transport/sse
+
+.PHONY: busy
+busy: ## run the tests beside busy loops, three times: none may depend on how fast the machine is
+	@GOFLAGS=-count=1 .ci/busy 3 $(MAKE) test
+
+.PHONY: promises
+promises: ## hold the broker over Redis to the times that are promised after a fault; needs a quiet machine
+	$(STEP) 'promised times' go -C broker/faults test -count=1 -timeout 30m . -quiet
+
+.PHONY: hostile
+hostile: ## honest clients beside 10,000 hostile ones
+	$(STEP) 'hostile load' go test -count=1 -timeout 30m -v -run '^TestHostileLoad$$' ./transport -hostile=10000
 
 .PHONY: chaos
 chaos: ## instances, Redis and clients under random faults for CHAOS_TIME (10m)

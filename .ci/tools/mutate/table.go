@@ -1,0 +1,32 @@
+package main
+
+// suite is the tests of one package.
+type suite struct {
+	of   string
+	skip string // tests that don't look at what the code does
+}
+
+// tests says whose tests may find the mutants of a package, in the order in which
+// they are asked. A package that isn't here has its own.
+var tests = map[string][]suite{
+	"push": {
+		{of: "push", skip: "Imports|TestOnly|TestPushPullsInNothing"},
+		{of: "transport/sse"},
+		{of: "transport"},
+		{of: "broker/redisbroker"},
+	},
+	"transport/sse":       {{of: "transport/sse"}, {of: "transport"}},
+	"transport/websocket": {{of: "transport/websocket"}, {of: "transport"}},
+}
+
+// testsOf gives the suites that are asked about a package; with own only its own.
+func testsOf(of string, own bool) []suite {
+	suites, ok := tests[of]
+	if !ok {
+		suites = []suite{{of: of}}
+	}
+	if own {
+		return suites[:1]
+	}
+	return suites
+}
