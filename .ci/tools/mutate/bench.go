@@ -36,7 +36,7 @@ const (
 	// buildFor bounds the build of a test binary.
 	buildFor = 10 * time.Minute
 	// slower is how much longer than without a mutant tests may take.
-	slower = 8
+	slower = 5
 	// memory bounds what a test may use, in KiB of addresses: a mutant may never stop to allocate.
 	memory = 8 << 20
 )
