@@ -104,6 +104,17 @@ func TestNoAge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, nil, push.Options{Limits: push.Limits{Age: -1}})
 		defer w.shutdown()
+		beating := newConn()
+		b, err := w.hub.Open(push.Client{Format: w.format, Conn: beating, Heartbeat: word("ping"), Interval: time.Hour})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.subscribe(b, "", "a") // from now on there are heartbeats, and the wheel looks at it
+		time.Sleep(10 * time.Hour)
+		if ended, reason := beating.end(); ended {
+			t.Errorf("with heartbeats, ended with %v", reason)
+		}
+		b.Close(nil)
 		c := newConn()
 		s := w.open(c)
 		time.Sleep(10_000 * time.Hour)
