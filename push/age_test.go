@@ -104,6 +104,14 @@ func TestNoAge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, nil, push.Options{Limits: push.Limits{Age: -1}})
 		defer w.shutdown()
+		c := newConn()
+		s := w.open(c)
+		time.Sleep(10_000 * time.Hour)
+		if ended, reason := c.end(); ended {
+			t.Errorf("ended with %v", reason)
+		}
+		s.Close(nil)
+
 		beating := newConn()
 		b, err := w.hub.Open(push.Client{Format: w.format, Conn: beating, Heartbeat: word("ping"), Interval: time.Hour})
 		if err != nil {
@@ -115,12 +123,5 @@ func TestNoAge(t *testing.T) {
 			t.Errorf("with heartbeats, ended with %v", reason)
 		}
 		b.Close(nil)
-		c := newConn()
-		s := w.open(c)
-		time.Sleep(10_000 * time.Hour)
-		if ended, reason := c.end(); ended {
-			t.Errorf("ended with %v", reason)
-		}
-		s.Close(nil)
 	})
 }
