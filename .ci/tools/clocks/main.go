@@ -175,8 +175,8 @@ func excusedLines(fset *token.FileSet, file *ast.File) map[int]bool {
 	}
 	for _, group := range file.Comments {
 		for _, c := range group.List {
-			why, real := strings.CutPrefix(c.Text, "//clock:real ")
-			if real && strings.TrimSpace(why) != "" || strings.HasPrefix(c.Text, "//clock:virtual") {
+			why, isReal := strings.CutPrefix(c.Text, "//clock:real ")
+			if isReal && strings.TrimSpace(why) != "" || strings.HasPrefix(c.Text, "//clock:virtual") {
 				excuse(c)
 			}
 		}

@@ -83,7 +83,7 @@ func (b *bench) tryAll(mutants []*mutant, n int) (tally, error) {
 		if n > 0 && t.tried() >= n {
 			break
 		}
-		text, err := os.ReadFile(filepath.Join(b.root, m.file))
+		text, err := os.ReadFile(filepath.Join(b.root, m.file)) //nolint:gosec // a file of the module
 		if err != nil {
 			return t, err
 		}
@@ -158,7 +158,7 @@ func (b *bench) build(s suite, overlay string) (binary, out string, err error) {
 	binary = filepath.Join(b.dir, "suite.test")
 	ctx, cancel := context.WithTimeout(context.Background(), buildFor)
 	defer cancel()
-	build := exec.CommandContext(ctx, "go", "test", "-c", "-vet=off", "-ldflags=-s -w", "-overlay", overlay, "-o", binary, "./"+s.of)
+	build := exec.CommandContext(ctx, "go", "test", "-c", "-vet=off", "-ldflags=-s -w", "-overlay", overlay, "-o", binary, "./"+s.of) //nolint:gosec // all of it is ours
 	build.Dir = b.root
 	text, err := build.CombinedOutput()
 	return binary, string(text), errors.Join(err, ctx.Err())
@@ -169,7 +169,7 @@ func (b *bench) test(s suite, binary string, limit time.Duration) (string, error
 	ctx, cancel := context.WithTimeout(context.Background(), limit+time.Minute)
 	defer cancel()
 	limited := fmt.Sprintf(`ulimit -v %d && exec "$0" "$@"`, memory)
-	test := exec.CommandContext(ctx, "sh", "-c", limited, binary, "-test.failfast", "-test.short", "-test.timeout="+limit.String())
+	test := exec.CommandContext(ctx, "sh", "-c", limited, binary, "-test.failfast", "-test.short", "-test.timeout="+limit.String()) //nolint:gosec // the same
 	if s.skip != "" {
 		test.Args = append(test.Args, "-test.skip="+s.skip)
 	}
