@@ -41,22 +41,24 @@ func (l *lossyLine) receive(ctx context.Context) (notice, error) {
 }
 
 // NewDeaf makes a broker whose connection of the moment hears nothing any more once
-// deafen is called.
-func NewDeaf(client redis.UniversalClient, options Options) (b *Broker, deafen func()) {
+// deafen is called. lines tells how many there have been.
+func NewDeaf(client redis.UniversalClient, options Options) (b *Broker, deafen func(), lines func() int64) {
 	o := options.withDefaults()
 	p := &deafPort{port: newServer(client, o)}
-	return newBroker(p, o), func() { p.newest.Load().deaf.Store(true) }
+	return newBroker(p, o), func() { p.newest.Load().deaf.Store(true) }, p.opened.Load
 }
 
 type deafPort struct {
 	port
 	newest atomic.Pointer[deafLine]
+	opened atomic.Int64
 }
 
 func (p *deafPort) open(ctx context.Context, channel string) (line, error) {
 	l, err := p.port.open(ctx, channel)
 	made := &deafLine{line: l}
 	p.newest.Store(made)
+	p.opened.Add(1)
 	return made, err
 }
 

@@ -60,12 +60,15 @@ func TestHealthTellsTheTruth(t *testing.T) {
 // TestDeafConnectionIsMadeAnew has a connection that is alive and hears nothing.
 func TestDeafConnectionIsMadeAnew(t *testing.T) {
 	server := startRedis(t)
-	b, deafen := redisbroker.NewDeaf(server.client(), redisbroker.Options{Check: 100 * time.Millisecond})
+	b, deafen, lines := redisbroker.NewDeaf(server.client(), redisbroker.Options{Check: 100 * time.Millisecond})
 	closeWithTest(t, b)
-	followFirst(t, b)
+	f := followFirst(t, b)
+	before := lines()
 	deafen()
-	awaitHealth(t, b, "aren't heard")
+	testaid.Eventually(t, "a new connection", func() bool { return lines() > before })
 	awaitHealth(t, b, "")
+	publish(t, b, "a", "2")
+	f.wait("2")
 }
 
 func TestOldRedisIsTold(t *testing.T) {
