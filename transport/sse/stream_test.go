@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -210,6 +211,10 @@ func TestBadRequests(t *testing.T) {
 			response := get(t, server, test.method, test.query, test.headers)
 			if response.StatusCode != test.want {
 				t.Errorf("status %d, want %d", response.StatusCode, test.want)
+			}
+			body, err := io.ReadAll(response.Body) // nothing follows the answer
+			if whole := json.Valid(body); err != nil || whole != (test.want >= 400) || len(body) > 0 && !whole {
+				t.Errorf("answered %q, %v", body, err)
 			}
 		})
 	}
