@@ -143,3 +143,24 @@ func TestExpiryWhileTopicsAreAskedFor(t *testing.T) {
 		}
 	})
 }
+
+// TestClientThatLeavesIsntSlow: it is counted as one that has gone, also while something
+// is written to it.
+func TestClientThatLeavesIsntSlow(t *testing.T) {
+	inVirtualTime(t, push.Options{Authorize: push.Anyone}, bare, func(t *testing.T, hub *push.Hub, follow follow) {
+		for _, data := range []string{"", strings.Repeat("x", 60_000)} {
+			response := follow()
+			event(t, bufio.NewReader(response.Body))
+			if data != "" {
+				if _, err := hub.Publish(t.Context(), push.Message{Topic: "a", Data: []byte(data)}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			response.Body.Close()
+			synctest.Wait()
+			if stats := hub.Stats(); stats.Sessions != 0 || stats.Closed[push.CodeSlowConsumer] != 0 {
+				t.Errorf("stats %+v", stats)
+			}
+		}
+	})
+}
