@@ -2,11 +2,14 @@ package push
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 // control is how hubs of one system talk to each other: over a topic of their own,
@@ -38,6 +41,7 @@ const controlTopic = ReservedTopicPrefix + "control"
 const (
 	minLearnBackoff = 50 * time.Millisecond
 	maxLearnBackoff = time.Second
+	maxSlowBackoff  = 30 * time.Second // where only time or an operator can help
 )
 
 func newControl(h *Hub, broker Broker) *control {
@@ -109,21 +113,75 @@ func (c *control) decree(ctx context.Context, d decree, lasts time.Duration) err
 	if err := c.ready(ctx); err != nil {
 		return err
 	}
-	at, ok := c.decrees.next(d.subject, time.Now())
-	if !ok {
-		return Errorf(CodeLimitReached, "too many revocations", nil)
+	for range maxDecisions {
+		at, ok := c.decrees.next(d.subject, time.Now())
+		if !ok {
+			return errTooManyDecrees
+		}
+		d.At, d.For, d.until = at, lasts.Milliseconds(), time.Now().Add(lasts)
+		value, there, err := c.put(ctx, d, lasts)
+		if err != nil {
+			return err
+		}
+		if there == nil {
+			c.decrees.put(d) // that of a session too, lest the store loses it
+			if err := c.hold(d); err != nil {
+				return err
+			}
+			c.hub.enforce()
+			return c.tell(ctx, revocationEvent, value)
+		}
+		// Somebody has decided about the same, and it wasn't heard of here. The later call
+		// is to hold.
+		if err := c.learnOf(*there); err != nil {
+			return AsError(err)
+		}
 	}
-	d.At, d.Until = at, at.Add(lasts)
+	return errManyDecide
+}
+
+// maxDecisions is how often a decision is tried that others forestall.
+const maxDecisions = 10
+
+var (
+	errTooManyDecrees = Errorf(CodeLimitReached, "too many revocations", nil)
+	errManyDecide     = Errorf(CodeUnavailable, "many decide about the same at the same time", nil)
+)
+
+// put stores a decree, unless one is there that is as new: that is then given.
+func (c *control) put(ctx context.Context, d decree, lasts time.Duration) (value []byte, there *Stored, err error) {
 	key, value, err := d.text()
 	if err != nil {
-		return AsError(err)
+		return nil, nil, AsError(err)
 	}
-	if err := c.store.Put(ctx, revocationSet, key, value, lasts); err != nil {
+	there, err = c.store.Put(ctx, revocationSet, key, Stored{Value: value, Version: d.version(), TTL: lasts})
+	return value, there, err
+}
+
+// hold notes what is decreed. The end of a session is done with at once: the session is
+// here, or none of this instance's business.
+func (c *control) hold(d decree) error {
+	if d.Session == uuid.Nil {
+		if !c.decrees.put(d) {
+			return errTooManyDecrees
+		}
+		return nil
+	}
+	if s := c.hub.session(nameOf(d.Session)); s != nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.revoke()
+	}
+	return nil
+}
+
+// learnOf takes a decree from the store.
+func (c *control) learnOf(v Stored) error {
+	d, err := parseStored(v)
+	if err != nil {
 		return err
 	}
-	c.decrees.put(d)
-	c.hub.enforce()
-	return c.tell(ctx, revocationEvent, value)
+	return c.hold(d)
 }
 
 // tell sends something to all instances, this one too.
@@ -141,8 +199,13 @@ func (c *control) Receive(m *Message) {
 			c.hub.options.Logger.Error("push: a revocation can't be read", "error", err)
 			return
 		}
-		c.decrees.put(d)
+		if err := c.hold(d); err != nil {
+			c.learnAnew() // and meanwhile nobody is let in whom it may concern
+			return
+		}
 		c.enforceSoon()
+	case putBackEvent:
+		c.learnAnew()
 	case refreshEvent:
 		c.hub.work.Go(func() { // the application is asked for the claims
 			if err := c.hub.refreshHere(m.Data); err != nil {
@@ -153,7 +216,10 @@ func (c *control) Receive(m *Message) {
 }
 
 // Break says that something was missed, so all is read anew; see [Receiver].
-func (c *control) Break(Gap) {
+func (c *control) Break(Gap) { c.learnAnew() }
+
+// learnAnew has all that is stored read, and until then nothing is known.
+func (c *control) learnAnew() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.missed++
@@ -169,30 +235,54 @@ func (c *control) startLearning() {
 	}
 }
 
-// learn tries until all is known.
+// learn tries until all is known here, and the store has all that is known.
 func (c *control) learn() {
 	backoff := minLearnBackoff
+	var logged time.Time
 	for {
-		c.mu.Lock()
-		missed := c.missed
-		c.mu.Unlock()
-		err := c.read()
+		missed := c.begin()
+		stored, err := c.read()
+		most, failure := maxLearnBackoff, "push: what was revoked can't be read"
 		if c.learned(err == nil, missed) {
+			err = c.putBack(stored)
+			most, failure = maxSlowBackoff, "push: what was revoked is lost in the store, and can't be stored again"
+		}
+		if c.done(err == nil, missed) {
 			return
 		}
 		if err == nil {
 			continue // a gap came meanwhile
 		}
-		c.hub.options.Logger.Warn("push: what was revoked can't be read", "error", err)
-		select {
-		case <-time.After(backoff):
-		case <-c.stopped:
+		if errors.Is(err, errTooManyDecrees) {
+			most = maxSlowBackoff
 		}
-		backoff = min(2*backoff, maxLearnBackoff)
+		if time.Since(logged) >= time.Minute {
+			logged = time.Now()
+			c.hub.options.Logger.Warn(failure, "error", err)
+		}
+		c.pause(backoff)
+		backoff = min(2*backoff, most)
 	}
 }
 
-// learned ends a try, and reports whether it was the last.
+// pause waits for a time, unless stop is called.
+func (c *control) pause(d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-c.stopped:
+	}
+}
+
+// begin begins a try.
+func (c *control) begin() (missed int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.missed
+}
+
+// learned ends a try to read, and reports whether all is known now.
 func (c *control) learned(ok bool, missed int) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -202,50 +292,67 @@ func (c *control) learned(ok bool, missed int) bool {
 	}
 	close(c.tried)
 	c.tried = make(chan struct{})
-	c.learning = !ok && !c.isStopped()
+	return ok
+}
+
+// done reports whether there is nothing more to learn, or nobody to learn it.
+func (c *control) done(ok bool, missed int) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.learning = !(ok && missed == c.missed) && !c.isStopped()
 	return !c.learning
 }
 
 // read follows the topic, if it isn't followed yet, and then reads all that is
 // stored.
-func (c *control) read() error {
+func (c *control) read() (map[string]Stored, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), c.hub.options.BrokerTimeout)
 	defer cancel()
 	if err := c.subscribe(ctx); err != nil {
-		return err
+		return nil, err
 	}
 	stored, err := c.store.All(ctx, revocationSet)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	for _, value := range stored {
-		d, err := parseDecree(value)
+	for _, v := range stored {
+		err := c.learnOf(v)
+		if errors.Is(err, errTooManyDecrees) {
+			return nil, err
+		}
 		if err != nil {
 			c.hub.options.Logger.Error("push: a stored revocation can't be read", "error", err)
-			continue
 		}
-		c.decrees.put(d)
 	}
 	c.hub.enforce()
-	c.putBack(ctx, stored)
-	return nil
+	return stored, nil
 }
 
-// putBack stores what the store has lost, in a failover or with all its data, and this
-// instance still knows.
-func (c *control) putBack(ctx context.Context, stored map[string][]byte) {
-	now := time.Now()
-	for _, d := range c.decrees.all(now) {
-		key, value, err := d.text()
-		left := d.Until.Sub(now)
-		if err != nil || stored[key] != nil || left < time.Second {
+// putBack stores what the store has lost, or has only as it was before, after a failover
+// or from an old copy of its data, and this instance knows better. Then all instances
+// read anew: some may have believed the store.
+func (c *control) putBack(stored map[string]Stored) error {
+	put := false
+	for _, d := range c.decrees.all() {
+		lasts := d.lasts()
+		key, _, err := d.text()
+		if there, ok := stored[key]; err != nil || lasts < time.Second || ok && there.Version >= d.version() {
 			continue
 		}
-		if err := c.store.Put(ctx, revocationSet, key, value, left); err != nil {
-			c.hub.options.Logger.Warn("push: what was revoked is lost in the store, and can't be stored again", "error", err)
-			return
+		ctx, cancel := context.WithTimeout(context.Background(), c.hub.options.BrokerTimeout)
+		_, there, err := c.put(ctx, d, lasts)
+		cancel()
+		if err != nil {
+			return err
 		}
+		put = put || there == nil
 	}
+	if !put {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), c.hub.options.BrokerTimeout)
+	defer cancel()
+	return c.tell(ctx, putBackEvent, nil)
 }
 
 func (c *control) subscribe(ctx context.Context) error {
@@ -328,7 +435,7 @@ func (h *Hub) enforce() {
 	}
 }
 
-// enforce ends the session if it was revoked, and has it lose a topic that was.
+// enforce ends the session if its user was revoked, and has it lose a topic that was.
 func (s *Session) enforce() {
 	t := &s.hub.control.decrees
 	if !t.any.Load() {
@@ -338,9 +445,8 @@ func (s *Session) enforce() {
 	s.mu.Lock()
 	switch id := s.identity.Load(); {
 	case s.over:
-	case t.revokesUser(id), t.endsSession(s):
-		s.drop()
-		s.finish(errRevoked)
+	case t.revokesUser(id):
+		s.revoke()
 	default:
 		for _, sub := range s.subscriptions {
 			if t.revokesTopic(id.User, sub.feed.topic) {
@@ -351,5 +457,13 @@ func (s *Session) enforce() {
 	s.mu.Unlock()
 	if lost != "" {
 		s.retreat(lost)
+	}
+}
+
+// revoke ends the session, and drops what is queued. Called with s.mu held.
+func (s *Session) revoke() {
+	if !s.over {
+		s.drop()
+		s.finish(errRevoked)
 	}
 }

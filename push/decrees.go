@@ -7,27 +7,41 @@ import (
 	"time"
 )
 
-// decrees are those that this instance knows of. To look one up costs a read lock
-// and a look into a map, and nothing while there are none.
+// decrees are those about users and topics that this instance knows of. To look one
+// up costs a read lock and a look into a map, and nothing while there are none.
+// What has expired is forgotten once a minute, when another comes, and when there is
+// no room.
 type decrees struct {
 	any atomic.Bool // there is one at all
 
-	mu    sync.RWMutex // guards the rest; innermost
-	known map[subject]decree
+	mu     sync.RWMutex // guards the rest; innermost
+	known  map[subject]decree
+	pruned time.Time // when what has expired was forgotten last
 }
 
-// put notes a decree, unless a later one about the same is known.
-func (t *decrees) put(d decree) {
+const pruneInterval = time.Minute
+
+// put notes a decree, unless a later one about the same is known. It isn't ok if there
+// are too many.
+func (t *decrees) put(d decree) (ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if d.At.Before(t.known[d.subject].At) {
-		return
+	if time.Since(t.pruned) >= pruneInterval {
+		t.forget()
+	}
+	known, there := t.known[d.subject]
+	switch {
+	case there && d.At.Before(known.At):
+		return true
+	case !there && !t.hasRoom(maxHeard):
+		return false
 	}
 	if t.known == nil {
 		t.known = map[subject]decree{}
 	}
 	t.known[d.subject] = d
 	t.any.Store(true)
+	return true
 }
 
 // next gives the time of a new decree, which is later than that of the last about
@@ -36,36 +50,47 @@ func (t *decrees) next(about subject, now time.Time) (at time.Time, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	last, there := t.known[about]
-	if !there && len(t.known) >= maxRevocations {
-		t.forget(now)
-		if len(t.known) >= maxRevocations {
-			return time.Time{}, false
-		}
+	if !there && !t.hasRoom(maxRevocations) {
+		return time.Time{}, false
 	}
+	now = now.Truncate(time.Microsecond)
 	if !now.After(last.At) {
-		now = last.At.Add(1)
+		now = last.At.Add(time.Microsecond)
 	}
 	return now, true
 }
 
 // all gives those that hold, and forgets the others.
-func (t *decrees) all(now time.Time) map[subject]decree {
+func (t *decrees) all() map[subject]decree {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.forget(now)
+	t.forget()
 	return maps.Clone(t.known)
 }
 
-// forget forgets what has expired. Called with t.mu held.
-func (t *decrees) forget(now time.Time) {
-	maps.DeleteFunc(t.known, func(_ subject, d decree) bool { return !now.Before(d.Until) })
+// The methods below are called with t.mu held.
+
+// hasRoom reports whether there is room for one more, after what has expired was
+// forgotten if need be.
+func (t *decrees) hasRoom(most int) bool {
+	if len(t.known) >= most {
+		t.forget()
+	}
+	return len(t.known) < most
+}
+
+// forget forgets what has expired.
+func (t *decrees) forget() {
+	now := time.Now()
+	t.pruned = now
+	maps.DeleteFunc(t.known, func(_ subject, d decree) bool { return !now.Before(d.until) })
 	t.any.Store(len(t.known) > 0)
 }
 
-// find gives what is revoked of a subject, if it is. Called with t.mu held for reading.
+// find gives what is revoked of a subject, if it is. t.mu may be held for reading.
 func (t *decrees) find(about subject, now time.Time) (decree, bool) {
 	d, ok := t.known[about]
-	return d, ok && !d.Restored && now.Before(d.Until)
+	return d, ok && !d.Restored && now.Before(d.until)
 }
 
 // revokesUser reports whether somebody who was identified before was revoked since.
@@ -76,7 +101,7 @@ func (t *decrees) revokesUser(id *Identity) bool {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	d, ok := t.find(subject{User: id.User}, time.Now())
-	return ok && !id.Issued.After(d.At)
+	return ok && !id.Issued.After(d.At.Add(clockTolerance))
 }
 
 // revokesTopic reports whether a user, who may be anonymous, may have nothing to do
@@ -91,12 +116,4 @@ func (t *decrees) revokesTopic(user, topic string) bool {
 	_, forAll := t.find(subject{Topic: topic}, now)
 	_, forUser := t.find(subject{User: user, Topic: topic}, now)
 	return forAll || forUser
-}
-
-// endsSession reports whether a session was revoked.
-func (t *decrees) endsSession(s *Session) bool {
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	_, ok := t.find(subject{Session: s.id}, time.Now())
-	return ok
 }

@@ -1,5 +1,13 @@
 package push
 
+// Decrees is how many decrees the hub keeps, those too that have expired.
+func (h *Hub) Decrees() int {
+	t := &h.control.decrees
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return len(t.known)
+}
+
 // Windows tells how many windows the hub's feeds keep, and how many bytes all
 // windows count for.
 func (h *Hub) Windows() (kept int, bytes int64) {

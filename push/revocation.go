@@ -11,11 +11,18 @@ import (
 
 // Revocation takes rights away before they expire by themselves; see [Hub.Revoke].
 // It is about a User, a Session, a Topic, or about a User and a Topic together.
+//
+// Clocks of instances may differ as they like: how long a revocation holds is counted
+// by each, and which of two about the same is the later is told apart without them.
+// The one comparison of clocks is with that of whoever sets Identity.Issued.
 type Revocation struct {
 	// User is whose rights are taken away, as in [Identity]. Every session of the
 	// user ends with CodeForbidden, and what is queued for it is dropped; new
 	// connections, requests and tickets are refused. Whoever logs in anew is free
-	// again if Identity.Issued says so: it must be later than the call of Revoke.
+	// again if Identity.Issued says so: it must be more than a second later than the
+	// call of Revoke. That second is how far the clock of whoever issues identities
+	// may be ahead of this instance's; by what it is ahead beyond that, identities
+	// from before the call stay good, and to revoke again after so long catches them.
 	// At most 1,024 bytes.
 	User string
 	// Session is the ID of a session, which ends; so does nothing else, and a client
@@ -26,19 +33,22 @@ type Revocation struct {
 	// asked to come back with their cursors, lose nothing of their other topics,
 	// and are refused this one.
 	Topic string
-	// For is how long it holds. Default 24 hours; negative is for good. It needn't
-	// be longer than until all that was issued before has expired, and is of no
-	// use for a Session.
+	// For is how long it holds, from when each instance hears of it. Default 24 hours;
+	// negative is for good. It needn't be longer than until all that was issued before
+	// has expired, and is of no use for a Session.
 	For time.Duration
 }
 
 const (
 	maxRevocations  = 10_000
+	maxHeard        = maxRevocations + maxRevocations/10 // with those that several instances decide on at once
 	revokeFor       = 24 * time.Hour
 	sessionEndsIn   = time.Minute // how long the end of a session is kept for those who haven't heard
+	clockTolerance  = time.Second // of Identity.Issued
 	maxRevokedUser  = 1024
 	revocationSet   = "revocations"
 	revocationEvent = "revocation"
+	putBackEvent    = "revocations" // those that are stored are others now
 )
 
 // Revoke takes rights away, on every instance: within five seconds nothing more is
@@ -47,8 +57,8 @@ const (
 // the place of the earlier.
 //
 // An error means maybe; revoking again is safe. It is CodeLimitReached past 10,000
-// revocations, and CodeUnsupported if the broker is no [Store]. While the broker can't
-// be reached nobody can be told, which is an error too.
+// revocations that hold, and CodeUnsupported if the broker is no [Store]. While the
+// broker can't be reached nobody can be told, which is an error too.
 func (h *Hub) Revoke(ctx context.Context, r Revocation) error {
 	about, err := r.subject()
 	if err != nil {
@@ -109,10 +119,18 @@ func (r Revocation) subject() (subject, error) {
 // the later holds.
 type decree struct {
 	subject
-	At       time.Time `json:"at"`
-	Until    time.Time `json:"until"`
+	At       time.Time `json:"at"`  // in microseconds, by the clock of who decided
+	For      int64     `json:"for"` // how long it holds, in milliseconds
 	Restored bool      `json:"restored,omitempty"`
+
+	until time.Time // on this instance's clock
 }
+
+// version is what the store tells two decrees about the same apart by.
+func (d *decree) version() uint64 { return uint64(min(max(0, d.At.UnixMicro()), MaxOffset)) } //nolint:gosec // not negative
+
+// lasts gives how long it holds from now on.
+func (d *decree) lasts() time.Duration { return time.Until(d.until) }
 
 // text is what is stored and told of a decree, and the key it is stored at.
 func (d decree) text() (key string, value []byte, err error) {
@@ -124,9 +142,20 @@ func (d decree) text() (key string, value []byte, err error) {
 	return string(about), value, err
 }
 
+// parseDecree reads one that was told just now.
 func parseDecree(text []byte) (decree, error) {
 	var d decree
 	err := json.Unmarshal(text, &d)
+	lasts := min(time.Duration(max(0, d.For)), forever/time.Millisecond) * time.Millisecond
+	d.until = time.Now().Add(lasts)
+	return d, err
+}
+
+// parseStored reads one from the store, which knows how long it still holds.
+func parseStored(v Stored) (decree, error) {
+	d, err := parseDecree(v.Value)
+	d.At = time.UnixMicro(int64(v.Version)) //nolint:gosec // at most MaxOffset
+	d.until = time.Now().Add(min(v.TTL, forever))
 	return d, err
 }
 

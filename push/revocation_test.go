@@ -1,15 +1,19 @@
 package push_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/push"
@@ -97,12 +101,12 @@ func TestRevokedUserIsOut(t *testing.T) {
 		wantEnd(t, "nobody", conns[""], "[hello 1 2 3]", "")
 
 		past := revoked.Add(-time.Second)
-		for _, issued := range []time.Time{{}, past, revoked} {
+		for _, issued := range []time.Time{{}, past, revoked, revoked.Add(time.Second)} {
 			if err := w.identify("eve", issued); !errors.Is(err, push.ErrForbidden) {
 				t.Errorf("eve of %v: %v", issued, err)
 			}
 		}
-		for user, issued := range map[string]time.Time{"eve": revoked.Add(1), "bob": past, "": {}, "Eve": {}} {
+		for user, issued := range map[string]time.Time{"eve": revoked.Add(time.Second + 1), "bob": past, "": {}, "Eve": {}} {
 			if err := w.identify(user, issued); err != nil {
 				t.Errorf("%q of %v: %v", user, issued, err)
 			}
@@ -276,11 +280,18 @@ func TestRevocationsAreBounded(t *testing.T) {
 // down, and it misses what is told while it is deaf.
 type patchyBroker struct {
 	*membroker.Broker
-	down, deaf atomic.Bool
-	receiver   push.Receiver
+	down, deaf, full atomic.Bool
+	receiver         push.Receiver
 }
 
-func (b *patchyBroker) All(ctx context.Context, set string) (map[string][]byte, error) {
+func (b *patchyBroker) Put(ctx context.Context, set, key string, v push.Stored) (*push.Stored, error) {
+	if b.full.Load() {
+		return nil, push.ErrUnavailable
+	}
+	return b.Broker.Put(ctx, set, key, v)
+}
+
+func (b *patchyBroker) All(ctx context.Context, set string) (map[string]push.Stored, error) {
 	if b.down.Load() {
 		return nil, push.ErrUnavailable
 	}
@@ -426,6 +437,253 @@ func TestRevocationOutlivesTheStore(t *testing.T) {
 	})
 }
 
+// told is what an instance tells of a revocation that it has decided at a time of its
+// own clock.
+func told(user string, at time.Time, lasts time.Duration) []byte {
+	return fmt.Appendf(nil, `{"user":%q,"at":%q,"for":%d}`, user, at.Format(time.RFC3339Nano), lasts.Milliseconds())
+}
+
+// TestOldCopyOfTheStoreIsPutRight has a store that comes back as it was before a user was
+// revoked once more. An instance that knows better puts that right, and those that have
+// believed the store hear of it.
+func TestOldCopyOfTheStoreIsPutRight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		broker := membroker.New()
+		defer broker.Close(context.Background())
+		patchy := &patchyBroker{Broker: broker}
+		w := newWorld(t, patchy, push.Options{Identify: byHeader})
+		defer w.shutdown()
+		w.revoke(push.Revocation{User: "eve"})
+		if err := w.hub.Restore(t.Context(), push.Revocation{User: "eve"}); err != nil {
+			t.Fatal(err)
+		}
+		copied, err := broker.All(t.Context(), "revocations")
+		if err != nil || len(copied) != 1 {
+			t.Fatalf("%d are stored, %v", len(copied), err)
+		}
+		w.revoke(push.Revocation{User: "eve"})
+		for key, v := range copied {
+			if _, err := broker.Take(t.Context(), "revocations", key); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := broker.Put(t.Context(), "revocations", key, v); err != nil {
+				t.Fatal(err)
+			}
+		}
+		start := func() *world {
+			return newWorld(t, &patchyBroker{Broker: broker}, push.Options{Identify: byHeader})
+		}
+		early := start()
+		defer early.shutdown()
+		c := newConn()
+		early.login(c, "eve", "a")
+		synctest.Wait()
+		wantEnd(t, "eve, as long as nobody can know,", c, "[hello]", "")
+		patchy.Break(push.Gap{Reason: push.GapFork})
+		synctest.Wait()
+		wantEnd(t, "eve", c, "[]", push.CodeForbidden)
+		late := start()
+		defer late.shutdown()
+		for _, w := range []*world{w, early, late} {
+			if err := w.identify("eve", time.Time{}); !errors.Is(err, push.ErrForbidden) {
+				t.Errorf("eve: %v", err)
+			}
+		}
+	})
+}
+
+// TestFullStoreIsPutRightLater has a store that takes nothing for a while after it has lost
+// its data. Those who are known meanwhile come in.
+func TestFullStoreIsPutRightLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		broker := membroker.New()
+		defer broker.Close(context.Background())
+		patchy := &patchyBroker{Broker: broker}
+		w := newWorld(t, patchy, push.Options{Identify: byHeader})
+		defer w.shutdown()
+		w.revoke(push.Revocation{User: "eve"})
+		if _, err := broker.Take(t.Context(), "revocations", `{"user":"eve"}`); err != nil {
+			t.Fatal(err)
+		}
+		patchy.full.Store(true)
+		patchy.Break(push.Gap{Reason: push.GapEpoch})
+		time.Sleep(time.Minute)
+		for user, want := range map[string]error{"eve": push.ErrForbidden, "bob": nil} {
+			if err := w.identify(user, time.Time{}); !errors.Is(err, want) {
+				t.Errorf("%s: %v", user, err)
+			}
+		}
+		patchy.full.Store(false)
+		time.Sleep(time.Minute)
+		if stored, err := broker.All(t.Context(), "revocations"); err != nil || len(stored) != 1 {
+			t.Errorf("%d are stored, %v", len(stored), err)
+		}
+	})
+}
+
+// TestLaterCallHoldsUnheard has two instances that don't hear of each other, with clocks
+// that differ: of two calls about the same the later one holds.
+func TestLaterCallHoldsUnheard(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		broker := membroker.New()
+		defer broker.Close(context.Background())
+		patchy := &patchyBroker{Broker: broker}
+		w := newWorld(t, patchy, push.Options{Identify: byHeader})
+		defer w.shutdown()
+		if err := w.identify("eve", time.Time{}); err != nil { // it has read what is stored
+			t.Fatal(err)
+		}
+		patchy.deaf.Store(true)
+		ahead := time.Now().Add(time.Minute)
+		v := push.Stored{Value: told("eve", ahead, time.Hour), Version: uint64(ahead.UnixMicro()), TTL: time.Hour}
+		if there, err := broker.Put(t.Context(), "revocations", `{"user":"eve"}`, v); there != nil || err != nil {
+			t.Fatal(there, err)
+		}
+		if err := w.hub.Restore(t.Context(), push.Revocation{User: "eve", For: time.Hour}); err != nil {
+			t.Fatal(err)
+		}
+		late := newWorld(t, &patchyBroker{Broker: broker}, push.Options{Identify: byHeader})
+		defer late.shutdown()
+		for _, w := range []*world{w, late} {
+			if err := w.identify("eve", time.Time{}); err != nil {
+				t.Errorf("eve: %v", err)
+			}
+		}
+	})
+}
+
+// TestClocksMayDiffer has an instance decide whose clock is an hour off: on every other a
+// revocation holds for as long as it was meant to, whether it was told or read.
+func TestClocksMayDiffer(t *testing.T) {
+	for name, skew := range map[string]time.Duration{"ahead": time.Hour, "behind": -time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				broker := membroker.New()
+				defer broker.Close(context.Background())
+				patchy := &patchyBroker{Broker: broker}
+				heard := newWorld(t, patchy, push.Options{Identify: byHeader})
+				defer heard.shutdown()
+				c := newConn()
+				s := heard.login(c, "ann", "a")
+				synctest.Wait()
+				at := time.Now().Add(skew)
+				value := told("eve", at, time.Minute)
+				patchy.receiver.Receive(&push.Message{Event: "revocation", Data: value})
+				v := push.Stored{Value: value, Version: uint64(at.UnixMicro()), TTL: time.Minute}
+				if _, err := broker.Put(t.Context(), "revocations", `{"user":"eve"}`, v); err != nil {
+					t.Fatal(err)
+				}
+				patchy.receiver.Receive(&push.Message{Event: "revocation", Data: fmt.Appendf(nil,
+					`{"session":%q,"at":%q,"for":60000}`, s.ID(), at.Format(time.RFC3339Nano))})
+				synctest.Wait()
+				wantEnd(t, "the session", c, "[hello]", push.CodeForbidden)
+				read := newWorld(t, &patchyBroker{Broker: broker}, push.Options{Identify: byHeader})
+				defer read.shutdown()
+				want := func(out bool) {
+					t.Helper()
+					for _, w := range []*world{heard, read} {
+						if err := w.identify("eve", time.Time{}); errors.Is(err, push.ErrForbidden) != out {
+							t.Errorf("eve: %v", err)
+						}
+					}
+				}
+				want(true)
+				time.Sleep(time.Minute - time.Millisecond)
+				want(true)
+				time.Sleep(time.Millisecond)
+				want(false)
+			})
+		})
+	}
+}
+
+// TestIssuersClockMayDiffer by a second from that of the instance that revokes: nobody
+// who was identified before the call slips through.
+func TestIssuersClockMayDiffer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil, push.Options{Identify: byHeader})
+		defer w.shutdown()
+		issued := func(skew time.Duration) time.Time { return time.Now().Add(skew) }
+		before := map[time.Duration]time.Time{}
+		for _, skew := range []time.Duration{-time.Hour, -time.Second, 0, time.Second} {
+			before[skew] = issued(skew)
+		}
+		w.revoke(push.Revocation{User: "eve"})
+		for skew, issued := range before {
+			if err := w.identify("eve", issued); !errors.Is(err, push.ErrForbidden) {
+				t.Errorf("identified before, by a clock that is %v ahead: %v", skew, err)
+			}
+		}
+		time.Sleep(2*time.Second + time.Millisecond)
+		for _, skew := range []time.Duration{-time.Second, 0, time.Second} {
+			if err := w.identify("eve", issued(skew)); err != nil {
+				t.Errorf("identified later, by a clock that is %v ahead: %v", skew, err)
+			}
+		}
+	})
+}
+
+// TestHeardRevocationsAreBounded has an instance hear of more than anybody may decide on.
+// What has expired makes room; while there is none, nobody is let in whom it may concern,
+// and that is logged.
+func TestHeardRevocationsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		patchy := &patchyBroker{Broker: membroker.New()}
+		defer patchy.Broker.Close(context.Background())
+		var log bytes.Buffer
+		w := newWorld(t, patchy, push.Options{Identify: byHeader, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		defer w.shutdown()
+		c := newConn()
+		w.login(c, "bob", "a")
+		hear := func(from, n int, lasts time.Duration) {
+			for i := range n {
+				user := fmt.Sprint(from + i)
+				data := told(user, time.Now(), lasts)
+				v := push.Stored{Value: data, Version: uint64(time.Now().UnixMicro()), TTL: lasts}
+				if _, err := patchy.Put(t.Context(), "revocations", fmt.Sprintf(`{"user":%q}`, user), v); err != nil {
+					t.Fatal(err)
+				}
+				patchy.receiver.Receive(&push.Message{Event: "revocation", Data: data})
+				session := fmt.Appendf(nil, `{"session":%q,"at":%q,"for":60000}`, uuid.New(), time.Now().Format(time.RFC3339Nano))
+				patchy.receiver.Receive(&push.Message{Event: "revocation", Data: session})
+			}
+			synctest.Wait()
+		}
+		wantKnown := func(most int) {
+			t.Helper()
+			if n := w.hub.Decrees(); n > most {
+				t.Errorf("%d are kept, want %d", n, most)
+			}
+		}
+		for round := range 3 {
+			hear(round*10_000, 10_000, time.Second)
+			time.Sleep(time.Second)
+			wantKnown(11_000)
+		}
+		time.Sleep(time.Minute)
+		hear(-1, 1, time.Second)
+		wantKnown(1)
+		time.Sleep(time.Second)
+		hear(100_000, 11_000, time.Minute)
+		if got := log.String(); got != "" {
+			t.Errorf("logged:\n%s", got)
+		}
+		hear(200_000, 1, time.Minute)
+		wantKnown(11_000)
+		if err := w.identify("bob", time.Time{}); !errors.Is(err, push.ErrUnavailable) {
+			t.Errorf("bob: %v", err)
+		}
+		if got := log.String(); !strings.Contains(got, "too many revocations") {
+			t.Errorf("logged:\n%s", got)
+		}
+		wantEnd(t, "bob", c, "[hello]", "") // he is here, and nothing is known against him
+		time.Sleep(2 * time.Minute)
+		if err := w.identify("bob", time.Time{}); err != nil {
+			t.Errorf("bob, later: %v", err)
+		}
+	})
+}
+
 // TestLaterDecisionHolds has what was told come late, and clocks that differ.
 func TestLaterDecisionHolds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -434,8 +692,7 @@ func TestLaterDecisionHolds(t *testing.T) {
 		w := newWorld(t, patchy, push.Options{Identify: byHeader})
 		defer w.shutdown()
 		tell := func(at time.Time) {
-			patchy.receiver.Receive(&push.Message{Event: "revocation", Data: fmt.Appendf(nil, `{"user":"eve","at":%q,"until":%q}`,
-				at.Format(time.RFC3339Nano), at.Add(time.Hour).Format(time.RFC3339Nano))})
+			patchy.receiver.Receive(&push.Message{Event: "revocation", Data: told("eve", at, time.Hour)})
 		}
 		want := func(what string, out bool) {
 			t.Helper()

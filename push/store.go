@@ -14,18 +14,42 @@ import (
 // those of the context, and after Close CodeUnavailable. An error of Put or Take
 // means maybe.
 type Store interface {
-	// Put stores a value until the time to live is over, which is at least a
-	// millisecond, in place of the one that the key had. A set takes MaxStored
-	// values; the error for one more is ErrLimitReached. Nothing of value is kept
+	// Put stores a value until its time to live is over, in place of the one that the
+	// key had, if that is of a lower version. A value never gives way to one of its own
+	// version or a lower one, however late that comes and whoever sends it: then nothing
+	// is stored, and what is there is returned. Else that is nil. A set takes MaxStored
+	// values; the error for one more is ErrLimitReached. Nothing of the value is kept
 	// after Put has returned.
-	Put(ctx context.Context, set, key string, value []byte, ttl time.Duration) error
+	Put(ctx context.Context, set, key string, v Stored) (there *Stored, err error)
 
 	// Take gives a value and forgets it: of several calls at once one gets it. Nil
 	// if it isn't there, or has expired.
 	Take(ctx context.Context, set, key string) ([]byte, error)
 
 	// All gives all values of a set that haven't expired, by their keys.
-	All(ctx context.Context, set string) (map[string][]byte, error)
+	All(ctx context.Context, set string) (map[string]Stored, error)
+}
+
+// Stored is a value of a [Store].
+type Stored struct {
+	Value []byte
+	// Version is 0 to MaxOffset. It tells which of two values of a key is the newer,
+	// as long as one of them is there.
+	Version uint64
+	// TTL is how long the value is there, from now on, by the store's clock. It is at
+	// least a millisecond.
+	TTL time.Duration
+}
+
+// Check returns an error if the value is one that no [Store] takes.
+func (v Stored) Check() error {
+	switch {
+	case v.TTL < time.Millisecond:
+		return Errorf(CodeBadRequest, "a time to live is at least a millisecond", nil)
+	case v.Version > MaxOffset:
+		return Errorf(CodeBadRequest, "a version is at most 2^53-1", nil)
+	}
+	return nil
 }
 
 // MaxStored is how many values a set of a [Store] takes.

@@ -45,7 +45,7 @@ func (h *Hub) Ticket(ctx context.Context, id Identity) (ticket string, lasts tim
 	}
 	ctx, cancel := h.deadline(ctx)
 	defer cancel()
-	if err := store.Put(ctx, ticketSet, ticketName(secret), seal.close(text), ticketLife); err != nil {
+	if _, err := store.Put(ctx, ticketSet, ticketName(secret), Stored{Value: seal.close(text), TTL: ticketLife}); err != nil {
 		return "", 0, err
 	}
 	return base64.RawURLEncoding.EncodeToString(secret), ticketLife, nil

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -23,6 +24,8 @@ func RunStore(t *testing.T, newBroker New) {
 		{"ValueIsTakenOnce", testTake},
 		{"ValueIsTakenByOne", testTakeConcurrently},
 		{"ValueIsReplaced", testPutAgain},
+		{"OlderNeverReplacesNewer", testVersions},
+		{"NewestOfManyStays", testPutConcurrently},
 		{"ValuesExpire", testValuesExpire},
 		{"SetsAreApart", testSetsAreApart},
 		{"ClosedStoreRefuses", testClosedStore},
@@ -44,11 +47,23 @@ type storeBroker interface {
 	push.Store
 }
 
+// put stores a value that is newer than all before.
 func put(t *testing.T, s push.Store, set, key, value string, ttl time.Duration) {
 	t.Helper()
-	if err := s.Put(t.Context(), set, key, []byte(value), ttl); err != nil {
+	if there := putVersion(t, s, set, key, value, versions.Add(1), ttl); there != nil {
+		t.Fatalf("Put of what is newer gives %+v", there)
+	}
+}
+
+var versions atomic.Uint64
+
+func putVersion(t *testing.T, s push.Store, set, key, value string, version uint64, ttl time.Duration) (there *push.Stored) {
+	t.Helper()
+	there, err := s.Put(t.Context(), set, key, push.Stored{Value: []byte(value), Version: version, TTL: ttl})
+	if err != nil {
 		t.Fatalf("Put: %v", err)
 	}
+	return there
 }
 
 // wantTaken fails unless taking the key gives a value; "" is none.
@@ -68,8 +83,8 @@ func wantAll(t *testing.T, s push.Store, set string, want map[string]string) {
 		t.Errorf("All %s gives %d values, %v, want %d", set, len(all), err, len(want))
 	}
 	for key, value := range want {
-		if string(all[key]) != value {
-			t.Errorf("%s has %q at %q, want %q", set, all[key], key, value)
+		if string(all[key].Value) != value {
+			t.Errorf("%s has %q at %q, want %q", set, all[key].Value, key, value)
 		}
 	}
 }
@@ -85,7 +100,7 @@ func testStoredValues(t *testing.T, s storeBroker) {
 		put(t, s, "s", key, want[key], time.Minute)
 	}
 	mine := []byte("before")
-	if err := s.Put(t.Context(), "s", "mine", mine, time.Minute); err != nil {
+	if _, err := s.Put(t.Context(), "s", "mine", push.Stored{Value: mine, TTL: time.Minute}); err != nil {
 		t.Fatal(err)
 	}
 	copy(mine, "after!")
@@ -95,8 +110,12 @@ func testStoredValues(t *testing.T, s storeBroker) {
 		wantTaken(t, s, "s", key, value)
 	}
 	wantAll(t, s, "s", nil)
-	if err := s.Put(t.Context(), "s", "a", nil, 0); !errors.Is(err, push.ErrBadRequest) {
-		t.Errorf("Put for no time: %v", err)
+	for what, v := range map[string]push.Stored{
+		"for no time": {}, "of a version beyond all": {TTL: time.Minute, Version: push.MaxOffset + 1},
+	} {
+		if _, err := s.Put(t.Context(), "s", "a", v); !errors.Is(err, push.ErrBadRequest) {
+			t.Errorf("Put %s: %v", what, err)
+		}
 	}
 }
 
@@ -138,12 +157,56 @@ func testPutAgain(t *testing.T, s storeBroker) {
 	put(t, s, "s", "b", "2", 50*time.Millisecond)
 	testaid.Eventually(t, "the end of the shorter", func() bool {
 		all, err := s.All(t.Context(), "s")
-		return err == nil && all["b"] == nil
+		return err == nil && all["b"].Value == nil
 	})
 	put(t, s, "s", "c", "3", time.Minute) // which forgets what has expired
 	wantAll(t, s, "s", map[string]string{"a": "2", "c": "3"})
 	wantTaken(t, s, "s", "a", "2")
 	wantTaken(t, s, "s", "b", "")
+}
+
+// testVersions has values come late, twice, and after the newer one has expired or was
+// taken. Versions are told apart up to the last one.
+func testVersions(t *testing.T, s storeBroker) {
+	for _, first := range []uint64{0, 1, push.MaxOffset - 1} {
+		key := fmt.Sprint(first)
+		if there := putVersion(t, s, "s", key, "new", first+1, time.Minute); there != nil {
+			t.Fatalf("the first Put gives %+v", there)
+		}
+		for _, late := range []uint64{first, first + 1} {
+			there := putVersion(t, s, "s", key, "late", late, time.Hour)
+			if there == nil || string(there.Value) != "new" || there.Version != first+1 || there.TTL <= 0 || there.TTL > time.Minute {
+				t.Errorf("Put of version %d after %d gives %+v", late, first+1, there)
+			}
+		}
+		all, err := s.All(t.Context(), "s")
+		if v := all[key]; err != nil || string(v.Value) != "new" || v.Version != first+1 || v.TTL <= 0 || v.TTL > time.Minute {
+			t.Errorf("All gives %+v, %v", v, err)
+		}
+		wantTaken(t, s, "s", key, "new")
+		if there := putVersion(t, s, "s", key, "old", first, time.Minute); there != nil {
+			t.Errorf("Put after the newer one was taken gives %+v", there)
+		}
+	}
+	putVersion(t, s, "s", "short", "new", 2, 50*time.Millisecond)
+	eventually(t, "the end of the newer", func() bool { return putVersion(t, s, "s", "short", "old", 1, time.Minute) == nil })
+	wantTaken(t, s, "s", "short", "old")
+}
+
+// testPutConcurrently has many put at once, in no order: the newest is there in the end.
+func testPutConcurrently(t *testing.T, s storeBroker) {
+	const n = 50
+	var wait sync.WaitGroup
+	for i := range uint64(n) {
+		wait.Go(func() {
+			v := push.Stored{Value: fmt.Append(nil, i), Version: i, TTL: time.Minute}
+			if there, err := s.Put(t.Context(), "s", "a", v); err != nil || there != nil && there.Version <= i {
+				t.Errorf("Put of version %d: %+v, %v", i, there, err)
+			}
+		})
+	}
+	wait.Wait()
+	wantTaken(t, s, "s", "a", fmt.Sprint(n-1))
 }
 
 func testValuesExpire(t *testing.T, s storeBroker) {
@@ -153,7 +216,7 @@ func testValuesExpire(t *testing.T, s storeBroker) {
 	}
 	testaid.Eventually(t, "expiry", func() bool {
 		all, err := s.All(t.Context(), "s")
-		return err == nil && len(all) == 1 && all["stays"] != nil
+		return err == nil && len(all) == 1 && all["stays"].Value != nil
 	})
 	wantTaken(t, s, "s", "0", "")
 	wantTaken(t, s, "s", "stays", "x")
@@ -180,9 +243,8 @@ func testClosedStore(t *testing.T, s storeBroker) {
 	}
 	_, takeErr := s.Take(t.Context(), "s", "a")
 	_, allErr := s.All(t.Context(), "s")
-	for what, err := range map[string]error{
-		"Put": s.Put(t.Context(), "s", "a", nil, time.Minute), "Take": takeErr, "All": allErr,
-	} {
+	_, putErr := s.Put(t.Context(), "s", "a", push.Stored{TTL: time.Minute})
+	for what, err := range map[string]error{"Put": putErr, "Take": takeErr, "All": allErr} {
 		if !errors.Is(err, push.ErrUnavailable) {
 			t.Errorf("%s: %v", what, err)
 		}

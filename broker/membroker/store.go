@@ -26,7 +26,13 @@ type set struct {
 
 type stored struct {
 	value   []byte
+	version uint64
 	expires time.Time
+}
+
+// at gives a value as it is for who asks now.
+func (v stored) at(now time.Time) push.Stored {
+	return push.Stored{Value: bytes.Clone(v.value), Version: v.version, TTL: v.expires.Sub(now)}
 }
 
 // pruneInterval is how often a set that is put to is looked through for what has
@@ -34,30 +40,35 @@ type stored struct {
 const pruneInterval = time.Second
 
 // Put stores a value; see [push.Store].
-func (b *Broker) Put(_ context.Context, name, key string, value []byte, ttl time.Duration) error {
-	if ttl < time.Millisecond {
-		return push.Errorf(push.CodeBadRequest, "a time to live is at least a millisecond", nil)
+func (b *Broker) Put(_ context.Context, name, key string, v push.Stored) (there *push.Stored, err error) {
+	if err := v.Check(); err != nil {
+		return nil, err
 	}
 	st := &b.store
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	s, err := st.find(name)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	now := time.Now()
 	if now.Sub(s.pruned) >= pruneInterval {
 		s.prune(now)
 	}
-	if _, there := s.values[key]; !there && len(s.values) >= push.MaxStored {
-		return push.Errorf(push.CodeLimitReached, "too much is stored", nil)
+	old, known := s.values[key]
+	switch {
+	case known && now.Before(old.expires) && old.version >= v.Version:
+		newer := old.at(now)
+		return &newer, nil
+	case !known && len(s.values) >= push.MaxStored:
+		return nil, push.Errorf(push.CodeLimitReached, "too much is stored", nil)
 	}
-	s.values[key] = stored{bytes.Clone(value), now.Add(ttl)}
+	s.values[key] = stored{bytes.Clone(v.Value), v.Version, now.Add(v.TTL)}
 	if st.sets == nil {
 		st.sets = map[string]*set{}
 	}
 	st.sets[name] = s
-	return nil
+	return nil, nil
 }
 
 // Take gives a value and forgets it; see [push.Store].
@@ -78,7 +89,7 @@ func (b *Broker) Take(_ context.Context, name, key string) ([]byte, error) {
 }
 
 // All gives all values of a set; see [push.Store].
-func (b *Broker) All(_ context.Context, name string) (map[string][]byte, error) {
+func (b *Broker) All(_ context.Context, name string) (map[string]push.Stored, error) {
 	st := &b.store
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -86,10 +97,11 @@ func (b *Broker) All(_ context.Context, name string) (map[string][]byte, error) 
 	if err != nil {
 		return nil, err
 	}
-	s.prune(time.Now())
-	all := make(map[string][]byte, len(s.values))
+	now := time.Now()
+	s.prune(now)
+	all := make(map[string]push.Stored, len(s.values))
 	for key, v := range s.values {
-		all[key] = bytes.Clone(v.value)
+		all[key] = v.at(now)
 	}
 	return all, nil
 }

@@ -23,7 +23,8 @@ func TestStoreForgetsWhatHasExpired(t *testing.T) {
 		b := membroker.New()
 		defer b.Close(context.Background())
 		put := func(key string) error {
-			return b.Put(t.Context(), "s", key, []byte("x"), 30*time.Second)
+			_, err := b.Put(t.Context(), "s", key, push.Stored{Value: []byte("x"), TTL: 30 * time.Second})
+			return err
 		}
 		for i := range push.MaxStored {
 			if err := put(fmt.Sprint(i)); err != nil {

@@ -2,7 +2,6 @@ package redisbroker
 
 import (
 	"context"
-	"time"
 
 	"github.com/tidewire/tidewire/push"
 )
@@ -25,9 +24,9 @@ type port interface {
 	// heads tells where topics are, in their order; zero for one that isn't there.
 	heads(ctx context.Context, topics []string) ([]push.Position, error)
 	// put, take and all are those of push.Store.
-	put(ctx context.Context, set, key string, value []byte, ttl time.Duration) error
+	put(ctx context.Context, set, key string, v push.Stored) (there *push.Stored, err error)
 	take(ctx context.Context, set, key string) ([]byte, error)
-	all(ctx context.Context, set string) (map[string][]byte, error)
+	all(ctx context.Context, set string) (map[string]push.Stored, error)
 	// notify sends text to a channel and stores nothing.
 	notify(ctx context.Context, channel, text string) error
 	// health tells what is wrong with Redis: nil if a write succeeds.

@@ -2,7 +2,6 @@ package redisbroker
 
 import (
 	"context"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -18,9 +17,9 @@ type SimPort interface {
 	Add(ctx context.Context, m *push.Message, repeatable bool, w SimWitness) (push.Receipt, error)
 	Read(ctx context.Context, topic string, q SimQuery, w SimWitness) (push.Page, error)
 	Heads(ctx context.Context, topics []string) ([]push.Position, error)
-	Put(ctx context.Context, set, key string, value []byte, ttl time.Duration) error
+	Put(ctx context.Context, set, key string, v push.Stored) (there *push.Stored, err error)
 	Take(ctx context.Context, set, key string) ([]byte, error)
-	All(ctx context.Context, set string) (map[string][]byte, error)
+	All(ctx context.Context, set string) (map[string]push.Stored, error)
 	Notify(ctx context.Context, channel, text string) error
 	Open() SimLine
 	Close(ctx context.Context) error
@@ -81,15 +80,15 @@ func (p simPort) heads(ctx context.Context, topics []string) ([]push.Position, e
 	return p.sim.Heads(ctx, topics)
 }
 
-func (p simPort) put(ctx context.Context, set, key string, value []byte, ttl time.Duration) error {
-	return p.sim.Put(ctx, set, key, value, ttl)
+func (p simPort) put(ctx context.Context, set, key string, v push.Stored) (*push.Stored, error) {
+	return p.sim.Put(ctx, set, key, v)
 }
 
 func (p simPort) take(ctx context.Context, set, key string) ([]byte, error) {
 	return p.sim.Take(ctx, set, key)
 }
 
-func (p simPort) all(ctx context.Context, set string) (map[string][]byte, error) {
+func (p simPort) all(ctx context.Context, set string) (map[string]push.Stored, error) {
 	return p.sim.All(ctx, set)
 }
 
@@ -152,15 +151,15 @@ func (s simServer) Heads(ctx context.Context, topics []string) ([]push.Position,
 	return s.heads(ctx, topics)
 }
 
-func (s simServer) Put(ctx context.Context, set, key string, value []byte, ttl time.Duration) error {
-	return s.put(ctx, set, key, value, ttl)
+func (s simServer) Put(ctx context.Context, set, key string, v push.Stored) (*push.Stored, error) {
+	return s.put(ctx, set, key, v)
 }
 
 func (s simServer) Take(ctx context.Context, set, key string) ([]byte, error) {
 	return s.take(ctx, set, key)
 }
 
-func (s simServer) All(ctx context.Context, set string) (map[string][]byte, error) {
+func (s simServer) All(ctx context.Context, set string) (map[string]push.Stored, error) {
 	return s.all(ctx, set)
 }
 

@@ -14,59 +14,68 @@ import (
 
 // storedValue is one value of a set in the fake Redis.
 type storedValue struct {
-	value []byte
-	until time.Time
+	value   []byte
+	version uint64
+	until   time.Time
+}
+
+func (v storedValue) holds() bool { return time.Now().Before(v.until) }
+
+func (v storedValue) stored() push.Stored {
+	return push.Stored{Value: v.value, Version: v.version, TTL: time.Until(v.until)}
 }
 
 // put is put.lua. Called with r.mu held, as are the others.
-func (r *fakeRedis) put(set, key string, value []byte, ttl time.Duration) error {
+func (r *fakeRedis) put(set, key string, v push.Stored) (*push.Stored, error) {
 	if r.sets[set] == nil {
 		r.sets[set] = map[string]storedValue{}
 	}
-	if _, there := r.sets[set][key]; !there && len(r.sets[set]) >= push.MaxStored {
-		maps.DeleteFunc(r.sets[set], func(_ string, v storedValue) bool { return !time.Now().Before(v.until) })
+	old, there := r.sets[set][key]
+	if there && old.holds() && old.version >= v.Version {
+		newer := old.stored()
+		return &newer, nil
+	}
+	if !there && len(r.sets[set]) >= push.MaxStored {
+		maps.DeleteFunc(r.sets[set], func(_ string, v storedValue) bool { return !v.holds() })
 		if len(r.sets[set]) >= push.MaxStored {
-			return push.ErrLimitReached
+			return nil, push.ErrLimitReached
 		}
 	}
-	r.sets[set][key] = storedValue{bytes.Clone(value), time.Now().Add(ttl)}
-	return nil
+	r.sets[set][key] = storedValue{bytes.Clone(v.Value), v.Version, time.Now().Add(v.TTL)}
+	return nil, nil
 }
 
 // take is take.lua.
 func (r *fakeRedis) take(set, key string) []byte {
 	v := r.sets[set][key]
 	delete(r.sets[set], key)
-	if !time.Now().Before(v.until) {
+	if !v.holds() {
 		return nil
 	}
 	return v.value
 }
 
 // stored is all.lua.
-func (r *fakeRedis) stored(set string) map[string][]byte {
-	all := map[string][]byte{}
+func (r *fakeRedis) stored(set string) map[string]push.Stored {
+	all := map[string]push.Stored{}
 	for key, v := range r.sets[set] {
-		if time.Now().Before(v.until) {
-			all[key] = v.value
+		if v.holds() {
+			all[key] = v.stored()
 		}
 	}
 	return all
 }
 
-func (p *fakePort) Put(ctx context.Context, set, key string, value []byte, ttl time.Duration) error {
-	_, err := carry(ctx, p, "put "+set, func() (struct{}, error) {
-		return struct{}{}, p.redis.put(set, key, value, ttl)
-	})
-	return err
+func (p *fakePort) Put(ctx context.Context, set, key string, v push.Stored) (*push.Stored, error) {
+	return carry(ctx, p, "put "+set, func() (*push.Stored, error) { return p.redis.put(set, key, v) })
 }
 
 func (p *fakePort) Take(ctx context.Context, set, key string) ([]byte, error) {
 	return carry(ctx, p, "take "+set, func() ([]byte, error) { return p.redis.take(set, key), nil })
 }
 
-func (p *fakePort) All(ctx context.Context, set string) (map[string][]byte, error) {
-	return carry(ctx, p, "all "+set, func() (map[string][]byte, error) { return p.redis.stored(set), nil })
+func (p *fakePort) All(ctx context.Context, set string) (map[string]push.Stored, error) {
+	return carry(ctx, p, "all "+set, func() (map[string]push.Stored, error) { return p.redis.stored(set), nil })
 }
 
 // The steps of TestFakeIsLikeRedis. Expiry is left to the suite of stores, which both
@@ -79,10 +88,14 @@ func (m *model) storeKey(rt *rapid.T) string {
 func (m *model) put(rt *rapid.T) {
 	set, key := rapid.SampledFrom(modelTopics).Draw(rt, "set"), m.storeKey(rt)
 	value := rapid.SliceOf(rapid.Byte()).Draw(rt, "value")
-	fakeErr := m.fakePort.Put(rt.Context(), set, key, value, time.Hour)
-	realErr := m.realPort.Put(rt.Context(), set, key, value, time.Hour)
-	if fakeErr != nil || realErr != nil {
-		rt.Fatal(fakeErr, realErr)
+	v := push.Stored{Value: value, Version: rapid.Uint64Range(0, 3).Draw(rt, "version"), TTL: time.Hour}
+	if rapid.Bool().Draw(rt, "large") {
+		v.Version += push.MaxOffset - 3 // which Lua has to tell apart
+	}
+	fake, fakeErr := m.fakePort.Put(rt.Context(), set, key, v)
+	actual, realErr := m.realPort.Put(rt.Context(), set, key, v)
+	if fakeErr != nil || realErr != nil || (fake == nil) != (actual == nil) || fake != nil && !likeStored(*fake, *actual) {
+		rt.Fatalf("the fake gives %v, %v, Redis %v, %v", fake, fakeErr, actual, realErr)
 	}
 }
 
@@ -100,11 +113,16 @@ func (m *model) all(rt *rapid.T) {
 	fake, fakeErr := m.fakePort.All(rt.Context(), set)
 	actual, realErr := m.realPort.All(rt.Context(), set)
 	if fakeErr != nil || realErr != nil || len(fake) != len(actual) {
-		rt.Fatalf("the fake gives %q, %v, Redis %q, %v", fake, fakeErr, actual, realErr)
+		rt.Fatalf("the fake gives %v, %v, Redis %v, %v", fake, fakeErr, actual, realErr)
 	}
 	for key, value := range fake {
-		if !bytes.Equal(value, actual[key]) {
-			rt.Fatalf("the fake has %q at %s, Redis %q", value, key, actual[key])
+		if !likeStored(value, actual[key]) {
+			rt.Fatalf("the fake has %v at %s, Redis %v", value, key, actual[key])
 		}
 	}
+}
+
+// likeStored leaves out how long values are there.
+func likeStored(a, b push.Stored) bool {
+	return bytes.Equal(a.Value, b.Value) && a.Version == b.Version
 }

@@ -3,6 +3,8 @@ package redisbroker
 import (
 	"context"
 	_ "embed" // the scripts
+	"errors"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -22,16 +24,16 @@ var allLua string
 var _ push.Store = (*Broker)(nil)
 
 // Put stores a value; see [push.Store].
-func (b *Broker) Put(ctx context.Context, set, key string, value []byte, ttl time.Duration) error {
-	if ttl < time.Millisecond {
-		return push.Errorf(push.CodeBadRequest, "a time to live is at least a millisecond", nil)
+func (b *Broker) Put(ctx context.Context, set, key string, v push.Stored) (there *push.Stored, err error) {
+	if err := v.Check(); err != nil {
+		return nil, err
 	}
 	if b.isClosed() {
-		return errClosed
+		return nil, errClosed
 	}
 	ctx, cancel := deadline(ctx)
 	defer cancel()
-	return b.port.put(ctx, set, key, value, ttl)
+	return b.port.put(ctx, set, key, v)
 }
 
 // Take gives a value and forgets it; see [push.Store].
@@ -45,7 +47,7 @@ func (b *Broker) Take(ctx context.Context, set, key string) ([]byte, error) {
 }
 
 // All gives all values of a set; see [push.Store].
-func (b *Broker) All(ctx context.Context, set string) (map[string][]byte, error) {
+func (b *Broker) All(ctx context.Context, set string) (map[string]push.Stored, error) {
 	if b.isClosed() {
 		return nil, errClosed
 	}
@@ -61,17 +63,26 @@ func (o Options) setKeys(set string) []string {
 	return []string{base + ":v", base + ":x"}
 }
 
-func (s *server) put(ctx context.Context, set, key string, value []byte, ttl time.Duration) error {
-	c := s.store.put.call(s.options.setKeys(set), []any{key, value, ttl.Milliseconds(), push.MaxStored})
-	c.size += len(value)
+func (s *server) put(ctx context.Context, set, key string, v push.Stored) (*push.Stored, error) {
+	c := s.store.put.call(s.options.setKeys(set), []any{key, v.Value, v.TTL.Milliseconds(), push.MaxStored, v.Version})
+	c.size += len(v.Value)
 	if err := s.do(ctx, c.key(), addCalls, c); err != nil {
-		return err
+		return nil, err
 	}
-	room, err := c.command.Int()
-	if err == nil && room == 0 {
-		return push.Errorf(push.CodeLimitReached, "too much is stored", nil)
+	reply, err := parts(c.command, 1)
+	if err != nil {
+		return nil, err
 	}
-	return unavailable(err)
+	switch text(reply[0]) {
+	case "stored":
+		return nil, nil
+	case "full":
+		return nil, push.Errorf(push.CodeLimitReached, "too much is stored", nil)
+	}
+	if len(reply) < 2 {
+		return nil, internal(errReply)
+	}
+	return parseStored(text(reply[0]), text(reply[1]))
 }
 
 func (s *server) take(ctx context.Context, set, key string) ([]byte, error) {
@@ -83,10 +94,14 @@ func (s *server) take(ctx context.Context, set, key string) ([]byte, error) {
 	if err != nil || len(reply) < 2 || reply[1] == nil {
 		return nil, err
 	}
-	return parseStored(text(reply[0]), text(reply[1]))
+	v, err := parseStored(text(reply[0]), text(reply[1]))
+	if v == nil {
+		return nil, err
+	}
+	return v.Value, nil
 }
 
-func (s *server) all(ctx context.Context, set string) (map[string][]byte, error) {
+func (s *server) all(ctx context.Context, set string) (map[string]push.Stored, error) {
 	c := s.store.all.call(s.options.setKeys(set), nil)
 	c.size += maxBatchBytes / 4
 	if err := s.do(ctx, c.key(), readCalls, c); err != nil {
@@ -97,30 +112,37 @@ func (s *server) all(ctx context.Context, set string) (map[string][]byte, error)
 		return nil, err
 	}
 	fields, _ := reply[1].([]any)
-	all := make(map[string][]byte, len(fields)/2)
+	all := make(map[string]push.Stored, len(fields)/2)
 	for i := 0; i+1 < len(fields); i += 2 {
-		value, err := parseStored(text(reply[0]), text(fields[i+1]))
+		v, err := parseStored(text(reply[0]), text(fields[i+1]))
 		if err != nil {
 			return nil, err
 		}
-		if value != nil {
-			all[text(fields[i])] = value
+		if v != nil {
+			all[text(fields[i])] = *v
 		}
 	}
 	return all, nil
 }
 
-// parseStored takes the expiry off a value; nil if it has expired.
-func parseStored(now, stored string) ([]byte, error) {
-	expires, value, found := strings.Cut(stored, " ")
-	at, err := strconv.ParseInt(expires, 10, 64)
-	if err != nil || !found {
+// parseStored reads a value as it is stored, behind its expiry and its version; nil if
+// it has expired.
+func parseStored(now, stored string) (*push.Stored, error) {
+	fields := strings.SplitN(stored, " ", 3)
+	if len(fields) < 3 {
 		return nil, internal(errReply)
 	}
-	if n, err := strconv.ParseInt(now, 10, 64); err != nil || at <= n {
-		return nil, err
+	expires, expiresErr := strconv.ParseInt(fields[0], 10, 64)
+	version, versionErr := strconv.ParseUint(fields[1], 10, 64)
+	at, atErr := strconv.ParseInt(now, 10, 64)
+	if err := errors.Join(expiresErr, versionErr, atErr); err != nil {
+		return nil, internal(err)
 	}
-	return []byte(value), nil
+	if expires <= at {
+		return nil, nil
+	}
+	left := min(time.Duration(expires-at), math.MaxInt64/time.Millisecond) * time.Millisecond
+	return &push.Stored{Value: []byte(fields[2]), Version: version, TTL: left}, nil
 }
 
 // storeScripts are the scripts of a [push.Store].

@@ -20,13 +20,16 @@ func TestStoreIsBounded(t *testing.T) {
 		const step = 1000 // on a busy machine Redis is busy with many for longer than it likes
 		for i := 0; i < push.MaxStored; i += step {
 			must(t, client.Eval(t.Context(), `for i = ARGV[1] + 1, ARGV[1] + ARGV[2] do
-				redis.call('HSET', KEYS[1], i, ARGV[3] .. ' x')
+				redis.call('HSET', KEYS[1], i, ARGV[3] .. ' 0 x')
 				redis.call('ZADD', KEYS[2], ARGV[3], i)
 			end
 			return 1`, keys, i, step, expires).Err())
 		}
 	}
-	put := func(key string) error { return b.Put(t.Context(), "s", key, []byte("y"), time.Hour) }
+	put := func(key string) error {
+		_, err := b.Put(t.Context(), "s", key, push.Stored{Value: []byte("y"), Version: 1, TTL: time.Hour})
+		return err
+	}
 	fill(time.Now().Add(time.Hour).UnixMilli())
 	if err := put("more"); !errors.Is(err, push.ErrLimitReached) {
 		t.Errorf("one more: %v", err)
@@ -54,7 +57,8 @@ func TestStoreIsBounded(t *testing.T) {
 func TestStoreLastsAsLongAsItsValues(t *testing.T) {
 	b, client := scripted(t, Options{})
 	for _, ttl := range []time.Duration{time.Minute, time.Hour, time.Second} {
-		must(t, b.Put(t.Context(), "s", ttl.String(), []byte("x"), ttl))
+		_, err := b.Put(t.Context(), "s", ttl.String(), push.Stored{Value: []byte("x"), TTL: ttl})
+		must(t, err)
 	}
 	for _, key := range b.options.setKeys("s") {
 		if left := client.PTTL(t.Context(), key).Val(); left <= 59*time.Minute || left > time.Hour {
@@ -66,9 +70,13 @@ func TestStoreLastsAsLongAsItsValues(t *testing.T) {
 // TestFullRedisKeepsTheStore has values that can't be stored, and are not lost either.
 func TestFullRedisKeepsTheStore(t *testing.T) {
 	b, client := scripted(t, Options{})
-	must(t, b.Put(t.Context(), "s", "a", []byte("1"), time.Hour))
+	put := func(key, value string) error {
+		_, err := b.Put(t.Context(), "s", key, push.Stored{Value: []byte(value), TTL: time.Hour})
+		return err
+	}
+	must(t, put("a", "1"))
 	must(t, client.ConfigSet(t.Context(), "maxmemory", "1").Err())
-	if err := b.Put(t.Context(), "s", "b", []byte("2"), time.Hour); !errors.Is(err, push.ErrUnavailable) {
+	if err := put("b", "2"); !errors.Is(err, push.ErrUnavailable) {
 		t.Errorf("Put: %v", err)
 	}
 	if value, err := b.Take(t.Context(), "s", "a"); err != nil || string(value) != "1" {
