@@ -22,3 +22,10 @@ func (h *Hub) Windows() (kept int, bytes int64) {
 	}
 	return kept, h.windows.Load()
 }
+
+// Waiting is how many frames wait for the session's client.
+func (s *Session) Waiting() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.outbox.count
+}

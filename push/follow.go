@@ -51,8 +51,9 @@ func AllRefused(answers []Followed) *Error {
 
 // Subscribe makes the session follow topics. It asks Authorize for each, and
 // queues the frame that announce makes of the answers before anything else of
-// these topics; with nil nothing is announced. A topic that is refused doesn't
-// hold up the others. One that is followed already stays as it is.
+// these topics; with nil nothing is announced. All begin together, when each is
+// allowed or refused, which takes Options.AccessTimeout at most: until then nothing of
+// them waits for the client. A topic that is followed already stays as it is.
 //
 // Subscribe and Unsubscribe of one session must not be called at the same time.
 func (s *Session) Subscribe(ctx context.Context, follows []Follow, announce func([]Followed) *Frame) {
@@ -62,7 +63,7 @@ func (s *Session) Subscribe(ctx context.Context, follows []Follow, announce func
 	defer s.hub.work.done()
 	identity := s.identity.Load()
 	answers := make([]Followed, len(follows))
-	added := make([]*subscription, len(follows))
+	feeds := make([]*feed, len(follows)) // nil where the topic isn't new, or is refused
 	places := startingPlaces(follows)
 	following, room := s.followed()
 	var wait sync.WaitGroup
@@ -78,18 +79,17 @@ func (s *Session) Subscribe(ctx context.Context, follows []Follow, announce func
 			room--
 			following[f.Topic] = true
 			if len(follows) == 1 || s.hub.atOnce(f.Topic) {
-				added[i], answers[i] = s.follow(ctx, f.Topic, places[i])
+				feeds[i], answers[i] = s.follow(ctx, f.Topic, places[i])
 				break
 			}
-			wait.Go(func() { added[i], answers[i] = s.follow(ctx, f.Topic, places[i]) })
+			wait.Go(func() { feeds[i], answers[i] = s.follow(ctx, f.Topic, places[i]) })
 		}
 	}
 	wait.Wait()
+	added := s.attach(feeds, places, answers)
 	if !s.admit(added, announce(answers)) {
 		for _, sub := range added {
-			if sub != nil {
-				s.hub.leave(sub)
-			}
+			s.hub.leave(sub)
 		}
 		return
 	}
@@ -116,19 +116,12 @@ func (s *Session) admit(added []*subscription, announcement *Frame) bool {
 	if s.over {
 		return false
 	}
-	s.subscriptions = slices.Grow(s.subscriptions, len(added))
-	for _, sub := range added {
-		if sub != nil {
-			s.subscriptions = append(s.subscriptions, sub)
-		}
-	}
+	s.subscriptions = append(slices.Grow(s.subscriptions, len(added)), added...)
 	if s.enqueue(announcement) {
 		s.startBeating()
 	}
 	for _, sub := range added {
-		if sub != nil {
-			sub.release()
-		}
+		sub.release()
 	}
 	return true
 }
@@ -177,9 +170,27 @@ func startingPlaces(follows []Follow) []startingPlace {
 	return places
 }
 
-// follow attaches the session to one topic, held.
-func (s *Session) follow(ctx context.Context, topic string, start startingPlace) (*subscription, Followed) {
-	refused := func(err error) (*subscription, Followed) {
+// attach attaches the session to feeds, held, and completes their answers: from now on
+// is from this moment.
+func (s *Session) attach(feeds []*feed, places []startingPlace, answers []Followed) []*subscription {
+	added := make([]*subscription, 0, len(feeds))
+	for i, f := range feeds {
+		if f == nil {
+			continue
+		}
+		sub := newSubscription(s, f, places[i])
+		f.attach(sub)
+		added = append(added, sub)
+		if place := sub.catchUp.start(); !place.IsZero() {
+			answers[i].Cursor = f.cursor(place)
+		}
+	}
+	return added
+}
+
+// follow asks for one topic, and counts the session among the followers of its feed.
+func (s *Session) follow(ctx context.Context, topic string, start startingPlace) (*feed, Followed) {
+	refused := func(err error) (*feed, Followed) {
 		e := AsError(err)
 		if e.Cause != nil && ctx.Err() == nil { // else the client has left
 			s.hub.warnings.log("push: topic refused", "topic", topic, "session", s.id, "error", shortened(e))
@@ -200,13 +211,7 @@ func (s *Session) follow(ctx context.Context, topic string, start startingPlace)
 	if err != nil {
 		return refused(err)
 	}
-	sub := newSubscription(s, feed, start)
-	feed.attach(sub)
-	answer := Followed{Topic: feed.topic, From: start.from}
-	if place := sub.catchUp.start(); !place.IsZero() {
-		answer.Cursor = feed.cursor(place)
-	}
-	return sub, answer
+	return feed, Followed{Topic: feed.topic, From: start.from}
 }
 
 // Unsubscribe ends the following of topics and queues the frame that announce
