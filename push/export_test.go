@@ -29,3 +29,10 @@ func (s *Session) Waiting() int {
 	defer s.mu.Unlock()
 	return s.outbox.count
 }
+
+// Due is how many sessions wait for their rights to be asked again.
+func (h *Hub) Due() int {
+	h.reviews.mu.Lock()
+	defer h.reviews.mu.Unlock()
+	return h.reviews.due.Len()
+}

@@ -264,6 +264,7 @@ func (h *Hub) remove(s *Session) {
 	h.mu.Lock()
 	delete(h.sessions, name)
 	h.mu.Unlock()
+	h.reviews.remove(s)
 	h.stats.countClosed(s.reason)
 	h.work.done()
 }

@@ -1,6 +1,7 @@
 package push
 
 import (
+	"container/list"
 	"context"
 	"math/rand/v2"
 	"sync"
@@ -8,10 +9,12 @@ import (
 
 // reviews are the sessions whose rights are due to be asked again. A few of them
 // are asked at a time, so that many clients that came together are no burst of
-// questions, and an Authorize that hangs holds up only this.
+// questions, and an Authorize that hangs holds up only this. A session is in it once,
+// however often it is due, and leaves it when it ends.
 type reviews struct {
 	mu      sync.Mutex // guards the rest; innermost
-	due     []*Session
+	due     list.List  // of sessions, in order
+	places  map[*Session]*list.Element
 	running int // goroutines that ask
 }
 
@@ -23,7 +26,13 @@ func (h *Hub) recheckSoon(s *Session) {
 	r := &h.reviews
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.due = append(r.due, s)
+	if r.places[s] != nil {
+		return
+	}
+	if r.places == nil {
+		r.places = map[*Session]*list.Element{}
+	}
+	r.places[s] = r.due.PushBack(s)
 	if r.running < maxRechecks {
 		r.running++
 		h.work.Go(h.recheckDue)
@@ -45,14 +54,29 @@ func (h *Hub) recheckDue() {
 func (r *reviews) next() *Session {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.due) == 0 {
-		r.due = nil
+	first := r.due.Front()
+	if first == nil {
 		r.running--
 		return nil
 	}
-	s := r.due[0]
-	r.due = r.due[1:]
+	s, _ := first.Value.(*Session)
+	r.take(s)
 	return s
+}
+
+// remove takes out a session that has ended.
+func (r *reviews) remove(s *Session) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.take(s)
+}
+
+// take takes out a session, if it is in there. Called with r.mu held.
+func (r *reviews) take(s *Session) {
+	if place := r.places[s]; place != nil {
+		r.due.Remove(place)
+		delete(r.places, s)
+	}
 }
 
 // planRecheck sets when the session's rights are asked again, if they are. Called

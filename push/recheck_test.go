@@ -229,3 +229,45 @@ func TestWhatIsQueuedIsDropped(t *testing.T) {
 		}
 	})
 }
+
+// TestSessionsAreDueOnce has clients give new identities without end while no question is
+// answered, and then leave: what is to be asked doesn't grow with what they send.
+func TestSessionsAreDueOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		var hung atomic.Bool
+		w := newWorld(t, nil, push.Options{Authorize: func(context.Context, push.Access) error {
+			if hung.Load() {
+				<-release
+			}
+			return nil
+		}})
+		defer w.shutdown()
+		defer close(release)
+		const clients = 50
+		var sessions []*push.Session
+		for range clients {
+			sessions = append(sessions, w.login(newConn(), "ann", "a"))
+		}
+		hung.Store(true)
+		for range 20 {
+			for _, s := range sessions {
+				if _, err := w.hub.Refresh(t.Context(), s.ID(), push.Identity{User: "ann"}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			synctest.Wait()
+		}
+		if n := w.hub.Due(); n > clients {
+			t.Errorf("%d are due for %d sessions", n, clients)
+		}
+		for _, s := range sessions {
+			s.Close(nil)
+			<-s.Done()
+		}
+		synctest.Wait()
+		if n := w.hub.Due(); n != 0 {
+			t.Errorf("%d are due for none", n)
+		}
+	})
+}
