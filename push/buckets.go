@@ -26,7 +26,7 @@ func (t *buckets[K]) wait(party K, now time.Duration) time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	b := t.find(party)
-	return b.wait(t.rate, now)
+	return b.wait(t.rate, 1, now)
 }
 
 // take lets a party go on, if the rate allows that now, and else says how long that
@@ -55,7 +55,7 @@ func (t *buckets[K]) find(party K) bucket {
 
 // turn drops the older table if the younger one is old enough to take its place.
 func (t *buckets[K]) turn(now time.Duration) {
-	full := t.rate.credit() + t.rate.cost()
+	full := t.rate.credit(1) + t.rate.cost(1)
 	if t.young != nil && now-t.turned < full && len(t.young) < maxBuckets {
 		return
 	}

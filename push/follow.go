@@ -192,7 +192,7 @@ func (s *Session) attach(feeds []*feed, places []startingPlace, answers []Follow
 func (s *Session) follow(ctx context.Context, topic string, start startingPlace) (*feed, Followed) {
 	refused := func(err error) (*feed, Followed) {
 		e := AsError(err)
-		if e.Cause != nil && ctx.Err() == nil { // else the client has left
+		if (e.Cause != nil || e.Code == CodeRateLimited) && ctx.Err() == nil { // else the client has left
 			s.hub.warnings.log("push: topic refused", "topic", topic, "session", s.id, "error", shortened(e))
 		}
 		return nil, Followed{Topic: topic, Cursor: start.cursor(topic), Err: e}
@@ -203,11 +203,14 @@ func (s *Session) follow(ctx context.Context, topic string, start startingPlace)
 	action := ActionFollow
 	if start.from == FromCursor {
 		action = ActionResume
+		if err := tooFast(s.hub.gate.resumes.take(s, s.hub.wheel.now()), "too many topics resumed in too short a time"); err != nil {
+			return refused(s.hub.refuse(err))
+		}
 	}
 	if err := s.hub.authorize(ctx, Access{Identity: s.Identity(), Action: action, Topic: topic}); err != nil {
 		return refused(err)
 	}
-	feed, err := s.hub.follow(ctx, topic)
+	feed, err := s.hub.follow(ctx, s, topic)
 	if err != nil {
 		return refused(err)
 	}

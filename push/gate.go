@@ -23,6 +23,9 @@ type gate struct {
 	userSends    buckets[string]
 	addressSends buckets[netip.Addr]
 
+	topics  shares // that a client brings into being
+	resumes shares
+
 	hinted sync.Once
 }
 
@@ -37,6 +40,8 @@ func (g *gate) init(given Limits) {
 		g.crowds.rate = crowdFailures
 	}
 	g.opens.rate = g.limits.Opens
+	g.topics.init(given, given.Topics, g.limits.Topics)
+	g.resumes.init(given, given.Resumes, g.limits.Resumes)
 	g.userSends.rate, g.addressSends.rate = g.limits.Sends, g.limits.Sends
 }
 
@@ -45,11 +50,7 @@ func (g *gate) enter(from source, now time.Duration) (*place, *Error) {
 	if err := g.mayTry(from, now); err != nil {
 		return nil, err
 	}
-	address := from.address
-	if from.shared && !g.addresses {
-		address = netip.Addr{}
-	}
-	at, err := g.places.take(address)
+	at, err := g.places.take(from, g.addresses || !from.shared)
 	if err != nil {
 		return nil, err
 	}

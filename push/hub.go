@@ -146,11 +146,16 @@ func (h *Hub) deadline(ctx context.Context) (context.Context, context.CancelFunc
 	return context.WithTimeout(ctx, h.options.BrokerTimeout)
 }
 
-// follow counts one more follower of a topic, and opens its feed for the first.
-func (h *Hub) follow(ctx context.Context, topic string) (*feed, error) {
+// follow counts one more follower of a topic, and opens its feed for the first, if that
+// session may bring one more into being.
+func (h *Hub) follow(ctx context.Context, s *Session, topic string) (*feed, error) {
 	h.mu.Lock()
 	f := h.feeds[topic]
 	if f == nil {
+		if err := tooFast(h.gate.topics.take(s, h.wheel.now()), "too many new topics in too short a time"); err != nil {
+			h.mu.Unlock()
+			return nil, h.refuse(err)
+		}
 		f = &feed{hub: h, topic: strings.Clone(topic), opened: make(chan struct{})} // the text it came in isn't kept
 		h.feeds[f.topic] = f
 		h.work.Go(f.open)

@@ -40,9 +40,26 @@ type Limits struct {
 	Failures Rate
 
 	// Requests is how fast a WebSocket's client may send frames of any kind, control
-	// frames included. Past it the connection ends with CodeRateLimited. Default 100 a
+	// frames included. One that names topics, and the URL, weighs as many frames as it
+	// names topics; one that weighs more than the burst is for a client that has used
+	// nothing of it. Past it the connection ends with CodeRateLimited. Default 100 a
 	// second, and 500 at once.
 	Requests Rate
+	// Topics is how fast one connection may bring topics into being, which are those
+	// that nobody follows yet on this hub. What is past it is refused with
+	// CodeRateLimited, topic by topic, and the connection lives. A user has four times
+	// that, and an address twenty times: after a restart the 20 connections of a user are
+	// back at once with 100 topics each, and the 200 of an address with 60 each, of which
+	// those that they share count once. Negative PerUser or PerAddress lift this as well; a
+	// rate given here also holds for loopback and private addresses. Default 600 a minute,
+	// and 600 at once.
+	Topics Rate
+	// Resumes is how fast one connection may come back to topics with a cursor, each of
+	// which may cost a read of history. What is past it is refused like what is past
+	// Topics, and a user and an address have as many times that. Default 20 a second, and
+	// 1,000 at once: an address' 200 connections come back at once with 100 topics each,
+	// and a user's 20 do so twice.
+	Resumes Rate
 	// Sends is how fast messages for Options.Receive may come: from one WebSocket, by
 	// POST from one user, or by POST from one address if the user is anonymous. What is
 	// past it is refused with CodeRateLimited (429), and the connection lives. Requests
@@ -67,6 +84,8 @@ func (l Limits) withDefaults() Limits {
 	l.Opens = l.Opens.orDefault(Rate{})
 	l.Failures = l.Failures.orDefault(Rate{PerSecond: 5.0 / 60, Burst: 50})
 	l.Requests = l.Requests.orDefault(Rate{PerSecond: 100, Burst: 500})
+	l.Topics = l.Topics.orDefault(Rate{PerSecond: 10, Burst: 600})
+	l.Resumes = l.Resumes.orDefault(Rate{PerSecond: 20, Burst: 1000})
 	l.Sends = l.Sends.orDefault(Rate{PerSecond: 10, Burst: 20})
 	l.Silence = bound(l.Silence, 5*time.Second)
 	l.Age = bound(l.Age, 24*time.Hour)

@@ -1,6 +1,9 @@
 package push
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Meter measures what one connected client sends, against Limits.Requests and
 // Limits.Sends. The zero value is ready. It is owned by who reads from the client.
@@ -12,7 +15,26 @@ func (s *Session) Said(m *Meter) error {
 	if s.waiting.Load() < 0 {
 		s.Await()
 	}
-	wait := m.frames.take(s.hub.gate.limits.Requests, s.hub.wheel.now())
+	return tooManyFrames(m.frames.take(s.hub.gate.limits.Requests, s.hub.wheel.now()))
+}
+
+// Named counts the topics that a request of the client names, before anything is done
+// about them: each weighs as much as a frame, and the first is that of the frame itself,
+// which Said has counted. With an error, which is ErrRateLimited, the client is to be
+// closed.
+func (s *Session) Named(m *Meter, topics int) error {
+	rate, now := s.hub.gate.limits.Requests, s.hub.wheel.now()
+	if topics <= 1 || rate == (Rate{}) {
+		return nil
+	}
+	wait := m.frames.wait(rate, min(topics, rate.Burst)-1, now)
+	if wait == 0 {
+		m.frames.spend(rate, topics-1, now)
+	}
+	return tooManyFrames(wait)
+}
+
+func tooManyFrames(wait time.Duration) error {
 	if err := tooFast(wait, "too many frames in too short a time"); err != nil {
 		return err
 	}

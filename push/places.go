@@ -1,9 +1,6 @@
 package push
 
-import (
-	"net/netip"
-	"sync"
-)
+import "sync"
 
 var (
 	errFull        = Errorf(CodeUnavailable, "this instance has all the connections that it may have", nil)
@@ -18,37 +15,37 @@ type places struct {
 	mu        sync.Mutex // guards the rest; innermost
 	taken     int
 	users     map[string]int
-	addresses map[netip.Addr]*place
-	elsewhere place // of those whose address isn't counted
+	sources   map[source]*place
+	elsewhere place // of those who have no address
 }
 
 // place is where connections come from.
 type place struct {
-	address netip.Addr
-	taken   int
+	from  source
+	taken int
 }
 
-// take counts a connection in. The place is to be given back. An address that isn't
-// valid isn't counted.
-func (p *places) take(address netip.Addr) (*place, *Error) {
+// take counts a connection in. The place is to be given back. Limits.PerAddress holds
+// if the address is counted.
+func (p *places) take(from source, counted bool) (*place, *Error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.taken >= p.limits.Connections {
 		return nil, errFull
 	}
 	at := &p.elsewhere
-	if address.IsValid() {
-		if at = p.addresses[address]; at == nil {
-			at = &place{address: address}
+	if from.address.IsValid() {
+		if at = p.sources[from]; at == nil {
+			at = &place{from: from}
 		}
-		if at.taken >= p.limits.PerAddress {
+		if counted && at.taken >= p.limits.PerAddress {
 			return nil, errAddressFull
 		}
 		if at.taken == 0 {
-			if p.addresses == nil {
-				p.addresses = map[netip.Addr]*place{}
+			if p.sources == nil {
+				p.sources = map[source]*place{}
 			}
-			p.addresses[address] = at
+			p.sources[from] = at
 		}
 	}
 	at.taken++
@@ -62,7 +59,7 @@ func (p *places) give(at *place) {
 	defer p.mu.Unlock()
 	p.taken--
 	if at.taken--; at.taken == 0 {
-		delete(p.addresses, at.address)
+		delete(p.sources, at.from)
 	}
 }
 

@@ -28,11 +28,16 @@ func (r Rate) orDefault(standard Rate) Rate {
 	return r
 }
 
-// cost is how long one use takes to be paid off.
-func (r Rate) cost() time.Duration { return span(1 / r.PerSecond) }
+// times is the rate of n who have this one each.
+func (r Rate) times(n int) Rate {
+	return Rate{r.PerSecond * float64(n), int(min(float64(r.Burst)*float64(n), math.MaxInt32))}
+}
 
-// credit is how far ahead of the clock a bucket may be and still take one more.
-func (r Rate) credit() time.Duration { return span(float64(r.Burst-1) / r.PerSecond) }
+// cost is how long n uses take to be paid off.
+func (r Rate) cost(n int) time.Duration { return span(float64(n) / r.PerSecond) }
+
+// credit is how far ahead of the clock a bucket may be and still take n more.
+func (r Rate) credit(n int) time.Duration { return span(float64(r.Burst-n) / r.PerSecond) }
 
 // span makes a time of seconds. What is longer than any process lives is cut.
 func span(seconds float64) time.Duration {
@@ -44,22 +49,27 @@ func span(seconds float64) time.Duration {
 // bucket has used nothing.
 type bucket int64
 
-// wait is how long it takes until the rate allows one more; 0 is now.
-func (b *bucket) wait(r Rate, now time.Duration) time.Duration {
+// wait is how long it takes until the rate allows n more, which may be no more than the
+// burst; 0 is now.
+func (b *bucket) wait(r Rate, n int, now time.Duration) time.Duration {
 	if r == (Rate{}) {
 		return 0
 	}
-	return max(0, time.Duration(*b)-r.credit()-now)
+	return max(0, time.Duration(*b)-r.credit(n)-now)
 }
 
 // take uses the rate once, if it allows that now, and else says how long that takes.
 func (b *bucket) take(r Rate, now time.Duration) time.Duration {
-	if r == (Rate{}) {
-		return 0
+	wait := b.wait(r, 1, now)
+	if wait == 0 {
+		b.spend(r, 1, now)
 	}
-	if wait := b.wait(r, now); wait > 0 {
-		return wait
+	return wait
+}
+
+// spend uses the rate n times, whether it allows that or not.
+func (b *bucket) spend(r Rate, n int, now time.Duration) {
+	if r != (Rate{}) {
+		*b = bucket(max(time.Duration(*b), now) + r.cost(n))
 	}
-	*b = bucket(max(time.Duration(*b), now) + r.cost())
-	return 0
 }

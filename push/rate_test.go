@@ -31,7 +31,7 @@ func TestRate(t *testing.T) {
 	}
 	var b bucket
 	for i, step := range steps {
-		if asked, got := b.wait(rate, step.at), b.take(rate, step.at); got != step.wait || asked != got {
+		if asked, got := b.wait(rate, 1, step.at), b.take(rate, step.at); got != step.wait || asked != got {
 			t.Errorf("step %d at %v: asked %v, taken %v, want %v", i, step.at, asked, got, step.wait)
 		}
 	}

@@ -113,6 +113,10 @@ func (cl *client) stop() {
 func (cl *client) follow(follows []push.Follow) {
 	ctx, end := cl.begin()
 	defer end()
+	if err := cl.session.Named(&cl.meter, len(follows)); err != nil {
+		cl.session.Close(push.AsError(err))
+		return
+	}
 	var refused *push.Error
 	cl.session.Subscribe(ctx, follows, func(answers []push.Followed) *push.Frame {
 		refused = push.AllRefused(answers)
@@ -206,6 +210,9 @@ func (cl *client) handle(frame []byte) *push.Error {
 		}
 		cl.send(protocol.RequestError(request.ID, push.AsError(err)))
 		return nil
+	}
+	if err := cl.session.Named(&cl.meter, max(len(request.Follows), len(request.Topics))); err != nil {
+		return push.AsError(err)
 	}
 	switch request.Type {
 	case protocol.TypePing:

@@ -1,0 +1,66 @@
+package push
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// shares are a Rate of one connection, of which a user has userShare and an address
+// addressShare, however many connections they have. So a client gains little by
+// connecting anew, and those that come back together after a restart are served at
+// once.
+type shares struct {
+	rate      Rate // static, of a connection
+	shared    bool // static: addresses that may stand for everybody are counted too
+	sessions  buckets[uuid.UUID]
+	users     buckets[string]
+	addresses buckets[netip.Addr]
+}
+
+const (
+	userShare    = 4
+	addressShare = 20
+)
+
+// init is called once. given is the rate as the application gave it, in limits that it
+// gave.
+func (t *shares) init(limits Limits, given, rate Rate) {
+	t.rate, t.shared = rate, given.PerSecond > 0
+	t.sessions.rate = rate
+	if limits.PerUser >= 0 {
+		t.users.rate = rate.times(userShare)
+	}
+	if limits.PerAddress >= 0 {
+		t.addresses.rate = rate.times(addressShare)
+	}
+}
+
+// take uses the rate once for a session, its user and its address, if it allows that
+// now to all of them, and else says how long that takes.
+func (t *shares) take(s *Session, now time.Duration) time.Duration {
+	if t.rate == (Rate{}) || s.place == nil {
+		return 0
+	}
+	user, from := s.Identity().User, s.place.from
+	counted := from.address.IsValid() && (t.shared || !from.shared)
+	wait := t.sessions.wait(s.id, now)
+	if user != "" {
+		wait = max(wait, t.users.wait(user, now))
+	}
+	if counted {
+		wait = max(wait, t.addresses.wait(from.address, now))
+	}
+	if wait > 0 {
+		return wait
+	}
+	t.sessions.take(s.id, now)
+	if user != "" {
+		t.users.take(user, now)
+	}
+	if counted {
+		t.addresses.take(from.address, now)
+	}
+	return 0
+}
