@@ -16,7 +16,7 @@ type Rate struct {
 
 // orDefault gives a rate its meaning. In what it gives, no limit is the zero Rate.
 func (r Rate) orDefault(standard Rate) Rate {
-	if r == (Rate{}) {
+	if r == (Rate{}) || math.IsNaN(r.PerSecond) {
 		r = standard
 	}
 	if r.PerSecond <= 0 {

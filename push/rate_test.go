@@ -2,6 +2,7 @@ package push
 
 import (
 	"fmt"
+	"math"
 	"testing"
 	"time"
 )
@@ -47,6 +48,9 @@ func TestRateDefaults(t *testing.T) {
 		{Rate{PerSecond: 5, Burst: 1}, Rate{PerSecond: 5, Burst: 1}},
 		{Rate{PerSecond: 5}, Rate{PerSecond: 5, Burst: 5}},
 		{Rate{PerSecond: 0.1}, Rate{PerSecond: 0.1, Burst: 1}},
+		{Rate{PerSecond: math.NaN(), Burst: 7}, standard},
+		{Rate{PerSecond: math.Inf(-1)}, Rate{}},
+		{Rate{PerSecond: math.Inf(1)}, Rate{PerSecond: math.Inf(1), Burst: 1<<31 - 1}},
 		{Rate{PerSecond: 1e30}, Rate{PerSecond: 1e30, Burst: 1<<31 - 1}},
 	} {
 		if got := tt.rate.orDefault(standard); got != tt.want {
@@ -57,7 +61,7 @@ func TestRateDefaults(t *testing.T) {
 
 // TestRateWithoutLimit: neither no limit nor one beyond all measure stops anybody.
 func TestRateWithoutLimit(t *testing.T) {
-	for _, rate := range []Rate{{}, {PerSecond: 1e30, Burst: 1}, {PerSecond: 1, Burst: 1 << 62}} {
+	for _, rate := range []Rate{{}, {PerSecond: 1e30, Burst: 1}, {PerSecond: math.Inf(1)}, {PerSecond: 1, Burst: math.MaxInt}} {
 		var b bucket
 		for range 1000 {
 			if wait := b.take(rate, time.Second); wait != 0 {

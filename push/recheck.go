@@ -82,7 +82,7 @@ func (r *reviews) take(s *Session) {
 // planRecheck sets when the session's rights are asked again, if they are. Called
 // with s.mu held.
 func (s *Session) planRecheck() {
-	interval := s.hub.options.Recheck
+	interval := min(s.hub.options.Recheck, forever)
 	if interval > 0 && s.hub.options.Authorize != nil && !s.hub.public {
 		s.review = s.hub.wheel.now() + interval + rand.N(interval/10+1)
 	}

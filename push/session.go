@@ -58,12 +58,13 @@ type Client struct {
 	// Try is the Conn's way to write without waiting, if it has one. The hub then
 	// writes to many clients from few goroutines.
 	Try TryWriter
-	// Heartbeat is sent at least every Interval, once something was announced.
-	// Nil sends none.
+	// Heartbeat is sent at least every Interval, once something was announced. Nil
+	// sends none, nor does an Interval that isn't positive; one of less than 100 ms is
+	// taken for that.
 	Heartbeat *Frame
 	Interval  time.Duration
 	// Patience is how long a client that is waited for (see Session.Await) may say
-	// nothing. Zero is forever.
+	// nothing. Zero or negative is forever.
 	Patience time.Duration
 }
 
@@ -86,8 +87,11 @@ func (h *Hub) Open(c Client) (*Session, error) {
 		conn:     c.Conn,
 		try:      c.Try,
 		pulse:    c.Heartbeat,
-		interval: c.Interval,
-		patience: c.Patience,
+		interval: min(max(c.Interval, wheelTick), forever),
+		patience: min(max(c.Patience, 0), forever),
+	}
+	if c.Interval <= 0 {
+		s.pulse = nil
 	}
 	s.identity.Store(c.Identity.shared())
 	if err := h.seat(s, c.Admission); err != nil {

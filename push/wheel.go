@@ -1,6 +1,7 @@
 package push
 
 import (
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -33,7 +34,7 @@ func (w *wheel) set(s *Session, at time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.take(s)
-	tick := max(int64((at+wheelTick-1)/wheelTick), w.past+1)
+	tick := min(max(int64((at+wheelTick-1)/wheelTick), w.past+1), math.MaxUint32)
 	slot := &w.slots[tick%wheelSlots]
 	s.timing = timing{uint32(tick), uint32(len(*slot))}
 	*slot = append(*slot, s)

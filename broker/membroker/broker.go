@@ -14,7 +14,7 @@ import (
 )
 
 // Options configures a [Broker]. The zero value of each field is its production
-// default.
+// default, and a negative size or time is taken for that, but in History.
 type Options struct {
 	// History bounds what is kept of each topic. Default 1,000 messages, 4 MiB,
 	// 10 minutes.
@@ -52,13 +52,13 @@ func New(options ...Options) *Broker {
 		o = options[0]
 	}
 	o.History = o.History.WithDefaults()
-	if o.MaxMessage == 0 {
+	if o.MaxMessage <= 0 {
 		o.MaxMessage = 64 << 10
 	}
-	if o.Retry == 0 {
+	if o.Retry <= 0 {
 		o.Retry = 5 * time.Minute
 	}
-	if o.Keep == 0 {
+	if o.Keep <= 0 {
 		o.Keep = 24 * time.Hour
 	}
 	b := &Broker{options: o}

@@ -10,7 +10,7 @@ import (
 )
 
 // Options configures a [Broker]. The zero value of each field is its production
-// default.
+// default, and a negative size or time is taken for that, but in History.
 type Options struct {
 	// Prefix starts the names of all keys and channels. Default "tidewire:".
 	Prefix string
@@ -42,25 +42,25 @@ func (o Options) withDefaults() Options {
 		o.Prefix = "tidewire:"
 	}
 	o.History = o.History.WithDefaults()
-	if o.MaxMessage == 0 {
+	if o.MaxMessage <= 0 {
 		o.MaxMessage = 64 << 10
 	}
-	if o.Retry == 0 {
-		o.Retry = 5 * time.Minute
-	}
-	if o.Keep == 0 {
-		o.Keep = 24 * time.Hour
-	}
-	if o.Check == 0 {
-		o.Check = 2 * time.Second
-	}
-	if o.ReplicaTimeout == 0 {
-		o.ReplicaTimeout = 500 * time.Millisecond
-	}
+	o.Retry = orDefault(o.Retry, 5*time.Minute)
+	o.Keep = orDefault(o.Keep, 24*time.Hour)
+	o.Check = orDefault(o.Check, 2*time.Second)
+	o.ReplicaTimeout = orDefault(o.ReplicaTimeout, 500*time.Millisecond)
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
 	return o
+}
+
+// orDefault gives a time its meaning, in milliseconds as Redis counts.
+func orDefault(d, standard time.Duration) time.Duration {
+	if d <= 0 {
+		return standard
+	}
+	return max(d, time.Millisecond)
 }
 
 // channel is where a topic's messages are sent; its keys begin with it too. All

@@ -28,8 +28,11 @@ type watch struct {
 }
 
 func newWatchdog(timeout time.Duration) *watchdog {
-	return &watchdog{timeout: timeout, born: time.Now()}
+	return &watchdog{timeout: min(timeout, longest), born: time.Now()}
 }
+
+// longest is longer than any write takes, and far from the longest Duration.
+const longest = 100 * 365 * 24 * time.Hour
 
 // begin tells that a write begins.
 func (w *watchdog) begin(c *conn) {
