@@ -295,6 +295,48 @@ func TestBreakWhileReplaying(t *testing.T) {
 	})
 }
 
+// TestBreakAfterTheReplayWasRead: it is whole, and goes first. The gap is from where it
+// ended, and what was kept back for after it counts no longer.
+func TestBreakAfterTheReplayWasRead(t *testing.T) {
+	for _, kept := range []int{0, 2} {
+		synctest.Test(t, func(t *testing.T) {
+			messages, other := chain(1, 5), chain(2, 2)
+			for _, m := range messages {
+				m.Data = append(m.Data, strings.Repeat("x", 80<<10)...) // a write each
+			}
+			broker := &scripted{head: messages[2].Position, since: func(push.Position) (push.Page, error) {
+				return push.Page{Messages: messages[1:3]}, nil
+			}}
+			w := newWorld(t, broker, push.Options{})
+			defer w.shutdown()
+			c := stalledConn()
+			c.timeout = time.Hour
+			s := w.open(c)
+			w.subscribe(s, push.FormatCursor("a", messages[0].Position), "a")
+			synctest.Wait() // the announcement is being written
+			r := broker.receiver()
+			c.once.Do(func() {}) // Abort is Shutdown's
+			c.resume <- struct{}{}
+			synctest.Wait() // and now the first part of the replay
+			for _, m := range messages[3 : 3+kept] {
+				r.Receive(m)
+			}
+			r.Break(push.Gap{Reason: push.GapFork, Now: other[0].Position})
+			r.Receive(other[1])
+			synctest.Wait()
+			close(c.resume)
+			synctest.Wait()
+			got := strings.ReplaceAll(c.take(), strings.Repeat("x", 80<<10), "")
+			if got != "[hello 2 3 gap epoch 3-1 2]" {
+				t.Errorf("with %d kept back: got %s", kept, got)
+			}
+			if n := s.Waiting(); n != 0 {
+				t.Errorf("with %d kept back: %d frames count, and none waits", kept, n)
+			}
+		})
+	}
+}
+
 func TestHistoryThatCannotBeReadEndsTheSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, _, c, answer := replaying(t, chain(1, 3))

@@ -30,6 +30,14 @@ func (s *Session) Waiting() int {
 	return s.outbox.count
 }
 
+// Counted is how many users and sources of connections are counted.
+func (h *Hub) Counted() (users, sources int) {
+	p := &h.gate.places
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.users), len(p.sources)
+}
+
 // Due is how many sessions wait for their rights to be asked again.
 func (h *Hub) Due() int {
 	h.reviews.mu.Lock()

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/push"
@@ -140,6 +141,33 @@ func TestWhoIsNotCounted(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestWhoHasLeftIsForgotten: users and addresses are counted while they are there.
+func TestWhoHasLeftIsForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil, push.Options{})
+		defer w.shutdown()
+		var sessions []*push.Session
+		for i := range 100 {
+			s, err := w.admit(from(fmt.Sprint("203.0.113.", i%50)), fmt.Sprint("user", i%25))
+			if err != nil {
+				t.Fatal(err)
+			}
+			sessions = append(sessions, s)
+		}
+		if users, sources := w.hub.Counted(); users != 25 || sources != 50 {
+			t.Errorf("%d users and %d addresses are counted", users, sources)
+		}
+		for _, s := range sessions {
+			s.Close(nil)
+			<-s.Done()
+		}
+		synctest.Wait()
+		if users, sources := w.hub.Counted(); users != 0 || sources != 0 {
+			t.Errorf("%d users and %d addresses are counted, and nobody is there", users, sources)
+		}
+	})
 }
 
 // TestReleaseWithoutASession: who is turned away leaves nothing behind, and Shutdown

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -110,6 +111,41 @@ func TestMessagesThatWaitAreWrittenTogether(t *testing.T) {
 		}
 		if got := c.take(); got != "[hello "+numbered(8)+"]" {
 			t.Errorf("got %s", got)
+		}
+	})
+}
+
+// TestPublisherWaitsForAShardThatIsFarBehind: what is told and not yet handed out has a
+// bound, and nothing of it is lost or out of order.
+func TestPublisherWaitsForAShardThatIsFarBehind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const backlog, messages = 256, 1000
+		w := newWorld(t, nil, push.Options{Queue: push.Limit{Messages: 2 * messages}})
+		defer w.shutdown()
+		c := newSocket(2 * messages)
+		s := w.openSocket(c)
+		w.subscribe(s, "", "a")
+		synctest.Wait()
+		c.take()
+		gate := make(chan struct{})
+		c.mu.Lock()
+		c.gate = gate
+		c.mu.Unlock()
+		var published atomic.Int64
+		go func() {
+			for i := range messages {
+				w.publish("a", fmt.Sprint("m", i))
+				published.Add(1)
+			}
+		}()
+		synctest.Wait()
+		if n := published.Load(); n < backlog || n > 2*backlog+1 { // a round of them is being handed out
+			t.Errorf("%d are published while none can be handed out", n)
+		}
+		close(gate)
+		synctest.Wait()
+		if got := c.take(); got != "["+numbered(messages)+"]" {
+			t.Errorf("in the end came %s", got)
 		}
 	})
 }
