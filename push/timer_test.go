@@ -108,7 +108,12 @@ func TestSlowReaderIsNotSilent(t *testing.T) {
 		if ended, reason := c.end(); ended {
 			t.Fatalf("ended with %v while it was written to", reason)
 		}
+		s.Send(word("more"))
 		c.Abort() // which makes it read on
+		synctest.Wait()
+		if got := c.take(); got != "[long more]" {
+			t.Errorf("when it reads on it gets %s", got)
+		}
 		time.Sleep(80 * time.Second)
 		if ended, _ := c.end(); !ended {
 			t.Error("it says nothing, and is not given up")

@@ -78,7 +78,11 @@ var serverFrames = map[string]func() []byte{
 	"gap_unknown_cursor": func() []byte {
 		return protocol.Gap(push.Gap{Topic: "orders/42", Reason: push.GapUnknownCursor, Now: position}, cursor)
 	},
-	"subscribed":   func() []byte { return protocol.Subscribed(1, answers) },
+	"subscribed": func() []byte { return protocol.Subscribed(1, answers) },
+	"subscribed_too_fast": func() []byte {
+		err := &push.Error{Code: push.CodeRateLimited, Reason: "too many new topics in too short a time", After: 1500*time.Millisecond + 1}
+		return protocol.Subscribed(1, []push.Followed{{Topic: "orders/42", Err: err}})
+	},
 	"unsubscribed": func() []byte { return protocol.Unsubscribed(2, []string{"orders/42"}) },
 	"reply":        func() []byte { return protocol.Reply(3, push.Reply{Data: []byte("stored")}) },
 	"reply_binary": func() []byte { return protocol.Reply(3, push.Reply{Data: []byte{255}, Binary: true}) },

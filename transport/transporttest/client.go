@@ -49,7 +49,8 @@ type TopicState struct {
 	From   string `json:"from"`
 	Cursor string `json:"cursor"`
 	Error  *struct {
-		Code string `json:"code"`
+		Code  string `json:"code"`
+		After int64  `json:"after"`
 	} `json:"error"`
 }
 

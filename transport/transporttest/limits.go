@@ -128,6 +128,47 @@ func testOpens(t *testing.T, h Harness) {
 	s.wantData(c, "1")
 }
 
+// testTopicRates has clients bring topics into being, and come back to topics, faster than
+// they may: these are refused and say when to ask again, and the others are followed.
+func testTopicRates(t *testing.T, h Harness) {
+	rate := push.Rate{PerSecond: 0.01, Burst: 2}
+	for name, limits := range map[string]push.Limits{"new topics": {Topics: rate}, "resumes": {Resumes: rate}} {
+		t.Run(name, func(t *testing.T) {
+			s := open(t, h, push.Options{Limits: limits})
+			topics, since := []string{"a", "b", "c"}, ""
+			if limits.Resumes == rate {
+				var err error
+				if since, err = s.hub.Cursor(t.Context(), topics...); err != nil {
+					t.Fatal(err)
+				}
+			}
+			c, err := s.tryConnect(topics, since)
+			if err != nil {
+				t.Fatal(err)
+			}
+			welcome, err := c.Next()
+			if err != nil {
+				t.Fatal(err)
+			}
+			refused := 0
+			for _, topic := range welcome.Topics {
+				if topic.Error == nil {
+					s.publish(topic.Topic, topic.Topic)
+					s.wantData(c, topic.Topic)
+					continue
+				}
+				refused++
+				if topic.Error.Code != string(push.CodeRateLimited) || topic.Error.After <= 0 || topic.Error.After > 100_000 {
+					t.Errorf("%s is refused with %+v", topic.Topic, topic.Error)
+				}
+			}
+			if refused != 1 {
+				t.Errorf("%d were refused: %+v", refused, welcome)
+			}
+		})
+	}
+}
+
 // comesIn reports whether one more client is welcomed. It stays to the end of the test.
 func (s *site) comesIn() bool {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)

@@ -50,6 +50,7 @@ func Run(t *testing.T, h Harness) {
 		{"TopicNewToTheCursorStartsNow", testNewTopic},
 		{"RefusedTopicLeavesTheOthers", testRefusedTopic},
 		{"AllTopicsRefused", testAllRefused},
+		{"TopicsAreLimited", testTopicRates},
 		{"TopicsAreBytes", testTopicsAreBytes},
 		{"UnknownUserIsRefused", testUnauthenticated},
 		{"ForeignOriginIsRefused", testOrigin},

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -142,6 +143,10 @@ func (m *inMemory) ended(g *guest, code push.Code) {
 func TestFloods(t *testing.T) {
 	text := func(s string) []byte { return fin(opText, s) }
 	subscribe := text(`{"type":"subscribe","id":1,"topics":[{"topic":"b"}]}`)
+	var many []string
+	for i := range 50 {
+		many = append(many, fmt.Sprintf(`{"topic":"%d"}`, i))
+	}
 	tests := []struct {
 		name        string
 		subprotocol string
@@ -155,6 +160,8 @@ func TestFloods(t *testing.T) {
 		{"pings of the protocol", protocol.Subprotocol, nil, text(`{"type":"ping"}`), 1},
 		{"subscribe and unsubscribe", protocol.Subprotocol, nil,
 			append(subscribe, text(`{"type":"unsubscribe","id":1,"topics":["b"]}`)...), 2},
+		{"subscribes to many topics", protocol.Subprotocol, nil,
+			text(`{"type":"subscribe","id":1,"topics":[` + strings.Join(many, ",") + `]}`), 50},
 		{"small fragments", protocol.Subprotocol, part(opText, "{"), part(opContinuation, " "), 1},
 	}
 	for _, tt := range tests {
