@@ -23,6 +23,10 @@ func (h *Hub) Admit(r *http.Request) (*Admission, error) {
 	if err := h.enter(); err != nil {
 		return nil, err
 	}
+	if h.memory.full() {
+		h.work.done()
+		return nil, h.refuse(errNoMemory)
+	}
 	from := h.source(r)
 	at, err := h.gate.enter(from, h.wheel.now())
 	if err != nil {

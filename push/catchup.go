@@ -19,7 +19,7 @@ type catchUp struct {
 	// guarded by session.mu
 	pending []*Frame    // live messages that wait
 	gap     *Gap        // must be told before anything else
-	missed  []*entry    // replay: read, and not yet written
+	missed  []*entry    // replay: read, and not yet written; kept
 	ahead   Position    // where the client is, until this instance has come there too
 	waiting *time.Timer // runs while ahead is set
 	met     bool        // this instance came to the client's place during the replay
@@ -110,7 +110,8 @@ func (s *Session) replay() {
 		if !s.enqueue(frame) {
 			return
 		}
-		c.missed = c.missed[1:]
+		c.missed[0].letGo()
+		c.missed[0], c.missed = nil, c.missed[1:]
 		size += len(frame.Bytes)
 		s.hub.stats.replayed.Add(1)
 	}
@@ -127,6 +128,9 @@ func (s *Session) readHistory(sub *subscription) bool {
 	s.mu.Unlock()
 	missed, gap, err := c.history()
 	s.mu.Lock()
+	if s.over || !sub.wantsHistory() {
+		letGoAll(missed)
+	}
 	switch {
 	case s.over:
 		return false

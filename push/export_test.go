@@ -1,5 +1,10 @@
 package push
 
+import (
+	"maps"
+	"slices"
+)
+
 // Decrees is how many decrees the hub keeps, those too that have expired.
 func (h *Hub) Decrees() int {
 	t := &h.control.decrees
@@ -11,9 +16,7 @@ func (h *Hub) Decrees() int {
 // Windows tells how many windows the hub's feeds keep, and how many bytes all
 // windows count for.
 func (h *Hub) Windows() (kept int, bytes int64) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for _, f := range h.feeds {
+	for _, f := range h.allFeeds() {
 		f.mu.Lock()
 		if f.window != nil {
 			kept++
@@ -43,4 +46,66 @@ func (h *Hub) Due() int {
 	h.reviews.mu.Lock()
 	defer h.reviews.mu.Unlock()
 	return h.reviews.due.Len()
+}
+
+// Memory tells what is counted against Limits.Memory, and what is found to be held by
+// looking at everything that holds something.
+func (h *Hub) Memory() (counted, found int64) {
+	frames, entries := map[*Frame]bool{}, map[*entry]bool{}
+	found = h.memory.reading.Load()
+	for _, f := range h.allFeeds() {
+		f.mu.Lock()
+		if f.window != nil {
+			addAll(entries, f.window.messages)
+		}
+		f.mu.Unlock()
+	}
+	h.mu.Lock()
+	sessions := slices.Collect(maps.Values(h.sessions))
+	h.mu.Unlock()
+	for _, s := range sessions {
+		s.mu.Lock()
+		found += s.outbox.paid + s.outbox.extra
+		if s.outbox.keeps {
+			addAll(frames, s.outbox.taken)
+			addAll(frames, s.outbox.queue)
+		}
+		for _, sub := range s.subscriptions {
+			if c := sub.catchUp; c != nil {
+				addAll(frames, c.pending)
+				addAll(entries, c.missed)
+			}
+		}
+		s.mu.Unlock()
+	}
+	for e := range entries {
+		found += int64(e.message.Size())
+		for _, f := range e.frames {
+			frames[f.frame] = true
+		}
+	}
+	for f := range frames {
+		if f.keepers.Load() != uncounted {
+			found += int64(f.size())
+		}
+	}
+	return h.memory.used.Load(), found
+}
+
+// Fill takes room as clients would that can't be cut, and gives what ends that.
+func (h *Hub) Fill(bytes int64) (empty func()) {
+	h.memory.used.Add(bytes)
+	return func() { h.memory.give(bytes) }
+}
+
+func addAll[T comparable](set map[T]bool, all []T) {
+	for _, x := range all {
+		set[x] = true
+	}
+}
+
+func (h *Hub) allFeeds() []*feed {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Collect(maps.Values(h.feeds))
 }

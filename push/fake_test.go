@@ -124,7 +124,23 @@ func newWorld(t *testing.T, broker push.Broker, options push.Options) *world {
 	if options.Logger == nil {
 		options.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &world{t: t, broker: broker, hub: push.New(broker, options), format: &fakeFormat{}}
+	w := &world{t: t, broker: broker, hub: push.New(broker, options), format: &fakeFormat{}}
+	t.Cleanup(func() {
+		if w.hub.Draining() && w.hub.Stats().Sessions == 0 {
+			w.wantMemory()
+		}
+	})
+	return w
+}
+
+// wantMemory fails unless what the hub has counted is what its clients hold, which is
+// nothing when they have left. Nothing may be under way.
+func (w *world) wantMemory() {
+	w.t.Helper()
+	counted, found := w.hub.Memory()
+	if counted != found || found != 0 && w.hub.Stats().Sessions == 0 {
+		w.t.Errorf("%d bytes are counted, and %d are held by %d sessions", counted, found, w.hub.Stats().Sessions)
+	}
 }
 
 func (w *world) shutdown() {

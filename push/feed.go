@@ -22,7 +22,7 @@ type feed struct {
 
 	mu     sync.Mutex // guards the rest
 	ready  bool
-	early  []func() // what the broker told before Subscribe returned
+	early  Position // where the broker has come before Subscribe returned; zero if nowhere
 	head   Position
 	groups []*group
 	told   uint64   // counts what was told
@@ -56,9 +56,14 @@ func (g *group) part(sh *shard) *part {
 
 // tell has each part told.
 func (g *group) tell(d delivery) {
+	memory := &g.parts[0].shard.hub.memory
+	d.lent = memory.admit(d.frame)
 	for _, p := range g.parts {
 		d.part = p
 		p.shard.tell(d)
+	}
+	if d.lent {
+		memory.letGo(d.frame)
 	}
 }
 
@@ -69,10 +74,9 @@ func (f *feed) open() {
 	head, err := f.hub.broker.Subscribe(ctx, f.topic, f)
 	f.mu.Lock()
 	f.head, f.err, f.ready = head, err, true
-	for _, told := range f.early {
-		told()
+	if !f.early.IsZero() {
+		f.head = f.early // nobody was there to be told
 	}
-	f.early = nil
 	f.mu.Unlock()
 	close(f.opened)
 }
@@ -82,7 +86,7 @@ func (f *feed) Receive(m *Message) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if !f.ready {
-		f.early = append(f.early, func() { f.receive(m) })
+		f.early = m.Position
 		return
 	}
 	f.receive(m)
@@ -93,7 +97,7 @@ func (f *feed) Break(gap Gap) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if !f.ready {
-		f.early = append(f.early, func() { f.broken(gap) })
+		f.early = gap.Now
 		return
 	}
 	f.broken(gap)
@@ -110,11 +114,8 @@ func (f *feed) receive(m *Message) {
 		f.broken(Gap{Reason: reason, Now: Position{Epoch: m.Epoch, Offset: m.Offset - 1, Tag: m.PreviousTag}})
 	}
 	f.head = m.Position
-	e := &entry{message: m}
-	if f.window != nil {
-		f.window.add(e)
-		f.fit()
-	}
+	e := &entry{hub: f.hub, message: m}
+	f.extend(e)
 	f.told++
 	for _, g := range f.groups {
 		g.tell(delivery{number: f.told, frame: e.frame(g.format)})

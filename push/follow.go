@@ -90,6 +90,7 @@ func (s *Session) Subscribe(ctx context.Context, follows []Follow, announce func
 	if !s.admit(added, announce(answers)) {
 		for _, sub := range added {
 			s.hub.leave(sub)
+			s.forget(sub)
 		}
 		return
 	}

@@ -1,7 +1,9 @@
 package push
 
+import "sync/atomic"
+
 // Frame is one thing to be written to a client, encoded for the wire. The same
-// frame is handed to every client with the same [Format]; nobody changes it.
+// frame is handed to every client with the same [Format]; nobody changes it. It belongs to one hub, but for a Client.Heartbeat.
 type Frame struct {
 	// Bytes are what is written.
 	Bytes []byte
@@ -13,6 +15,8 @@ type Frame struct {
 	// client of several topics gets something of its own in their place. The
 	// event stream's id is that.
 	Own int
+
+	keepers atomic.Int32 // for whom it is counted; see memory
 }
 
 // size is what the frame counts for against Options.Queue.

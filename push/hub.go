@@ -23,6 +23,7 @@ type Hub struct {
 	work    tasks
 	stats   counters
 	control *control
+	memory  memory
 	windows atomic.Int64 // bytes of all feeds' windows
 	wheel   wheel
 	reviews reviews
@@ -54,6 +55,7 @@ func New(broker Broker, options Options) *Hub {
 	h.warnings.logger, h.warnings.level = h.options.Logger, slog.LevelWarn
 	h.panics.logger, h.panics.level = h.options.Logger, slog.LevelError
 	h.gate.init(options.Limits)
+	h.memory.init(h, h.gate.limits.Memory)
 	h.wheel.born = time.Now()
 	h.control = newControl(h, broker)
 	for i := range h.shards {

@@ -27,6 +27,16 @@ type Limits struct {
 	// number given here also holds for loopback and private addresses.
 	PerAddress int
 
+	// Memory is how many bytes may wait for all clients together: what is queued or held
+	// back for them, what was read for those that come back, and what they have sent in
+	// part. When three quarters of it are taken, the sessions are cut with
+	// CodeSlowConsumer that hold the most, where those of one user, or else of one
+	// address, are weighed together; new clients are refused with CodeUnavailable (503)
+	// until that has helped. It should hold some hundred of the largest messages.
+	// Default a quarter of GOMEMLIMIT, or else of the memory of the machine or its
+	// container. Several hubs in one process have to share it.
+	Memory int64
+
 	// Opens is how fast connections may be opened, on the whole hub. What is past it is
 	// refused with CodeUnavailable (503) before it is asked who it is. Default none,
 	// because all clients have to be back soon after a restart.
@@ -81,6 +91,7 @@ func (l Limits) withDefaults() Limits {
 	l.Connections = bound(l.Connections, mostConnections())
 	l.PerUser = bound(l.PerUser, 20)
 	l.PerAddress = bound(l.PerAddress, 200)
+	l.Memory = bound(l.Memory, memoryShare())
 	l.Opens = l.Opens.orDefault(Rate{})
 	l.Failures = l.Failures.orDefault(Rate{PerSecond: 5.0 / 60, Burst: 50})
 	l.Requests = l.Requests.orDefault(Rate{PerSecond: 100, Burst: 500})

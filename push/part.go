@@ -24,6 +24,7 @@ type delivery struct {
 	frame  *Frame
 	gap    *Gap
 	aside  bool // the message has no place in the topic's order
+	lent   bool // the shard keeps the frame for those to which it is written in its round
 }
 
 // attach adds a subscription that was told everything up to a number.

@@ -1,15 +1,21 @@
 package push
 
-import "context"
+import (
+	"context"
+	"sync/atomic"
+)
 
 // reading is one read of a topic's history for all who asked before it began, and
 // so were attached before: it reaches the heads that they follow from, unless
 // Options.Replay ends it sooner.
 type reading struct {
+	hub  *Hub
 	from Position      // where it begins; may move back until then
 	done chan struct{} // closed when the rest is known
 
-	window *window   // what follows from, as far as it was read
+	users atomic.Int32 // those who wait for it or use it, and who makes it
+
+	window *window   // what follows from, as far as it was read; kept for its users
 	broken bool      // the broker gave more, but not as one chain
 	gap    GapReason // why there is no window
 	head   Position  // the topic's, by the broker
@@ -21,7 +27,14 @@ type reading struct {
 // real, or one so far back that the read doesn't reach everybody's head.
 const sharedReads = 2
 
-// missed gives all that a client missed, or the reason why that can't be had. It
+// leave ends the use of a reading; the last lets go of what was read.
+func (r *reading) leave() {
+	if r.users.Add(-1) == 0 && r.window != nil {
+		letGoAll(r.window.messages)
+	}
+}
+
+// missed gives all that a client missed, kept for it, or the reason why that can't be had. It
 // comes from the window if that knows the client's place, else from a read that is
 // shared with all who come meanwhile. Who is ahead of this instance asks for its
 // place alone.
@@ -34,12 +47,9 @@ func (f *feed) missed(ctx context.Context, c *catchUp) ([]*entry, *Gap, error) {
 		if try < sharedReads && !c.isAhead() {
 			key = Position{}
 		}
-		r, err := f.read(ctx, key, c.since)
-		if err != nil {
-			return nil, nil, err
-		}
-		if missed, gap, ok := r.answer(c); ok {
-			return missed, gap, nil
+		missed, gap, ok, err := f.read(ctx, key, c)
+		if ok || err != nil {
+			return missed, gap, err
 		}
 	}
 }
@@ -51,20 +61,27 @@ func (f *feed) remembered(c *catchUp) (missed []*entry, gap *Gap, ok bool) {
 	if f.window == nil {
 		return nil, nil, false
 	}
-	return c.missedIn(f.window)
+	missed, gap, ok = c.missedIn(f.window)
+	return keepAll(missed), gap, ok
 }
 
 // read waits for a read that begins after this call, with those who ask with the
 // same key: a place, or no place for a read that begins at the lowest of theirs.
-// The waiting ends with the context; the read goes on for the others.
-func (f *feed) read(ctx context.Context, key, from Position) (*reading, error) {
-	r := f.join(key, from)
+// The waiting ends with the context; the read goes on for the others. It isn't ok if
+// the read doesn't say what the client missed.
+func (f *feed) read(ctx context.Context, key Position, c *catchUp) (missed []*entry, gap *Gap, ok bool, err error) {
+	r := f.join(key, c.since)
+	defer r.leave()
 	select {
 	case <-r.done:
-		return r, r.err
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return nil, nil, false, ctx.Err()
 	}
+	if r.err != nil {
+		return nil, nil, false, r.err
+	}
+	missed, gap, ok = r.answer(c)
+	return keepAll(missed), gap, ok, nil
 }
 
 // join gives the next read with this key, and sees to it that it is made.
@@ -74,7 +91,8 @@ func (f *feed) join(key, from Position) *reading {
 	r, underWay := f.readings[key]
 	switch {
 	case r == nil:
-		r = &reading{from: from, done: make(chan struct{})}
+		r = &reading{hub: f.hub, from: from, done: make(chan struct{})}
+		r.users.Add(1) // who makes it
 		if f.readings == nil {
 			f.readings = map[Position]*reading{}
 		}
@@ -85,6 +103,7 @@ func (f *feed) join(key, from Position) *reading {
 	case from.Offset < r.from.Offset:
 		r.from = from
 	}
+	r.users.Add(1)
 	return r
 }
 
@@ -93,6 +112,7 @@ func (f *feed) makeReadings(key Position) {
 	for r := f.nextReading(key); r != nil; r = f.nextReading(key) {
 		f.fetch(r)
 		close(r.done)
+		r.leave()
 	}
 }
 
@@ -113,7 +133,7 @@ func (f *feed) nextReading(key Position) *reading {
 func (f *feed) fetch(r *reading) {
 	f.mu.Lock()
 	if f.window != nil && f.window.contains(r.from) {
-		r.window = &window{start: r.from, messages: f.window.between(r.from, f.window.end())}
+		r.window = &window{start: r.from, messages: keepAll(f.window.between(r.from, f.window.end()))}
 		f.mu.Unlock()
 		return
 	}
@@ -123,13 +143,28 @@ func (f *feed) fetch(r *reading) {
 	options := &f.hub.options
 	ctx, cancel := context.WithTimeout(context.Background(), options.BrokerTimeout)
 	defer cancel()
+	memory := &f.hub.memory
+	claimed := memory.part(int64(options.Replay.Bytes))
+	if !memory.await(ctx.Done(), func() bool { return memory.claim(claimed) }) {
+		r.err = errNoMemory
+		return
+	}
 	page, err := f.hub.broker.Since(ctx, f.topic, r.from, options.Replay)
 	r.gap, r.head, r.err = page.Gap, page.Head, err
 	if err != nil || page.Gap != "" {
+		memory.exchange(claimed, 0)
 		return
 	}
-	r.window = newWindow(r.from, page.Messages)
-	r.broken = len(r.window.messages) < len(page.Messages)
+	w := newWindow(f.hub, r.from, page.Messages)
+	r.broken = len(w.messages) < len(page.Messages)
+	if !memory.exchange(claimed, int64(w.size)) {
+		r.err = errNoMemory
+		return
+	}
+	for _, e := range w.messages {
+		e.keepers = 1 // counted by the exchange
+	}
+	r.window = w
 
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -93,6 +93,9 @@ func (h *Hub) Open(c Client) (*Session, error) {
 	if c.Interval <= 0 {
 		s.pulse = nil
 	}
+	if c.Heartbeat != nil {
+		c.Heartbeat.keepers.CompareAndSwap(0, uncounted)
+	}
 	s.identity.Store(c.Identity.shared())
 	if err := h.seat(s, c.Admission); err != nil {
 		return nil, err
@@ -155,6 +158,27 @@ func (s *Session) AwaitFirst() {
 // is dealt with.
 func (s *Session) Heard() { s.waiting.Store(0) }
 
+// Keep counts bytes that a transport keeps for the client besides what it was given to
+// write, such as a message of which only a part has come; a negative number counts them
+// out again. False means that there is no room for them, and the session ends.
+func (s *Session) Keep(bytes int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n, o, m := int64(bytes), &s.outbox, &s.hub.memory
+	switch {
+	case n <= 0:
+		n = max(n, -o.extra)
+		m.give(-n)
+	case s.over:
+		return false
+	case !m.take(n, m.limit):
+		s.cutForMemory()
+		return false
+	}
+	o.extra += n
+	return true
+}
+
 // Close ends the session. With a reason, what is queued is still written, and
 // the reason is told to the client; without, the client is gone. The
 // connection is closed when Done is closed.
@@ -182,6 +206,9 @@ func (s *Session) end() {
 	s.hub.wheel.remove(s)
 	subscriptions := s.subscriptions
 	s.subscriptions = nil
+	for _, sub := range subscriptions {
+		sub.stop()
+	}
 	reason := s.reason
 	s.mu.Unlock()
 	for _, sub := range subscriptions {
@@ -191,6 +218,9 @@ func (s *Session) end() {
 	s.leavePlace()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.outbox.rest(&s.hub.memory)
+	s.hub.memory.give(s.outbox.extra)
+	s.outbox.extra = 0
 	s.ended = true
 	if s.done != nil {
 		close(s.done)
@@ -220,8 +250,11 @@ func (s *Session) startBeating() {
 
 // enqueue queues a frame, or ends the session if there is no room: this is the
 // slow-consumer rule. It reports whether the frame was queued; nil never is.
-func (s *Session) enqueue(frame *Frame) bool {
-	if frame == nil || !s.reserve(frame) {
+func (s *Session) enqueue(frame *Frame) bool { return s.put(frame, false) }
+
+// put is enqueue for a frame that may be lent by the shard.
+func (s *Session) put(frame *Frame, lent bool) bool {
+	if frame == nil || !s.reserve(frame, lent) {
 		return false
 	}
 	s.outbox.queue = append(s.outbox.queue, frame)
@@ -231,21 +264,41 @@ func (s *Session) enqueue(frame *Frame) bool {
 
 // reserve makes room for a frame that will be queued, or ends the session. What
 // a slow client held up is free at once.
-func (s *Session) reserve(frame *Frame) bool {
-	if s.over {
+func (s *Session) reserve(frame *Frame, lent bool) bool {
+	switch {
+	case s.over:
 		return false
-	}
-	if !s.outbox.reserve(frame, s.hub.options.Queue) {
-		s.drop()
-		s.finish(ErrSlowConsumer)
+	case !s.outbox.fits(frame, s.hub.options.Queue):
+		s.cut()
 		return false
+	case !s.outbox.reserve(&s.hub.memory, frame, lent):
+		s.cutForMemory()
+		return false
+	default:
+		return true
 	}
-	return true
+}
+
+// unreserve counts out frames that won't be written.
+func (s *Session) unreserve(frames []*Frame) { s.outbox.unreserve(&s.hub.memory, frames) }
+
+// cut ends the session of a client that reads too slowly.
+func (s *Session) cut() {
+	s.drop()
+	s.finish(ErrSlowConsumer)
+}
+
+// cutForMemory is cut because all together hold too much.
+func (s *Session) cutForMemory() {
+	if !s.over {
+		s.hub.stats.shed.Add(1)
+	}
+	s.cut()
 }
 
 // drop forgets all that was to be written, but for what the writer has taken already.
 func (s *Session) drop() {
-	s.outbox.unreserve(s.outbox.queue)
+	s.unreserve(s.outbox.queue)
 	s.outbox.queue, s.replays = nil, nil
 	for _, sub := range s.subscriptions {
 		sub.stop()

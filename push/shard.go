@@ -16,10 +16,12 @@ type shard struct {
 	// owned by run
 	round  round
 	single [1]*Frame // what is written at once
+	lent   []*Frame  // of the round before, whose sessions are written to in this one
 
 	mu      sync.Mutex // guards the rest; innermost
 	changed sync.Cond  // told has become shorter
 	told    []delivery // by feeds, in order
+	size    int        // of told, in bytes
 	handing int        // how many are in this round
 	handed  uint64     // how many were in the rounds before
 	ready   []*Session // have something to be written, in order
@@ -35,14 +37,25 @@ type round struct {
 // maxBacklog is how many deliveries may wait for a round, before feeds do.
 const maxBacklog = 256
 
+// isBehind reports whether feeds have to wait, for the number of deliveries or for their
+// share of the hub's memory. Called with sh.mu held.
+func (sh *shard) isBehind() bool {
+	share := sh.hub.memory.limit / int64(16*len(sh.hub.shards))
+	return len(sh.told) >= maxBacklog || len(sh.told) > 0 && int64(sh.size) > share
+}
+
 // tell has a part told. It waits while the shard is far behind.
 func (sh *shard) tell(d delivery) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	for len(sh.told) >= maxBacklog {
+	for sh.isBehind() {
 		sh.changed.Wait()
 	}
+	if d.lent {
+		sh.hub.memory.keep(d.frame, 0) // the feed keeps it too, so this can't fail
+	}
 	sh.told = append(sh.told, d)
+	sh.size += d.frame.size()
 	sh.start()
 }
 
@@ -88,15 +101,35 @@ func (sh *shard) run() {
 // next ends a round and begins the next, or is false if there is nothing to do.
 func (sh *shard) next() bool {
 	r := &sh.round
+	sh.letGo()
 	clear(r.told)
 	clear(r.ready)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
+	sh.size = 0
 	sh.handed += uint64(sh.handing)
 	r.told, sh.told = sh.told, r.told[:0]
 	r.ready, sh.ready = sh.ready, r.ready[:0]
 	sh.handing = len(r.told)
 	sh.changed.Broadcast()
 	sh.running = len(r.told) > 0 || len(r.ready) > 0
+	if !sh.running {
+		sh.letGo()
+	}
 	return sh.running
+}
+
+// letGo lets go of the frames of the round before this one: by now they are written, or
+// kept by sessions. Those of this one are for the next.
+func (sh *shard) letGo() {
+	for _, f := range sh.lent {
+		sh.hub.memory.letGo(f)
+	}
+	clear(sh.lent)
+	sh.lent = sh.lent[:0]
+	for i := range sh.round.told {
+		if d := &sh.round.told[i]; d.lent {
+			sh.lent = append(sh.lent, d.frame)
+		}
+	}
 }

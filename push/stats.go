@@ -11,11 +11,18 @@ type Stats struct {
 	Sessions int // connected now
 	Topics   int // followed by somebody now
 
+	// Memory is how many bytes wait for clients now, as Limits.Memory counts them.
+	Memory int64
+
 	Published uint64 // messages taken by Publish
 	Delivered uint64 // live messages, once for each subscriber
 	Replayed  uint64 // messages from history
 	Gaps      uint64 // gaps told to clients
 	Panics    uint64 // recovered from the application's hooks
+
+	// Shed counts the sessions that were cut because all together held too much; see
+	// Limits.Memory. They are among Closed, too.
+	Shed uint64
 
 	Withdrawn  uint64 // sessions that lost a topic, and were asked to come back
 	Unanswered uint64 // questions of Options.Recheck without an answer, to be asked again
@@ -29,7 +36,7 @@ type Stats struct {
 
 type counters struct {
 	published, delivered, replayed, gaps, panics atomic.Uint64
-	withdrawn, unanswered                        atomic.Uint64
+	withdrawn, unanswered, shed                  atomic.Uint64
 
 	mu      sync.Mutex
 	closed  map[Code]uint64
@@ -66,6 +73,8 @@ func (h *Hub) Stats() Stats {
 	return Stats{
 		Sessions:   sessions,
 		Topics:     topics,
+		Memory:     h.memory.used.Load(),
+		Shed:       c.shed.Load(),
 		Published:  c.published.Load(),
 		Delivered:  c.delivered.Load(),
 		Replayed:   c.replayed.Load(),

@@ -42,20 +42,21 @@ func newSubscription(s *Session, f *feed, start startingPlace) *subscription {
 func (sub *subscription) tell(d *delivery, now bool) {
 	s := sub.session
 	s.mu.Lock()
-	if now && d.gap == nil && sub.state == live && sub.catchUp == nil && !s.writing && s.quick() && s.reserve(d.frame) {
-		s.writing = true
+	if now && d.gap == nil && sub.state == live && sub.catchUp == nil && !s.writing && s.quick() && s.reserve(d.frame, true) {
+		s.beginAtOnce(d.frame)
 		s.mu.Unlock()
-		s.writeAtOnce(d.frame)
+		s.tryWrite(s.shard.single[:], false)
 		return
 	}
 	defer s.mu.Unlock()
+	lent := d.lent && s.quick()
 	switch {
 	case d.gap != nil:
 		sub.breakOff(*d.gap, d.frame)
 	case sub.state == live && d.aside, sub.state == replaying && d.aside:
-		s.enqueue(d.frame)
+		s.put(d.frame, lent)
 	case sub.state == live:
-		sub.pass(d.frame)
+		sub.pass(d.frame, lent)
 	case sub.state != ended:
 		sub.hold(d.frame)
 	}
@@ -65,16 +66,16 @@ func (sub *subscription) tell(d *delivery, now bool) {
 
 // hold keeps a message back.
 func (sub *subscription) hold(frame *Frame) {
-	if sub.session.reserve(frame) {
+	if sub.session.reserve(frame, false) {
 		sub.catchUp.pending = append(sub.catchUp.pending, frame)
 	}
 }
 
 // pass queues a live message, unless the client got it before it came here.
-func (sub *subscription) pass(frame *Frame) {
+func (sub *subscription) pass(frame *Frame, lent bool) {
 	c := sub.catchUp
 	if c == nil || frame.Cursor == "" {
-		sub.session.enqueue(frame)
+		sub.session.put(frame, lent)
 		return
 	}
 	cursor, _ := ParseCursor(frame.Cursor)
@@ -133,7 +134,7 @@ func (sub *subscription) breakOff(gap Gap, frame *Frame) {
 		s.enqueue(frame)
 		s.hub.stats.gaps.Add(1)
 	case held, replaying:
-		s.outbox.unreserve(c.pending)
+		s.unreserve(c.pending)
 		c.pending = nil
 		switch {
 		case c.gap != nil:
@@ -157,10 +158,18 @@ func (sub *subscription) wantsHistory() bool {
 	return sub.state == replaying && sub.catchUp.gap == nil && sub.catchUp.missed == nil
 }
 
+// forget ends a subscription that hasn't become part of its session.
+func (s *Session) forget(sub *subscription) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sub.stop()
+}
+
 // stop ends the subscription's part in its session.
 func (sub *subscription) stop() {
 	if c := sub.catchUp; c != nil {
-		sub.session.outbox.unreserve(c.pending)
+		sub.session.unreserve(c.pending)
+		letGoAll(c.missed)
 		if c.waiting != nil {
 			c.waiting.Stop()
 		}
@@ -202,10 +211,10 @@ func (sub *subscription) goLive() {
 	if c.ahead.IsZero() {
 		sub.catchUp = nil
 	}
-	s.outbox.unreserve(pending)
-	for _, frame := range pending {
+	for i, frame := range pending {
+		s.unreserve(pending[i : i+1]) // and reserve it again
 		if sub.state == live {
-			sub.pass(frame)
+			sub.pass(frame, false)
 		}
 	}
 }

@@ -15,26 +15,27 @@ type window struct {
 	start    Position
 	messages []*entry
 	size     int // of messages, by Message.Size
-	counted  int // the part of size that is in hub.windows
 }
 
 const (
 	// windowLife is short because what is in a window stays readable when the
 	// broker has trimmed it.
 	windowLife = 5 * time.Second
-	// maxWindows bounds all windows of a hub together, in bytes. One that would
-	// go past it is given up.
+	// maxWindows bounds all windows of a hub together, in bytes of messages and of
+	// their frames, with a quarter of Limits.Memory. One that would go past it is given
+	// up.
 	maxWindows = 64 << 20
 )
 
 // newWindow takes what a broker has read after a place, as far as it is one chain.
-func newWindow(start Position, messages []*Message) *window {
+// Nobody keeps its messages yet.
+func newWindow(h *Hub, start Position, messages []*Message) *window {
 	w := &window{start: start}
 	for _, m := range messages {
 		if !w.end().Precedes(m) {
 			break
 		}
-		w.add(&entry{message: m})
+		w.add(&entry{hub: h, message: m})
 	}
 	return w
 }
@@ -59,7 +60,7 @@ func (w *window) contains(p Position) bool {
 }
 
 // between gives the messages after a place, up to and with that at another. Both
-// are in the window.
+// are in the window. Whoever takes them from it has to keep them.
 func (w *window) between(after, upTo Position) []*entry {
 	return slices.Clone(w.messages[after.Offset-w.start.Offset : upTo.Offset-w.start.Offset])
 }
@@ -70,22 +71,18 @@ func (w *window) add(e *entry) {
 	w.size += e.message.Size()
 }
 
-// prepend moves the window's start back to that of an older one which reaches it.
+// prepend moves the window's start back to that of an older one which reaches it, and
+// whose messages somebody keeps.
 func (w *window) prepend(older *window) {
 	if !older.contains(w.start) {
 		return
 	}
-	missing := older.between(older.start, w.start)
+	missing := keepAll(older.between(older.start, w.start))
+	for _, e := range missing {
+		e.enterWindow()
+	}
 	w.start, w.messages = older.start, append(missing, w.messages...)
 	w.size += sizeOf(missing)
-}
-
-func sizeOf(entries []*entry) int {
-	size := 0
-	for _, e := range entries {
-		size += e.message.Size()
-	}
-	return size
 }
 
 // trim drops the oldest messages until a limit is kept.
@@ -96,8 +93,17 @@ func (w *window) trim(limit Limit) {
 		w.size -= w.messages[n].message.Size()
 		n++
 	}
+	w.giveUp(n)
 	clear(w.messages[:n])
 	w.messages = w.messages[n:]
+}
+
+// giveUp lets go of the first n messages of a feed's window.
+func (w *window) giveUp(n int) {
+	for _, e := range w.messages[:n] {
+		e.leaveWindow()
+		e.letGo()
+	}
 }
 
 // The methods below are called with feed.mu held.
@@ -118,13 +124,24 @@ func (f *feed) remember() {
 	})
 }
 
+// extend makes the window longer by the message that has come, if there is one.
+func (f *feed) extend(e *entry) {
+	if f.window == nil {
+		return
+	}
+	if !e.keep() {
+		f.forget()
+		return
+	}
+	e.enterWindow()
+	f.window.add(e)
+	f.fit()
+}
+
 // fit holds the window to its bounds after it has grown.
 func (f *feed) fit() {
-	w := f.window
-	w.trim(f.hub.options.Replay)
-	grown := w.size - w.counted
-	w.counted = w.size
-	if f.hub.windows.Add(int64(grown)) > maxWindows {
+	f.window.trim(f.hub.options.Replay)
+	if f.hub.windows.Load() > f.hub.memory.part(maxWindows) {
 		f.forget()
 	}
 }
@@ -135,6 +152,6 @@ func (f *feed) forget() {
 		return
 	}
 	f.windowEnd.Stop()
-	f.hub.windows.Add(-int64(f.window.counted))
+	f.window.giveUp(len(f.window.messages))
 	f.window = nil
 }

@@ -18,8 +18,10 @@ func (s *Session) wake() {
 	case s.quick():
 		s.shard.add(s)
 	case s.turn != nil:
+		s.outbox.keepAll(&s.hub.memory)
 		s.turn <- struct{}{} // it has room: there is one writer
 	default:
+		s.outbox.keepAll(&s.hub.memory)
 		go s.write()
 	}
 }
@@ -60,10 +62,12 @@ func (s *Session) flush() {
 	s.tryWrite(frames, true)
 }
 
-// writeAtOnce is a turn of a session for which nothing waited. The frame is reserved.
-func (s *Session) writeAtOnce(frame *Frame) {
+// beginAtOnce begins a turn of a session for which nothing waits but a frame that is
+// reserved. Called with s.mu held.
+func (s *Session) beginAtOnce(frame *Frame) {
+	s.writing = true
 	s.shard.single[0] = frame
-	s.tryWrite(s.shard.single[:], false)
+	s.outbox.taken = s.shard.single[:]
 }
 
 // tryWrite writes frames as far as that goes without waiting. keep says that their
@@ -73,14 +77,21 @@ func (s *Session) tryWrite(frames []*Frame, keep bool) {
 	if len(frames) > 0 {
 		all, err = s.try.TryWrite(frames)
 	}
-	if !all && err == nil {
-		go s.writeRest(slices.Clone(frames))
-		return
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if !all && err == nil {
+		if !keep {
+			frames = slices.Clone(frames)
+		}
+		s.outbox.taken = frames
+		go s.writeRest(frames, s.leaveRound())
+		return
+	}
 	if s.written(frames, err); keep {
-		s.outbox.keep(frames)
+		s.outbox.reuse(frames)
+	}
+	if s.outbox.rest(&s.hub.memory); len(s.outbox.queue) > 0 && !s.outbox.keepAll(&s.hub.memory) {
+		s.cutForMemory()
 	}
 	s.writing = false
 	if s.busy() {
@@ -88,18 +99,39 @@ func (s *Session) tryWrite(frames []*Frame, keep bool) {
 	}
 }
 
+// leaveRound has a session keep what its socket didn't take, to be written by a
+// goroutine of its own. It reports whether there is room for that; without, the session
+// is over. Called with s.mu held.
+func (s *Session) leaveRound() bool {
+	o, m := &s.outbox, &s.hub.memory
+	o.waits = true
+	if o.keepAll(m) && o.pay(m, o.count) {
+		return true
+	}
+	s.cutForMemory()
+	return false
+}
+
 // busy reports whether there is something to do for a writer. Called with s.mu held.
 func (s *Session) busy() bool {
 	return len(s.outbox.queue) > 0 || len(s.replays) > 0 || s.over
 }
 
-// writeRest goes on with a write that would have had to wait.
-func (s *Session) writeRest(frames []*Frame) {
-	err := s.conn.Write(nil)
-	s.mu.Lock()
-	s.written(frames, err)
-	s.mu.Unlock()
+// writeRest goes on with a write that would have had to wait, unless it may not.
+func (s *Session) writeRest(frames []*Frame, may bool) {
+	if !may {
+		s.conn.Abort()
+	}
+	s.finishWrite(frames, s.conn.Write(nil))
 	s.write()
+}
+
+// finishWrite counts what was written by a goroutine of the session's own.
+func (s *Session) finishWrite(frames []*Frame, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.written(frames, err)
+	clear(frames)
 }
 
 // write empties the outbox of a session which may have to wait, in one goroutine at a
@@ -118,10 +150,7 @@ func (s *Session) write() {
 		case writerReplay:
 			s.replay()
 		case writerBusy:
-			err := s.conn.Write(frames)
-			s.mu.Lock()
-			s.written(frames, err)
-			s.mu.Unlock()
+			s.finishWrite(frames, s.conn.Write(frames))
 		}
 	}
 }
@@ -142,6 +171,7 @@ func (s *Session) work() ([]*Frame, writerState) {
 	defer s.mu.Unlock()
 	switch {
 	case !s.busy():
+		s.outbox.rest(&s.hub.memory)
 		s.writing = false
 		return nil, writerIdle
 	case s.quick():
@@ -159,7 +189,8 @@ func (s *Session) work() ([]*Frame, writerState) {
 // written counts what was written; with an error, the session is over. Called with
 // s.mu held.
 func (s *Session) written(frames []*Frame, err error) {
-	s.outbox.unreserve(frames)
+	s.unreserve(frames)
+	s.outbox.taken = nil
 	if err != nil {
 		s.drop()
 		s.finish(writeFailure(err))

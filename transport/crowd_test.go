@@ -39,6 +39,7 @@ type crowd struct {
 	returns atomic.Int64
 
 	published [honestTopics]int
+	send      func(topic string, data []byte) error
 
 	mu      sync.Mutex // guards the rest
 	clients []*honest
@@ -75,6 +76,10 @@ func newCrowd(t *testing.T, options push.Options) *crowd {
 	options.Authorize = push.Anyone
 	options.Receive = func(context.Context, push.Inbound) (push.Reply, error) { return push.Reply{}, nil }
 	w.hub = push.New(membroker.New(), options)
+	w.send = func(topic string, data []byte) error {
+		_, err := w.hub.Publish(t.Context(), push.Message{Topic: topic, Data: data})
+		return err
+	}
 	handler := http.NewServeMux()
 	handler.Handle("/push/", http.StripPrefix("/push", transport.Routes(w.hub, transport.Options{
 		PublishKey: "k",
@@ -172,7 +177,7 @@ func (w *crowd) publish(n int, pause time.Duration) latencies {
 		topic := i % honestTopics
 		data := fmt.Appendf(nil, "%d %d", w.published[topic], time.Now().UnixNano())
 		w.published[topic]++
-		if _, err := w.hub.Publish(w.t.Context(), push.Message{Topic: "h" + strconv.Itoa(topic), Data: data}); err != nil {
+		if err := w.send("h"+strconv.Itoa(topic), data); err != nil {
 			w.t.Fatal(err)
 		}
 		time.Sleep(pause) //clock:real messages come at a pace
@@ -200,6 +205,9 @@ func (w *crowd) end() {
 	defer cancel()
 	if err := w.hub.Shutdown(ctx); err != nil {
 		w.t.Errorf("Shutdown: %v", err)
+	}
+	if left := w.hub.Stats().Memory; left != 0 {
+		w.t.Errorf("%d bytes are counted for nobody", left)
 	}
 	if err := w.server.Shutdown(ctx); err != nil {
 		w.t.Errorf("Shutdown of the server: %v", err)

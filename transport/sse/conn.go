@@ -21,7 +21,7 @@ type conn struct {
 
 	// owned by the writer, set up before the first frame
 	places places
-	unsent []byte        // goes before all else
+	unsent [][]byte      // goes before all else
 	rest   []*push.Frame // what TryWrite didn't begin with
 
 	mu      sync.Mutex // guards the rest; not held during writes
@@ -102,10 +102,12 @@ func (c *conn) writeAll(frames []*push.Frame) error {
 		frames = append(c.rest, frames...)
 	}
 	c.rest, c.unsent = nil, nil
-	if err := w.write(unsent); err != nil {
-		return err
+	for _, p := range unsent {
+		if err := w.write(p, true); err != nil {
+			return err
+		}
 	}
-	if err := c.join(frames, w); err != nil {
+	if _, err := c.join(frames, w); err != nil {
 		return err
 	}
 	return out.Flush()
@@ -124,22 +126,31 @@ func (c *conn) TryWrite(frames []*push.Frame) (bool, error) {
 	}
 	head := c.unsent
 	c.unsent = nil
-	if err := c.write(head); err != nil {
+	for _, p := range head {
+		if err := c.write(p, true); err != nil {
+			return false, err
+		}
+	}
+	left, err := c.join(frames, c)
+	if err != nil {
 		return false, err
 	}
-	if err := c.join(frames, c); err != nil {
-		return false, err
-	}
-	return len(c.unsent) == 0, nil
+	c.rest = slices.Clone(left)
+	return !c.full(), nil
 }
 
-// writer takes bytes that belong together.
-type writer interface{ write(p []byte) error }
+// writer takes bytes that belong together. What is shared nobody changes.
+type writer interface {
+	write(p []byte, shared bool) error
+	full() bool // it would have to keep what it is given
+}
 
 // waiting writes all, however long that takes.
 type waiting conn
 
-func (w *waiting) write(p []byte) error {
+func (*waiting) full() bool { return false }
+
+func (w *waiting) write(p []byte, _ bool) error {
 	if len(p) == 0 {
 		return nil
 	}
@@ -147,40 +158,60 @@ func (w *waiting) write(p []byte) error {
 	return err
 }
 
+func (c *conn) full() bool { return len(c.unsent) > 0 }
+
 // write is for TryWrite: it writes what the kernel takes, and keeps the rest.
-func (c *conn) write(p []byte) (err error) {
+func (c *conn) write(p []byte, shared bool) (err error) {
 	n := 0
-	if len(c.unsent) == 0 && len(p) > 0 {
+	if !c.full() && len(p) > 0 {
 		if n, err = c.out.(*connection).socket.TryWrite(p); err != nil {
 			return err
 		}
 	}
-	if n < len(p) {
-		c.unsent = append(c.unsent, p[n:]...)
+	if p = p[n:]; len(p) > 0 && !shared {
+		p = slices.Clone(p)
+	}
+	if len(p) > 0 {
+		c.unsent = append(c.unsent, p)
 	}
 	return nil
 }
 
-// join writes frames, joined as far as they are small.
-func (c *conn) join(frames []*push.Frame, w writer) error {
+// join writes frames, joined as far as they are small. It leaves those that it hasn't
+// begun with when w is full.
+func (c *conn) join(frames []*push.Frame, w writer) (left []*push.Frame, err error) {
 	if len(frames) == 1 && c.places.shares(frames[0]) {
 		c.places.move(frames[0])
-		return w.write(frames[0].Bytes)
+		return nil, w.write(frames[0].Bytes, true)
 	}
 	buffer := buffers.Get().(*[joinSize]byte)
 	defer buffers.Put(buffer)
 	joined := buffer[:0]
-	for _, f := range frames {
+	for i, f := range frames {
 		if len(joined) > 0 && len(joined)+len(f.Bytes)+push.MaxCursor > joinSize {
-			if err := w.write(joined); err != nil {
-				return err
+			if err := w.write(joined, false); err != nil {
+				return nil, err
 			}
 			joined = buffer[:0]
 		}
+		if w.full() {
+			return frames[i:], nil
+		}
 		c.places.move(f)
-		joined = c.places.append(joined, f) // one that is too large moves out of the buffer
+		var own []byte
+		if joined, own = c.places.append(joined, f); own == nil {
+			continue
+		}
+		// It is written from where it is.
+		if err := w.write(joined, false); err != nil {
+			return nil, err
+		}
+		if err := w.write(own, true); err != nil {
+			return nil, err
+		}
+		joined = buffer[:0]
 	}
-	return w.write(joined)
+	return nil, w.write(joined, false)
 }
 
 // open makes it a stream of these topics, and takes the connection over if it can.
@@ -199,7 +230,7 @@ func (c *conn) open(answers []push.Followed, takeOver func() (*connection, error
 	if err != nil {
 		return // it stays a response
 	}
-	c.out, c.unsent = taken, taken.head
+	c.out, c.unsent = taken, [][]byte{taken.head}
 	taken.head = nil
 }
 

@@ -46,12 +46,17 @@ func (p places) shares(f *push.Frame) bool {
 	return f == heartbeat || len(p) == 0 || len(p) == 1 && f.Cursor != ""
 }
 
-// append appends a frame as it is for this stream, with the id of all its topics.
-func (p places) append(b []byte, f *push.Frame) []byte {
-	if p.shares(f) {
-		return append(b, f.Bytes...)
+// append appends a frame as it is for this stream, with the id of all its topics. Of one
+// that is too large to be joined with others it leaves the part that streams share.
+func (p places) append(b []byte, f *push.Frame) (joined, left []byte) {
+	shared := f.Bytes
+	if !p.shares(f) {
+		b, shared = p.appendID(b), f.Bytes[f.Own:]
 	}
-	return append(p.appendID(b), f.Bytes[f.Own:]...)
+	if len(b)+len(shared) > joinSize {
+		return b, shared
+	}
+	return append(b, shared...), nil
 }
 
 // appendID appends the id line: the joined cursors of all topics. While a place

@@ -89,7 +89,7 @@ func testShutdown(t *testing.T, h Harness) {
 		t.Errorf("Shutdown: %v", err)
 	}
 	stats := s.hub.Stats()
-	if stats.Sessions != 0 || stats.Topics != 0 || stats.Closed[push.CodeDraining] != clients {
+	if stats.Sessions != 0 || stats.Topics != 0 || stats.Memory != 0 || stats.Closed[push.CodeDraining] != clients {
 		t.Errorf("stats after Shutdown: %+v", stats)
 	}
 	if err := s.hub.Shutdown(t.Context()); err != nil {

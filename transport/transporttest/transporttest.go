@@ -109,6 +109,9 @@ func openOn(t *testing.T, h Harness, broker push.Broker, options push.Options) *
 		if err := s.hub.Shutdown(ctx); err != nil {
 			t.Errorf("Shutdown: %v", err)
 		}
+		if stats := s.hub.Stats(); stats.Sessions == 0 && stats.Memory != 0 {
+			t.Errorf("%d bytes are counted for nobody", stats.Memory)
+		}
 		server.Close()
 	})
 	return s

@@ -43,9 +43,9 @@ func (cl *client) Write(frames []*push.Frame) error {
 // TryWrite sends frames as far as the kernel takes them.
 func (cl *client) TryWrite(frames []*push.Frame) (bool, error) {
 	var room fewParts
-	all, begun, err := cl.conn.tryWriteFrames(appendParts(room[:0], frames))
-	if !begun {
-		cl.rest = slices.Clone(frames)
+	left, all, err := cl.conn.tryWriteFrames(appendParts(room[:0], frames))
+	if left > 0 {
+		cl.rest = slices.Clone(frames[len(frames)-left:])
 	}
 	return all, err
 }
@@ -193,6 +193,10 @@ func (cl *client) take(typ MessageType, data []byte, err error) bool {
 	if e := cl.handle(data); e != nil {
 		cl.session.Close(e)
 		return false
+	}
+	if kept := cl.conn.in.kept; kept > 0 {
+		cl.conn.in.kept = 0
+		cl.session.Keep(-kept)
 	}
 	cl.session.Await()
 	return true

@@ -111,6 +111,9 @@ type inflater struct {
 	err   error  // why the payload ended early
 }
 
+// inflaterSize is about what an inflater holds: a window and tables.
+const inflaterSize = 48 << 10
+
 var inflaters = sync.Pool{New: func() any {
 	f := &inflater{buf: bufio.NewReaderSize(nil, 4<<10)}
 	f.flate = flate.NewReader(f.buf)

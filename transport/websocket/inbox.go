@@ -40,6 +40,7 @@ type inbox struct {
 	delivered  int64  // bytes after decompression
 	text       textChecker
 	inflater   *inflater      // from its first read
+	kept       int            // bytes that are counted for it; see Conn.keep
 	reader     *messageReader // who may read it, unless Read does
 
 	window []byte // what the client's compressor may refer to

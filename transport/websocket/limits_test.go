@@ -54,6 +54,9 @@ func within(t *testing.T, options push.Options, test func(*inMemory)) {
 		if err := m.hub.Shutdown(ctx); err != nil {
 			t.Error(err)
 		}
+		if left := m.hub.Stats().Memory; left != 0 {
+			t.Errorf("%d bytes are counted for nobody", left)
+		}
 		if err := server.Shutdown(ctx); err != nil {
 			t.Error(err)
 		}

@@ -138,7 +138,7 @@ func (c *Conn) readFailed(ctx context.Context, err error) error {
 		return err
 	case err == errOldReader:
 		return fmt.Errorf("websocket: read: %w", err)
-	case errors.As(err, &closed), errors.Is(err, push.ErrRateLimited):
+	case errors.As(err, &closed), errors.Is(err, push.ErrRateLimited), errors.Is(err, push.ErrSlowConsumer):
 	case errors.As(err, &broken):
 		payload, _ := closePayload(broken.Code, broken.Reason)
 		c.finish(payload, true)
@@ -183,11 +183,17 @@ func (c *Conn) nextMessage() error {
 func (c *Conn) readWhole() ([]byte, error) {
 	in := &c.in
 	p := make([]byte, 0, min(in.remaining, firstRead))
+	if err := c.keep(cap(p)); err != nil {
+		return nil, err
+	}
 	for {
 		if len(p) == cap(p) && !in.allRead() {
 			size := max(2*cap(p), 512)
 			if in.final && !in.compressed {
 				size = int(min(int64(size), int64(len(p))+in.remaining))
+			}
+			if err := c.keep(size); err != nil {
+				return nil, err
 			}
 			p = append(make([]byte, 0, size), p...)
 		}
@@ -308,6 +314,24 @@ func (c *Conn) nextHeader() (frameHeader, error) {
 			return h, err
 		}
 	}
+}
+
+// keep has what the current message has come to counted for its client, if the connection
+// is a client's: its data and an inflater, but nothing as small as the buffer that
+// every connection has that reads.
+func (c *Conn) keep(size int) error {
+	cl := c.client.Load()
+	if cl == nil || size <= readBufferSize {
+		return nil
+	}
+	if c.in.compressed {
+		size += inflaterSize
+	}
+	if !cl.session.Keep(size - c.in.kept) {
+		return push.ErrSlowConsumer // it is over, and was told
+	}
+	c.in.kept = size
+	return nil
 }
 
 // count has a frame measured that is about to be taken, if the connection is a client's.

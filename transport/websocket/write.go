@@ -100,32 +100,61 @@ func (c *Conn) WriteFrames(frames [][]byte) error {
 	return nil
 }
 
-// tryWriteFrames is WriteFrames as far as it goes without waiting. begun is false
-// if nothing was done because somebody else is writing. Else what is left goes out
-// before anything else that is written. The connection has to have a socket.
-func (c *Conn) tryWriteFrames(frames [][]byte) (all, begun bool, err error) {
+// tryWriteFrames is WriteFrames as far as it goes without waiting. left is how many of
+// the frames were not begun with: all if somebody else is writing. What is left of
+// those before them is kept, and goes out before anything else that is written; it is
+// at most what is joined to one write call, or the rest of a frame, which nobody may change until
+// then. The connection has to have a socket.
+func (c *Conn) tryWriteFrames(frames [][]byte) (left int, all bool, err error) {
 	if taken, _ := c.messageLock.try(false); !taken {
-		return false, false, nil
+		return len(frames), false, nil
 	}
 	defer c.messageLock.unlock()
 	if taken, _ := c.frameLock.try(false); !taken {
-		return false, false, nil
+		return len(frames), false, nil
 	}
 	defer c.frameLock.unlock()
-	switch {
-	case c.closeSent:
-		return false, true, fmt.Errorf("websocket: write frames: %w", net.ErrClosed)
-	case c.unsent != nil:
-		return false, false, nil // a pong or the like is to go first
+	if c.closeSent {
+		return 0, false, fmt.Errorf("websocket: write frames: %w", net.ErrClosed)
 	}
-	if err := writeJoined(frames, c.trySocket); err != nil {
-		c.drop(false)
-		return false, true, fmt.Errorf("websocket: write frames: %w", err)
+	for c.unsent == nil && len(frames) > 0 { // else a pong or the like is to go first
+		n := joinable(frames)
+		if err := c.tryParts(frames[:n]); err != nil {
+			c.drop(false)
+			return 0, false, fmt.Errorf("websocket: write frames: %w", err)
+		}
+		frames = frames[n:]
 	}
-	return c.unsent == nil, true, nil
+	return len(frames), c.unsent == nil, nil
 }
 
-// trySocket writes what the kernel takes of p, and keeps the rest. frameLock is held.
+// joinable is how many of the parts go into one write call: at least one.
+func joinable(parts [][]byte) int {
+	size := 0
+	for i, part := range parts {
+		if size += len(part); size > writeBufferSize {
+			return max(1, i)
+		}
+	}
+	return len(parts)
+}
+
+// tryParts writes what the kernel takes of parts that are joinable, and keeps the rest.
+// frameLock is held.
+func (c *Conn) tryParts(parts [][]byte) error {
+	if len(parts) > 1 {
+		return writeJoined(parts, c.trySocket)
+	}
+	p := parts[0]
+	n, err := c.socket.TryWrite(p)
+	if err == nil && n < len(p) {
+		c.unsent = p[n:len(p):len(p)]
+	}
+	return err
+}
+
+// trySocket writes what the kernel takes of p, and keeps a copy of the rest. frameLock is
+// held.
 func (c *Conn) trySocket(p []byte) error {
 	n := 0
 	if c.unsent == nil && len(p) > 0 {

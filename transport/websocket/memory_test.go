@@ -1,0 +1,132 @@
+package websocket
+
+import (
+	"bytes"
+	"errors"
+	"net"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/transport/protocol"
+)
+
+// TestPartsOfMessagesCount: a message of which a part has come is in memory, and so it
+// counts until it is whole and dealt with. Many of them have a client cut.
+func TestPartsOfMessagesCount(t *testing.T) {
+	request := []byte(`{"type":"subscribe","id":1,"topics":[` + strings.Repeat(`{"topic":"b"},`, 900) + `{"topic":"b"}]}`)
+	message := rawFrame(bitFin|byte(opText), string(request))
+	within(t, push.Options{Limits: push.Limits{Memory: 40_000}}, func(m *inMemory) {
+		g := m.dial("/?topic=a", protocol.Subprotocol)
+		if _, err := g.Write(message[:10_000]); err != nil {
+			t.Fatal(err)
+		}
+		m.here(g)
+		if counted := m.hub.Stats().Memory; counted < 10_000 || counted > 20_000 {
+			t.Errorf("%d bytes are counted for 10,000", counted)
+		}
+		if _, err := g.Write(message[10_000:]); err != nil {
+			t.Fatal(err)
+		}
+		m.here(g)
+		if counted := m.hub.Stats().Memory; counted != 0 {
+			t.Errorf("%d bytes are counted for nothing", counted)
+		}
+
+		var guests []*guest
+		for range 5 {
+			other := m.dial("/?topic=a", protocol.Subprotocol)
+			if _, err := other.Write(message[:10_000]); err != nil && !errors.Is(err, net.ErrClosed) && m.hub.Stats().Shed == 0 {
+				t.Fatal(err)
+			}
+			guests = append(guests, other)
+			time.Sleep(100 * time.Millisecond)
+			synctest.Wait()
+			if counted := m.hub.Stats().Memory; counted > 40_000 {
+				t.Errorf("%d bytes are counted", counted)
+			}
+		}
+		if m.hub.Stats().Shed == 0 {
+			t.Error("nobody was cut")
+		}
+		m.here(g)
+		for _, other := range guests {
+			other.Close()
+		}
+	})
+}
+
+// narrow is a connection that takes a number of bytes and then no more, until it is wide.
+type narrow struct {
+	net.Conn
+	room atomic.Int64
+	got  bytes.Buffer
+}
+
+func (n *narrow) TryWrite(p []byte) (int, error) {
+	taken := min(int64(len(p)), n.room.Load())
+	n.room.Add(-taken)
+	n.got.Write(p[:taken])
+	return int(taken), nil
+}
+
+func (n *narrow) Write(p []byte) (int, error)        { return n.got.Write(p) }
+func (n *narrow) OnReadable(func())                  {}
+func (n *narrow) SetWriteDeadline(time.Time) error   { return nil }
+func (n *narrow) SetReadDeadline(at time.Time) error { return nil }
+func (n *narrow) Close() error                       { return nil }
+
+// TestWhatAFullSocketLeavesIsntCopied: of frames that don't fit, at most what is joined to
+// one write is copied, however large they are, and they arrive whole and in order.
+func TestWhatAFullSocketLeavesIsntCopied(t *testing.T) {
+	sizes := map[string][]int{
+		"small frames":      slicesOf(100, 600),
+		"a large frame":     {500_000},
+		"large and small":   {10, 500_000, 10, 300_000, 10},
+		"as large as joint": {writeBufferSize, writeBufferSize, 1, writeBufferSize},
+	}
+	for name, sizes := range sizes {
+		for _, room := range []int64{0, 1, 5000, 20_000, 200_000} {
+			c, below := narrowConn(room)
+			var frames [][]byte
+			var want []byte
+			for i, size := range sizes {
+				frames = append(frames, bytes.Repeat([]byte{byte('a' + i%26)}, size))
+				want = append(want, frames[i]...)
+			}
+			left, all, err := c.tryWriteFrames(frames)
+			if err != nil || all != (int64(len(want)) <= room) {
+				t.Fatalf("%s, room for %d: all %v, %v", name, room, all, err)
+			}
+			if copied := cap(c.unsent); copied > 2*writeBufferSize && !isEndOf(c.unsent, frames[len(frames)-left-1]) {
+				t.Errorf("%s, room for %d: %d bytes are copied", name, room, copied)
+			}
+			if err := c.WriteFrames(frames[len(frames)-left:]); err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(below.got.Bytes(), want) {
+				t.Errorf("%s, room for %d: not what was written arrives", name, room)
+			}
+		}
+	}
+}
+
+func slicesOf(n, size int) []int {
+	sizes := make([]int, n)
+	for i := range sizes {
+		sizes[i] = size
+	}
+	return sizes
+}
+
+// isEndOf reports whether p is the end of whole itself, and no copy.
+func isEndOf(p, whole []byte) bool { return len(p) > 0 && &p[len(p)-1] == &whole[len(whole)-1] }
+
+func narrowConn(room int64) (*Conn, *narrow) {
+	below := &narrow{}
+	below.room.Store(room)
+	return newConn(below, nil, "", deflateParams{}, (*AcceptOptions)(nil).withDefaults()), below
+}
