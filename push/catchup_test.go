@@ -47,7 +47,7 @@ func TestOutOfReach(t *testing.T) {
 // nothing.
 func TestMissedInAWindow(t *testing.T) {
 	size := chainOf(at(1), 1)[0].Size()
-	w := newWindow(at(5), chainOf(at(5), 5))
+	w := keptWindow(t, at(5), chainOf(at(5), 5))
 	fork := at(7)
 	fork.Tag++
 	for _, tt := range []struct {

@@ -2,10 +2,74 @@ package push
 
 import (
 	"fmt"
+	"math"
 	"testing"
 )
 
 func frameOf(size int) *Frame { return &Frame{Bytes: make([]byte, size)} }
+
+// roomyHub is what counts, without a limit.
+func roomyHub() *Hub {
+	h := &Hub{}
+	h.memory.init(h, math.MaxInt64)
+	return h
+}
+
+// TestOutboxKeepsWhatWasLent: frames that were lent count for nobody until the outbox has
+// to keep them; then all do, and what comes later, until nothing is left.
+func TestOutboxKeepsWhatWasLent(t *testing.T) {
+	var o outbox
+	m := &roomyHub().memory
+	reserve := func(lent bool) *Frame {
+		f := frameOf(100)
+		if !o.reserve(m, f, lent) {
+			t.Fatal("there is no room")
+		}
+		o.queue = append(o.queue, f)
+		return f
+	}
+	size := int64(frameOf(100).size())
+	reserve(true)
+	taken := o.take()
+	reserve(true)
+	if used := m.used.Load(); used != 0 {
+		t.Errorf("lent frames count for %d", used)
+	}
+	reserve(false)
+	reserve(true)
+	if used := m.used.Load(); used != 4*size {
+		t.Errorf("four frames count for %d, want %d", used, 4*size)
+	}
+	o.unreserve(m, taken)
+	o.unreserve(m, o.take())
+	if o.rest(m); m.used.Load() != 0 || o.keeps {
+		t.Errorf("nothing counts for %d", m.used.Load())
+	}
+	reserve(true)
+	if used := m.used.Load(); used != 0 {
+		t.Errorf("after it a lent frame counts for %d", used)
+	}
+}
+
+// TestOutboxPays: a full socket counts, and so do the arrays of long queues.
+func TestOutboxPays(t *testing.T) {
+	var o outbox
+	m := &roomyHub().memory
+	for _, tt := range []struct {
+		count int
+		waits bool
+		want  int64
+	}{{maxSpare, false, 0}, {maxSpare + 1, false, slotStep * slotCost}, {slotStep, true, waitCost + slotStep*slotCost},
+		{slotStep + 1, true, waitCost + 2*slotStep*slotCost}, {1, true, waitCost + 2*slotStep*slotCost}} {
+		o.waits = tt.waits
+		if !o.pay(m, tt.count) || m.used.Load() != tt.want || o.paid != tt.want {
+			t.Errorf("%d frames cost %d, want %d", tt.count, m.used.Load(), tt.want)
+		}
+	}
+	if o.rest(m); m.used.Load() != 0 || o.waits {
+		t.Errorf("an empty one costs %d", m.used.Load())
+	}
+}
 
 // TestOutboxTakesAboutOneWrite: what waits is given out in order, and about 64 KiB at a
 // time.
@@ -72,19 +136,23 @@ func TestOutboxCountsUntilWritten(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var o outbox
+			m := &roomyHub().memory
 			var frames []*Frame
-			for f := frameOf(100); o.reserve(f, tt.bound) && len(frames) < 1000; f = frameOf(100) {
+			for f := frameOf(100); o.fits(f, tt.bound) && o.reserve(m, f, false) && len(frames) < 1000; f = frameOf(100) {
 				frames = append(frames, f)
 			}
 			if len(frames) != tt.want || o.count != tt.want || o.size != tt.want*size {
 				t.Fatalf("%d frames fit, and count as %d of %d bytes; want %d", len(frames), o.count, o.size, tt.want)
 			}
-			o.unreserve(frames[:1])
+			if used := m.used.Load(); used != int64(tt.want*size) {
+				t.Errorf("%d bytes are counted for the hub", used)
+			}
+			o.unreserve(m, frames[:1])
 			if !o.fits(frames[0], tt.bound) {
 				t.Error("what was written still counts")
 			}
-			o.unreserve(frames[1:])
-			if o.count != 0 || o.size != 0 {
+			o.unreserve(m, frames[1:])
+			if o.count != 0 || o.size != 0 || m.used.Load() != 0 {
 				t.Errorf("%d frames of %d bytes count, and none is left", o.count, o.size)
 			}
 		})
@@ -101,11 +169,11 @@ func TestOutboxKeepsASmallArray(t *testing.T) {
 			o.queue[i] = frameOf(1)
 		}
 		frames := o.take()
-		o.keep(frames)
+		o.reuse(frames)
 		if got := o.spare != nil; got != kept || len(o.spare) != 0 {
 			t.Errorf("an array of %d is kept: %v", n, got)
 		}
-		if kept && frames[0] != nil {
+		if frames[0] != nil {
 			t.Error("frames are kept")
 		}
 		if o.take(); kept && (cap(o.queue) != n || o.spare != nil) {

@@ -18,6 +18,19 @@ func chainOf(after Position, n int) []*Message {
 
 func at(offset uint64) Position { return Position{Epoch: 7, Offset: offset, Tag: uint32(100 + offset)} }
 
+// keptWindow is a window as a feed has it.
+func keptWindow(t *testing.T, start Position, messages []*Message) *window {
+	t.Helper()
+	w := newWindow(roomyHub(), start, messages)
+	for _, e := range w.messages {
+		if !e.keep() {
+			t.Fatal("there is no room")
+		}
+		e.enterWindow()
+	}
+	return w
+}
+
 func offsets(entries []*entry) string {
 	got := make([]uint64, len(entries))
 	for i, e := range entries {
@@ -29,7 +42,7 @@ func offsets(entries []*entry) string {
 // TestWindowKnowsItsPlaces: a window contains its start and its messages, by all of their
 // position.
 func TestWindowKnowsItsPlaces(t *testing.T) {
-	w := newWindow(at(5), chainOf(at(5), 3))
+	w := keptWindow(t, at(5), chainOf(at(5), 3))
 	fork, other := at(6), at(6)
 	fork.Tag++
 	other.Epoch++
@@ -67,7 +80,7 @@ func TestWindowKnowsItsPlaces(t *testing.T) {
 func TestWindowTakesOneChain(t *testing.T) {
 	messages := chainOf(at(5), 4)
 	messages[2].PreviousTag++
-	w := newWindow(at(5), messages)
+	w := keptWindow(t, at(5), messages)
 	if offsets(w.messages) != "[6 7]" || w.size != 2*messages[0].Size() {
 		t.Errorf("took %s of %d bytes", offsets(w.messages), w.size)
 	}
@@ -90,8 +103,8 @@ func TestWindowIsPrepended(t *testing.T) {
 		{"it is empty", 5, 0, "[6 7]"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			w := newWindow(at(5), chainOf(at(5), 2))
-			w.prepend(newWindow(at(tt.from), chainOf(at(tt.from), tt.messages)))
+			w := keptWindow(t, at(5), chainOf(at(5), 2))
+			w.prepend(keptWindow(t, at(tt.from), chainOf(at(tt.from), tt.messages)))
 			if got := offsets(w.messages); got != tt.want || w.size != len(w.messages)*size {
 				t.Errorf("%s of %d bytes, want %s", got, w.size, tt.want)
 			}
@@ -116,10 +129,14 @@ func TestWindowIsTrimmed(t *testing.T) {
 		{"all of it", Limit{Messages: 100, Bytes: size - 1}, "[]"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			w := newWindow(at(5), chainOf(at(5), 4))
+			w := keptWindow(t, at(5), chainOf(at(5), 4))
+			hub := w.messages[0].hub
 			w.trim(tt.limit)
 			if got := offsets(w.messages); got != tt.want || w.size != len(w.messages)*size || w.end() != at(9) {
 				t.Errorf("%s of %d bytes up to %v, want %s", got, w.size, w.end(), tt.want)
+			}
+			if h := hub; h.windows.Load() != int64(w.size) || h.memory.used.Load() != int64(w.size) {
+				t.Errorf("%d bytes are counted for windows, %d for all", h.windows.Load(), h.memory.used.Load())
 			}
 		})
 	}
