@@ -41,7 +41,7 @@ type Format interface {
 
 // Conn is a transport's end of one client's connection.
 type Conn interface {
-	// Write sends frames, in order. It returns an error if it could not within
+	// Write sends frames, in order, and keeps none. It returns an error if it could not within
 	// the transport's write timeout, and the session ends. It is called by one
 	// goroutine at a time, and never after End.
 	Write(frames []*Frame) error

@@ -9,12 +9,12 @@ package push
 // so a client that reads in time costs no count.
 type outbox struct {
 	queue []*Frame
-	spare []*Frame // the last queue's array, to be used again
-	taken []*Frame // being written
 	size  int      // of all that is reserved, in bytes
 	count int      // of all that is reserved
 	keeps bool     // all that is reserved, and what is reserved from now on
 	waits bool     // a goroutine of its own waits for the socket
+	taken []*Frame // being written
+	spare []*Frame // the last queue's array, to be used again
 	paid  int64    // counted for arrays, and for waiting
 	extra int64    // counted for the transport; see Session.Keep
 }
@@ -41,10 +41,7 @@ func (o *outbox) fits(frame *Frame, bound Limit) bool {
 // reserve counts a frame in that fits, and keeps it unless it is lent. It fails if the
 // hub has no room.
 func (o *outbox) reserve(m *memory, frame *Frame, lent bool) bool {
-	if !lent && !o.keepAll(m) {
-		return false
-	}
-	if o.keeps && (!o.pay(m, o.count+1) || !m.keep(frame, m.limit)) {
+	if (!lent || o.keeps) && !(o.keepAll(m) && o.pay(m, o.count+1) && m.keep(frame, m.limit)) {
 		return false
 	}
 	o.size += frame.size()
@@ -90,7 +87,7 @@ func (o *outbox) pay(m *memory, count int) bool {
 
 // rest ends the keeping when nothing is reserved any more and nobody waits.
 func (o *outbox) rest(m *memory) {
-	if o.count == 0 {
+	if o.count == 0 && (o.keeps || o.waits) {
 		m.give(o.paid)
 		o.keeps, o.waits, o.paid = false, false, 0
 	}
