@@ -114,7 +114,7 @@ func (h *Hub) IdentifySender(r *http.Request) (Identity, error) {
 		return Identity{}, err
 	}
 	if err := h.gate.send(from, id.User, h.wheel.now()); err != nil {
-		return Identity{}, h.refuse(err)
+		return Identity{}, err
 	}
 	return id, nil
 }
@@ -124,14 +124,14 @@ func (h *Hub) identifyFrom(r *http.Request, from source) (Identity, error) {
 		return Identity{}, err
 	}
 	if err := h.gate.mayTry(from, h.wheel.now()); err != nil {
-		return Identity{}, h.refuse(err)
+		return Identity{}, err
 	}
 	return h.identify(r, from)
 }
 
 func (h *Hub) checkOrigin(r *http.Request) error {
-	if !h.options.Origins.Allow(r) {
-		return Errorf(CodeForbidden, "this origin is not allowed", nil)
+	if e := h.options.Origins.Check(r); e != nil {
+		return e
 	}
 	return nil
 }
@@ -161,7 +161,7 @@ func (h *Hub) identify(r *http.Request, from source) (Identity, error) {
 	})
 	if errors.Is(err, ErrUnauthenticated) {
 		if tooOften := h.gate.failed(from, h.wheel.now()); tooOften != nil {
-			err = h.refuse(tooOften)
+			err = tooOften
 		}
 	}
 	return id, err
@@ -172,7 +172,7 @@ var errExpired = Errorf(CodeUnauthenticated, "the identity has expired", nil)
 // authorize asks Authorize; with none set everything is refused.
 func (h *Hub) authorize(ctx context.Context, a Access) error {
 	if h.options.Authorize == nil {
-		return Errorf(CodeForbidden, "no Authorize is set, so nobody may", nil)
+		return errNoAuthorize
 	}
 	if err := h.control.permits(ctx, a); err != nil {
 		return err
@@ -186,6 +186,14 @@ func (h *Hub) authorize(ctx context.Context, a Access) error {
 	return err
 }
 
+var errNoReceive = &Error{
+	Code: CodeForbidden, Reason: "this server takes no messages from clients", hint: "set push.Options.Receive",
+}
+
+var errNoAuthorize = &Error{
+	Code: CodeForbidden, Reason: "no Authorize is set, so nobody may", hint: "set push.Options.Authorize",
+}
+
 // Inbound takes a message from a client to Receive, for transports.
 func (h *Hub) Inbound(ctx context.Context, in Inbound) (Reply, error) {
 	m := in.Message()
@@ -196,7 +204,7 @@ func (h *Hub) Inbound(ctx context.Context, in Inbound) (Reply, error) {
 		return Reply{}, err
 	}
 	if h.options.Receive == nil {
-		return Reply{}, Errorf(CodeForbidden, "this server takes no messages from clients", nil)
+		return Reply{}, errNoReceive
 	}
 	return guarded(h, func() (Reply, error) { return h.options.Receive(ctx, in) })
 }

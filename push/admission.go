@@ -31,8 +31,7 @@ func (h *Hub) Admit(r *http.Request) (*Admission, error) {
 	at, err := h.gate.enter(from, h.wheel.now())
 	if err != nil {
 		h.work.done()
-		h.gate.hint(h.options.Logger, err, from)
-		return nil, h.refuse(err)
+		return nil, err
 	}
 	return &Admission{h, from, at}, nil
 }
@@ -56,7 +55,7 @@ func (h *Hub) seat(s *Session, a *Admission) error {
 		return h.add(s)
 	}
 	if err := h.gate.places.takeUser(s.Identity().User); err != nil {
-		return h.refuse(err)
+		return err
 	}
 	s.place = a.place
 	if err := h.add(s); err != nil {
@@ -74,10 +73,4 @@ func (s *Session) leavePlace() {
 		s.hub.gate.places.giveUser(s.Identity().User)
 		s.hub.gate.places.give(s.place)
 	}
-}
-
-// refuse counts a client that a limit has turned away.
-func (h *Hub) refuse(e *Error) *Error {
-	h.stats.countRefused(e.Code)
-	return e
 }

@@ -80,6 +80,9 @@ type Error struct {
 	// After is how long the client had better wait before it tries again, as the
 	// Retry-After header says it; zero is for the client to decide, or RetryAfter.
 	After time.Duration
+
+	hint string                      // tells the operator, in the log, what to do about it
+	seen func(r *http.Request) []any // what the log says of the request besides; may be nil
 }
 
 // Errorf makes an Error whose reason is fixed text for the client and whose

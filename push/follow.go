@@ -193,8 +193,9 @@ func (s *Session) attach(feeds []*feed, places []startingPlace, answers []Follow
 func (s *Session) follow(ctx context.Context, topic string, start startingPlace) (*feed, Followed) {
 	refused := func(err error) (*feed, Followed) {
 		e := AsError(err)
-		if (e.Cause != nil || e.Code == CodeRateLimited) && ctx.Err() == nil { // else the client has left
-			s.hub.warnings.log("push: topic refused", "topic", topic, "session", s.id, "error", shortened(e))
+		s.hub.stats.countRefused(e.Code)
+		if ctx.Err() == nil { // else the client has left
+			s.hub.logRefusal(e, "topic", func() []any { return []any{"topic", escaped(topic), "session", s.id} })
 		}
 		return nil, Followed{Topic: topic, Cursor: start.cursor(topic), Err: e}
 	}
@@ -204,8 +205,8 @@ func (s *Session) follow(ctx context.Context, topic string, start startingPlace)
 	action := ActionFollow
 	if start.from == FromCursor {
 		action = ActionResume
-		if err := tooFast(s.hub.gate.resumes.take(s, s.hub.wheel.now()), "too many topics resumed in too short a time"); err != nil {
-			return refused(s.hub.refuse(err))
+		if err := tooFast(s.hub.gate.resumes.take(s, s.hub.wheel.now()), "too many topics resumed in too short a time", "Resumes"); err != nil {
+			return refused(err)
 		}
 	}
 	if err := s.hub.authorize(ctx, Access{Identity: s.Identity(), Action: action, Topic: topic}); err != nil {

@@ -1,9 +1,7 @@
 package push
 
 import (
-	"log/slog"
 	"net/netip"
-	"sync"
 	"time"
 )
 
@@ -25,8 +23,6 @@ type gate struct {
 
 	topics  shares // that a client brings into being
 	resumes shares
-
-	hinted sync.Once
 }
 
 // init is called once. given are the limits as the application gave them.
@@ -50,33 +46,28 @@ func (g *gate) enter(from source, now time.Duration) (*place, *Error) {
 	if err := g.mayTry(from, now); err != nil {
 		return nil, err
 	}
-	at, err := g.places.take(from, g.addresses || !from.shared)
+	at, err := g.places.take(from, g.counts(from))
 	if err != nil {
 		return nil, err
 	}
 	if wait := g.opens.take(struct{}{}, now); wait > 0 {
 		g.places.give(at)
-		return nil, &Error{Code: CodeUnavailable, Reason: "too many come at the same time", After: wait}
+		return nil, &Error{
+			Code: CodeUnavailable, Reason: "too many come at the same time", After: wait, hint: "push.Limits.Opens is reached",
+		}
 	}
 	return at, nil
 }
 
-// hint tells the operator, once, what may have been forgotten.
-func (g *gate) hint(log *slog.Logger, e *Error, from source) {
-	if e == errAddressFull {
-		g.hinted.Do(func() {
-			log.Warn("push: an address has as many connections as it may; if it is a proxy's, list it in Options.Proxies",
-				"address", from.address)
-		})
-	}
-}
+// counts reports whether connections from there are counted together.
+func (g *gate) counts(from source) bool { return from.address.IsValid() && (g.addresses || !from.shared) }
 
 // mayTry refuses who has failed too often to say who they are.
 func (g *gate) mayTry(from source, now time.Duration) *Error {
 	if from.shared && !g.guesses {
 		return nil
 	}
-	return tooFast(g.failures.wait(from.address, now), "too many failed attempts from this address")
+	return tooFast(g.failures.wait(from.address, now), tooManyFailures, "Failures")
 }
 
 // crowdFailures is how often all who stand behind a shared address may fail. Nobody else
@@ -89,25 +80,27 @@ func (g *gate) failed(from source, now time.Duration) *Error {
 	if from.shared && !g.guesses {
 		counted = &g.crowds
 	}
-	return tooFast(counted.take(from.address, now), "too many failed attempts from this address")
+	return tooFast(counted.take(from.address, now), tooManyFailures, "Failures")
 }
 
 // send counts a message that comes by POST.
 func (g *gate) send(from source, user string, now time.Duration) *Error {
 	switch {
 	case user != "":
-		return tooFast(g.userSends.take(user, now), tooManySends)
+		return tooFast(g.userSends.take(user, now), tooManySends, "Sends")
 	case from.shared:
 		return nil
 	default:
-		return tooFast(g.addressSends.take(from.address, now), tooManySends)
+		return tooFast(g.addressSends.take(from.address, now), tooManySends, "Sends")
 	}
 }
 
-// tooFast is the error for who has to wait, or nil.
-func tooFast(wait time.Duration, reason string) *Error {
+const tooManyFailures = "too many failed attempts from this address"
+
+// tooFast is the error for a client that has to wait, by one of the Limits, or nil.
+func tooFast(wait time.Duration, reason, limit string) *Error {
 	if wait == 0 {
 		return nil
 	}
-	return &Error{Code: CodeRateLimited, Reason: reason, After: wait}
+	return &Error{Code: CodeRateLimited, Reason: reason, After: wait, hint: "push.Limits." + limit + " is reached"}
 }

@@ -23,11 +23,13 @@ func nobody(asked *atomic.Int32) push.Identify {
 
 // try asks the hub who makes a request, as for a connection and as for a POST.
 func (w *world) try(r *http.Request, connection bool) *push.Error {
-	if !connection {
-		_, err := w.hub.Identify(r)
-		return push.AsError(err)
+	var err error
+	if connection {
+		_, err = w.admit(r, "")
+	} else {
+		_, err = w.hub.Identify(r)
 	}
-	_, err := w.admit(r, "")
+	w.refused(r, err)
 	return push.AsError(err)
 }
 

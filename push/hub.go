@@ -154,9 +154,9 @@ func (h *Hub) follow(ctx context.Context, s *Session, topic string) (*feed, erro
 	h.mu.Lock()
 	f := h.feeds[topic]
 	if f == nil {
-		if err := tooFast(h.gate.topics.take(s, h.wheel.now()), "too many new topics in too short a time"); err != nil {
+		if err := tooFast(h.gate.topics.take(s, h.wheel.now()), "too many new topics in too short a time", "Topics"); err != nil {
 			h.mu.Unlock()
-			return nil, h.refuse(err)
+			return nil, err
 		}
 		f = &feed{hub: h, topic: strings.Clone(topic), opened: make(chan struct{})} // the text it came in isn't kept
 		h.feeds[f.topic] = f

@@ -1,19 +1,15 @@
 package push_test
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 
-	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/push"
 )
 
@@ -40,6 +36,13 @@ func (w *world) admit(r *http.Request, user string) (*push.Session, error) {
 	return w.hub.Open(push.Client{
 		Admission: admission, Identity: push.Identity{User: user}, Format: w.format, Conn: newConn(),
 	})
+}
+
+// refused does with an error what a transport does.
+func (w *world) refused(r *http.Request, err error) {
+	if err != nil {
+		w.hub.Refused(r, push.AsError(err))
+	}
 }
 
 // TestLimitsOfConnections: exactly so many come in, of many at once, and each place
@@ -70,7 +73,9 @@ func TestLimitsOfConnections(t *testing.T) {
 				var wait sync.WaitGroup
 				for i := range clients {
 					wait.Go(func() {
-						s, err := w.admit(from(tt.address(i)), tt.user)
+						r := from(tt.address(i))
+						s, err := w.admit(r, tt.user)
+						w.refused(r, err)
 						mu.Lock()
 						defer mu.Unlock()
 						if err == nil {
@@ -87,7 +92,9 @@ func TestLimitsOfConnections(t *testing.T) {
 				sessions[0].Close(nil) // one place comes back, and no more
 				<-sessions[0].Done()
 				for i, want := range []push.Code{"", tt.code} {
-					s, err := w.admit(from(tt.address(clients+i)), tt.user)
+					r := from(tt.address(clients + i))
+					s, err := w.admit(r, tt.user)
+					w.refused(r, err)
 					if want == "" && err == nil {
 						sessions[0] = s
 					} else if err == nil || push.AsError(err).Code != want {
@@ -213,34 +220,4 @@ func TestReleaseWithoutASession(t *testing.T) {
 	}
 	a.Release()
 	<-done
-}
-
-// TestFullAddressIsLoggedOnce: it may be that of a proxy that nobody has listed, which the
-// operator should know, but not as often as somebody comes.
-func TestFullAddressIsLoggedOnce(t *testing.T) {
-	var log bytes.Buffer
-	hub := push.New(membroker.New(), push.Options{
-		Limits: push.Limits{PerAddress: -1, Connections: 1}, Logger: slog.New(slog.NewTextHandler(&log, nil)),
-	})
-	full := push.New(membroker.New(), push.Options{
-		Limits: push.Limits{PerAddress: 1}, Logger: slog.New(slog.NewTextHandler(&log, nil)),
-	})
-	for _, h := range []*push.Hub{hub, full} {
-		a, err := h.Admit(from("203.0.113.1"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for range 3 {
-			if _, err := h.Admit(from("203.0.113.1")); err == nil {
-				t.Error("there was room")
-			}
-		}
-		a.Release()
-		if err := h.Shutdown(t.Context()); err != nil {
-			t.Error(err)
-		}
-	}
-	if got := log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "address=203.0.113.1") {
-		t.Errorf("logged:\n%s", got)
-	}
 }

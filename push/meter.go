@@ -35,7 +35,7 @@ func (s *Session) Named(m *Meter, topics int) error {
 }
 
 func tooManyFrames(wait time.Duration) error {
-	if err := tooFast(wait, "too many frames in too short a time"); err != nil {
+	if err := tooFast(wait, "too many frames in too short a time", "Requests"); err != nil {
 		return err
 	}
 	return nil
@@ -45,11 +45,15 @@ func tooManyFrames(wait time.Duration) error {
 // Identity and Session of the message are the session's.
 func (s *Session) Inbound(ctx context.Context, m *Meter, in Inbound) (Reply, error) {
 	wait := m.sends.take(s.hub.gate.limits.Sends, s.hub.wheel.now())
-	if err := tooFast(wait, tooManySends); err != nil {
+	if err := tooFast(wait, tooManySends, "Sends"); err != nil {
 		return Reply{}, s.hub.refuse(err)
 	}
 	in.Identity, in.Session = s.Identity(), s.ID()
-	return s.hub.Inbound(ctx, in)
+	reply, err := s.hub.Inbound(ctx, in)
+	if err != nil && ctx.Err() == nil { // else the client has left
+		return Reply{}, s.hub.refuse(AsError(err))
+	}
+	return reply, err
 }
 
 const tooManySends = "too many messages in too short a time"

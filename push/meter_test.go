@@ -55,6 +55,7 @@ func TestSendsAreMetered(t *testing.T) {
 				r := from("127.0.0.1", address)
 				r.Header.Set("User", user)
 				_, err := w.hub.IdentifySender(r)
+				w.refused(r, err)
 				return err
 			}
 		}

@@ -54,36 +54,75 @@ func (o Origins) Listed(origin string) bool {
 // Referer. With a WebSocket handshake every browser sends an Origin, so there
 // neither helps. [NoOrigin] lifts all of this but for who says that it is
 // another site.
-func (o Origins) Allow(r *http.Request) bool {
+func (o Origins) Allow(r *http.Request) bool { return o.Check(r) == nil }
+
+// Check is [Origins.Allow] that says why not, and what to look at; nil if r is allowed.
+func (o Origins) Check(r *http.Request) *Error {
 	if o.Any() {
-		return true
+		return nil
 	}
-	switch origins := r.Header.Values("Origin"); len(origins) {
-	case 0:
-		return o.allowNone(r)
-	case 1:
-		return o.Listed(origins[0]) || isOwn(r, origins[0])
+	switch origins := r.Header.Values("Origin"); {
+	case len(origins) == 0:
+		return o.checkNone(r)
+	case len(origins) == 1 && (o.Listed(origins[0]) || isOwn(r, origins[0])):
+		return nil
 	default:
-		return false
+		return errForeign
 	}
 }
 
-// allowNone decides about a request without an Origin header.
-func (o Origins) allowNone(r *http.Request) bool {
+// checkNone decides about a request without an Origin header.
+func (o Origins) checkNone(r *http.Request) *Error {
 	site := r.Header.Get("Sec-Fetch-Site")
 	switch {
 	case site != "" && site != "same-origin" && site != "none":
-		return false
+		return errOtherSite
 	case !hasAmbientCredentials(r), slices.Contains(o, NoOrigin):
-		return true
+		return nil
 	case r.Header.Get("Sec-WebSocket-Key") != "":
-		return false
+		return errNoOrigin
 	case site != "":
-		return true
-	default:
-		u, err := url.Parse(r.Header.Get("Referer"))
-		return err == nil && isHost(r, u)
+		return nil
 	}
+	if u, err := url.Parse(r.Header.Get("Referer")); err != nil || !isHost(r, u) {
+		return errNoOrigin
+	}
+	return nil
+}
+
+var (
+	errForeign = &Error{
+		Code: CodeForbidden,
+		Reason: "this origin is not allowed: the Origin header is neither of the host in the Host header nor in push.Origins; " +
+			"a proxy has to pass the Host header on",
+		hint: "if the page is yours, list its origin in push.Options.Origins; if it is of the same host, the proxy has to pass " +
+			"the Host header on, as by nginx's proxy_set_header Host $http_host",
+		seen: seenOrigin,
+	}
+	errOtherSite = &Error{
+		Code: CodeForbidden, Reason: "the Sec-Fetch-Site header says that this is a request of another site's page",
+		hint: "it has no Origin header, as one of an <img> or a link; a page of yours can use fetch, if push.Options.Origins lists it",
+		seen: seenOrigin,
+	}
+	errNoOrigin = &Error{
+		Code: CodeForbidden,
+		Reason: "the Origin header is missing, beside credentials that browsers send by themselves (a cookie, HTTP authentication, " +
+			"a TLS certificate); for programs that sign in so, push.Origins needs push.NoOrigin",
+		hint: "if it is a program that signs in so, add push.NoOrigin to push.Options.Origins",
+		seen: seenOrigin,
+	}
+)
+
+// seenOrigin is what decides about an origin.
+func seenOrigin(r *http.Request) []any {
+	seen := []any{"host", escaped(r.Host)}
+	for _, header := range []string{"Origin", "X-Forwarded-Host", "Sec-Fetch-Site"} {
+		if values := r.Header.Values(header); len(values) > 0 {
+			name := strings.ToLower(strings.ReplaceAll(header, "-", "_"))
+			seen = append(seen, name, escaped(strings.Join(values, ", ")))
+		}
+	}
+	return seen
 }
 
 // isOwn reports whether an Origin header names the host of the request. It must be

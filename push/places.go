@@ -3,9 +3,18 @@ package push
 import "sync"
 
 var (
-	errFull        = Errorf(CodeUnavailable, "this instance has all the connections that it may have", nil)
-	errUserFull    = Errorf(CodeLimitReached, "this user has too many connections", nil)
-	errAddressFull = Errorf(CodeLimitReached, "this address has too many connections", nil)
+	errFull = &Error{
+		Code: CodeUnavailable, Reason: "this instance has all the connections that it may have",
+		hint: "push.Limits.Connections is reached; by default it is 90 % of the descriptors that the process may open",
+	}
+	errUserFull = &Error{
+		Code: CodeLimitReached, Reason: "this user has too many connections",
+		hint: "push.Limits.PerUser is reached",
+	}
+	errAddressFull = &Error{
+		Code: CodeLimitReached, Reason: "this address has too many connections",
+		hint: "push.Limits.PerAddress is reached; if the address is a proxy's, list it in push.Options.Proxies",
+	}
 )
 
 // places counts the connections of a hub, from Admit to the end of their sessions.

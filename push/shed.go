@@ -36,7 +36,7 @@ func (s *Session) party() party {
 	switch user := s.Identity().User; {
 	case user != "":
 		return party{user: user}
-	case s.place != nil && s.place.address.IsValid():
+	case s.place != nil && s.hub.gate.counts(s.place.from):
 		return party{place: s.place}
 	default:
 		return party{alone: s}
@@ -49,7 +49,7 @@ func (p party) name() string {
 	case p.user != "":
 		return "user " + p.user
 	case p.place != nil:
-		return "address " + p.place.address.String()
+		return "address " + p.place.from.address.String()
 	default:
 		return "session " + p.alone.ID()
 	}

@@ -29,8 +29,8 @@ type Stats struct {
 
 	// Closed counts the sessions that ended, by why; "" is a client that left.
 	Closed map[Code]uint64
-	// Refused counts what Options.Limits refused, by code: connections, topics and
-	// messages.
+	// Refused counts what was refused, by code: requests, topics, and messages of
+	// connected clients.
 	Refused map[Code]uint64
 }
 
