@@ -69,6 +69,10 @@ func newFile(plain []byte) *file {
 
 func (f *file) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
+	// It is for everybody, and the same for all: so a page of any origin may import it, also
+	// one that is isolated (Cross-Origin-Embedder-Policy) or checks its integrity.
+	h.Set("Access-Control-Allow-Origin", "*")
+	h.Set("Cross-Origin-Resource-Policy", "cross-origin")
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		h.Set("Allow", "GET, HEAD")
 		http.Error(w, http.StatusText(http.StatusMethodNotAllowed), http.StatusMethodNotAllowed)

@@ -109,6 +109,10 @@ func TestServe(t *testing.T) {
 				"Cache-Control":          "no-cache",
 				"X-Content-Type-Options": "nosniff",
 				"Vary":                   "Accept-Encoding",
+
+				"Access-Control-Allow-Origin":      "*",
+				"Access-Control-Allow-Credentials": "",
+				"Cross-Origin-Resource-Policy":     "cross-origin",
 			} {
 				if got := plain.Header.Get(field); got != want {
 					t.Errorf("%s: %q, want %q", field, got, want)

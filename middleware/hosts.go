@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+
+	"github.com/tidewire/tidewire/transport/protocol"
 )
 
 // Hosts refuses requests for a host that isn't one of these names, with 421
@@ -27,7 +29,8 @@ func Hosts(names ...string) func(http.Handler) http.Handler {
 				host = strings.TrimSuffix(strings.TrimPrefix(r.Host, "["), "]")
 			}
 			if _, err := netip.ParseAddr(host); err != nil && !known[strings.ToLower(host)] {
-				http.Error(w, "this server isn't known by that name", http.StatusMisdirectedRequest)
+				protocol.EndConnection(w, r)
+				http.Error(w, "the Host header names another server; middleware.Hosts lists the names of this one", http.StatusMisdirectedRequest)
 				return
 			}
 			next.ServeHTTP(w, r)

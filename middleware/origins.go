@@ -4,24 +4,27 @@ package middleware
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/transport/protocol"
 )
 
-// Origins lets pages of other origins use a handler, as far as they are allowed
-// (the CORS protocol of the WHATWG Fetch standard), and refuses all others with
-// 403 before the handler sees the request. Preflight requests are answered.
+// Origins lets pages of other origins use a handler, as far as the hub's
+// push.Options.Origins allow them (the CORS protocol of the WHATWG Fetch standard), and
+// refuses all others with 403 before the handler sees the request. Preflight requests
+// are answered, and allow whatever headers the page asks for.
 //
 // A listed origin may send cookies. With push.AnyOrigin pages get no access
 // with cookies, only without.
-func Origins(allowed push.Origins) func(http.Handler) http.Handler {
+func Origins(hub *push.Hub) func(http.Handler) http.Handler {
+	allowed := hub.Origins()
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			h := w.Header()
 			h.Add("Vary", "Origin")
-			if !allowed.Allow(r) {
-				protocol.WriteError(w, push.Errorf(push.CodeForbidden, "this origin is not allowed", nil))
+			if e := allowed.Check(r); e != nil {
+				protocol.Refuse(hub, w, r, e)
 				return
 			}
 			if origin := r.Header.Get("Origin"); origin != "" {
@@ -32,10 +35,14 @@ func Origins(allowed push.Origins) func(http.Handler) http.Handler {
 				case allowed.Any():
 					h.Set("Access-Control-Allow-Origin", "*")
 				}
+				h.Set("Access-Control-Expose-Headers", "Retry-After")
 			}
 			if r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != "" {
+				h.Add("Vary", "Access-Control-Request-Headers")
 				h.Set("Access-Control-Allow-Methods", "GET, POST")
-				h.Set("Access-Control-Allow-Headers", "Authorization, Cache-Control, Content-Type, Last-Event-ID")
+				if names := requestedHeaders(r); names != "" {
+					h.Set("Access-Control-Allow-Headers", names)
+				}
 				h.Set("Access-Control-Max-Age", "600")
 				w.WriteHeader(http.StatusNoContent)
 				return
@@ -43,4 +50,34 @@ func Origins(allowed push.Origins) func(http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 		})
 	}
+}
+
+// maxHeaderNames is how many bytes of header names a preflight may ask for.
+const maxHeaderNames = 1 << 10
+
+// requestedHeaders gives the names of the headers that a page wants to send; empty if
+// they aren't a list of names.
+func requestedHeaders(r *http.Request) string {
+	list := strings.Join(r.Header.Values("Access-Control-Request-Headers"), ",")
+	if len(list) > maxHeaderNames {
+		return ""
+	}
+	for name := range strings.SplitSeq(list, ",") {
+		if !isToken(strings.Trim(name, " \t")) {
+			return ""
+		}
+	}
+	return list
+}
+
+// isToken reports whether s is a header's name (RFC 9110 section 5.6.2).
+func isToken(s string) bool {
+	for i := range len(s) {
+		switch c := s[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0:
+		default:
+			return false
+		}
+	}
+	return s != ""
 }

@@ -3,6 +3,7 @@ package push
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"time"
 )
@@ -197,6 +198,9 @@ var errNoAuthorize = &Error{
 // Inbound takes a message from a client to Receive, for transports.
 func (h *Hub) Inbound(ctx context.Context, in Inbound) (Reply, error) {
 	m := in.Message()
+	if limit := h.options.MaxInbound; len(m.Data) > limit {
+		return Reply{}, Errorf(CodeTooLarge, fmt.Sprintf("a message from a client has at most %d bytes of data", limit), nil)
+	}
 	if err := m.Prepare(h.options.MaxInbound); err != nil {
 		return Reply{}, err
 	}

@@ -195,7 +195,13 @@ func (s *Session) follow(ctx context.Context, topic string, start startingPlace)
 		e := AsError(err)
 		s.hub.stats.countRefused(e.Code)
 		if ctx.Err() == nil { // else the client has left
-			s.hub.logRefusal(e, "topic", func() []any { return []any{"topic", escaped(topic), "session", s.id} })
+			s.hub.stats.countRefused(e.Code)
+			s.hub.logRefusal(e, "topic", func() []any {
+				if CheckTopic(topic) != nil { // then it may be anything
+					return []any{"session", s.id}
+				}
+				return []any{"topic", escaped(topic), "session", s.id}
+			})
 		}
 		return nil, Followed{Topic: topic, Cursor: start.cursor(topic), Err: e}
 	}

@@ -2,6 +2,7 @@ package push
 
 import (
 	"encoding/binary"
+	"fmt"
 	"math/rand/v2"
 	"time"
 	"unicode/utf8"
@@ -94,7 +95,7 @@ func (m *Message) Check(limit int) error {
 		return err
 	}
 	if len(m.Data) > limit {
-		return Errorf(CodeTooLarge, "the message is over the size limit", nil)
+		return Errorf(CodeTooLarge, fmt.Sprintf("a message has at most %d bytes of data here", limit), nil)
 	}
 	if !m.Binary && !utf8.Valid(m.Data) {
 		return Errorf(CodeBadRequest, "text is not UTF-8; publish it as binary", nil)

@@ -27,6 +27,14 @@ func (h *Hub) Refused(r *http.Request, e *Error) {
 	})
 }
 
+// Hindered logs what in the set-up of the server is in a transport's way, and that a
+// client is served all the same: what is a fixed text.
+func (h *Hub) Hindered(r *http.Request, what string) {
+	h.warnings.logKind(slog.LevelWarn, what, "push: "+what, func() []any {
+		return []any{"route", r.Pattern, "protocol", r.Proto}
+	})
+}
+
 // refuse counts and logs what a limit has refused to a connected client, or what it
 // asked for in vain.
 func (h *Hub) refuse(e *Error) *Error {

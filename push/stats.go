@@ -29,7 +29,7 @@ type Stats struct {
 
 	// Closed counts the sessions that ended, by why; "" is a client that left.
 	Closed map[Code]uint64
-	// Refused counts what was refused, by code: requests, topics, and messages of
+	// Refused counts what was refused, by code: requests, and topics and messages of
 	// connected clients.
 	Refused map[Code]uint64
 }

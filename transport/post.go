@@ -2,6 +2,7 @@ package transport
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"net/http"
@@ -19,12 +20,12 @@ import (
 type sendHandler struct{ hub *push.Hub }
 
 func (h *sendHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !protocol.CheckMethod(w, r, http.MethodPost) {
+	if !protocol.CheckMethod(h.hub, w, r, http.MethodPost) {
 		return
 	}
 	reply, err := h.send(w, r)
 	if err != nil {
-		protocol.WriteError(w, push.AsError(err))
+		protocol.Refuse(h.hub, w, r, push.AsError(err))
 		return
 	}
 	protocol.WriteJSON(w, http.StatusOK, protocol.HTTPReply(reply))
@@ -35,7 +36,7 @@ func (h *sendHandler) send(w http.ResponseWriter, r *http.Request) (push.Reply, 
 	if err != nil {
 		return push.Reply{}, err
 	}
-	query, e := protocol.Query(r)
+	query, e := protocol.Parameters(r, "topic", "event", "id")
 	if e != nil {
 		return push.Reply{}, e
 	}
@@ -84,19 +85,19 @@ type publishHandler struct {
 }
 
 func (h *publishHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !protocol.CheckMethod(w, r, http.MethodPost) {
+	if !protocol.CheckMethod(h.hub, w, r, http.MethodPost) {
 		return
 	}
 	receipt, err := h.publish(w, r)
 	if err != nil {
-		protocol.WriteError(w, push.AsError(err))
+		protocol.Refuse(h.hub, w, r, push.AsError(err))
 		return
 	}
 	protocol.WriteJSON(w, http.StatusOK, protocol.HTTPReceipt(receipt))
 }
 
 func (h *publishHandler) publish(w http.ResponseWriter, r *http.Request) (push.Receipt, error) {
-	query, e := protocol.Query(r)
+	query, e := protocol.Parameters(r, "topic", "event", "key", "id")
 	if e != nil {
 		return push.Receipt{}, e
 	}
@@ -116,9 +117,11 @@ func (h *publishHandler) publish(w http.ResponseWriter, r *http.Request) (push.R
 // readMessage makes a message of a request: topic, event, key and id from the
 // query, data from the body.
 func readMessage(w http.ResponseWriter, r *http.Request, query url.Values, limit int64) (push.Message, error) {
-	m, e := messageOf(query)
-	if e != nil {
-		return push.Message{}, e
+	if !r.ProtoAtLeast(1, 1) && r.Header.Get("Content-Length") == "" {
+		return push.Message{}, push.Errorf(push.CodeBadRequest, "a POST in HTTP/1.0 says its Content-Length", nil) // chunks mean nothing there
+	}
+	if !query.Has("topic") {
+		return push.Message{}, push.Errorf(push.CodeBadRequest, "topic is missing in the query", nil)
 	}
 	binary, e := isBinary(r)
 	if e != nil {
@@ -128,28 +131,16 @@ func readMessage(w http.ResponseWriter, r *http.Request, query url.Values, limit
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		return push.Message{}, push.Errorf(push.CodeTooLarge, "the body is over the size limit", nil)
+		return push.Message{}, push.Errorf(push.CodeTooLarge, fmt.Sprintf("a body has at most %d bytes here", limit), nil)
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return push.Message{}, push.Errorf(push.CodeTimeout, "the body took too long", nil)
 	case err != nil:
 		return push.Message{}, push.Errorf(push.CodeBadRequest, "the body can't be read", err)
-	case len(data) == 0:
-		return push.Message{}, push.Errorf(push.CodeBadRequest, "the body is empty", nil)
 	}
 	setBodyDeadline(w, time.Time{}) // the server reads on, to see whether the client leaves
-	m.Data, m.Binary = data, binary
-	return m, nil
-}
-
-// messageOf reads the query, in which each name may stand once.
-func messageOf(query url.Values) (push.Message, *push.Error) {
-	for _, name := range []string{"topic", "event", "key", "id"} {
-		if len(query[name]) > 1 {
-			return push.Message{}, push.Errorf(push.CodeBadRequest, name+" is given twice", nil)
-		}
-	}
 	return push.Message{
 		Topic: query.Get("topic"), Event: query.Get("event"), Key: query.Get("key"), ID: query.Get("id"),
+		Data: data, Binary: binary,
 	}, nil
 }
 

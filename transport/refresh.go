@@ -13,13 +13,13 @@ import (
 type refreshHandler struct{ hub *push.Hub }
 
 func (h *refreshHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !protocol.CheckMethod(w, r, http.MethodPost) {
+	if !protocol.CheckMethod(h.hub, w, r, http.MethodPost) {
 		return
 	}
 	expires, done, err := h.refresh(r)
 	switch {
 	case err != nil:
-		protocol.WriteError(w, push.AsError(err))
+		protocol.Refuse(h.hub, w, r, push.AsError(err))
 	case done:
 		protocol.WriteJSON(w, http.StatusOK, protocol.HTTPRefreshed(expires))
 	default:
@@ -32,14 +32,13 @@ func (h *refreshHandler) refresh(r *http.Request) (expires time.Time, done bool,
 	if err != nil {
 		return time.Time{}, false, err
 	}
-	query, e := protocol.Query(r)
+	query, e := protocol.Parameters(r, "session")
 	if e != nil {
 		return time.Time{}, false, e
 	}
-	sessions := query["session"]
-	if len(sessions) != 1 {
-		return time.Time{}, false, push.Errorf(push.CodeBadRequest, "one session is named", nil)
+	if !query.Has("session") {
+		return time.Time{}, false, push.Errorf(push.CodeBadRequest, "session is missing in the query", nil)
 	}
-	done, err = h.hub.Refresh(r.Context(), sessions[0], identity)
+	done, err = h.hub.Refresh(r.Context(), query.Get("session"), identity)
 	return identity.Expires, done, err
 }

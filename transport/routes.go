@@ -1,7 +1,8 @@
-// Package transport mounts all that browsers and backends use on one path of a
-// chi router:
+// Package transport mounts all that browsers and backends use on one path, of a chi
+// router or of the standard library's:
 //
 //	r.Mount("/push", transport.Routes(hub))
+//	mux.Handle("/push/", transport.Routes(hub))
 //
 // docs/protocol.md describes the routes. Package websocket and package sse are
 // the transports, package protocol is what both write on the wire.
@@ -12,8 +13,6 @@ import (
 	"crypto/subtle"
 	"net/http"
 	"strings"
-
-	"github.com/go-chi/chi/v5"
 
 	jsclient "github.com/tidewire/tidewire/js-client"
 	"github.com/tidewire/tidewire/middleware"
@@ -53,7 +52,10 @@ const defaultMaxPublish = 64 << 10
 
 // Routes gives the routes of a hub: ws, sse, send, publish, refresh, client.js and
 // client.mjs, and ticket if Options says so. It takes at most one Options.
-func Routes(hub *push.Hub, options ...Options) chi.Router {
+//
+// It can be mounted by chi's Mount and by http.ServeMux with a pattern that ends with a
+// slash. Any other router has to cut the path of the mount off, as http.StripPrefix does.
+func Routes(hub *push.Hub, options ...Options) http.Handler {
 	var o Options
 	if len(options) > 0 {
 		o = options[0]
@@ -70,26 +72,27 @@ func Routes(hub *push.Hub, options ...Options) chi.Router {
 	if o.AuthorizePublish == nil {
 		o.AuthorizePublish = withKey(o.PublishKey)
 	}
-	r := chi.NewRouter()
-	r.Use(timeBody)
-	r.Handle("/client.js", jsclient.Script())
-	r.Handle("/client.mjs", jsclient.Module())
 	var ws, stream http.Handler = o.WebSocket, o.SSE
 	if o.Tickets {
 		ws, stream = withTickets(hub, ws), withTickets(hub, stream)
 	}
-	r.Handle("/ws", ws)
-	r.Group(func(r chi.Router) {
-		r.Use(middleware.Origins(hub.Origins()))
-		r.Handle("/sse", stream)
-		r.Handle("/send", &sendHandler{hub})
-		r.Handle("/publish", &publishHandler{hub, o})
-		r.Handle("/refresh", &refreshHandler{hub})
-		if o.Tickets {
-			r.Handle("/ticket", &ticketHandler{hub})
-		}
-	})
-	return r
+	pages := middleware.Origins(hub)
+	m := &mount{
+		nothing: pages(&nothing{hub}),
+		routes: map[string]http.Handler{
+			"client.js":  script(hub, jsclient.Script()),
+			"client.mjs": script(hub, jsclient.Module()),
+			"ws":         ws,
+			"sse":        pages(stream),
+			"send":       pages(&sendHandler{hub}),
+			"publish":    pages(&publishHandler{hub, o}),
+			"refresh":    pages(&refreshHandler{hub}),
+		},
+	}
+	if o.Tickets {
+		m.routes["ticket"] = pages(&ticketHandler{hub})
+	}
+	return timeBody(m)
 }
 
 // withKey lets who knows the key publish. The comparison takes the same time

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"net/http"
+	"time"
 
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/transport/protocol"
@@ -11,20 +12,26 @@ import (
 type ticketHandler struct{ hub *push.Hub }
 
 func (h *ticketHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !protocol.CheckMethod(w, r, http.MethodPost) {
+	if !protocol.CheckMethod(h.hub, w, r, http.MethodPost) {
 		return
 	}
-	identity, err := h.hub.IdentifySender(r)
+	ticket, lasts, err := h.ticket(r)
 	if err != nil {
-		protocol.WriteError(w, push.AsError(err))
-		return
-	}
-	ticket, lasts, err := h.hub.Ticket(r.Context(), identity)
-	if err != nil {
-		protocol.WriteError(w, push.AsError(err))
+		protocol.Refuse(h.hub, w, r, push.AsError(err))
 		return
 	}
 	protocol.WriteJSON(w, http.StatusOK, protocol.HTTPTicket(ticket, lasts))
+}
+
+func (h *ticketHandler) ticket(r *http.Request) (ticket string, lasts time.Duration, err error) {
+	identity, err := h.hub.IdentifySender(r)
+	if err != nil {
+		return "", 0, err
+	}
+	if _, e := protocol.Parameters(r); e != nil {
+		return "", 0, e
+	}
+	return h.hub.Ticket(r.Context(), identity)
 }
 
 // withTickets lets requests in by a ticket in their URL. It takes the ticket out of

@@ -53,7 +53,7 @@ func ticket(t *testing.T, server *httptest.Server, name string) string {
 	if len(answer.Ticket) != 43 || answer.Expires != 30 {
 		t.Fatalf("answered %s", body)
 	}
-	for name, want := range map[string]string{"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"} {
+	for name, want := range map[string]string{"Cache-Control": "no-store, no-transform", "Referrer-Policy": "no-referrer"} {
 		if got := response.Header.Get(name); got != want {
 			t.Errorf("%s is %q", name, got)
 		}

@@ -29,20 +29,20 @@ type entry struct {
 func (c *chat) serveHistory(w http.ResponseWriter, r *http.Request) {
 	messages, cursor, err := c.hub.Recent(r.Context(), topicOf(chi.URLParam(r, "room")), recentPosts)
 	if err != nil {
-		protocol.WriteError(w, push.AsError(err))
+		protocol.WriteError(w, r, push.AsError(err))
 		return
 	}
 	h := history{Messages: make([]entry, len(messages)), Cursor: cursor}
 	for i, m := range messages {
 		h.Messages[i] = entry{ID: m.ID, Time: m.Time.UnixMilli()}
 		if err := json.Unmarshal(m.Data, &h.Messages[i].post); err != nil {
-			protocol.WriteError(w, push.AsError(err)) // not written by receive
+			protocol.WriteError(w, r, push.AsError(err)) // not written by receive
 			return
 		}
 	}
 	body, err := json.Marshal(h)
 	if err != nil {
-		protocol.WriteError(w, push.AsError(err))
+		protocol.WriteError(w, r, push.AsError(err))
 		return
 	}
 	protocol.WriteJSON(w, http.StatusOK, body)

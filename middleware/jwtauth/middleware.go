@@ -21,7 +21,7 @@ func (a *Authenticator) Middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id, err := a.Identify(r)
 		if err != nil {
-			protocol.WriteError(w, push.AsError(err))
+			protocol.WriteError(w, r, push.AsError(err))
 			return
 		}
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), contextKey{}, id)))

@@ -21,16 +21,33 @@ const maxQuery = 48 << 10
 const maxParameters = 200
 
 // SetHeaders sets the headers that every answer has: it is for one client, at
-// this moment, and nothing else.
+// this moment, as it is, and nothing else. A proxy that compressed a stream would hold
+// its events back.
 func SetHeaders(h http.Header) {
-	h.Set("Cache-Control", "no-store")
+	h.Set("Cache-Control", "no-store, no-transform")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
 }
 
-// WriteError answers a request with an error: the status of its code and a JSON
-// body.
-func WriteError(w http.ResponseWriter, e *push.Error) {
+// Refuse answers a request with an error: the status of its code and a JSON body. The
+// hub counts and logs it.
+func Refuse(hub *push.Hub, w http.ResponseWriter, r *http.Request, e *push.Error) {
+	RefuseAs(hub, w, r, e.Code.HTTPStatus(), e)
+}
+
+// RefuseAs is Refuse with a status that says more than the code's.
+func RefuseAs(hub *push.Hub, w http.ResponseWriter, r *http.Request, status int, e *push.Error) {
+	hub.Refused(r, e)
+	writeError(w, r, status, e)
+}
+
+// WriteError is Refuse where the hub needn't be told.
+func WriteError(w http.ResponseWriter, r *http.Request, e *push.Error) {
+	writeError(w, r, e.Code.HTTPStatus(), e)
+}
+
+func writeError(w http.ResponseWriter, r *http.Request, status int, e *push.Error) {
+	EndConnection(w, r)
 	after := e.After
 	switch e.Code.HTTPStatus() {
 	case http.StatusServiceUnavailable:
@@ -41,7 +58,22 @@ func WriteError(w http.ResponseWriter, e *push.Error) {
 	if after > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int((after+time.Second-1)/time.Second)))
 	}
-	WriteJSON(w, e.Code.HTTPStatus(), HTTPError(e))
+	WriteJSON(w, status, HTTPError(e))
+}
+
+// refusalTime is how long what is left of a refused request's body is read, so that the
+// client can read the answer.
+const refusalTime = time.Second
+
+// EndConnection has a request's connection closed with the answer, so that what is
+// refused holds no descriptor. Over HTTP/2 the connection is also that of other
+// requests, which may be those of others behind a proxy, and stays.
+func EndConnection(w http.ResponseWriter, r *http.Request) {
+	if r.ProtoMajor != 1 {
+		return
+	}
+	w.Header().Set("Connection", "close")
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(refusalTime)) // if w can do that
 }
 
 // WriteJSON answers a request with a status and a JSON body.
@@ -55,15 +87,37 @@ func WriteJSON(w http.ResponseWriter, status int, body []byte) {
 
 // CheckMethod refuses a request with another method than these with 405, and
 // reports whether it may go on.
-func CheckMethod(w http.ResponseWriter, r *http.Request, methods ...string) bool {
+func CheckMethod(hub *push.Hub, w http.ResponseWriter, r *http.Request, methods ...string) bool {
 	if slices.Contains(methods, r.Method) {
 		return true
 	}
 	for _, method := range methods {
 		w.Header().Add("Allow", method)
 	}
-	WriteJSON(w, http.StatusMethodNotAllowed, HTTPError(push.Errorf(push.CodeBadRequest, "method not allowed", nil)))
+	RefuseAs(hub, w, r, http.StatusMethodNotAllowed,
+		push.Errorf(push.CodeBadRequest, "the method has to be "+strings.Join(methods, " or "), nil))
 	return false
+}
+
+// Parameters reads a request's query that may have these parameters, each at most once,
+// and no others: one that is misspelt would be ignored in silence.
+func Parameters(r *http.Request, names ...string) (url.Values, *push.Error) {
+	query, e := Query(r)
+	if e != nil {
+		return nil, e
+	}
+	for name, values := range query {
+		switch {
+		case !slices.Contains(names, name) && len(names) == 0:
+			return nil, push.Errorf(push.CodeBadRequest, "the query has a parameter, and none is known here", nil)
+		case !slices.Contains(names, name):
+			return nil, push.Errorf(push.CodeBadRequest,
+				"the query has an unknown parameter; those that are known are "+strings.Join(names, ", "), nil)
+		case len(values) > 1:
+			return nil, push.Errorf(push.CodeBadRequest, name+" is given twice", nil)
+		}
+	}
+	return query, nil
 }
 
 // Query reads a request's query, strictly.

@@ -11,7 +11,8 @@ import (
 )
 
 // heartbeat is a comment: it moves nothing, and no event is raised.
-var heartbeat = &push.Frame{Bytes: []byte(":\n\n")}
+// With a blank line some clients would take it for an event without data.
+var heartbeat = &push.Frame{Bytes: []byte(":\n")}
 
 // minRetry is the least time after which EventSource comes back when the stream
 // has ended; up to as much again is added, so that not all come at once.
@@ -32,11 +33,11 @@ func (t *Transport) Gap(g push.Gap) *push.Frame {
 	return event(g.Topic, cursor, push.ReservedEventPrefix+protocol.TypeGap, protocol.Gap(g, cursor))
 }
 
-// Reconnect encodes the request to come back, for EventSource too.
+// Reconnect encodes the request to come back. EventSource does so after the time that it
+// was told in the welcome: one that is told a shorter time keeps to it for as long as the
+// server is away.
 func (t *Transport) Reconnect(afterMS int) *push.Frame {
-	f := event("", "", push.ReservedEventPrefix+protocol.TypeReconnect, protocol.Reconnect(afterMS))
-	f.Bytes = append(retry(time.Duration(afterMS)*time.Millisecond), f.Bytes...)
-	return f
+	return event("", "", push.ReservedEventPrefix+protocol.TypeReconnect, protocol.Reconnect(afterMS))
 }
 
 func (t *Transport) welcome(session string, answers []push.Followed) *push.Frame {

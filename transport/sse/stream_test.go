@@ -82,7 +82,7 @@ func TestStreamOverHTTP2(t *testing.T) {
 		t.Fatalf("%s %s", response.Proto, response.Status)
 	}
 	for name, want := range map[string]string{
-		"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no",
+		"Content-Type": "text/event-stream", "Cache-Control": "no-store, no-transform", "X-Accel-Buffering": "no",
 		"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Content-Encoding": "",
 	} {
 		if got := response.Header.Get(name); got != want {
@@ -177,9 +177,16 @@ func TestHeartbeatIsAComment(t *testing.T) {
 	lines := bufio.NewReader(get(t, server, http.MethodGet, "?topic=a", nil).Body)
 	event(t, lines)
 	for range 3 {
-		if got := event(t, lines); got != ":\n" {
-			t.Fatalf("got %q", got)
-		}
+		wantBeat(t, lines)
+	}
+}
+
+// wantBeat reads a heartbeat: a comment, and no blank line, which some clients would take
+// for the end of an event without data.
+func wantBeat(t *testing.T, lines *bufio.Reader) {
+	t.Helper()
+	if got, err := lines.ReadString('\n'); got != ":\n" {
+		t.Fatalf("got %q, %v", got, err)
 	}
 }
 

@@ -70,35 +70,31 @@ func (t *Transport) Publish(_ context.Context, m push.Message) (push.Receipt, er
 // connection, it returns when the stream has ended, which is just before the
 // request's deadline if a middleware has set one.
 func (t *Transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !protocol.CheckMethod(w, r, http.MethodGet, http.MethodHead) {
+	if !protocol.CheckMethod(t.hub, w, r, http.MethodGet, http.MethodHead) {
 		return
 	}
 	if r.ContentLength != 0 {
-		// net/http would wait for the body before it answers, and then before it closes.
-		w.Header().Set("Connection", "close")
-		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(t.options.WriteTimeout)) // if w can do that
-		protocol.WriteError(w, push.Errorf(push.CodeBadRequest, "a request for a stream has no body", nil))
+		protocol.Refuse(t.hub, w, r, push.Errorf(push.CodeBadRequest, "a request for a stream has no body", nil))
 		return
 	}
 	if !accepts(r) {
-		protocol.WriteJSON(w, http.StatusNotAcceptable,
-			protocol.HTTPError(push.Errorf(push.CodeBadRequest, "this is a text/event-stream", nil)))
+		protocol.RefuseAs(t.hub, w, r, http.StatusNotAcceptable, push.Errorf(push.CodeBadRequest, "this is a text/event-stream", nil))
 		return
 	}
 	if !canFlush(w) {
-		protocol.WriteError(w, push.Errorf(push.CodeInternal,
+		protocol.Refuse(t.hub, w, r, push.Errorf(push.CodeInternal,
 			fmt.Sprintf("a middleware hides http.Flusher, so nothing can be streamed: its %T has neither Flush nor Unwrap", w), nil))
 		return
 	}
 	admission, err := t.hub.Admit(r)
 	if err != nil {
-		protocol.WriteError(w, push.AsError(err))
+		protocol.Refuse(t.hub, w, r, push.AsError(err))
 		return
 	}
 	defer admission.Release()
 	identity, err := admission.Identify(r)
 	if err != nil {
-		protocol.WriteError(w, push.AsError(err))
+		protocol.Refuse(t.hub, w, r, push.AsError(err))
 		return
 	}
 	follows, e := protocol.Follows(r, push.MaxCursorTopics)
@@ -106,7 +102,7 @@ func (t *Transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		e = push.Errorf(push.CodeBadRequest, "no topic is named", nil)
 	}
 	if e != nil {
-		protocol.WriteError(w, e)
+		protocol.Refuse(t.hub, w, r, e)
 		return
 	}
 	if r.Method == http.MethodHead {
@@ -132,7 +128,7 @@ func (t *Transport) stream(w http.ResponseWriter, r *http.Request, client push.C
 	}
 	session, err := t.hub.Open(client)
 	if err != nil {
-		protocol.WriteError(w, push.AsError(err))
+		protocol.Refuse(t.hub, w, r, push.AsError(err))
 		return
 	}
 	var refused *push.Error
@@ -149,14 +145,15 @@ func (t *Transport) stream(w http.ResponseWriter, r *http.Request, client push.C
 		session.Close(nil)
 		<-session.Done()
 		if c.unanswered() != nil {
-			protocol.WriteError(w, refused)
+			protocol.WriteError(w, r, refused) // the hub has told of each topic
 		}
 	case taken != nil:
 		taken.watch(session)
 	default:
+		t.warnOfDeadlines(w, r)
 		t.serve(r.Context(), session, c)
 		if e := c.unanswered(); e != nil {
-			protocol.WriteError(w, e)
+			protocol.WriteError(w, r, e)
 		}
 	}
 }
@@ -173,6 +170,26 @@ func (t *Transport) serve(ctx context.Context, session *push.Session, c *conn) {
 	session.Serve(ctx, func() {
 		session.Close(c.gone())
 		c.Abort()
+	})
+}
+
+// warnOfDeadlines tells the operator what will cut a stream that stays the response of
+// its request. The client comes back, so nobody else would see why.
+func (t *Transport) warnOfDeadlines(w http.ResponseWriter, r *http.Request) {
+	if _, ok := r.Context().Deadline(); ok {
+		t.hub.Hindered(r, "a middleware has given requests a deadline, which ends event streams; leave the transports' routes out")
+	}
+	server, ok := r.Context().Value(http.ServerContextKey).(*http.Server)
+	if ok && server.WriteTimeout > 0 && !canLiftDeadline(w) {
+		t.hub.Hindered(r, "http.Server.WriteTimeout cuts event streams, since a middleware hides the connection; it needs Unwrap")
+	}
+}
+
+// canLiftDeadline reports whether the server's WriteTimeout needn't hold.
+func canLiftDeadline(w http.ResponseWriter) bool {
+	return offers(w, func(w http.ResponseWriter) bool {
+		_, ok := w.(interface{ SetWriteDeadline(time.Time) error })
+		return ok
 	})
 }
 

@@ -113,9 +113,7 @@ func TestQuietStreamLives(t *testing.T) {
 			lines := bufio.NewReader(response.Body)
 			event(t, lines)
 			for range 10 {
-				if beat := event(t, lines); beat != ":\n" {
-					t.Errorf("got %q", beat)
-				}
+				wantBeat(t, lines)
 			}
 			response.Body.Close()
 			synctest.Wait()

@@ -107,16 +107,17 @@ func checkHandshake(r *http.Request, o *AcceptOptions) *HandshakeError {
 	if key, err := base64.StdEncoding.DecodeString(keys[0]); err != nil || len(key) != 16 {
 		return bad("Sec-WebSocket-Key is not 16 bytes in base64")
 	}
-	if !o.Origins.Allow(r) {
-		return &HandshakeError{Status: http.StatusForbidden, Reason: "this origin may not connect"}
+	if e := o.Origins.Check(r); e != nil {
+		return &HandshakeError{Status: http.StatusForbidden, Reason: e.Reason}
 	}
 	return nil
 }
 
-// refuse answers the request with the refusal, and returns it. A body isn't waited
-// for: net/http would do that before it answers, or else before it closes.
+// refuse answers the request with the refusal, and returns it. The connection is closed
+// with that: who is refused holds no descriptor. A body isn't waited for: net/http would
+// do that before it answers, or else before it closes.
 func (o *AcceptOptions) refuse(w http.ResponseWriter, r *http.Request, refusal *HandshakeError) error {
-	if r.ContentLength != 0 && r.ProtoMajor == 1 {
+	if r.ProtoMajor == 1 { // else it is also that of other requests
 		w.Header().Set("Connection", "close")
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(o.CloseTimeout)) // if w can do that
 	}
@@ -127,8 +128,6 @@ func (o *AcceptOptions) refuse(w http.ResponseWriter, r *http.Request, refusal *
 		w.Header().Set("Sec-Websocket-Version", protocolVersion)
 	case http.StatusMethodNotAllowed:
 		w.Header().Set("Allow", http.MethodGet)
-	case http.StatusBadRequest:
-		w.Header().Set("Connection", "close")
 	}
 	http.Error(w, refusal.Reason, refusal.Status)
 	return refusal

@@ -2,6 +2,7 @@ package websocket
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strconv"
 	"time"
@@ -92,18 +93,21 @@ var (
 func (t *Transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	admission, err := t.hub.Admit(r)
 	if err != nil {
-		protocol.WriteError(w, push.AsError(err))
+		protocol.Refuse(t.hub, w, r, push.AsError(err))
 		return
 	}
 	defer admission.Release()
 	protocol.SetHeaders(w.Header())
 	c, err := accept(w, r, t.accept)
 	if err != nil {
-		return // it has been answered
+		if refusal, ok := errors.AsType[*HandshakeError](err); ok { // else the client has left
+			t.hub.Refused(r, refusal.asError()) // it has been answered
+		}
+		return
 	}
 	identity, err := admission.Identify(r)
 	if err != nil {
-		turnAway(c, push.AsError(err))
+		t.turnAway(c, r, push.AsError(err))
 		return
 	}
 	follows, e := protocol.Follows(r, maxURLTopics)
@@ -111,17 +115,27 @@ func (t *Transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		e = push.Errorf(push.CodeBadRequest, "no topic is named, and without the subprotocol none can follow", nil)
 	}
 	if e != nil {
-		turnAway(c, e)
+		t.turnAway(c, r, e)
 		return
 	}
-	t.open(c, push.Client{Admission: admission, Identity: identity}, follows)
+	t.open(c, r, push.Client{Admission: admission, Identity: identity}, follows)
 }
 
 // maxURLTopics is how many topics a URL may name.
 const maxURLTopics = 100
 
+// asError is the refusal as the hub counts it.
+func (e *HandshakeError) asError() *push.Error {
+	code := push.CodeBadRequest
+	if e.Status == http.StatusInternalServerError {
+		code = push.CodeInternal
+	}
+	return push.Errorf(code, e.Reason, e.Err)
+}
+
 // turnAway says why, and closes.
-func turnAway(c *Conn, e *push.Error) {
+func (t *Transport) turnAway(c *Conn, r *http.Request, e *push.Error) {
+	t.hub.Refused(r, e)
 	sayError(c, e)
 	_ = c.Close(StatusCode(e.Code.CloseCode()), e.Reason) // closed either way
 }
@@ -132,7 +146,7 @@ func sayError(c *Conn, e *push.Error) {
 
 // open begins the session of an accepted connection, and subscribes to the topics
 // of its URL.
-func (t *Transport) open(c *Conn, options push.Client, follows []push.Follow) {
+func (t *Transport) open(c *Conn, r *http.Request, options push.Client, follows []push.Follow) {
 	cl := &client{transport: t, conn: c}
 	early := c.in.buffered() > 0 // nobody else reads yet
 	cl.reading.Add(1)
@@ -148,7 +162,7 @@ func (t *Transport) open(c *Conn, options push.Client, follows []push.Follow) {
 	}
 	session, err := t.hub.Open(options)
 	if err != nil {
-		turnAway(c, push.AsError(err))
+		t.turnAway(c, r, push.AsError(err))
 		return
 	}
 	cl.session = session
