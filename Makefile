@@ -44,7 +44,7 @@ soak: promises hostile mutants sim chaos fuzz ## look for what takes hours to fi
 	@printf '\nnothing was found\n'
 
 .PHONY: install
-install: ## install what this machine lacks: a C compiler, Node, Chromium, Redis, npm modules
+install: ## install what this machine lacks: a C compiler, Node, Chromium, Redis, HAProxy, npm modules
 	$(STEP) install .ci/install
 	@$(MAKE) --silent $(NODE_MODULES)
 

@@ -68,12 +68,12 @@ func ExampleIdentify() {
 			}
 			return push.Identity{User: user, Expires: sessions.Deadline(r.Context())}, nil
 		},
-		Authorize: func(_ context.Context, a push.Access) error {
-			if a.Topic != "users/"+a.Identity.User {
+		Authorize: push.NewRules(push.Rule{Pattern: "users/{user}", Follow: func(_ context.Context, a push.Access) error {
+			if a.PathValue("user") != a.Identity.User {
 				return push.ErrForbidden
 			}
 			return nil
-		},
+		}}).Authorize,
 	})
 	r := chi.NewRouter()
 	r.Use(sessions.LoadAndSave) // before the routes, so that Identify finds the session

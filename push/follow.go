@@ -193,7 +193,6 @@ func (s *Session) attach(feeds []*feed, places []startingPlace, answers []Follow
 func (s *Session) follow(ctx context.Context, topic string, start startingPlace) (*feed, Followed) {
 	refused := func(err error) (*feed, Followed) {
 		e := AsError(err)
-		s.hub.stats.countRefused(e.Code)
 		if ctx.Err() == nil { // else the client has left
 			s.hub.stats.countRefused(e.Code)
 			s.hub.logRefusal(e, "topic", func() []any {

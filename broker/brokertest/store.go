@@ -189,7 +189,7 @@ func testVersions(t *testing.T, s storeBroker) {
 		}
 	}
 	putVersion(t, s, "s", "short", "new", 2, 50*time.Millisecond)
-	eventually(t, "the end of the newer", func() bool { return putVersion(t, s, "s", "short", "old", 1, time.Minute) == nil })
+	testaid.Eventually(t, "the end of the newer", func() bool { return putVersion(t, s, "s", "short", "old", 1, time.Minute) == nil })
 	wantTaken(t, s, "s", "short", "old")
 }
 

@@ -1,5 +1,7 @@
 // Pages of other sites, in a browser that has its user's cookie for the server and sends it with their requests.
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { after, afterEach, before, test } from "node:test";
 import { openPage, until } from "./browser.mjs";
 import { startServer } from "./server.mjs";
@@ -173,6 +175,48 @@ test("a page of a listed origin gets all, with its visitor's cookie", async () =
   page = await openPage(chromium.browser, at("friend.test"));
   assert.deepEqual(await page.evaluate(tryAll, push), taken);
   assert.equal((await counts()).published, 3);
+});
+
+test("a page of a listed origin may send headers of its own, and read Retry-After", async () => {
+  await start(at("friend.test"));
+  page = await openPage(chromium.browser, at("friend.test"));
+  const seen = await page.evaluate(async (push) => {
+    const init = { credentials: "include", headers: { traceparent: "00-1-1-01", "X-App-Version": "7" } };
+    const stop = new AbortController();
+    const stream = await fetch(`${push}/sse?topic=a`, { ...init, signal: stop.signal });
+    stop.abort();
+    const statuses = new Set();
+    let retryAfter = null;
+    // The server takes 20 messages at once.
+    for (let i = 0; i < 200 && retryAfter === null; i++) {
+      const sent = await Promise.all(
+        Array.from({ length: 30 }, () => fetch(`${push}/send?topic=a`, { ...init, method: "POST", body: "x" })),
+      );
+      for (const answer of sent) {
+        statuses.add(answer.status);
+        retryAfter ??= answer.headers.get("Retry-After");
+      }
+    }
+    return { stream: stream.status, statuses: [...statuses].sort(), retryAfter };
+  }, push);
+  assert.deepEqual(seen, { stream: 200, statuses: [200, 429], retryAfter: "1" });
+});
+
+test("a page of any origin may import the client, and check its integrity", async () => {
+  await start();
+  page = await openPage(chromium.browser, at("evil.test"));
+  const integrity = `sha256-${createHash("sha256").update(readFileSync(new URL("../dist/client.js", import.meta.url))).digest("base64")}`;
+  const loaded = await page.evaluate(async (push, integrity) => {
+    const { connect } = await import(`${push}/client.mjs`);
+    const script = Object.assign(document.createElement("script"), { src: `${push}/client.js`, crossOrigin: "anonymous", integrity });
+    const ran = new Promise((done) => {
+      script.onload = () => done("loaded");
+      script.onerror = () => done("failed");
+    });
+    document.body.append(script);
+    return [typeof connect, await ran, typeof globalThis.Tidewire?.connect];
+  }, push, integrity);
+  assert.deepEqual(loaded, ["function", "loaded", "function"]);
 });
 
 for (const transport of ["websocket", "sse"])
