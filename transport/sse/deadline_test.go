@@ -1,0 +1,135 @@
+package sse_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/go-chi/chi/v5/middleware"
+
+	"github.com/tidewire/tidewire/broker/membroker"
+	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/transport/sse"
+)
+
+// oneConn is a listener in memory, for one connection.
+type oneConn struct {
+	conns chan net.Conn
+	done  chan struct{}
+	once  sync.Once
+}
+
+func (l *oneConn) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.conns:
+		return c, nil
+	case <-l.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *oneConn) Close() error   { l.once.Do(func() { close(l.done) }); return nil }
+func (l *oneConn) Addr() net.Addr { return &net.TCPAddr{} }
+
+// flushOnly hides all of a connection but that it can be flushed.
+type flushOnly struct{ w http.ResponseWriter }
+
+func (f flushOnly) Header() http.Header         { return f.w.Header() }
+func (f flushOnly) Write(p []byte) (int, error) { return f.w.Write(p) }
+func (f flushOnly) WriteHeader(status int)      { f.w.WriteHeader(status) }
+func (f flushOnly) Flush()                      { f.w.(http.Flusher).Flush() }
+
+// TestDeadlinesOfTheServer: its WriteTimeout doesn't cut a stream where it can be lifted;
+// where a middleware is in the way of that, or sets a deadline itself, the log says so,
+// since the client just comes back.
+func TestDeadlinesOfTheServer(t *testing.T) {
+	hiding := func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { next.ServeHTTP(flushOnly{w}, r) })
+	}
+	plain := func(next http.Handler) http.Handler { return next }
+	tests := []struct {
+		name  string
+		http2 bool
+		wrap  func(http.Handler) http.Handler
+		lives bool
+		log   string
+	}{
+		{"HTTP/1", false, plain, true, ""},
+		{"HTTP/2", true, plain, true, ""},
+		{"HTTP/1, hidden", false, hiding, false, "http.Server.WriteTimeout cuts event streams"},
+		{"HTTP/2, hidden", true, hiding, false, "http.Server.WriteTimeout cuts event streams"},
+		{"HTTP/2, with a deadline for requests", true, middleware.Timeout(5 * time.Second), false, "a middleware has given requests a deadline"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var log bytes.Buffer
+				hub := push.New(membroker.New(), push.Options{Authorize: push.Anyone, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+				protocols := new(http.Protocols)
+				protocols.SetHTTP1(!tt.http2)
+				protocols.SetUnencryptedHTTP2(tt.http2)
+				listener := &oneConn{conns: make(chan net.Conn, 1), done: make(chan struct{})}
+				server := &http.Server{
+					Handler: tt.wrap(sse.New(hub)), Protocols: protocols, WriteTimeout: 5 * time.Second, ReadHeaderTimeout: time.Second,
+					ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
+				}
+				served := make(chan struct{})
+				go func() {
+					defer close(served)
+					_ = server.Serve(listener)
+				}()
+				near, far := net.Pipe()
+				listener.conns <- far
+				client := &http.Client{Transport: &http.Transport{
+					Protocols:   protocols,
+					DialContext: func(context.Context, string, string) (net.Conn, error) { return near, nil },
+				}}
+				ctx, cancel := context.WithCancel(t.Context())
+				r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://x/?topic=a", nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				response, err := client.Do(r)
+				if err != nil {
+					t.Fatal(err)
+				}
+				lines := bufio.NewReader(response.Body)
+				if welcome := event(t, lines); !strings.Contains(welcome, "welcome") {
+					t.Errorf("got %q", welcome)
+				}
+				time.Sleep(10 * time.Second) // the server's clock, which is ours
+				if _, err := hub.Publish(t.Context(), push.Message{Topic: "a", Data: []byte("published")}); err != nil {
+					t.Fatal(err)
+				}
+				if tt.lives {
+					if got := event(t, lines); !strings.Contains(got, "published") {
+						t.Errorf("got %q", got)
+					}
+				} else if rest, _ := io.ReadAll(lines); strings.Contains(string(rest), "published") { // however it ends
+					t.Errorf("it lives: %q", rest)
+				}
+				if said := log.String(); !strings.Contains(said, tt.log) || tt.log == "" && said != "" {
+					t.Errorf("logged %q", said)
+				}
+				cancel()
+				response.Body.Close()
+				client.CloseIdleConnections()
+				near.Close()
+				if err := hub.Shutdown(context.Background()); err != nil {
+					t.Error(err)
+				}
+				server.Close()
+				<-served
+			})
+		})
+	}
+}
