@@ -6,10 +6,8 @@ import (
 	"context"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,25 +18,6 @@ import (
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/transport/sse"
 )
-
-// oneConn is a listener in memory, for one connection.
-type oneConn struct {
-	conns chan net.Conn
-	done  chan struct{}
-	once  sync.Once
-}
-
-func (l *oneConn) Accept() (net.Conn, error) {
-	select {
-	case c := <-l.conns:
-		return c, nil
-	case <-l.done:
-		return nil, net.ErrClosed
-	}
-}
-
-func (l *oneConn) Close() error   { l.once.Do(func() { close(l.done) }); return nil }
-func (l *oneConn) Addr() net.Addr { return &net.TCPAddr{} }
 
 // flushOnly hides all of a connection but that it can be flushed.
 type flushOnly struct{ w http.ResponseWriter }
@@ -77,7 +56,7 @@ func TestDeadlinesOfTheServer(t *testing.T) {
 				protocols := new(http.Protocols)
 				protocols.SetHTTP1(!tt.http2)
 				protocols.SetUnencryptedHTTP2(tt.http2)
-				listener := &oneConn{conns: make(chan net.Conn, 1), done: make(chan struct{})}
+				listener := make(pipes)
 				server := &http.Server{
 					Handler: tt.wrap(sse.New(hub)), Protocols: protocols, WriteTimeout: 5 * time.Second, ReadHeaderTimeout: time.Second,
 					ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
@@ -87,12 +66,7 @@ func TestDeadlinesOfTheServer(t *testing.T) {
 					defer close(served)
 					_ = server.Serve(listener)
 				}()
-				near, far := net.Pipe()
-				listener.conns <- far
-				client := &http.Client{Transport: &http.Transport{
-					Protocols:   protocols,
-					DialContext: func(context.Context, string, string) (net.Conn, error) { return near, nil },
-				}}
+				client := &http.Client{Transport: &http.Transport{Protocols: protocols, DialContext: listener.dial}}
 				ctx, cancel := context.WithCancel(t.Context())
 				r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://x/?topic=a", nil)
 				if err != nil {
@@ -123,7 +97,6 @@ func TestDeadlinesOfTheServer(t *testing.T) {
 				cancel()
 				response.Body.Close()
 				client.CloseIdleConnections()
-				near.Close()
 				if err := hub.Shutdown(context.Background()); err != nil {
 					t.Error(err)
 				}

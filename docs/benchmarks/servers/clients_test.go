@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,21 +18,21 @@ import (
 	"github.com/tidewire/tidewire/transport/sse"
 )
 
-// counting counts the heartbeats that have come to a client.
+// counting tells of the heartbeats that have come to a client.
 type counting struct {
 	http.RoundTripper
-	beats atomic.Int64
+	beats chan struct{}
 }
 
 type countedBody struct {
 	io.ReadCloser
-	beats *atomic.Int64
+	beats chan<- struct{}
 }
 
 func (c *counting) RoundTrip(r *http.Request) (*http.Response, error) {
 	response, err := c.RoundTripper.RoundTrip(r)
 	if err == nil {
-		response.Body = countedBody{response.Body, &c.beats}
+		response.Body = countedBody{response.Body, c.beats}
 	}
 	return response, err
 }
@@ -41,7 +40,10 @@ func (c *counting) RoundTrip(r *http.Request) (*http.Response, error) {
 func (b countedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if strings.Contains("\n"+string(p[:n]), "\n:\n") {
-		b.beats.Add(1)
+		select {
+		case b.beats <- struct{}{}:
+		default: // nobody waits for so many
+		}
 	}
 	return n, err
 }
@@ -77,7 +79,7 @@ func TestHeartbeatsAreNoEvents(t *testing.T) {
 			}()
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // ends a broken test
 			defer cancel()
-			counter := &counting{RoundTripper: http.DefaultTransport}
+			counter := &counting{http.DefaultTransport, make(chan struct{})}
 			type event struct{ name, data string }
 			events := make(chan event, 100)
 			done := make(chan struct{})
@@ -97,7 +99,12 @@ func TestHeartbeatsAreNoEvents(t *testing.T) {
 				t.Errorf("got %+v", e)
 			}
 			for _, text := range []string{"one", "two", "three"} {
-				for before := counter.beats.Load(); counter.beats.Load() < before+5 && ctx.Err() == nil; time.Sleep(time.Millisecond) {
+				for range 5 {
+					select {
+					case <-counter.beats:
+					case <-ctx.Done():
+						t.Fatal("no heartbeat came")
+					}
 				}
 				if _, err := hub.Publish(ctx, push.Message{Topic: "a", Event: "created", Data: []byte(text)}); err != nil {
 					t.Fatal(err)
