@@ -59,7 +59,7 @@ func TestHandshake(t *testing.T) {
 		{name: "same origin", request: handshake(getLine, "Origin:http://example.com"), status: 101},
 
 		{name: "B1 no upgrade", request: handshake(getLine, "Connection:", "Upgrade:"), status: 426,
-			headers: map[string]string{"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13"}},
+			headers: map[string]string{"Upgrade": "websocket", "Sec-WebSocket-Version": "13"}},
 		{name: "B1 upgrade without connection", request: handshake(getLine, "Connection:keep-alive"), status: 426},
 		{name: "B1 other protocol", request: handshake(getLine, "Upgrade:websockets"), status: 426},
 		{name: "B1 not a token", request: handshake(getLine, "Connection:x upgrade"), status: 426},
@@ -123,6 +123,9 @@ func TestHandshake(t *testing.T) {
 			}
 			if resp.StatusCode != tt.status {
 				t.Errorf("status %d, want %d", resp.StatusCode, tt.status)
+			}
+			if tt.status != 101 && !resp.Close {
+				t.Error("the connection is kept")
 			}
 			for name, want := range tt.headers {
 				if got := resp.Header.Get(name); got != want {
