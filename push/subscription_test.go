@@ -130,7 +130,7 @@ func TestGoLive(t *testing.T) {
 			s := sub.session
 			s.hub.options.BrokerTimeout = forever
 			for _, f := range tt.catchUp.pending {
-				s.reserve(f)
+				s.reserve(f, false)
 			}
 			sub.goLive()
 			if got := words(s.outbox.queue); got != tt.queued || sub.state != live {
