@@ -22,7 +22,7 @@ type storedValue struct {
 func (v storedValue) holds() bool { return time.Now().Before(v.until) }
 
 func (v storedValue) stored() push.Stored {
-	return push.Stored{Value: v.value, Version: v.version, TTL: v.until.Sub(time.Now())}
+	return push.Stored{Value: v.value, Version: v.version, TTL: time.Until(v.until)} //clock:virtual
 }
 
 // put is put.lua. Called with r.mu held, as are the others.
