@@ -356,7 +356,9 @@ func (c *Conn) skipFrame() error {
 		in.remaining -= n
 	}
 	h, err := c.nextHeader()
-	in.remaining = h.length
+	if err == nil { // else it is still in the buffer, whole or in part
+		in.remaining = h.length
+	}
 	return err
 }
 

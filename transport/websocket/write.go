@@ -58,8 +58,11 @@ func (c *Conn) writeMessage(ctx context.Context, typ MessageType, data []byte) e
 		d.write(data)
 		d.flush()
 		if len(d.out)-maxServerHeader < len(data) {
-			c.rememberSent(data)
-			return c.writeFrame(ctx, sealFrame(d.out, first|bitRSV1))
+			err := c.writeFrame(ctx, sealFrame(d.out, first|bitRSV1))
+			if err == nil { // else the peer doesn't know it
+				c.rememberSent(data)
+			}
+			return err
 		}
 	}
 

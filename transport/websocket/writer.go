@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 )
 
 var errWriterClosed = errors.New("the writer of a message that has ended")
@@ -16,8 +17,8 @@ type messageWriter struct {
 	buf  *writeBuffer // room for a header, then data up to end
 	end  int
 
-	first    byte // of the next frame: the opcode and RSV1, or a continuation's zero
-	sent     bool
+	first    byte      // of the next frame: the opcode and RSV1, or a continuation's zero
+	begun    bool      // a frame was sent, or later messages would refer to this one
 	deflater *deflater // if the message is compressed
 	err      error
 }
@@ -57,7 +58,7 @@ func (w *messageWriter) Close() error {
 // the buffer was full goes out whole, just as by Conn.Write.
 func (w *messageWriter) flush(final bool) {
 	if err := w.send(final); err != nil {
-		if w.sent {
+		if w.begun && !errors.Is(err, net.ErrClosed) { // else it is closed already, or about to be
 			w.conn.drop(false) // the message can't be completed
 		}
 		w.err = fmt.Errorf("websocket: write: %w", err)
@@ -68,7 +69,7 @@ func (w *messageWriter) flush(final bool) {
 func (w *messageWriter) send(final bool) error {
 	c := w.conn
 	data := w.buf[maxServerHeader:w.end]
-	if final && !w.sent && w.deflater == nil {
+	if final && !w.begun && w.deflater == nil {
 		return c.writeMessage(w.ctx, MessageType(w.first), data)
 	}
 	frame := w.buf[:w.end]
@@ -79,6 +80,7 @@ func (w *messageWriter) send(final bool) error {
 		}
 		w.deflater.write(data)
 		c.rememberSent(data)
+		w.begun = w.begun || c.deflate.serverTakeover
 		if final {
 			w.deflater.flush()
 		}
@@ -91,11 +93,13 @@ func (w *messageWriter) send(final bool) error {
 	if final {
 		first |= bitFin
 	}
-	w.sent = true
+	if err := c.writeFrame(w.ctx, sealFrame(frame, first)); err != nil {
+		return err
+	}
+	w.begun = true
 	w.first = byte(opContinuation)
-	err := c.writeFrame(w.ctx, sealFrame(frame, first))
 	if w.deflater != nil {
 		w.deflater.clear()
 	}
-	return err
+	return nil
 }
