@@ -1,9 +1,6 @@
 package websocket
 
-import (
-	"strconv"
-	"strings"
-)
+import "strconv"
 
 // extension is one element of Sec-WebSocket-Extensions (RFC 6455 section 9.1).
 type extension struct {
@@ -16,41 +13,40 @@ type extensionParam struct {
 	hasValue    bool
 }
 
-// parseExtensions reads a whole Sec-WebSocket-Extensions list. It reports false
-// if the list isn't well-formed, in which case none of it counts.
-func parseExtensions(list string) (found []extension, ok bool) {
-	s := headerScanner{rest: list}
-	for {
-		for s.take(',') { // empty elements are allowed (RFC 9110 section 5.6.1)
-		}
-		if s.done() {
-			return found, true
-		}
+// parseExtensions reads a whole Sec-WebSocket-Extensions list, in which parameters
+// count as elements.
+func parseExtensions(lines []string) (found []extension, err error) {
+	params := 0
+	err = eachElement(lines, func(s *headerScanner) (ok bool) {
 		var ext extension
 		if ext.name, ok = s.token(); !ok {
-			return nil, false
+			return false
 		}
 		for s.take(';') {
 			var p extensionParam
 			if p.name, ok = s.token(); !ok {
-				return nil, false
+				return false
 			}
 			if s.take('=') {
 				p.hasValue = true
 				if p.value, ok = s.tokenOrQuoted(); !ok {
-					return nil, false
+					return false
 				}
 			}
-			ext.params = append(ext.params, p)
+			if params++; params <= maxListElements {
+				ext.params = append(ext.params, p)
+			}
 		}
 		found = append(found, ext)
-		if s.done() {
-			return found, true
-		}
-		if !s.take(',') {
-			return nil, false
-		}
+		return true
+	})
+	if err == nil && params > maxListElements {
+		err = errListTooLong
 	}
+	if err != nil {
+		return nil, err
+	}
+	return found, nil
 }
 
 const (
@@ -72,12 +68,8 @@ type deflateParams struct {
 // negotiateDeflate picks the first of the client's offers that the server can
 // keep, and returns it with the header value that accepts it: empty if there
 // is none.
-func negotiateDeflate(headers []string, mode CompressionMode) (deflateParams, string) {
+func negotiateDeflate(offers []extension, mode CompressionMode) (deflateParams, string) {
 	if mode == CompressionOff {
-		return deflateParams{}, ""
-	}
-	offers, ok := parseExtensions(strings.Join(headers, ","))
-	if !ok {
 		return deflateParams{}, ""
 	}
 	for _, offer := range offers {

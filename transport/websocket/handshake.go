@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/tidewire/tidewire/transport/internal/socket"
@@ -47,7 +48,8 @@ const protocolVersion = "13"
 // error, a [*HandshakeError], which has the status: 400 for a handshake with a
 // mistake in it, HTTP/1.0 or a body; 403 for the wrong Origin; 405 for a method
 // other than GET; 426 for a request that isn't a WebSocket handshake, or one of
-// another version; 500 when the connection can't be taken over; 501 for HTTP/2.
+// another version; 431 for a list of more than 100 elements or 8 KiB; 500 when the
+// connection can't be taken over; 501 for HTTP/2.
 // Any other error means that the client was gone before it got the answer.
 func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn, error) {
 	return accept(w, r, opts.withDefaults())
@@ -55,7 +57,8 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn,
 
 // accept is Accept with options that are full, and shared.
 func accept(w http.ResponseWriter, r *http.Request, o *AcceptOptions) (*Conn, error) {
-	if refusal := checkHandshake(r, o); refusal != nil {
+	offer, refusal := checkHandshake(r, o)
+	if refusal != nil {
 		return nil, o.refuse(w, r, refusal)
 	}
 
@@ -69,8 +72,8 @@ func accept(w http.ResponseWriter, r *http.Request, o *AcceptOptions) (*Conn, er
 	}
 
 	socket.Tune(netConn, o.SendBuffer)
-	subprotocol := chooseSubprotocol(r.Header.Values("Sec-WebSocket-Protocol"), o.Subprotocols)
-	deflate, extensions := negotiateDeflate(r.Header.Values("Sec-WebSocket-Extensions"), o.Compression)
+	subprotocol := chooseSubprotocol(offer.subprotocols, o.Subprotocols)
+	deflate, extensions := negotiateDeflate(offer.extensions, o.Compression)
 	c := newConn(netConn, takeBuffered(buffered.Reader), subprotocol, deflate, o)
 	if err := c.writeSwitch(acceptKey(r.Header.Get("Sec-WebSocket-Key")), extensions, w.Header()); err != nil {
 		_ = c.CloseNow() // never fails
@@ -79,38 +82,96 @@ func accept(w http.ResponseWriter, r *http.Request, o *AcceptOptions) (*Conn, er
 	return c, nil
 }
 
-// checkHandshake returns why r can't become a WebSocket connection, or nil.
-func checkHandshake(r *http.Request, o *AcceptOptions) *HandshakeError {
-	bad := func(reason string) *HandshakeError {
-		return &HandshakeError{Status: http.StatusBadRequest, Reason: reason}
+// offer is what a client leaves to the server to choose.
+type offer struct {
+	subprotocols []string
+	extensions   []extension
+}
+
+func badHandshake(reason string) *HandshakeError {
+	return &HandshakeError{Status: http.StatusBadRequest, Reason: reason}
+}
+
+// badList is the refusal of a header that holds a list.
+func badList(name string, err error) *HandshakeError {
+	refusal := badHandshake(name + ": " + err.Error())
+	if err == errListTooLong {
+		refusal.Status = http.StatusRequestHeaderFieldsTooLarge
 	}
+	return refusal
+}
+
+// checkHandshake returns what r offers, or why it can't become a WebSocket connection.
+func checkHandshake(r *http.Request, o *AcceptOptions) (offer, *HandshakeError) {
 	switch {
 	case r.ProtoMajor > 1:
-		return &HandshakeError{Status: http.StatusNotImplemented, Reason: "WebSocket needs HTTP/1.1, not " + r.Proto}
+		return offer{}, &HandshakeError{Status: http.StatusNotImplemented, Reason: "WebSocket needs HTTP/1.1, not " + r.Proto}
 	case r.Method != http.MethodGet:
-		return &HandshakeError{Status: http.StatusMethodNotAllowed, Reason: "a WebSocket handshake is a GET"}
+		return offer{}, &HandshakeError{Status: http.StatusMethodNotAllowed, Reason: "a WebSocket handshake is a GET"}
 	case !r.ProtoAtLeast(1, 1):
-		return bad("WebSocket needs HTTP/1.1")
-	case !hasToken(r.Header.Values("Connection"), "upgrade"), !hasToken(r.Header.Values("Upgrade"), "websocket"):
-		return &HandshakeError{Status: http.StatusUpgradeRequired, Reason: "this address speaks WebSocket only"}
-	case r.ContentLength != 0:
-		return bad("a WebSocket handshake has no body")
+		return offer{}, badHandshake("WebSocket needs HTTP/1.1")
 	}
-
+	if refusal := checkUpgrade(r.Header); refusal != nil {
+		return offer{}, refusal
+	}
+	if r.ContentLength != 0 {
+		return offer{}, badHandshake("a WebSocket handshake has no body")
+	}
 	if v := r.Header.Values("Sec-WebSocket-Version"); len(v) != 1 || v[0] != protocolVersion {
-		return &HandshakeError{Status: http.StatusUpgradeRequired, Reason: "WebSocket version 13 is needed"}
+		return offer{}, &HandshakeError{Status: http.StatusUpgradeRequired, Reason: "WebSocket version 13 is needed"}
 	}
 	keys := r.Header.Values("Sec-WebSocket-Key")
 	if len(keys) != 1 {
-		return bad("exactly one Sec-WebSocket-Key is needed")
+		return offer{}, badHandshake("exactly one Sec-WebSocket-Key is needed")
 	}
-	if key, err := base64.StdEncoding.DecodeString(keys[0]); err != nil || len(key) != 16 {
-		return bad("Sec-WebSocket-Key is not 16 bytes in base64")
+	if !isKey(keys[0]) {
+		return offer{}, badHandshake("Sec-WebSocket-Key is not 16 bytes in base64")
+	}
+	offered, refusal := parseOffer(r.Header)
+	if refusal != nil {
+		return offer{}, refusal
 	}
 	if e := o.Origins.Check(r); e != nil {
-		return &HandshakeError{Status: http.StatusForbidden, Reason: e.Reason}
+		return offer{}, &HandshakeError{Status: http.StatusForbidden, Reason: e.Reason}
+	}
+	return offered, nil
+}
+
+// checkUpgrade refuses a request that doesn't ask for a WebSocket.
+func checkUpgrade(h http.Header) *HandshakeError {
+	for _, list := range []struct{ name, wanted string }{{"Connection", "upgrade"}, {"Upgrade", "websocket"}} {
+		asked, err := hasProtocol(h.Values(list.name), list.wanted)
+		if err != nil {
+			return badList(list.name, err)
+		}
+		if !asked {
+			return &HandshakeError{Status: http.StatusUpgradeRequired, Reason: "this address speaks WebSocket only"}
+		}
 	}
 	return nil
+}
+
+// isKey reports whether key is 16 bytes in base64.
+func isKey(key string) bool {
+	var nonce [18]byte
+	if len(key) != base64.StdEncoding.EncodedLen(16) {
+		return false
+	}
+	n, err := base64.StdEncoding.Decode(nonce[:], []byte(key))
+	return err == nil && n == 16
+}
+
+// parseOffer refuses what isn't well-formed even if nothing of it would be chosen (RFC
+// 6455 sections 4.2.1 and 9.1).
+func parseOffer(h http.Header) (offered offer, refusal *HandshakeError) {
+	var err error
+	if offered.subprotocols, err = parseTokens(h.Values("Sec-WebSocket-Protocol")); err != nil {
+		return offer{}, badList("Sec-WebSocket-Protocol", err)
+	}
+	if offered.extensions, err = parseExtensions(h.Values("Sec-WebSocket-Extensions")); err != nil {
+		return offer{}, badList("Sec-WebSocket-Extensions", err)
+	}
+	return offered, nil
 }
 
 // refuse answers the request with the refusal, and returns it. The connection is closed
@@ -142,12 +203,7 @@ func acceptKey(key string) string {
 // chooseSubprotocol returns the first of ours that the client offers, or "".
 func chooseSubprotocol(offered, ours []string) string {
 	for _, candidate := range ours {
-		found := false
-		eachToken(offered, func(token string) bool {
-			found = token == candidate
-			return !found
-		})
-		if found {
+		if slices.Contains(offered, candidate) {
 			return candidate
 		}
 	}

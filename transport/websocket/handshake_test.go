@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -62,7 +63,7 @@ func TestHandshake(t *testing.T) {
 			headers: map[string]string{"Upgrade": "websocket", "Sec-WebSocket-Version": "13"}},
 		{name: "B1 upgrade without connection", request: handshake(getLine, "Connection:keep-alive"), status: 426},
 		{name: "B1 other protocol", request: handshake(getLine, "Upgrade:websockets"), status: 426},
-		{name: "B1 not a token", request: handshake(getLine, "Connection:x upgrade"), status: 426},
+		{name: "B1 not a token", request: handshake(getLine, "Connection:x upgrade"), status: 400},
 		{name: "B2 POST", request: handshake("POST / HTTP/1.1", "Content-Length:0"), status: 405, headers: map[string]string{"Allow": "GET"}},
 		{name: "B2 HEAD", request: handshake("HEAD / HTTP/1.1"), status: 405},
 		{name: "B2 HTTP/1.0", request: handshake("GET / HTTP/1.0"), status: 400},
@@ -96,6 +97,33 @@ func TestHandshake(t *testing.T) {
 			headers: map[string]string{"Sec-WebSocket-Extensions": "permessage-deflate"}},
 		{name: "B7 bad compression offer", request: handshake(getLine, "Sec-WebSocket-Extensions:permessage-deflate; server_max_window_bits=99"), status: 101,
 			opts: &AcceptOptions{Compression: CompressionContextTakeover}, headers: map[string]string{"Sec-WebSocket-Extensions": ""}},
+
+		{name: "B6 subprotocols of spaces", request: handshake(getLine, "Sec-WebSocket-Protocol:"+strings.Repeat(" ", 10_000)), status: 400},
+		{name: "B6 subprotocols of commas", request: handshake(getLine, "Sec-WebSocket-Protocol:,,,"), status: 400},
+		{name: "B6 9,000 subprotocols", request: handshake(getLine, "Sec-WebSocket-Protocol:"+strings.Repeat("a,", 9000)), status: 431},
+		{name: "B6 9,000 lines of subprotocols", request: handshake(getLine, slices.Repeat([]string{"Sec-WebSocket-Protocol:+a"}, 9000)...), status: 431},
+		{name: "B6 101 subprotocols", request: handshake(getLine, "Sec-WebSocket-Protocol:"+strings.Repeat("a,", 101)), status: 431},
+		{name: "B6 100 subprotocols", request: handshake(getLine, "Sec-WebSocket-Protocol:"+strings.Repeat("a,", 100)), status: 101},
+		{name: "B6 long subprotocol", request: handshake(getLine, "Sec-WebSocket-Protocol:"+strings.Repeat("a", 8193)), status: 431},
+		{name: "B6 subprotocols not in ASCII", request: handshake(getLine, "Sec-WebSocket-Protocol:chät"), status: 400},
+		{name: "B6 subprotocols without commas", request: handshake(getLine, "Sec-WebSocket-Protocol:a b"), status: 400},
+		{name: "B6 quoted subprotocol", request: handshake(getLine, `Sec-WebSocket-Protocol:"a"`), status: 400},
+		{name: "B6 bad subprotocol behind a good one", request: handshake(getLine, "Sec-WebSocket-Protocol:a", "Sec-WebSocket-Protocol:+b/c"), status: 400,
+			opts: &AcceptOptions{Subprotocols: []string{"a"}}},
+		{name: "B6 empty elements", request: handshake(getLine, "Sec-WebSocket-Protocol:, a,,", "Sec-WebSocket-Protocol:+"), status: 101,
+			opts: &AcceptOptions{Subprotocols: []string{"a"}}, headers: map[string]string{"Sec-WebSocket-Protocol": "a"}},
+		{name: "B6 extensions that can't be read", request: handshake(getLine, "Sec-WebSocket-Extensions:permessage-deflate; ="), status: 400},
+		{name: "B6 extensions with an open quote", request: handshake(getLine, `Sec-WebSocket-Extensions:a; b="c`), status: 400},
+		{name: "B6 no extension", request: handshake(getLine, "Sec-WebSocket-Extensions:,"), status: 400},
+		{name: "B6 9,000 extensions", request: handshake(getLine, "Sec-WebSocket-Extensions:"+strings.Repeat("a,", 9000)), status: 431},
+		{name: "B6 an extension of 101 parameters", request: handshake(getLine, "Sec-WebSocket-Extensions:a"+strings.Repeat(";b", 101)), status: 431},
+		{name: "B6 connection that can't be read", request: handshake(getLine, "Connection:upgrade, x y"), status: 400},
+		{name: "B6 9,000 connection options", request: handshake(getLine, "Connection:upgrade"+strings.Repeat(",a", 9000)), status: 431},
+		{name: "B6 upgrade that can't be read", request: handshake(getLine, "Upgrade:websocket, h2c/"), status: 400},
+		{name: "B6 9,000 upgrades", request: handshake(getLine, "Upgrade:websocket"+strings.Repeat(",a", 9000)), status: 431},
+		{name: "other version of another protocol", request: handshake(getLine, "Upgrade:TLS/1.3, websocket"), status: 101},
+		{name: "other version of this one", request: handshake(getLine, "Upgrade:websocket/1"), status: 426},
+		{name: "B3 megabyte of a key", request: handshake(getLine, "Sec-WebSocket-Key:"+strings.Repeat("A", 500_000)), status: 400},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

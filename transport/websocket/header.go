@@ -1,6 +1,9 @@
 package websocket
 
-import "strings"
+import (
+	"errors"
+	"strings"
+)
 
 // headerScanner walks through the value of an HTTP header that is made of
 // tokens, quoted strings and separators (RFC 9110 section 5.6).
@@ -68,25 +71,69 @@ func isTokenByte(c byte) bool {
 	return c != 0 && strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0
 }
 
-// eachToken calls yield for every well-formed token of a comma-separated list
-// that may be spread over several header lines.
-func eachToken(lines []string, yield func(token string) bool) {
+// What a list in a header may hold. Nobody has use for more.
+const (
+	maxListBytes    = 8 << 10
+	maxListElements = 100
+)
+
+var (
+	errListMalformed = errors.New("not a list of what belongs there")
+	errListTooLong   = errors.New("a list of more than 100 elements, or 8 KiB")
+)
+
+// eachElement has read step over every element of a comma-separated list, which may be
+// spread over several header lines. Empty elements are none (RFC 9110 section 5.6.1),
+// but a list that is there has at least one other. read returns false where there is no
+// element as it should be.
+func eachElement(lines []string, read func(s *headerScanner) bool) error {
+	size, elements := 0, 0
 	for _, line := range lines {
-		for item := range strings.SplitSeq(line, ",") {
-			s := headerScanner{rest: item}
-			if token, ok := s.token(); ok && s.done() && !yield(token) {
-				return
+		if size += len(line); size > maxListBytes {
+			return errListTooLong
+		}
+		s := headerScanner{rest: line}
+		for {
+			for s.take(',') {
+			}
+			if s.done() {
+				break
+			}
+			if elements++; elements > maxListElements {
+				return errListTooLong
+			}
+			if !read(&s) || !s.done() && s.rest[0] != ',' {
+				return errListMalformed
 			}
 		}
 	}
+	if elements == 0 && len(lines) > 0 {
+		return errListMalformed
+	}
+	return nil
 }
 
-// hasToken reports whether the list holds token, in any case.
-func hasToken(lines []string, token string) bool {
-	found := false
-	eachToken(lines, func(t string) bool {
-		found = strings.EqualFold(t, token)
-		return !found
+// parseTokens reads a list of tokens.
+func parseTokens(lines []string) (tokens []string, err error) {
+	err = eachElement(lines, func(s *headerScanner) bool {
+		token, ok := s.token()
+		tokens = append(tokens, token)
+		return ok
 	})
-	return found
+	return tokens, err
+}
+
+// hasProtocol reports whether a list names a protocol, in any case of letters and
+// without a version (RFC 9110 section 7.8). A connection option is one without version.
+func hasProtocol(lines []string, name string) (found bool, err error) {
+	err = eachElement(lines, func(s *headerScanner) bool {
+		protocol, ok := s.token()
+		if ok && s.take('/') {
+			_, ok = s.token()
+			return ok
+		}
+		found = found || strings.EqualFold(protocol, name)
+		return ok
+	})
+	return found, err
 }

@@ -52,6 +52,11 @@ func (o outcome) compresses() bool {
 	return strings.HasPrefix(o.answer.Get("Sec-WebSocket-Extensions"), "permessage-deflate")
 }
 
+const (
+	malformed = ": not a list of what belongs there"
+	tooLong   = ": a list of more than 100 elements, or 8 KiB"
+)
+
 var handshakeDifferences = []difference{
 	{both, "a WebSocket handshake has no body", "takes a request with a body (9110, 9.3.1: it means nothing in a GET, and where " +
 		"it ends and frames begin is a matter of taste)", accepts},
@@ -69,8 +74,17 @@ var handshakeDifferences = []difference{
 	{onlyGorilla, "", "reads the first line of subprotocols (6455, 11.3.4: there may be several)", func(own, theirs outcome) bool {
 		return bothAccept(own, theirs) && own.answer.Get("Sec-WebSocket-Protocol") != "" && theirs.answer.Get("Sec-WebSocket-Protocol") == ""
 	}},
-	{both, "", "takes an offer of compression with parameters that are unknown, repeated or without meaning, or out of a list that " +
-		"isn't well-formed (7692, 5.1 and 7.1: decline it)", func(own, theirs outcome) bool {
+	{both, "Sec-WebSocket-Protocol" + malformed, "takes any list, or none, for subprotocols (6455, 4.2.1 and 11.3.4: at least one, " +
+		"each a token)", accepts},
+	{both, "Sec-WebSocket-Extensions" + malformed, "passes over what it can't read (6455, 9.1: the connection has to fail)", accepts},
+	{both, "Connection" + malformed, "looks for its word in a list of anything (9110, 7.6.1: tokens)", accepts},
+	{both, "Upgrade" + malformed, "looks for its word in a list of anything (9110, 7.8: tokens, with a version or not)", accepts},
+	{both, "Sec-WebSocket-Protocol" + tooLong, "takes lists of any length (9110, 5.4: a server may refuse)", accepts},
+	{both, "Sec-WebSocket-Extensions" + tooLong, "takes lists of any length (9110, 5.4: a server may refuse)", accepts},
+	{both, "Connection" + tooLong, "takes lists of any length (9110, 5.4: a server may refuse)", accepts},
+	{both, "Upgrade" + tooLong, "takes lists of any length (9110, 5.4: a server may refuse)", accepts},
+	{both, "", "takes an offer of compression with parameters that are unknown, repeated or without meaning (7692, 5.1 and 7.1: " +
+		"decline it)", func(own, theirs outcome) bool {
 		return bothAccept(own, theirs) && !own.compresses() && theirs.compresses()
 	}},
 	{onlyCoder, "", "declines to compress with a smaller window (7692, 7.1.2.1: it may)", func(own, theirs outcome) bool {
@@ -112,8 +126,10 @@ func handshakeSeeds() []string {
 	for i, lines := range [][]string{
 		{"POST / HTTP/1.1", "HEAD / HTTP/1.1", "GET / HTTP/1.0", "GET /a?b=c HTTP/1.1"},
 		{"Host: other.example"},
-		{"Connection: keep-alive, upgrade", "Connection: keep-alive", "Connection: x upgrade", "Connection: \"upgrade\"", "X: y"},
-		{"Upgrade: h2c, WebSocket", "Upgrade: ,websocket", "Upgrade: websocket/1", "Upgrade: websockets", "X: y"},
+		{"Connection: keep-alive, upgrade", "Connection: keep-alive", "Connection: x upgrade", "Connection: \"upgrade\"", "X: y",
+			"Connection: upgrade, x y", "Connection: upgrade" + strings.Repeat(", a", 100)},
+		{"Upgrade: h2c, WebSocket", "Upgrade: ,websocket", "Upgrade: websocket/1", "Upgrade: websockets", "X: y",
+			"Upgrade: websocket, x y", "Upgrade: websocket" + strings.Repeat(", a", 100)},
 		{"Sec-WebSocket-Version: 8", "Sec-WebSocket-Version: 13, 8", "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Version: 13", "X: y"},
 		{
 			"Sec-WebSocket-Key: AAAA", key + "\r\n" + key, "X: y", key + "\r\nContent-Length: 2", key + "\r\nTransfer-Encoding: chunked",
@@ -127,6 +143,12 @@ func handshakeSeeds() []string {
 			key + "\r\nSec-WebSocket-Extensions: permessage-deflate; unknown",
 			key + "\r\nSec-WebSocket-Extensions: x-other, permessage-deflate; server_no_context_takeover",
 			key + "\r\nSec-WebSocket-Extensions: permessage-deflate; ;",
+			key + "\r\nSec-WebSocket-Extensions:",
+			key + "\r\nSec-WebSocket-Extensions: permessage-deflate" + strings.Repeat(", a", 100),
+			key + "\r\nSec-WebSocket-Protocol:",
+			key + "\r\nSec-WebSocket-Protocol: chat, ch\u00e4t",
+			key + "\r\nSec-WebSocket-Protocol: , chat",
+			key + "\r\nSec-WebSocket-Protocol: chat" + strings.Repeat(", a", 100),
 		},
 	} {
 		for _, line := range lines {
