@@ -191,6 +191,11 @@ func (s *Session) Close(reason *Error) {
 	s.finish(reason)
 }
 
+// Lost is Close for a connection that has failed with err. The client is gone, unless
+// err is an *Error, which is the reason then, or the system's word that the client
+// doesn't answer any more: that counts as CodeTimeout.
+func (s *Session) Lost(err error) { s.Close(lossOf(err)) }
+
 // leave queues a last frame and ends the session in one step.
 func (s *Session) leave(frame *Frame, reason *Error) {
 	s.mu.Lock()

@@ -27,7 +27,8 @@ type Stats struct {
 	Withdrawn  uint64 // sessions that lost a topic, and were asked to come back
 	Unanswered uint64 // questions of Options.Recheck without an answer, to be asked again
 
-	// Closed counts the sessions that ended, by why; "" is a client that left.
+	// Closed counts the sessions that ended, by why; "" is a client that left, and
+	// CodeTimeout one that was given up, because nothing came of it or its network.
 	Closed map[Code]uint64
 	// Refused counts what was refused, by code: requests, and topics and messages of
 	// connected clients.

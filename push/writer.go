@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"slices"
+	"syscall"
 )
 
 // wake sees to it that somebody writes: the shard, in its round, or for what may wait
@@ -202,6 +203,20 @@ func (s *Session) written(frames []*Frame, err error) {
 func writeFailure(err error) *Error {
 	if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) {
 		return Errorf(CodeSlowConsumer, ErrSlowConsumer.Reason, err)
+	}
+	return lossOf(err)
+}
+
+// lossOf is why a session ends whose connection has failed; nil if the client has
+// closed it.
+func lossOf(err error) *Error {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e
+	}
+	for _, unreachable := range []error{syscall.ETIMEDOUT, syscall.EHOSTUNREACH, syscall.ENETUNREACH} {
+		if errors.Is(err, unreachable) {
+			return Errorf(CodeTimeout, "the client can't be reached", err)
+		}
 	}
 	return nil
 }

@@ -34,7 +34,7 @@ func canTakeOver(w http.ResponseWriter, r *http.Request) bool {
 
 // takeConnection takes a request's connection over, with the headers that were set
 // for its response.
-func takeConnection(w http.ResponseWriter) (*connection, error) {
+func takeConnection(w http.ResponseWriter, ackTimeout time.Duration) (*connection, error) {
 	header := w.Header().Clone()
 	netConn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
@@ -50,7 +50,7 @@ func takeConnection(w http.ResponseWriter) (*connection, error) {
 	head.WriteString("HTTP/1.1 200 OK\r\n")
 	_ = header.Write(&head) // to memory
 	head.WriteString("\r\n")
-	socket.Tune(netConn, sendBuffer)
+	socket.Tune(netConn, socket.Tuning{SendBuffer: sendBuffer, AckTimeout: ackTimeout})
 	c := &connection{Conn: netConn, socket: socket.New(netConn), head: head.Bytes()}
 	c.reading.Add(1)
 	return c, nil
@@ -89,7 +89,7 @@ func (c *connection) read() bool {
 	if err == nil && c.ignored <= maxIgnored {
 		return true
 	}
-	c.session.Close(nil)
+	c.session.Lost(err)
 	c.Abort(false)
 	c.reading.Done()
 	return false

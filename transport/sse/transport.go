@@ -27,6 +27,12 @@ type Options struct {
 	// whole connection unread is for http.Server.HTTP2.WriteByteTimeout to see, which
 	// has no default.
 	WriteTimeout time.Duration
+	// AckTimeout is how long the client's system may leave unacknowledged what was sent
+	// to it, before the client counts as dead; with the heartbeat that is how long a
+	// client whose network is gone holds its place. Default 15 s; negative leaves it to
+	// the system. Under Linux, for HTTP/1 and also over TLS: docs/security.md says what
+	// there is elsewhere, and over HTTP/2.
+	AckTimeout time.Duration
 }
 
 // Transport serves event streams for a hub. It is a [push.Publisher] for the
@@ -54,6 +60,9 @@ func New(hub *push.Hub, options ...Options) *Transport {
 	}
 	if o.WriteTimeout <= 0 {
 		o.WriteTimeout = 5 * time.Second
+	}
+	if o.AckTimeout == 0 {
+		o.AckTimeout = 15 * time.Second
 	}
 	return &Transport{hub: hub, options: o, watchdog: newWatchdog(o.WriteTimeout)}
 }
@@ -121,7 +130,7 @@ func (t *Transport) stream(w http.ResponseWriter, r *http.Request, client push.C
 	client.Heartbeat, client.Interval = heartbeat, t.options.Heartbeat
 	var takeOver func() (*connection, error)
 	if canTakeOver(w, r) {
-		takeOver = func() (*connection, error) { return takeConnection(w) }
+		takeOver = func() (*connection, error) { return takeConnection(w, t.options.AckTimeout) }
 		if r.TLS == nil {
 			client.Try = c
 		}

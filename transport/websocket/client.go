@@ -181,8 +181,7 @@ func (cl *client) read(polls int) {
 // take acts on what reading gave; false if it was the last.
 func (cl *client) take(typ MessageType, data []byte, err error) bool {
 	if err != nil {
-		limit, _ := errors.AsType[*push.Error](err)
-		cl.session.Close(limit) // without one it is gone, or was told
+		cl.session.Lost(err)
 		return false
 	}
 	if cl.plain() || typ != Text {

@@ -71,7 +71,7 @@ func accept(w http.ResponseWriter, r *http.Request, o *AcceptOptions) (*Conn, er
 		return nil, o.refuse(w, r, &HandshakeError{http.StatusInternalServerError, reason, err})
 	}
 
-	socket.Tune(netConn, o.SendBuffer)
+	socket.Tune(netConn, socket.Tuning{SendBuffer: o.SendBuffer, AckTimeout: o.AckTimeout})
 	subprotocol := chooseSubprotocol(offer.subprotocols, o.Subprotocols)
 	deflate, extensions := negotiateDeflate(offer.extensions, o.Compression)
 	c := newConn(netConn, takeBuffered(buffered.Reader), subprotocol, deflate, o)

@@ -64,6 +64,13 @@ type AcceptOptions struct {
 	// stalled peer holds. Zero: 64 KiB. Negative: the system decides.
 	SendBuffer int
 
+	// AckTimeout is how long the peer's system may leave unacknowledged what was sent to
+	// it, before the connection is dropped as dead. So is one over which nothing goes,
+	// whose peer's system doesn't answer the kernel's probes for about as long. It is
+	// for TCP and TLS connections under Linux; elsewhere there are the probes. Zero:
+	// 15 s. Negative: the system decides, which may take a quarter of an hour.
+	AckTimeout time.Duration
+
 	// OnPing and OnPong, if set, are told of each ping and each pong received,
 	// by the goroutine that reads, before a ping is answered. They must not
 	// read from the connection or Close it, and not keep the payload, which is
@@ -76,6 +83,7 @@ const (
 	defaultThreshold  = 256
 	defaultMaxMessage = 32 << 10
 	defaultTimeout    = 5 * time.Second
+	defaultAckTimeout = 15 * time.Second
 	defaultSendBuffer = 64 << 10
 )
 
@@ -89,6 +97,7 @@ func (o *AcceptOptions) withDefaults() *AcceptOptions {
 	full.CompressionThreshold = orDefault(full.CompressionThreshold, defaultThreshold)
 	full.MaxMessage = orDefault(full.MaxMessage, defaultMaxMessage)
 	full.WriteTimeout = orDefault(full.WriteTimeout, defaultTimeout)
+	full.AckTimeout = orDefault(full.AckTimeout, defaultAckTimeout)
 	full.SendBuffer = orDefault(full.SendBuffer, defaultSendBuffer)
 	if full.CloseTimeout <= 0 {
 		full.CloseTimeout = defaultTimeout

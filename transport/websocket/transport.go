@@ -22,6 +22,8 @@ type Options struct {
 	// WriteTimeout is how long one write may take before the client counts as
 	// too slow. Default 5 s.
 	WriteTimeout time.Duration
+	// AckTimeout is that of [AcceptOptions]. Default 15 s.
+	AckTimeout time.Duration
 	// MaxFrame is the largest frame from a client, in bytes. Default 64 KiB. The
 	// data of a message in it is bounded by push.Options.MaxInbound besides.
 	MaxFrame int64
@@ -66,6 +68,7 @@ func New(hub *push.Hub, options ...Options) *Transport {
 		MaxMessage:   o.MaxFrame,
 		WriteTimeout: o.WriteTimeout,
 		CloseTimeout: closeTimeout,
+		AckTimeout:   o.AckTimeout,
 	}).withDefaults()}
 }
 
