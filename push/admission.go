@@ -20,6 +20,7 @@ func (h *Hub) Admit(r *http.Request) (*Admission, error) {
 	if err := h.checkOrigin(r); err != nil {
 		return nil, err
 	}
+	h.drainWith(r)
 	if err := h.enter(); err != nil {
 		return nil, err
 	}

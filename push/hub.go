@@ -29,7 +29,10 @@ type Hub struct {
 	reviews reviews
 	gate    gate
 	shards  []shard
-	opened  atomic.Uint64 // sessions so far, to spread them over the shards
+	opened  atomic.Uint64   // sessions so far, to spread them over the shards
+	servers sync.Map        // weak pointers to those whose Shutdown drains the hub
+	cut     context.Context // ends when Shutdown no longer waits for farewells
+	cutRest context.CancelFunc
 
 	warnings, panics notices // in the log
 
@@ -52,6 +55,7 @@ func New(broker Broker, options Options) *Hub {
 		feeds:    map[string]*feed{},
 		sessions: map[sessionName]*Session{},
 	}
+	h.cut, h.cutRest = context.WithCancel(context.Background())
 	h.warnings.logger, h.warnings.level = h.options.Logger, slog.LevelWarn
 	h.panics.logger, h.panics.level = h.options.Logger, slog.LevelError
 	h.gate.init(options.Limits)

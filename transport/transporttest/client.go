@@ -155,15 +155,22 @@ func query(address string, topics []string, since string) string {
 
 // DialSSE opens an event stream.
 func DialSSE(ctx context.Context, address string, topics []string, since string) (*Client, error) {
-	return dialSSE(ctx, query(address, topics, since), "")
+	return SSEOver(new(http.Transport))(ctx, address, topics, since)
+}
+
+// SSEOver opens event streams over connections like those of a transport.
+func SSEOver(like *http.Transport) Dial {
+	return func(ctx context.Context, address string, topics []string, since string) (*Client, error) {
+		return dialSSE(ctx, like.Clone(), query(address, topics, since), "")
+	}
 }
 
 // DialLastEventID opens an event stream as an EventSource does that comes back.
 func DialLastEventID(ctx context.Context, address string, topics []string, since string) (*Client, error) {
-	return dialSSE(ctx, query(address, topics, ""), since)
+	return dialSSE(ctx, new(http.Transport), query(address, topics, ""), since)
 }
 
-func dialSSE(ctx context.Context, address, lastEventID string) (*Client, error) {
+func dialSSE(ctx context.Context, transport *http.Transport, address, lastEventID string) (*Client, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return nil, err
@@ -172,7 +179,6 @@ func dialSSE(ctx context.Context, address, lastEventID string) (*Client, error) 
 	if lastEventID != "" {
 		r.Header.Set("Last-Event-ID", lastEventID)
 	}
-	transport := &http.Transport{}
 	response, err := transport.RoundTrip(r)
 	if err != nil {
 		return nil, err
@@ -231,20 +237,27 @@ func (r *eventReader) next() (Frame, error) {
 
 // DialWebSocket opens a WebSocket that only receives.
 func DialWebSocket(ctx context.Context, address string, topics []string, since string) (*Client, error) {
-	return dialWebSocket(ctx, query(address, topics, since), "")
+	return WebSocketOver(new(http.Transport))(ctx, address, topics, since)
+}
+
+// WebSocketOver opens WebSockets that only receive, over connections like those of a
+// transport.
+func WebSocketOver(like *http.Transport) Dial {
+	return func(ctx context.Context, address string, topics []string, since string) (*Client, error) {
+		return dialWebSocket(ctx, like.Clone(), query(address, topics, since), "")
+	}
 }
 
 // DialSubprotocol opens a WebSocket that speaks the protocol, and answers pings.
 func DialSubprotocol(ctx context.Context, address string, topics []string, since string) (*Client, error) {
-	return dialWebSocket(ctx, query(address, topics, since), protocol.Subprotocol)
+	return dialWebSocket(ctx, new(http.Transport), query(address, topics, since), protocol.Subprotocol)
 }
 
-func dialWebSocket(ctx context.Context, address, subprotocol string) (*Client, error) {
+func dialWebSocket(ctx context.Context, transport *http.Transport, address, subprotocol string) (*Client, error) {
 	options := &websocket.DialOptions{}
 	if subprotocol != "" {
 		options.Subprotocols = []string{subprotocol}
 	}
-	transport := &http.Transport{}
 	options.HTTPClient = &http.Client{Transport: transport}
 	conn, response, err := websocket.Dial(ctx, address, options)
 	if err != nil {
