@@ -42,6 +42,19 @@
 // And nobody without end: [Limits] bound connections, attempts and messages, with
 // defaults for production. [Hub.Admit] is where a transport meets them.
 //
+// # The end
+//
+// http.Server.Shutdown begins to send the clients away ([Hub.Drain]), and [Hub.Shutdown]
+// waits for them, so that a main function ends with both:
+//
+//	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+//	defer stop()
+//	go server.ListenAndServe()
+//	<-ctx.Done()
+//	limit, cancel := context.WithTimeout(context.Background(), 25*time.Second)
+//	defer cancel()
+//	err := errors.Join(server.Shutdown(limit), hub.Shutdown(limit))
+//
 // # Interfaces
 //
 // A [Broker] is where messages get their order; package broker/brokertest tests

@@ -4,8 +4,12 @@ package transport_test
 
 import (
 	"context"
+	"errors"
 	"log"
 	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -15,13 +19,17 @@ import (
 	"github.com/tidewire/tidewire/transport"
 )
 
-// The README shows this program.
+// The README shows this program. SIGTERM ends it: clients get what is queued for them, and
+// are asked to come back.
 func Example() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+
 	hub := push.New(membroker.New(), push.Options{Authorize: push.Anyone})
 	go func() {
 		for now := range time.Tick(time.Second) {
 			message := push.Message{Topic: "clock", Data: []byte(now.Format(time.TimeOnly))}
-			if _, err := hub.Publish(context.Background(), message); err != nil {
+			if _, err := hub.Publish(ctx, message); err != nil {
 				log.Print(err)
 			}
 		}
@@ -29,5 +37,17 @@ func Example() {
 	r := chi.NewRouter()
 	r.Mount("/push", transport.Routes(hub))
 	server := &http.Server{Addr: "127.0.0.1:8080", Handler: r, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute}
-	log.Fatal(server.ListenAndServe())
+	go func() {
+		if err := server.ListenAndServe(); err != http.ErrServerClosed {
+			log.Fatal(err)
+		}
+	}()
+
+	<-ctx.Done()
+	limit, cancel := context.WithTimeout(context.Background(), 25*time.Second)
+	defer cancel()
+	// The server's Shutdown begins the hub's; the hub's waits for the clients that the server doesn't know.
+	if err := errors.Join(server.Shutdown(limit), hub.Shutdown(limit)); err != nil {
+		log.Print(err)
+	}
 }

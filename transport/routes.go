@@ -4,6 +4,9 @@
 //	r.Mount("/push", transport.Routes(hub))
 //	mux.Handle("/push/", transport.Routes(hub))
 //
+// When the http.Server by which clients have come shuts down, the hub sends them away;
+// hub.Shutdown waits for that. The example is a whole program.
+//
 // docs/protocol.md describes the routes. Package websocket and package sse are
 // the transports, package protocol is what both write on the wire.
 package transport

@@ -24,6 +24,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	addr := flags.String("addr", "127.0.0.1:8000", "`address` to listen on; port 0 takes a free one")
 	host := flags.String("host", "", serve.HostFlag)
 	redis := flags.String("redis", "", "`URL` of a Redis that several instances share, as in redis://localhost:6379; without it, memory")
+	drainDelay := flags.Duration("drain-delay", 0, serve.DrainDelayFlag)
 	_ = flags.Parse(args) // ExitOnError
 	if flags.NArg() > 0 {
 		return errors.New("chat takes flags only; see -help")
@@ -33,5 +34,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 		return err
 	}
 	chat := newChat(broker)
-	return serve.Run(ctx, stdout, "Chat", *addr, serve.Hosts(*addr, *host)(chat.routes()), chat.hub.Shutdown)
+	return serve.Run(ctx, stdout, serve.Server{
+		Name: "Chat", Addr: *addr, Handler: serve.Hosts(*addr, *host)(chat.routes()), Drain: chat.hub.Shutdown, DrainDelay: *drainDelay,
+	})
 }

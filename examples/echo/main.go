@@ -16,6 +16,7 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
+	"time"
 
 	"github.com/go-chi/chi/v5"
 
@@ -33,6 +34,7 @@ type config struct {
 	deflate    bool
 	takeover   bool
 	maxMessage int64
+	drainDelay time.Duration
 }
 
 func main() { serve.Main(run) }
@@ -45,6 +47,7 @@ func parse(args []string) (config, error) {
 	flags.BoolVar(&c.deflate, "deflate", false, "compress messages for clients that offer it, each on its own")
 	flags.BoolVar(&c.takeover, "takeover", false, "with -deflate, compress with regard to the messages before")
 	flags.Int64Var(&c.maxMessage, "max-message", 16<<20, "largest message to accept, in `bytes`; -1 for any")
+	flags.DurationVar(&c.drainDelay, "drain-delay", 0, serve.DrainDelayFlag)
 	_ = flags.Parse(args) // ExitOnError
 	if flags.NArg() > 0 {
 		return c, errors.New("echo takes flags only; see -help")
@@ -69,7 +72,9 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 		return err
 	}
 	e := newEcho(c.options())
-	err = serve.Run(ctx, stdout, "Echo", c.addr, serve.Hosts(c.addr, c.host)(routes(e)), e.stop)
+	err = serve.Run(ctx, stdout, serve.Server{
+		Name: "Echo", Addr: c.addr, Handler: serve.Hosts(c.addr, c.host)(routes(e)), Drain: e.stop, DrainDelay: c.drainDelay,
+	})
 	e.connections.Wait() // the server doesn't know them any more
 	return err
 }

@@ -9,11 +9,13 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"time"
 	"unicode/utf8"
@@ -64,18 +66,55 @@ func run(ctx context.Context, args []string, input io.Reader, stdout io.Writer) 
 		defer cancel()
 		err = errors.Join(err, broker.Close(limit))
 	}()
-	lines := bufio.NewScanner(input)
-	lines.Buffer(nil, maxLine)
-	for lines.Scan() {
-		m := push.Message{ID: uuid.NewString(), Topic: c.topic, Data: lines.Bytes(), Replicated: c.replicated}
-		m.Binary = !utf8.Valid(m.Data)
-		receipt, err := publish(ctx, broker, m, c.attempts)
-		if err != nil {
-			return err
+	slog.Info("started", "topic", c.topic)
+	defer func() { slog.Info("stopped", "topic", c.topic, "error", err) }()
+	last, cancel := context.WithCancel(context.WithoutCancel(ctx)) // of the line that is being published at the end
+	defer cancel()
+	context.AfterFunc(ctx, func() { time.AfterFunc(closeTimeout, cancel) })
+	lines, failed := read(ctx, input)
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case line, more := <-lines:
+			if !more {
+				return failed()
+			}
+			if err := c.publishLine(last, broker, line, stdout); err != nil {
+				return err
+			}
 		}
-		fmt.Fprintf(stdout, "%s %d\n", c.topic, receipt.Position.Offset)
 	}
-	return lines.Err()
+}
+
+func (c config) publishLine(ctx context.Context, broker push.Broker, line []byte, stdout io.Writer) error {
+	m := push.Message{ID: uuid.NewString(), Topic: c.topic, Data: line, Replicated: c.replicated}
+	m.Binary = !utf8.Valid(m.Data)
+	receipt, err := publish(ctx, broker, m, c.attempts)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(stdout, "%s %d\n", c.topic, receipt.Position.Offset)
+	return nil
+}
+
+// read gives the lines of input. When they have ended failed tells why, if that wasn't
+// the input's end. A read that waits when ctx ends is left behind: nothing wakes it.
+func read(ctx context.Context, input io.Reader) (lines <-chan []byte, failed func() error) {
+	out := make(chan []byte)
+	scanner := bufio.NewScanner(input)
+	scanner.Buffer(nil, maxLine)
+	go func() {
+		defer close(out)
+		for scanner.Scan() {
+			select {
+			case out <- bytes.Clone(scanner.Bytes()):
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return out, scanner.Err
 }
 
 // publish publishes until the message is known to be stored, or never will be. Its

@@ -42,6 +42,7 @@ type config struct {
 	anyone     bool
 	relay      bool
 	redis      string
+	drainDelay time.Duration
 }
 
 func main() { serve.Main(run) }
@@ -60,7 +61,9 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	}
 	hub := newHub(c, broker)
 	handler := serve.Hosts(c.addr, c.host)(routes(hub, broker, c))
-	return serve.Run(ctx, stdout, "Tidewire", c.addr, handler, hub.Shutdown)
+	return serve.Run(ctx, stdout, serve.Server{
+		Name: "Tidewire", Addr: c.addr, Handler: handler, Drain: hub.Shutdown, DrainDelay: c.drainDelay,
+	})
 }
 
 func parse(args []string) (c config, err error) {
@@ -71,6 +74,7 @@ func parse(args []string) (c config, err error) {
 	flags.BoolVar(&c.anyone, "anyone", false, "anyone may follow any topic, from any web page or none")
 	flags.BoolVar(&c.relay, "relay", false, "anyone who may follow a topic may send to it as well")
 	flags.StringVar(&c.redis, "redis", "", "`URL` of a Redis that several instances share, as in redis://localhost:6379; without it, memory")
+	flags.DurationVar(&c.drainDelay, "drain-delay", 0, serve.DrainDelayFlag)
 	_ = flags.Parse(args) // ExitOnError
 	if c.publishKey == "" {
 		c.publishKey = os.Getenv(keyVariable)
@@ -107,15 +111,8 @@ func routes(hub *push.Hub, broker push.Broker, c config) http.Handler {
 	}
 	r := chi.NewRouter()
 	r.Mount("/push", transport.Routes(hub, transport.Options{PublishKey: c.publishKey}))
-	r.Get("/healthz", func(w http.ResponseWriter, _ *http.Request) {
-		if hub.Draining() {
-			http.Error(w, "draining", http.StatusServiceUnavailable)
-			return
-		}
-		_, _ = io.WriteString(w, "ok\n") // a prober that has gone needs no answer
-	})
 	r.Get("/readyz", func(w http.ResponseWriter, r *http.Request) {
-		if err := ready(r.Context(), hub, broker); err != nil {
+		if err := ready(r.Context(), broker); err != nil {
 			http.Error(w, push.AsError(err).Reason, http.StatusServiceUnavailable)
 			return
 		}
@@ -127,10 +124,7 @@ func routes(hub *push.Hub, broker push.Broker, c config) http.Handler {
 
 // ready tells why a balancer should send no new clients here. Those that are
 // connected stay through all that Redis may suffer, so it is no reason to restart.
-func ready(ctx context.Context, hub *push.Hub, broker push.Broker) error {
-	if hub.Draining() {
-		return push.ErrDraining
-	}
+func ready(ctx context.Context, broker push.Broker) error {
 	if redis, ok := broker.(interface{ Health(context.Context) error }); ok {
 		return redis.Health(ctx)
 	}

@@ -10,10 +10,11 @@ import (
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/broker/redistest"
 	"github.com/tidewire/tidewire/examples/internal/servetest"
-	"github.com/tidewire/tidewire/push/testaid"
+	"github.com/tidewire/tidewire/transport/protocol"
+	"github.com/tidewire/tidewire/transport/transporttest"
 )
 
-func TestMain(m *testing.M) { testaid.Main(m) }
+func TestMain(m *testing.M) { servetest.Main(m, main) }
 
 func TestPublishReachesFollowers(t *testing.T) {
 	s := servetest.Start(t, run, "-anyone", "-publish-key", "secret")
@@ -103,20 +104,6 @@ func get(t *testing.T, handler http.Handler, path string) *httptest.ResponseReco
 	return w
 }
 
-func TestHealthUntilDraining(t *testing.T) {
-	hub := newHub(config{anyone: true}, membroker.New())
-	handler := routes(hub, nil, config{})
-	if got := get(t, handler, "/healthz").Code; got != http.StatusOK {
-		t.Errorf("while it serves: %d", got)
-	}
-	if err := hub.Shutdown(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if got := get(t, handler, "/healthz").Code; got != http.StatusServiceUnavailable {
-		t.Errorf("while it drains: %d", got)
-	}
-}
-
 func TestReadyWhileRedisIs(t *testing.T) {
 	server, err := redistest.Start(t.TempDir())
 	if err != nil {
@@ -161,6 +148,91 @@ func TestShutdownSendsFollowersAway(t *testing.T) {
 	}
 	if frame, more := stream.Next(t); more {
 		t.Errorf("after the farewell comes %+v", frame)
+	}
+}
+
+// TestSIGTERMUnderLoad has clients of all kinds follow what is published as fast as it
+// goes, and then ends the process.
+func TestSIGTERMUnderLoad(t *testing.T) {
+	p := servetest.StartProcess(t, "-anyone", "-publish-key", "secret", "-drain-delay", "10ms")
+	http2 := &http.Transport{Protocols: new(http.Protocols)}
+	http2.Protocols.SetUnencryptedHTTP2(true)
+	var clients []*transporttest.Client
+	for _, kind := range []struct {
+		dial  transporttest.Dial
+		route string
+	}{
+		{transporttest.DialSSE, "/push/sse"}, {transporttest.SSEOver(http2), "/push/sse"}, {transporttest.DialWebSocket, "/push/ws"},
+	} {
+		for range 20 {
+			c, err := kind.dial(t.Context(), p.URL+kind.route, []string{"news"}, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			clients = append(clients, c)
+		}
+	}
+	load := make(chan int)
+	go func() {
+		published := 0
+		defer func() { load <- published }()
+		for ; publish(t, p); published++ {
+			if published == 100 {
+				p.Signal(t)
+			}
+		}
+	}()
+	for i, c := range clients {
+		if last := followToTheEnd(t, c); last.Type != protocol.TypeReconnect {
+			t.Errorf("client %d: the last frame is %+v", i, last)
+		}
+	}
+	if err := p.Stop(); err != nil {
+		t.Errorf("it ended with %v", err)
+	}
+	if n := <-load; n < 100 {
+		t.Errorf("%d messages were published", n)
+	}
+	for _, want := range []string{"started", "draining", "stopped"} {
+		if !strings.Contains(p.Log(), "INFO "+want) {
+			t.Errorf("the log doesn't say %q:\n%s", want, p.Log())
+		}
+	}
+}
+
+// publish reports whether a message was taken.
+func publish(t *testing.T, p *servetest.Process) bool {
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, p.URL+"/push/publish?topic=news", strings.NewReader("hello"))
+	if err != nil {
+		t.Error(err)
+		return false
+	}
+	r.Header.Set("Authorization", "Bearer secret")
+	response, err := p.Client.Do(r)
+	if err != nil {
+		return false
+	}
+	response.Body.Close()
+	return response.StatusCode == http.StatusOK
+}
+
+// followToTheEnd wants messages without holes, and gives the last frame.
+func followToTheEnd(t *testing.T, c *transporttest.Client) (last transporttest.Frame) {
+	t.Helper()
+	for offset := uint64(0); ; {
+		f, err := c.Next()
+		if err != nil {
+			return last
+		}
+		last = f
+		if f.Type != protocol.TypeMessage {
+			continue
+		}
+		if offset > 0 && f.Offset != offset+1 {
+			t.Errorf("message %d came after %d", f.Offset, offset)
+		}
+		offset = f.Offset
 	}
 }
 

@@ -37,24 +37,30 @@ func Start(t *testing.T, run func(context.Context, []string, io.Writer) error, a
 		result = run(ctx, append([]string{"-addr", "127.0.0.1:0"}, args...), stdout)
 		stdout.CloseWithError(io.EOF)
 	}()
-	transport := &http.Transport{}
-	s := &Server{Client: &http.Client{Transport: transport}}
+	s := newServer(t)
 	s.Stop = func() error {
 		cancel()
 		<-done
 		return result
 	}
+	line, err := bufio.NewReader(reader).ReadString('\n')
+	if err != nil {
+		t.Fatalf("the server didn't start: %v", s.Stop())
+	}
+	_, s.URL, _ = strings.Cut(strings.TrimSpace(line), " listens on ")
+	return s
+}
+
+// newServer gives one that is stopped at the end of the test.
+func newServer(t *testing.T) *Server {
+	transport := &http.Transport{}
+	s := &Server{Client: &http.Client{Transport: transport}}
 	t.Cleanup(func() {
 		transport.CloseIdleConnections()
 		if err := s.Stop(); err != nil {
 			t.Errorf("the server ended with %v", err)
 		}
 	})
-	line, err := bufio.NewReader(reader).ReadString('\n')
-	if err != nil {
-		t.Fatalf("the server didn't start: %v", s.Stop())
-	}
-	_, s.URL, _ = strings.Cut(strings.TrimSpace(line), " listens on ")
 	return s
 }
 
