@@ -62,6 +62,10 @@ lint: $(GOLANGCI_LINT) ## run the Go linters (.golangci.yml)
 	$(STEP) 'golangci-lint' $(GOLANGCI_LINT) run ./...
 	@for module in $(MODULES); do (cd $$module && $(CURDIR)/.ci/step "golangci-lint in $$module" $(GOLANGCI_LINT) run ./...) || exit; done
 
+.PHONY: cross
+cross: ## check that everything compiles for other systems: 32 bits, ARM, macOS, Windows, FreeBSD
+	@.ci/cross
+
 .PHONY: clocks
 clocks: ## fail if a test depends on how fast the machine is
 	$(STEP) 'tests without clocks' go -C .ci/tools run ./clocks "$(CURDIR)"

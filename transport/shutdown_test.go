@@ -90,7 +90,7 @@ func TestServerShutdownIsEnough(t *testing.T) {
 	server := httptest.NewUnstartedServer(transport.Routes(hub))
 	server.EnableHTTP2 = true
 	server.StartTLS()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), testaid.Patience)
 	defer cancel()
 	trust := server.Client().Transport.(*http.Transport).TLSClientConfig
 	over1 := &http.Transport{TLSClientConfig: trust.Clone()}

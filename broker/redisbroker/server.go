@@ -3,6 +3,7 @@ package redisbroker
 import (
 	"context"
 	_ "embed" // the scripts
+	"math"
 	"sync/atomic"
 	"time"
 
@@ -82,7 +83,7 @@ func (s *server) addition(m *push.Message, repeatable bool, w witness) *call {
 	body, h := encodeBody(m), s.options.History
 	c := s.publish.call([]string{meta, stream, id}, append([]any{
 		newEpoch(), newTag(), newTag(), body, m.Size(), sum,
-		min(h.Messages, push.MaxOffset), h.Bytes, h.Age.Milliseconds(), s.options.Keep.Milliseconds(), retry.Milliseconds(),
+		min(int64(h.Messages), push.MaxOffset), h.Bytes, h.Age.Milliseconds(), s.options.Keep.Milliseconds(), retry.Milliseconds(),
 		send, channel,
 	}, witnessArgs(w)...))
 	c.size += len(body)
@@ -115,8 +116,8 @@ func largestReply(q query) int {
 	return min(orMost(q.limit.Bytes)/16, maxBatchBytes/4)
 }
 
-// most is no limit, in a number that a script can read.
-const most = 1 << 40
+// most is no limit, in a number that a script can read, and an int hold.
+const most = math.MaxInt & (1<<40 - 1)
 
 // orMost gives a limit that zero doesn't bound.
 func orMost(n int) int {

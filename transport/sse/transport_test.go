@@ -2,6 +2,7 @@ package sse_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/push/testaid"
@@ -13,10 +14,14 @@ func TestMain(m *testing.M) { testaid.Main(m) }
 
 func newTransport(hub *push.Hub) transporttest.Transport { return sse.New(hub) }
 
+func patientTransport(hub *push.Hub) transporttest.Transport {
+	return sse.New(hub, sse.Options{WriteTimeout: time.Hour, AckTimeout: -1})
+}
+
 func TestTransportBySince(t *testing.T) {
-	transporttest.Run(t, transporttest.Harness{New: newTransport, Dial: transporttest.DialSSE})
+	transporttest.Run(t, transporttest.Harness{New: newTransport, Patient: patientTransport, Dial: transporttest.DialSSE})
 }
 
 func TestTransportByLastEventID(t *testing.T) {
-	transporttest.Run(t, transporttest.Harness{New: newTransport, Dial: transporttest.DialLastEventID})
+	transporttest.Run(t, transporttest.Harness{New: newTransport, Patient: patientTransport, Dial: transporttest.DialLastEventID})
 }

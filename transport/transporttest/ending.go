@@ -100,6 +100,7 @@ func testShutdown(t *testing.T, h Harness) {
 // testShutdownStalled has a client that takes nothing: Shutdown must end with its
 // context.
 func testShutdownStalled(t *testing.T, h Harness) {
+	h.New = h.Patient
 	s := open(t, h, push.Options{Queue: push.Limit{Messages: -1, Bytes: -1}})
 	s.connect([]string{"a"}, "")
 	for range 200 {

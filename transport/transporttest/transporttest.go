@@ -5,6 +5,9 @@
 //	func TestTransport(t *testing.T) {
 //		transporttest.Run(t, transporttest.Harness{
 //			New:  func(hub *push.Hub) transporttest.Transport { return sse.New(hub) },
+//			Patient: func(hub *push.Hub) transporttest.Transport {
+//				return sse.New(hub, sse.Options{WriteTimeout: time.Hour, AckTimeout: -1})
+//			},
 //			Dial: transporttest.DialSSE,
 //		})
 //	}
@@ -34,6 +37,9 @@ type Transport interface {
 type Harness struct {
 	New  func(hub *push.Hub) Transport
 	Dial Dial
+	// Patient is New, but for a transport that waits for as long as a test takes for a
+	// client that takes nothing.
+	Patient func(hub *push.Hub) Transport
 }
 
 // Run runs the suite. Each test gets a hub and a server of its own.

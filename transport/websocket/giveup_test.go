@@ -138,7 +138,7 @@ func giveUp(t *testing.T, deflate deflateParams, script []byte) {
 	writers.Go(func() {
 		for i := 0; i+2 < len(script); i += 3 {
 			pause, patience, from := script[i], script[i+1], int(script[i+2])*32
-			time.Sleep(time.Duration(pause) * 4 * time.Millisecond)
+			time.Sleep(time.Duration(pause) * 4 * time.Millisecond) //clock:virtual
 			piece := string(text[from : from+(1+int(pause))*75])
 			message := string(binary.BigEndian.AppendUint16(nil, uint16(i))) + piece + piece // so that it gets smaller
 			writers.Go(func() {
@@ -200,7 +200,7 @@ func takeMessages(t *testing.T, p *peer, takeover bool, pauses <-chan time.Durat
 	for {
 		select {
 		case pause := <-pauses:
-			time.Sleep(pause)
+			time.Sleep(pause) //clock:virtual
 		default:
 		}
 		first, piece, err := p.frame()

@@ -2,6 +2,7 @@ package websocket_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/transport/transporttest"
@@ -10,10 +11,14 @@ import (
 
 func newTransport(hub *push.Hub) transporttest.Transport { return websocket.New(hub) }
 
+func patientTransport(hub *push.Hub) transporttest.Transport {
+	return websocket.New(hub, websocket.Options{WriteTimeout: time.Hour, AckTimeout: -1})
+}
+
 func TestTransportWithoutSubprotocol(t *testing.T) {
-	transporttest.Run(t, transporttest.Harness{New: newTransport, Dial: transporttest.DialWebSocket})
+	transporttest.Run(t, transporttest.Harness{New: newTransport, Patient: patientTransport, Dial: transporttest.DialWebSocket})
 }
 
 func TestTransportWithSubprotocol(t *testing.T) {
-	transporttest.Run(t, transporttest.Harness{New: newTransport, Dial: transporttest.DialSubprotocol})
+	transporttest.Run(t, transporttest.Harness{New: newTransport, Patient: patientTransport, Dial: transporttest.DialSubprotocol})
 }

@@ -8,11 +8,7 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/tidewire/tidewire/push/testaid"
 )
-
-func TestMain(m *testing.M) { testaid.Main(m) }
 
 // TestHealthWhileDraining: during the delay all goes on, but for what health says.
 func TestHealthWhileDraining(t *testing.T) {
