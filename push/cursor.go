@@ -1,10 +1,11 @@
 package push
 
 import (
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
-	"hash/fnv"
 	"strings"
+	"time"
 )
 
 // A cursor as text; its bounds are in bytes.
@@ -22,28 +23,31 @@ const (
 // different topics joined by a dot are one cursor of all. A part is a version
 // digit and the base64url of
 //
-//	6 bytes  hash of the topic's name
+//	7 bytes  the first of the SHA-256 of the topic's name
 //	8 bytes  epoch, big-endian
-//	4 bytes  tag, big-endian
+//	4 bytes  tag, big-endian; at offset 0, where there is no message and so no
+//	         tag, when the cursor was issued, in seconds since 1970
 //	1 to 8   offset, as the shortest uvarint
 //
-// The hash only finds the part again; a collision finds a position whose epoch
-// and tag then don't fit, which is a gap. The version digit alone is the
-// cursor of no topic.
+// so that topic and epoch are the first cursorPlace characters. The hash only
+// finds the part again. Where two topics have the same, neither is known; the
+// others are. The version digit alone is the cursor of no topic.
 type Cursor struct {
 	parts []cursorPart
 }
 
 type cursorPart struct {
 	topic    topicHash
-	position Position
+	position Position // its tag is 0 at offset 0
+	issued   uint32   // at offset 0, in seconds since 1970
 }
 
-type topicHash [6]byte
+type topicHash [7]byte
 
 const (
 	cursorVersion = '1'
-	cursorFixed   = 6 + 8 + 4
+	cursorPlace   = 1 + (7+8)*4/3
+	cursorFixed   = 7 + 8 + 4
 	// EmptyCursor is the text of the cursor of no topic.
 	EmptyCursor = "1"
 )
@@ -51,24 +55,33 @@ const (
 var cursorEncoding = base64.RawURLEncoding.Strict()
 
 func hashTopic(topic string) topicHash {
-	h := fnv.New64a()
-	h.Write([]byte(topic))
-	var sum [8]byte
-	binary.BigEndian.PutUint64(sum[:], h.Sum64())
-	return topicHash(sum[2:])
+	var name [MaxTopic]byte // on the stack
+	sum := sha256.Sum256(append(name[:0], topic...))
+	return topicHash(sum[:len(topicHash{})])
 }
 
-// FormatCursor gives the cursor of one topic.
+// FormatCursor gives the cursor of one topic, as issued now.
 func FormatCursor(topic string, p Position) string {
-	return formatPart(hashTopic(topic), p)
+	part := cursorPart{topic: hashTopic(topic), position: p}
+	if p.Offset == 0 {
+		part.issued = seconds(time.Now())
+	}
+	return part.String()
 }
 
-func formatPart(topic topicHash, p Position) string {
+// seconds gives a time as a cursor has it.
+func seconds(t time.Time) uint32 { return uint32(t.Unix()) } //nolint:gosec // until 2106
+
+func (part cursorPart) String() string {
+	mark := part.position.Tag
+	if part.position.Offset == 0 {
+		mark = part.issued
+	}
 	var raw [cursorFixed + binary.MaxVarintLen64]byte
-	b := append(raw[:0], topic[:]...)
-	b = binary.BigEndian.AppendUint64(b, uint64(p.Epoch))
-	b = binary.BigEndian.AppendUint32(b, p.Tag)
-	b = binary.AppendUvarint(b, p.Offset)
+	b := append(raw[:0], part.topic[:]...)
+	b = binary.BigEndian.AppendUint64(b, uint64(part.position.Epoch))
+	b = binary.BigEndian.AppendUint32(b, mark)
+	b = binary.AppendUvarint(b, part.position.Offset)
 	text := make([]byte, 1, 1+cursorEncoding.EncodedLen(len(b)))
 	text[0] = cursorVersion
 	return string(cursorEncoding.AppendEncode(text, b))
@@ -82,8 +95,9 @@ func JoinCursors(cursors []string) string {
 	return strings.Join(cursors, CursorSeparator)
 }
 
-// ParseCursor reads a cursor, strictly: there is one text for each place, and
-// anything else is an error with CodeBadRequest. No text means no cursor.
+// ParseCursor reads a cursor, strictly: there is one text for each place (at offset
+// 0, one for each second), and anything else is an error with CodeBadRequest. No text
+// means no cursor.
 func ParseCursor(s string) (Cursor, error) {
 	var c Cursor
 	if s == "" || s == EmptyCursor {
@@ -96,11 +110,6 @@ func ParseCursor(s string) (Cursor, error) {
 		part, err := parseCursorPart(text)
 		if err != nil {
 			return Cursor{}, err
-		}
-		for _, other := range c.parts {
-			if other.topic == part.topic {
-				return Cursor{}, errCursor
-			}
 		}
 		c.parts = append(c.parts, part)
 	}
@@ -128,33 +137,47 @@ func parseCursorPart(text string) (cursorPart, error) {
 	if length != n-cursorFixed || !shortest || offset > MaxOffset {
 		return cursorPart{}, errCursor
 	}
-	p := Position{
-		Epoch:  Epoch(binary.BigEndian.Uint64(b[6:])),
-		Tag:    binary.BigEndian.Uint32(b[14:]),
-		Offset: offset,
+	part := cursorPart{topic: topicHash(b[:7])}
+	part.position.Epoch = Epoch(binary.BigEndian.Uint64(b[7:]))
+	part.position.Offset = offset
+	if mark := binary.BigEndian.Uint32(b[15:]); offset == 0 {
+		part.issued = mark
+	} else {
+		part.position.Tag = mark
 	}
-	if p.Epoch == 0 {
+	if part.position.Epoch == 0 {
 		return cursorPart{}, errCursor
 	}
-	return cursorPart{topic: topicHash(b[:6]), position: p}, nil
+	return part, nil
 }
 
-// Position gives the place in a topic, if the cursor has one.
+// Position gives the place in a topic, and reports whether the cursor names the
+// topic. If it names it twice, which may be another topic with the same hash, the
+// place isn't known, and zero.
 func (c Cursor) Position(topic string) (Position, bool) {
+	part, ok := c.part(topic)
+	return part.position, ok
+}
+
+func (c Cursor) part(topic string) (found cursorPart, ok bool) {
 	hash := hashTopic(topic)
 	for _, part := range c.parts {
-		if part.topic == hash {
-			return part.position, true
+		switch {
+		case part.topic != hash:
+		case ok:
+			return cursorPart{topic: hash}, true
+		default:
+			found, ok = part, true
 		}
 	}
-	return Position{}, false
+	return found, ok
 }
 
 // String gives the cursor's text.
 func (c Cursor) String() string {
 	texts := make([]string, len(c.parts))
 	for i, part := range c.parts {
-		texts[i] = formatPart(part.topic, part.position)
+		texts[i] = part.String()
 	}
 	return JoinCursors(texts)
 }

@@ -109,23 +109,22 @@ func TestStreamOverHTTP2(t *testing.T) {
 
 func TestStreamOfSeveralTopicsHasOneID(t *testing.T) {
 	hub, server := serve(t, sse.Options{}, nil)
-	response := get(t, server, http.MethodGet, "?topic=a&topic=b", nil)
-	lines := bufio.NewReader(response.Body)
-	event(t, lines)
 	at := map[string]string{}
-	for _, topic := range []string{"a", "b"} {
-		cursor, err := hub.Cursor(t.Context(), topic)
-		if err != nil {
-			t.Fatal(err)
-		}
-		at[topic] = cursor
-	}
-	for _, topic := range []string{"b", "a", "b"} {
+	publish := func(topic string) {
+		t.Helper()
 		receipt, err := hub.Publish(t.Context(), push.Message{Topic: topic, Data: []byte("x")})
 		if err != nil {
 			t.Fatal(err)
 		}
 		at[topic] = push.FormatCursor(topic, receipt.Position)
+	}
+	publish("a")
+	publish("b")
+	response := get(t, server, http.MethodGet, "?topic=a&topic=b", nil)
+	lines := bufio.NewReader(response.Body)
+	event(t, lines)
+	for _, topic := range []string{"b", "a", "b"} {
+		publish(topic)
 		if got, want := event(t, lines), "id: "+at["a"]+"."+at["b"]+"\ndata: "; !strings.HasPrefix(got, want) {
 			t.Errorf("got %q, want %q", got, want)
 		}
@@ -143,6 +142,11 @@ func TestNoTopicFallsOutOfTheID(t *testing.T) {
 		}
 		return nil
 	})
+	for _, topic := range []string{"a", "b"} {
+		if _, err := hub.Publish(t.Context(), push.Message{Topic: topic, Data: []byte("x")}); err != nil {
+			t.Fatal(err)
+		}
+	}
 	place := func() string {
 		cursor, err := hub.Cursor(t.Context(), "a", "b")
 		if err != nil {
