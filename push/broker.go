@@ -14,8 +14,9 @@ import (
 // of the context.
 //
 // The messages of one topic have offsets 1, 2, 3 … without holes in one
-// epoch, each with the tag of its predecessor. The epoch changes whenever
-// that could not otherwise be kept.
+// epoch, each with the tag of its predecessor, the first with tag 0. The epoch
+// changes whenever that could not otherwise be kept. A topic that nobody has
+// published to costs nothing, whoever asks for it; see [Keeper].
 type Broker interface {
 	Publisher
 
@@ -57,6 +58,17 @@ type NonBlocking interface {
 	Broker
 	// NonBlocking does nothing; to have it is the promise.
 	NonBlocking()
+}
+
+// Keeper is a [Broker] that tells how long it keeps the place of a topic that nobody
+// uses. After that the topic is one that nobody has published to, and may begin again in
+// the same epoch: a cursor of offset 0, which no message's tag proves, is good for no
+// longer than this from when it was issued, and then leads to a gap. Of a broker that
+// doesn't tell, 24 hours are assumed.
+type Keeper interface {
+	Broker
+	// Keep is the least time for which a place is kept.
+	Keep() time.Duration
 }
 
 // Receiver takes what a broker has for one topic. Its methods are called one

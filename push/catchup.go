@@ -14,7 +14,11 @@ type catchUp struct {
 	feed  *feed
 	from  From
 	since Position // where the client was, if from is FromCursor; may be zero
-	head  Position // the topic's head when it was attached
+	// issued is when the cursor was, in seconds since 1970, if since is before the first
+	// message.
+	issued   uint32
+	head     Position // the topic's head when it was attached
+	outdated bool     // since may be of an earlier history with the same epoch
 
 	// guarded by session.mu
 	pending []*Frame    // live messages that wait
@@ -38,6 +42,8 @@ func (c *catchUp) outOfReach() GapReason {
 	switch {
 	case c.since.IsZero():
 		return GapUnknownCursor
+	case c.outdated:
+		return GapEpoch
 	case c.isAhead():
 		return "" // only the broker knows whether the place is real
 	case c.since.Offset == c.head.Offset:

@@ -24,9 +24,11 @@ type feed struct {
 	ready  bool
 	early  Position // where the broker has come before Subscribe returned; zero if nowhere
 	head   Position
+	since  time.Time // when the chain up to head began, as far as it was followed here
 	groups []*group
-	told   uint64   // counts what was told
-	place  Position // of placeText
+	told   uint64    // counts what was told
+	place  Position  // of placeText
+	placed time.Time // when placeText was made
 	// placeText is the cursor of a place that was asked for lately, so that those who
 	// come to the same place share its text.
 	placeText string
@@ -73,7 +75,7 @@ func (f *feed) open() {
 	defer cancel()
 	head, err := f.hub.broker.Subscribe(ctx, f.topic, f)
 	f.mu.Lock()
-	f.head, f.err, f.ready = head, err, true
+	f.head, f.since, f.err, f.ready = head, time.Now(), err, true
 	if !f.early.IsZero() {
 		f.head = f.early // nobody was there to be told
 	}
@@ -124,7 +126,7 @@ func (f *feed) receive(m *Message) {
 
 func (f *feed) broken(gap Gap) {
 	gap.Topic, gap.Last = f.topic, f.head
-	f.head = gap.Now
+	f.head, f.since = gap.Now, time.Now()
 	f.forget()
 	f.told++
 	for _, g := range f.groups {
@@ -152,7 +154,7 @@ func (f *feed) attach(sub *subscription) {
 		g = &group{format: sub.session.format}
 		f.groups = append(f.groups, g)
 	}
-	sub.catchUp.head = f.head
+	sub.catchUp.head, sub.catchUp.outdated = f.head, f.outdates(sub.catchUp)
 	p := g.part(sub.session.shard)
 	if p == nil {
 		p = &part{shard: sub.session.shard}
@@ -182,8 +184,9 @@ func (f *feed) detach(sub *subscription) {
 func (f *feed) cursor(place Position) string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.place != place {
-		f.place, f.placeText = place, FormatCursor(f.topic, place)
+	now := time.Now()
+	if f.place != place || place.Offset == 0 && now.Sub(f.placed) > min(time.Minute, f.hub.life/8) {
+		f.place, f.placed, f.placeText = place, now, FormatCursor(f.topic, place)
 	}
 	return f.placeText
 }

@@ -131,6 +131,7 @@ func (s *Session) admit(added []*subscription, announcement *Frame) bool {
 type startingPlace struct {
 	from     From
 	position Position // zero if the cursor can't be read
+	issued   uint32   // when the cursor was, if the position is before the first message
 }
 
 // cursor is the place as the client brought it, or empty.
@@ -138,7 +139,7 @@ func (p startingPlace) cursor(topic string) string {
 	if p.position.IsZero() {
 		return ""
 	}
-	return FormatCursor(topic, p.position)
+	return cursorPart{hashTopic(topic), p.position, p.issued}.String()
 }
 
 // startingPlaces reads the cursors of a request. A good cursor that lacks a topic
@@ -158,8 +159,8 @@ func startingPlaces(follows []Follow) []startingPlace {
 			cursor, _ = ParseCursor(f.Since) // what can't be read is a cursor of nothing
 			cursors[f.Since] = cursor
 		}
-		if position, ok := cursor.Position(f.Topic); ok {
-			places[i] = startingPlace{FromCursor, position}
+		if part, ok := cursor.part(f.Topic); ok {
+			places[i] = startingPlace{FromCursor, part.position, part.issued}
 			fitting[f.Since] = true
 		}
 	}
@@ -182,8 +183,12 @@ func (s *Session) attach(feeds []*feed, places []startingPlace, answers []Follow
 		sub := newSubscription(s, f, places[i])
 		f.attach(sub)
 		added = append(added, sub)
-		if place := sub.catchUp.start(); !place.IsZero() {
-			answers[i].Cursor = f.cursor(place)
+		switch c := sub.catchUp; {
+		case c.start().IsZero():
+		case c.since.Offset == 0 && (c.outdated || c.start() != c.head):
+			answers[i].Cursor = places[i].cursor(f.topic) // it gets no younger
+		default:
+			answers[i].Cursor = f.cursor(c.start())
 		}
 	}
 	return added

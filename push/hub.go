@@ -18,7 +18,8 @@ type Hub struct {
 	// static
 	broker  Broker
 	options Options
-	public  bool // Options.Authorize is Anyone
+	public  bool          // Options.Authorize is Anyone
+	life    time.Duration // of a cursor that only its age proves
 
 	work    tasks
 	stats   counters
@@ -60,6 +61,7 @@ func New(broker Broker, options Options) *Hub {
 	h.panics.logger, h.panics.level = h.options.Logger, slog.LevelError
 	h.gate.init(options.Limits)
 	h.memory.init(h, h.gate.limits.Memory)
+	h.life = cursorLife(broker)
 	h.wheel.born = time.Now()
 	h.control = newControl(h, broker)
 	for i := range h.shards {

@@ -43,8 +43,7 @@ type Message struct {
 	// The rest is set by the broker.
 
 	// PreviousTag is the tag of the message before, so that a break in the chain
-	// shows; at offset 1 it is the tag that positions before the first message
-	// have.
+	// shows; at offset 1 it is 0.
 	PreviousTag uint32
 	// Position is the message's place in its topic.
 	Position

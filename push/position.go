@@ -8,8 +8,8 @@ import (
 // JavaScript.
 const MaxOffset = 1<<53 - 1
 
-// Epoch names the life of a topic's history. It is random, and changes when
-// history is lost. Zero is no epoch.
+// Epoch names the life of a topic's history. No two topics have the same, nobody
+// can guess one, and it changes when history is lost. Zero is no epoch.
 type Epoch uint64
 
 // String gives the epoch as 16 lower-case hexadecimal digits, as it stands on
@@ -33,7 +33,7 @@ func ParseEpoch(s string) (Epoch, error) {
 }
 
 // Position is a place in one topic: after the message with this offset. Offset
-// 0 is the place before the first message.
+// 0 is the place before the first message, and its tag is 0.
 //
 // Epoch and offset alone can't tell a history from its fork: after a failover
 // to a replica that lagged, the same epoch gives the same offsets to other

@@ -34,7 +34,7 @@ const (
 )
 
 func newSubscription(s *Session, f *feed, start startingPlace) *subscription {
-	return &subscription{session: s, feed: f, catchUp: &catchUp{feed: f, from: start.from, since: start.position}}
+	return &subscription{session: s, feed: f, catchUp: &catchUp{feed: f, from: start.from, since: start.position, issued: start.issued}}
 }
 
 // tell takes what the feed has to tell. With now it is called by the session's
@@ -183,7 +183,7 @@ func (sub *subscription) release() {
 		return
 	}
 	c := sub.catchUp
-	if c.gap == nil && c.start() != c.head {
+	if c.gap == nil && (c.start() != c.head || c.outdated) {
 		reason := c.outOfReach()
 		if reason == "" {
 			sub.state = replaying

@@ -82,7 +82,7 @@ func (s *server) addition(m *push.Message, repeatable bool, w witness) *call {
 	}
 	body, h := encodeBody(m), s.options.History
 	c := s.publish.call([]string{meta, stream, id}, append([]any{
-		newEpoch(), newTag(), newTag(), body, m.Size(), sum,
+		newEpoch(), newTag(), formatTag(0), body, m.Size(), sum,
 		min(int64(h.Messages), push.MaxOffset), h.Bytes, h.Age.Milliseconds(), s.options.Keep.Milliseconds(), retry.Milliseconds(),
 		send, channel,
 	}, witnessArgs(w)...))
@@ -97,7 +97,7 @@ func (s *server) read(ctx context.Context, topic string, q query, w witness) (pu
 		mode, limit.Messages = "recent", min(q.limit.Messages, most)
 	}
 	args := append([]any{
-		newEpoch(), newTag(), s.options.History.Age.Milliseconds(), s.options.Keep.Milliseconds(),
+		newEpoch(), formatTag(0), s.options.History.Age.Milliseconds(), s.options.Keep.Milliseconds(),
 	}, witnessArgs(w)...)
 	c := s.fetch.call([]string{meta, stream}, append(args, mode, q.from, limit.Messages, limit.Bytes))
 	c.size += largestReply(q) // a pipeline mustn't bring too much at once

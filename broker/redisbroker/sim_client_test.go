@@ -158,7 +158,7 @@ func (c *simClient) cursor() string {
 	var known []string
 	for _, topic := range c.topics {
 		if v := c.views[topic]; !v.at.IsZero() {
-			known = append(known, push.FormatCursor(topic, v.at))
+			known = append(known, v.cursor)
 		}
 	}
 	if len(known) == 0 {
@@ -286,7 +286,8 @@ func (c *simClient) rewind(n int) {
 	for _, v := range c.views {
 		if n = min(n, len(v.moves)-1); n > 0 {
 			v.moves = v.moves[:len(v.moves)-n]
-			v.at = v.moves[len(v.moves)-1].to
+			last := v.moves[len(v.moves)-1]
+			v.at, v.cursor = last.to, last.cursor
 			v.rewound = time.Now()
 			c.lastID = ""
 		}
@@ -315,7 +316,7 @@ func (c *simClient) follow(conn *simConn) error {
 		if v := c.views[topic]; v.state == leaving {
 			v.state = absent
 			v.asked = v.at
-			c.request(conn, `{"type":"subscribe","id":%d,"topics":[{"topic":%q,"since":%q}]}`, topic, push.FormatCursor(topic, v.at))
+			c.request(conn, `{"type":"subscribe","id":%d,"topics":[{"topic":%q,"since":%q}]}`, topic, v.cursor)
 		}
 	}
 	return nil

@@ -17,6 +17,7 @@ type view struct {
 
 	// guarded by client.mu
 	at      push.Position // the client's place; zero if it has none
+	cursor  string        // the last that it was told for the place
 	asked   push.Position // with which it has asked for the topic
 	state   viewState
 	since   time.Time // when it was welcomed
@@ -26,9 +27,10 @@ type view struct {
 
 // move is one step of a view: to the next message, or over a gap.
 type move struct {
-	to  push.Position
-	gap bool // or a beginning
-	at  time.Time
+	to     push.Position
+	gap    bool // or a beginning
+	at     time.Time
+	cursor string
 }
 
 type viewState uint8
@@ -52,11 +54,13 @@ func (v *view) welcome(t simAnswer) {
 		if !ok || !v.world.redis.isPlace(at) {
 			v.violate("it is welcomed at %v, which is no place", at)
 		}
-		v.move(at, true)
+		v.move(at, true, t.Cursor)
 	case t.From == string(push.FromNow):
 		v.violate("I1: its cursor is forgotten")
 	case !ok || at != v.asked:
 		v.violate("it is welcomed at %v, but asked for %v", at, v.asked)
+	default:
+		v.cursor = t.Cursor
 	}
 }
 
@@ -68,9 +72,9 @@ func (v *view) place(cursor string) (push.Position, bool) {
 	return c.Position(v.topic)
 }
 
-func (v *view) move(to push.Position, gap bool) {
-	v.at = to
-	v.moves = append(v.moves, move{to, gap, time.Now()})
+func (v *view) move(to push.Position, gap bool, cursor string) {
+	v.at, v.cursor = to, cursor
+	v.moves = append(v.moves, move{to, gap, time.Now(), cursor})
 	if !gap {
 		v.world.count("messages", 1)
 	}
@@ -99,7 +103,7 @@ func (v *view) message(f simFrame) {
 	if e != nil {
 		v.world.onTime(v, e)
 	}
-	v.move(at, false)
+	v.move(at, false, f.Cursor)
 	v.client.at.port.saw(v.topic, at)
 }
 
@@ -133,7 +137,7 @@ func (v *view) gap(f simFrame) {
 	case !v.isTrue(push.GapReason(f.Reason), now):
 		v.violate("I4: %s to %v isn't true", f.Reason, now)
 	}
-	v.move(now, true)
+	v.move(now, true, f.Cursor)
 	v.world.count("gaps "+f.Reason, 1)
 }
 

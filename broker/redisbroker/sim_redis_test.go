@@ -195,7 +195,7 @@ func (r *fakeRedis) current(topic string, w redisbroker.SimWitness) *record {
 	if !rec.head.IsZero() && !rec.contradicts(w) {
 		return rec
 	}
-	next := &record{head: push.Position{Epoch: push.Epoch(max(r.random.Uint64(), 1)), Tag: r.random.Uint32()}, ids: rec.ids}
+	next := &record{head: push.Position{Epoch: push.Epoch(max(r.random.Uint64(), 1))}, ids: rec.ids}
 	r.begun[next.head] = true
 	r.change(topic, next)
 	return next
