@@ -17,6 +17,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/tidewire/tidewire/internal/optional"
 	jsclient "github.com/tidewire/tidewire/js-client"
 	"github.com/tidewire/tidewire/middleware"
 	"github.com/tidewire/tidewire/push"
@@ -54,15 +55,12 @@ type Options struct {
 const defaultMaxPublish = 64 << 10
 
 // Routes gives the routes of a hub: ws, sse, send, publish, refresh, client.js and
-// client.mjs, and ticket if Options says so. It takes at most one Options.
+// client.mjs, and ticket if Options says so. More than one Options panics.
 //
 // It can be mounted by chi's Mount and by http.ServeMux with a pattern that ends with a
 // slash. Any other router has to cut the path of the mount off, as http.StripPrefix does.
 func Routes(hub *push.Hub, options ...Options) http.Handler {
-	var o Options
-	if len(options) > 0 {
-		o = options[0]
-	}
+	o := optional.One(options)
 	if o.WebSocket == nil {
 		o.WebSocket = websocket.New(hub)
 	}

@@ -23,6 +23,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/tidewire/tidewire/internal/optional"
 	"github.com/tidewire/tidewire/push"
 )
 
@@ -50,14 +51,10 @@ var _ push.Broker = (*Broker)(nil)
 
 // New makes a broker on the application's client (a *redis.Client, of Sentinel
 // too, or a *redis.ClusterClient), which stays open when the broker is closed and
-// should have timeouts, as go-redis' defaults have. It takes at most one Options.
+// should have timeouts, as go-redis' defaults have. More than one Options panics.
 // Nothing is sent to Redis yet; see [Broker.Health].
 func New(client redis.UniversalClient, options ...Options) *Broker {
-	var o Options
-	if len(options) > 0 {
-		o = options[0]
-	}
-	o = o.withDefaults()
+	o := optional.One(options).withDefaults()
 	return newBroker(newServer(client, o), o)
 }
 

@@ -23,3 +23,12 @@ func TestBroker(t *testing.T) {
 		})
 	})
 }
+
+func TestTwoOptionsPanic(t *testing.T) {
+	defer func() {
+		if recover() == nil {
+			t.Error("one of two Options is dropped")
+		}
+	}()
+	redisbroker.New(nil, redisbroker.Options{}, redisbroker.Options{Prefix: "other:"})
+}

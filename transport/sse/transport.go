@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tidewire/tidewire/internal/optional"
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/transport/protocol"
 )
@@ -49,12 +50,9 @@ var (
 	_ push.Format    = (*Transport)(nil)
 )
 
-// New makes the transport. It takes at most one Options.
+// New makes the transport. More than one Options panics.
 func New(hub *push.Hub, options ...Options) *Transport {
-	var o Options
-	if len(options) > 0 {
-		o = options[0]
-	}
+	o := optional.One(options)
 	if o.Heartbeat <= 0 {
 		o.Heartbeat = 15 * time.Second
 	}

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/tidewire/tidewire/internal/optional"
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/transport/protocol"
 )
@@ -48,12 +49,9 @@ var (
 	_ push.Format    = (*Transport)(nil)
 )
 
-// New makes the transport. It takes at most one Options.
+// New makes the transport. More than one Options panics.
 func New(hub *push.Hub, options ...Options) *Transport {
-	var o Options
-	if len(options) > 0 {
-		o = options[0]
-	}
+	o := optional.One(options)
 	o.Heartbeat = orDefault(max(o.Heartbeat, 0), 25*time.Second)
 	o.PongTimeout = orDefault(max(o.PongTimeout, 0), 10*time.Second)
 	o.MaxFrame = orDefault(o.MaxFrame, 64<<10)
