@@ -99,7 +99,7 @@ func TestForgottenTopicIsNotTakenForTheOneBefore(t *testing.T) {
 		defer w.shutdown()
 		before := w.cursor("a")
 		w.publish("a", "lost")
-		time.Sleep(48 * time.Hour)
+		time.Sleep(96 * time.Hour)
 		w.publish("a", "1")
 		c := newConn()
 		w.subscribe(w.open(c), before, "a")

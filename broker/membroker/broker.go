@@ -6,10 +6,12 @@ package membroker
 
 import (
 	"context"
+	"hash/maphash"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/tidewire/tidewire/internal/optional"
 	"github.com/tidewire/tidewire/push"
 )
 
@@ -26,7 +28,7 @@ type Options struct {
 	// topic; IDs that Publish made itself aren't, since nobody can repeat them.
 	Retry time.Duration
 	// Keep is how long a topic that nobody uses keeps its epoch and offset.
-	// After it, a client that comes back gets a gap. Default 24 hours.
+	// After it, a client that comes back gets a gap. Default 48 hours.
 	Keep time.Duration
 }
 
@@ -34,6 +36,7 @@ type Options struct {
 // context.
 type Broker struct {
 	options Options
+	secret  maphash.Seed // what the epochs of topics are made of
 	shards  [shardCount]shard
 	closed  atomic.Bool
 	store   store
@@ -43,14 +46,14 @@ type Broker struct {
 	sweep *time.Timer
 }
 
-var _ push.NonBlocking = (*Broker)(nil)
+var (
+	_ push.NonBlocking = (*Broker)(nil)
+	_ push.Keeper      = (*Broker)(nil)
+)
 
-// New makes a broker. It takes at most one Options.
+// New makes a broker. More than one Options panics.
 func New(options ...Options) *Broker {
-	var o Options
-	if len(options) > 0 {
-		o = options[0]
-	}
+	o := optional.One(options)
 	o.History = o.History.WithDefaults()
 	if o.MaxMessage <= 0 {
 		o.MaxMessage = 64 << 10
@@ -59,19 +62,18 @@ func New(options ...Options) *Broker {
 		o.Retry = 5 * time.Minute
 	}
 	if o.Keep <= 0 {
-		o.Keep = 24 * time.Hour
+		o.Keep = 48 * time.Hour
 	}
-	b := &Broker{options: o}
-	for i := range b.shards {
-		b.shards[i].birth = newEpoch()
-	}
-	return b
+	return &Broker{options: o, secret: maphash.MakeSeed()}
 }
 
 var errClosed = push.Errorf(push.CodeUnavailable, "the broker is closed", nil)
 
 // NonBlocking promises that no call waits; see [push.NonBlocking].
 func (b *Broker) NonBlocking() {}
+
+// Keep is Options.Keep; see [push.Keeper].
+func (b *Broker) Keep() time.Duration { return b.options.Keep }
 
 // Publish stores a message and hands it to the topic's receivers.
 func (b *Broker) Publish(ctx context.Context, m push.Message) (push.Receipt, error) {
@@ -98,7 +100,10 @@ func (b *Broker) Publish(ctx context.Context, m push.Message) (push.Receipt, err
 
 // Subscribe makes r get the topic's messages.
 func (b *Broker) Subscribe(_ context.Context, name string, r push.Receiver) (push.Position, error) {
-	t, err := b.open(name)
+	if err := push.CheckAnyTopic(name); err != nil {
+		return push.Position{}, err
+	}
+	t, err := b.lock(name)
 	if err != nil {
 		return push.Position{}, err
 	}
@@ -118,22 +123,22 @@ func (b *Broker) Unsubscribe(name string, r push.Receiver) {
 
 // Since reads what came after a position.
 func (b *Broker) Since(_ context.Context, name string, after push.Position, limit push.Limit) (push.Page, error) {
-	t, err := b.open(name)
+	t, err := b.look(name)
 	if err != nil {
 		return push.Page{}, err
 	}
-	defer b.unlock(t)
+	defer t.mu.Unlock()
 	t.use(time.Now(), &b.options)
 	return t.since(after, limit), nil
 }
 
 // Recent reads the newest messages.
 func (b *Broker) Recent(_ context.Context, name string, n int) (push.Page, error) {
-	t, err := b.open(name)
+	t, err := b.look(name)
 	if err != nil {
 		return push.Page{}, err
 	}
-	defer b.unlock(t)
+	defer t.mu.Unlock()
 	t.use(time.Now(), &b.options)
 	return t.recent(n), nil
 }
@@ -153,12 +158,25 @@ func (b *Broker) Close(context.Context) error {
 	return nil
 }
 
-// open is lock for a name that wasn't checked.
-func (b *Broker) open(name string) (*topic, error) {
+// look gives a topic with its lock held, to be read. One that isn't there is made for
+// the caller alone.
+func (b *Broker) look(name string) (*topic, error) {
 	if err := push.CheckAnyTopic(name); err != nil {
 		return nil, err
 	}
-	return b.lock(name)
+	if b.closed.Load() {
+		return nil, errClosed
+	}
+	if t := b.shard(name).find(name); t != nil {
+		t.mu.Lock()
+		if !t.forgotten {
+			return t, nil
+		}
+		t.mu.Unlock()
+	}
+	t := b.newTopic(name)
+	t.mu.Lock()
+	return t, nil
 }
 
 // lock gives a topic with its lock held, and makes it if need be.

@@ -50,7 +50,7 @@ func TestMessageIDIsForgottenAfterTheRetryWindow(t *testing.T) {
 	})
 }
 
-func TestIdleTopicKeepsItsEpochForADay(t *testing.T) {
+func TestIdleTopicKeepsItsPlaceForTwoDays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := membroker.New()
 		defer b.Close(context.Background())
@@ -58,13 +58,16 @@ func TestIdleTopicKeepsItsEpochForADay(t *testing.T) {
 			t.Fatal(err)
 		}
 		first := head(t, b, "a")
-		time.Sleep(23 * time.Hour)
+		time.Sleep(47 * time.Hour)
 		if again := head(t, b, "a"); again != first {
-			t.Errorf("after 23 hours: %+v, was %+v", again, first)
+			t.Errorf("after 47 hours: %+v, was %+v", again, first)
 		}
-		time.Sleep(25 * time.Hour)
-		if again := head(t, b, "a"); again.Epoch == first.Epoch {
-			t.Errorf("after 25 idle hours the epoch is still %v", again.Epoch)
+		time.Sleep(49 * time.Hour)
+		if again := head(t, b, "a"); again.Offset != 0 {
+			t.Errorf("after 49 idle hours it is still at %+v", again)
+		}
+		if kept := b.Keep(); kept != 48*time.Hour {
+			t.Errorf("it is told that %v are kept", kept)
 		}
 	})
 }
@@ -187,4 +190,20 @@ func TestCloseWhilePublishing(t *testing.T) {
 	if n := b.Topics(); n != 0 {
 		t.Errorf("%d topics are left", n)
 	}
+}
+
+// TestAnotherBrokerHasOtherEpochs has a process that begins anew.
+func TestAnotherBrokerHasOtherEpochs(t *testing.T) {
+	if first, second := head(t, membroker.New(), "a"), head(t, membroker.New(), "a"); first == second {
+		t.Errorf("both are at %+v", first)
+	}
+}
+
+func TestTwoOptionsPanic(t *testing.T) {
+	defer func() {
+		if recover() == nil {
+			t.Error("one of two Options is dropped")
+		}
+	}()
+	membroker.New(membroker.Options{}, membroker.Options{Retry: time.Hour})
 }

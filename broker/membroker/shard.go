@@ -20,13 +20,13 @@ const (
 // publishers of different topics apart, and lets the sweep look at a million
 // topics without stopping anybody for long.
 //
-// A topic that nobody has published to is known by its shard's birth alone, so that
-// asking for it costs no memory. When a topic is forgotten the birth changes, and
-// with it that of the few others which share it: their clients are told a gap.
+// A topic that nobody has published to begins in an epoch that is made of its name and
+// the broker's secret, so that it needs no memory unless it is followed. So does a topic
+// that was forgotten; that a cursor of the old one isn't taken for one of the new is what
+// [push.Keeper] is for.
 type shard struct {
 	mu     sync.Mutex        // guards the rest; never held together with a topic's
 	topics map[string]*topic // nil if there are none
-	birth  push.Epoch        // what the first epochs of its topics are made of
 }
 
 var seed = maphash.MakeSeed()
@@ -52,7 +52,7 @@ func (b *Broker) topic(name string) (*topic, error) {
 	}
 	t := s.topics[name]
 	if t == nil {
-		t = &topic{name: strings.Clone(name), head: push.Position{Epoch: s.firstEpoch(name)}} // the text it came in isn't kept
+		t = b.newTopic(strings.Clone(name)) // the text it came in isn't kept
 		if s.topics == nil {
 			s.topics = map[string]*topic{}
 		}
@@ -62,10 +62,10 @@ func (b *Broker) topic(name string) (*topic, error) {
 	return t, nil
 }
 
-// firstEpoch is the epoch that a topic begins with. Called with s.mu held.
-func (s *shard) firstEpoch(name string) push.Epoch {
-	epoch := s.birth ^ push.Epoch(maphash.String(seed, name))
-	return max(epoch, 1) // zero is no epoch
+// newTopic makes a topic to which nobody has published.
+func (b *Broker) newTopic(name string) *topic {
+	epoch := push.Epoch(maphash.String(b.secret, name))
+	return &topic{name: name, head: push.Position{Epoch: max(epoch, 1)}} // zero is no epoch
 }
 
 // forget takes a forgotten topic out of its shard, unless another has its name.
@@ -79,9 +79,6 @@ func (b *Broker) forget(t *topic) {
 	delete(s.topics, t.name)
 	if len(s.topics) == 0 {
 		s.topics = nil // a map keeps the size that it once had
-	}
-	if t.head.Offset > 0 {
-		s.birth = newEpoch()
 	}
 	b.add(-1)
 }

@@ -24,14 +24,6 @@ type topic struct {
 	forgotten bool
 }
 
-func newEpoch() push.Epoch {
-	for {
-		if e := push.Epoch(rand.Uint64()); e != 0 {
-			return e
-		}
-	}
-}
-
 // publish gives m the next place and hands it on. Named says that the publisher
 // chose its ID and may repeat it.
 func (t *topic) publish(m push.Message, named bool, o *Options) (push.Receipt, error) {
