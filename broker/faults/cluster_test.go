@@ -43,7 +43,7 @@ func (c *clustered) key(topic string) string {
 	c.t.Helper()
 	var key string
 	check(c.t, c.client.ForEachMaster(c.t.Context(), func(ctx context.Context, node *redis.Client) error {
-		keys, err := node.Keys(ctx, "tidewire:*}"+topic+":m").Result()
+		keys, err := node.Keys(ctx, "tidewire:*}m:"+topic).Result()
 		if len(keys) > 0 {
 			key = keys[0]
 		}

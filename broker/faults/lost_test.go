@@ -17,13 +17,13 @@ import (
 func TestKeysGoSingly(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
-		name, suffix string
-		gap          bool // those who are here have missed something
-		resumed      push.GapReason
+		name, key string
+		gap       bool // those who are here have missed something
+		resumed   push.GapReason
 	}{
-		{"Head", ":m", true, push.GapEpoch},
-		{"History", ":s", false, push.GapTrimmed},
-		{"ID", ":i:once", false, ""},
+		{"Head", "m:a", true, push.GapEpoch},
+		{"History", "s:a", false, push.GapTrimmed},
+		{"ID", "i:a\nonce", false, ""},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -40,7 +40,7 @@ func TestKeysGoSingly(t *testing.T) {
 			_, err := b.Publish(t.Context(), push.Message{Topic: "a", ID: "once", Data: []byte("once")})
 			check(t, err)
 			f.await("once")
-			keys, err := admin.Keys(t.Context(), "*}a"+test.suffix).Result()
+			keys, err := admin.Keys(t.Context(), "*}"+test.key).Result()
 			check(t, err)
 			if n, err := admin.Del(t.Context(), keys...).Result(); n != 1 || err != nil {
 				t.Fatalf("deleted %d keys, %v", n, err)

@@ -1,8 +1,6 @@
 package redisbroker
 
 import (
-	"fmt"
-	"hash/fnv"
 	"log/slog"
 	"time"
 
@@ -61,28 +59,4 @@ func orDefault(d, standard time.Duration) time.Duration {
 		return standard
 	}
 	return max(d, time.Millisecond)
-}
-
-// channel is where a topic's messages are sent; its keys begin with it too. All
-// are in one hash slot whatever braces the topic's name has: the slot is that of a
-// hash of the name.
-func (o Options) channel(topic string) string {
-	return fmt.Sprintf("%s{%08x}%s", o.Prefix, hash(topic), topic)
-}
-
-const slotLength = len("{01234567}")
-
-// probeChannel is a channel in the hash slot of another, or in any if that is
-// empty. It can't be that of a topic, whose name has no control characters.
-func (o Options) probeChannel(channel, id string) string {
-	if channel == "" {
-		channel = o.Prefix
-	}
-	return channel[:min(len(channel), len(o.Prefix)+slotLength)] + "\x01" + id
-}
-
-func hash(topic string) uint32 {
-	h := fnv.New32a()
-	h.Write([]byte(topic))
-	return h.Sum32()
 }

@@ -48,8 +48,8 @@ func (s *server) close(ctx context.Context) error { return s.lanes.close(ctx) }
 
 // keys are the topic's keys: its head and its history.
 func (s *server) keys(topic string) (meta, stream string) {
-	base := s.options.channel(topic)
-	return base + ":m", base + ":s"
+	meta, stream, _ = s.options.topicKeys(topic, "")
+	return meta, stream
 }
 
 func (s *server) add(ctx context.Context, m *push.Message, repeatable bool, w witness) (push.Receipt, error) {
@@ -71,10 +71,10 @@ func (s *server) add(ctx context.Context, m *push.Message, repeatable bool, w wi
 // addition is the call that adds a message.
 func (s *server) addition(m *push.Message, repeatable bool, w witness) *call {
 	channel := s.options.channel(m.Topic)
-	meta, stream := channel+":m", channel+":s"
-	id, retry, sum := meta, time.Duration(0), ""
+	meta, stream, id := s.options.topicKeys(m.Topic, m.ID)
+	retry, sum := time.Duration(0), ""
 	if repeatable {
-		id, retry, sum = channel+":i:"+m.ID, s.options.Retry, content(m)
+		retry, sum = s.options.Retry, content(m)
 	}
 	send := "PUBLISH"
 	if s.cluster != nil {
@@ -168,10 +168,10 @@ func (s *server) notify(ctx context.Context, channel, text string) error {
 // health writes, which tells more than a ping: Redis may be full, or a replica now.
 // It calls a script, which tells whether Redis is too old.
 func (s *server) health(ctx context.Context) error {
-	key := s.options.channel("\x01health") // a name that no topic has
+	key, history := s.keys("\x01health") // a name that no topic has
 	calls := []*call{
-		s.fetch.call([]string{key + ":m", key + ":s"}, []any{newEpoch(), newTag(), 1, 60_000, "", "0", "", "", "recent", 0, 0, 0}),
-		newCall("hset", key+":m", "h", 1),
+		s.fetch.call([]string{key, history}, []any{newEpoch(), newTag(), 1, 60_000, "", "0", "", "", "recent", 0, 0, 0}),
+		newCall("hset", key, "h", 1),
 	}
 	if err := s.do(ctx, key, readCalls, calls...); err != nil {
 		return err

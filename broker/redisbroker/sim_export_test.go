@@ -175,6 +175,6 @@ func SimParse(topic, text string) (*push.Message, error) { return parsePublished
 
 // SimKeys are the topic's keys.
 func SimKeys(o Options, topic string) (meta, stream string) {
-	channel := SimChannel(o, topic)
-	return channel + ":m", channel + ":s"
+	meta, stream, _ = o.topicKeys(topic, "")
+	return meta, stream
 }

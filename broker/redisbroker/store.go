@@ -56,13 +56,6 @@ func (b *Broker) All(ctx context.Context, set string) (map[string]push.Stored, e
 	return b.port.all(ctx, set)
 }
 
-// setKeys are the keys of a set, in one hash slot. They can't be those of a topic,
-// whose name has no control characters.
-func (o Options) setKeys(set string) []string {
-	base := o.channel("\x01set:" + set)
-	return []string{base + ":v", base + ":x"}
-}
-
 func (s *server) put(ctx context.Context, set, key string, v push.Stored) (*push.Stored, error) {
 	c := s.store.put.call(s.options.setKeys(set), []any{key, v.Value, v.TTL.Milliseconds(), push.MaxStored, v.Version})
 	c.size += len(v.Value)

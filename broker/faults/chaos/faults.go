@@ -199,7 +199,7 @@ func topicKeys(ctx context.Context, client *redis.Client) ([]string, error) {
 	var keys []string
 	scan := client.Scan(ctx, 0, "*", 1000).Iterator()
 	for scan.Next(ctx) {
-		if key := scan.Val(); strings.HasSuffix(key, ":m") || strings.HasSuffix(key, ":s") {
+		if key := scan.Val(); strings.Contains(key, "}m:") || strings.Contains(key, "}s:") {
 			keys = append(keys, key)
 		}
 	}
