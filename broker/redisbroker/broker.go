@@ -18,6 +18,7 @@ package redisbroker
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -36,6 +37,7 @@ type Broker struct {
 	port      port
 	id        string
 	witnesses witnesses
+	genesis   atomic.Pointer[string] // as it was last seen; nil if it wasn't
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -47,7 +49,7 @@ type Broker struct {
 	closed bool
 }
 
-var _ push.Broker = (*Broker)(nil)
+var _ push.Keeper = (*Broker)(nil)
 
 // New makes a broker on the application's client (a *redis.Client, of Sentinel
 // too, or a *redis.ClusterClient), which stays open when the broker is closed and
@@ -59,13 +61,15 @@ func New(client redis.UniversalClient, options ...Options) *Broker {
 }
 
 func newBroker(p port, o Options) *Broker {
+	o = o.withDefaults()
 	b := &Broker{
-		options: o.withDefaults(),
+		options: o,
 		port:    p,
 		id:      uuid.NewString(),
 		topics:  map[string]*topic{},
 		links:   map[string]*link{},
 	}
+	b.witnesses.life = o.Keep * 3 / 4 // a head may go after seven eighths
 	b.ctx, b.cancel = context.WithCancel(context.Background())
 	return b
 }
@@ -89,6 +93,9 @@ func (b *Broker) Health(ctx context.Context) error {
 	return nil
 }
 
+// Keep is the least of Options.Keep; see [push.Keeper].
+func (b *Broker) Keep() time.Duration { return b.options.Keep * 7 / 8 }
+
 // Publish stores a message and sends it to all instances. With m.Replicated it
 // waits for a replica as well, at most Options.ReplicaTimeout.
 func (b *Broker) Publish(ctx context.Context, m push.Message) (push.Receipt, error) {
@@ -102,7 +109,11 @@ func (b *Broker) Publish(ctx context.Context, m push.Message) (push.Receipt, err
 	ctx, cancel := deadline(ctx)
 	defer cancel()
 	w := b.witnesses.at(m.Topic)
-	receipt, err := b.port.add(ctx, &m, repeatable, w)
+	var receipt push.Receipt
+	err := b.beginning(ctx, m.Topic, w, func(o origin) (err error) {
+		receipt, err = b.port.add(ctx, &m, repeatable, w, o)
+		return err
+	})
 	if !receipt.Position.IsZero() {
 		b.witnesses.note(m.Topic, receipt.Position, w.Position)
 	}

@@ -91,6 +91,12 @@ func (l *link) check(topics []*topic) bool {
 			t.repair() // its first read
 		}
 	}
+	if len(known) > 0 {
+		if err := l.lookForGenesis(); err != nil {
+			l.suspect(known)
+			return false
+		}
+	}
 	for len(known) > 0 {
 		batch := known[:min(checkBatch, len(known))]
 		heads, err := l.heads(batch)
@@ -123,6 +129,15 @@ func (l *link) heads(topics []*topic) ([]push.Position, error) {
 		names[i] = t.name
 	}
 	return l.broker.port.heads(ctx, names)
+}
+
+// lookForGenesis asks for the genesis again: it tells whether topics that aren't in Redis
+// are where they were.
+func (l *link) lookForGenesis() error {
+	ctx, cancel := context.WithTimeout(l.ctx, readTimeout)
+	defer cancel()
+	_, err := l.broker.loadGenesis(ctx)
+	return err
 }
 
 // isOpen reports whether the topic's place is known.

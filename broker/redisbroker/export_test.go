@@ -79,7 +79,7 @@ func (l *deafLine) receive(ctx context.Context) (notice, error) {
 func NewOnOldRedis(client redis.UniversalClient) *Broker {
 	o := Options{}.withDefaults()
 	s := newServer(client, o)
-	for _, script := range []*script{s.publish, s.fetch} {
+	for _, script := range []*script{s.publish, s.fetch, s.beginnings} {
 		*script = *newScript(strings.Replace(script.source, "redis.REDIS_VERSION_NUM", "nil", 1))
 	}
 	return newBroker(s, o)
@@ -95,7 +95,7 @@ func (b *Broker) Keys(topic string) []string {
 func PublishArgs(topic string, data []byte) []any {
 	m := push.Message{Topic: topic, Data: data}
 	_ = m.Prepare(len(data))
-	return newServer(nil, Options{}.withDefaults()).addition(&m, false, witness{}).command.Args()
+	return newServer(nil, Options{}.withDefaults()).addition(&m, false, witness{}, origin{genesis: "g", epoch: 1}).command.Args()
 }
 
 // Published is what instances are sent of a stored message, and where.

@@ -336,7 +336,8 @@ func TestForeignMessagesAreNotForwarded(t *testing.T) {
 		}
 	}
 	publish(t, b, "a", "2")
-	if got := fmt.Sprint(f.wait("2")); got != "[1 2]" {
+	// The one that could be next may pass for a message that Redis has lost again.
+	if got := fmt.Sprint(f.wait("2")); got != "[1 2]" && got != "[1 gap epoch 2]" {
 		t.Errorf("got %s", got)
 	}
 }

@@ -1,9 +1,9 @@
 -- Shared by the scripts: the topic's head, and what is no longer kept.
 --
--- A topic has a hash with its head (e epoch, o offset, t tag, c bytes of all messages of the epoch, x when the hash ends;
--- and for what is kept: d the bytes before a message that was the oldest once, a when that was stored), and a stream whose
--- entry IDs are the offsets (t tag, p previous tag, m time, c bytes of all messages before, b body). Both are in one hash
--- slot.
+-- A topic has a hash with its head (e epoch, b its birth, o offset, t tag, c bytes of all messages since then, x when the
+-- hash ends; and for what is kept: d the bytes before a message that was the oldest once, a when that was stored), and a
+-- stream whose entry IDs are the offsets (t tag, p previous tag, m time, c bytes of all messages before, b body). Both are
+-- in one hash slot. A topic that nobody has published to has neither.
 
 if not redis.REDIS_VERSION_NUM then -- which came with 7.0
   return redis.error_reply('TOOOLD Redis 7.0 or newer is needed')
@@ -12,41 +12,72 @@ end
 local now = redis.call('TIME')
 now = now[1] * 1000 + math.floor(now[2] / 1000)
 
--- Starts a new epoch: whatever stood here is history that can't be trusted.
-local function begin(meta, stream, epoch, tag, keep)
+-- The tag before the first message.
+local no_tag = '00000000'
+
+-- Starts a history: whatever stood here can't be trusted. Its birth is unlike any other, its epoch perhaps not.
+local function begin(epoch, birth, keep)
   -- First: a full Redis refuses it, and then all is as it was.
-  redis.call('HSET', meta, 'e', epoch, 'o', 0, 't', tag, 'c', 0, 'd', 0, 'a', now, 'x', now + keep)
-  redis.call('PEXPIRE', meta, keep)
-  redis.call('DEL', stream)
-  return { e = epoch, o = 0, t = tag, c = 0, d = 0, a = now, x = now + keep }
+  redis.call('HSET', KEYS[1], 'e', epoch, 'b', birth, 'o', 0, 't', no_tag, 'c', 0, 'd', 0, 'a', now, 'x', now + keep)
+  redis.call('PEXPIRE', KEYS[1], keep)
+  redis.call('DEL', KEYS[2])
+  return { e = epoch, b = birth, o = 0, t = no_tag, c = 0, d = 0, a = now, x = now + keep }
 end
 
--- The tag of the stored message at an offset, or nil.
-local function tag_at(stream, offset)
-  local entry = redis.call('XRANGE', stream, offset .. '-0', offset .. '-0')[1]
-  return entry and entry[2][2]
+-- The stored message at an offset, or nil.
+local function entry_at(offset)
+  return redis.call('XRANGE', KEYS[2], offset .. '-0', offset .. '-0')[1]
 end
 
--- The topic's head. A witness is a position that an instance has seen acknowledged: a history that doesn't have it has
--- gone back in time (a failover to a replica that lagged, an old snapshot), and ends here. So does an epoch that is known
--- to have ended before.
-local function head_of(meta, stream, epoch, tag, witness_epoch, witness_offset, witness_tag, left, keep)
-  local stored = redis.call('HMGET', meta, 'e', 'o', 't', 'c', 'd', 'a', 'x')
-  if not stored[1] or not stored[2] or not stored[3] or stored[1] == left then
-    return begin(meta, stream, epoch, tag, keep)
+-- A number that was written here, or nil.
+local function whole(text)
+  return text and #text <= 14 and string.match(text, '^%d+$') and tonumber(text)
+end
+
+-- The topic's head, from the first arguments of both scripts (see headArgs in server.go); nil if the caller must know the
+-- genesis better.
+--
+-- A topic that isn't there begins in its first epoch, but not if a history is known to have been lost; unborn says that
+-- nothing of it is stored yet. A witness is a position that an instance has seen acknowledged: a history that doesn't have
+-- it has gone back in time (a failover to a replica that lagged, an old snapshot), and ends here. So does an epoch that is
+-- known to have ended before.
+local function head_of(genesis_key)
+  local birth, first, genesis, seen = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+  local witness_epoch, witness_offset, witness_tag, left = ARGV[5], ARGV[6], ARGV[7], ARGV[8]
+  local keep = tonumber(ARGV[10])
+  local stored = redis.call('HMGET', KEYS[1], 'e', 'o', 't', 'c', 'd', 'a', 'x', 'b')
+  if not stored[1] or not stored[2] or not stored[3] then
+    if first == '' then
+      return begin(birth, birth, keep)
+    end
+    if genesis_key then -- which on a Cluster is elsewhere
+      seen = redis.call('HMGET', genesis_key, 'g')[1]
+    end
+    if seen ~= genesis then
+      return nil
+    end
+    return { e = first, b = birth, o = 0, t = no_tag, c = 0, d = 0, a = now, x = now, unborn = true }
   end
   local head = {
-    e = stored[1], o = tonumber(stored[2]), t = stored[3], c = tonumber(stored[4]) or 0,
-    d = tonumber(stored[5]) or 0, a = tonumber(stored[6]) or now, x = tonumber(stored[7]) or 0,
+    e = stored[1], o = whole(stored[2]), t = stored[3], c = whole(stored[4]) or 0,
+    d = whole(stored[5]) or 0, a = whole(stored[6]) or now, x = whole(stored[7]) or 0, b = stored[8] or '',
   }
+  if #head.e ~= 16 or not string.match(head.e, '^[0-9a-f]+$') or not string.match(head.e, '[^0]') or not head.o
+    or #head.t ~= 8 or not string.match(head.t, '^[0-9a-f]+$') then
+    error({ err = 'BROKENHEAD this is not the head of a topic' })
+  end
+  if head.e == left then
+    return begin(birth, birth, keep)
+  end
   if witness_epoch == head.e then
     local offset = tonumber(witness_offset)
-    local seen = head.t
+    local tag = head.t
     if offset < head.o then
-      seen = tag_at(stream, offset) or witness_tag
+      local entry = entry_at(offset)
+      tag = entry and entry[2][2] or witness_tag
     end
-    if offset > head.o or seen ~= witness_tag then
-      return begin(meta, stream, epoch, tag, keep)
+    if offset > head.o or tag ~= witness_tag then
+      return begin(birth, birth, keep)
     end
   end
   return head

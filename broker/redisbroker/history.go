@@ -20,15 +20,7 @@ func (b *Broker) since(ctx context.Context, topic string, after push.Position, l
 }
 
 func (b *Broker) sinceSeen(ctx context.Context, topic string, after push.Position, limit push.Limit, w witness) (push.Page, error) {
-	page, err := b.read(ctx, topic, query{from: after.Offset, limit: limit}, w)
-	if err != nil {
-		return push.Page{}, err
-	}
-	page.Gap = gapAfter(after, &page)
-	if page.Gap != "" {
-		page.Messages = nil
-	}
-	return page, nil
+	return b.read(ctx, topic, query{after: after, limit: limit}, w)
 }
 
 // from reads on from a place for those who are here: where the chain is broken,
@@ -63,49 +55,22 @@ func (b *Broker) from(ctx context.Context, topic string, place, heard push.Posit
 	return newest, nil
 }
 
-// read asks Redis, with what this instance has seen.
-func (b *Broker) read(ctx context.Context, topic string, q query, w witness) (push.Page, error) {
-	page, err := b.port.read(ctx, topic, q, w)
-	if err == nil {
+// read asks Redis, with what this instance has seen. A place before the first message of
+// a topic that nobody has published to needs no witness.
+func (b *Broker) read(ctx context.Context, topic string, q query, w witness) (page push.Page, err error) {
+	var first push.Position
+	err = b.beginning(ctx, topic, w, func(o origin) (err error) {
+		first = push.Position{Epoch: o.epoch}
+		page, err = b.port.read(ctx, topic, q, w, o)
+		return err
+	})
+	switch {
+	case err != nil:
+		return push.Page{}, err
+	case page.Head.Epoch == 0:
+		return push.Page{}, internal(errReply)
+	case page.Head != first:
 		b.witnesses.note(topic, page.Head, w.Position)
 	}
-	return page, err
-}
-
-// gapAfter tells why the page doesn't follow the position, and takes the message
-// at the position out of the page.
-func gapAfter(after push.Position, page *push.Page) push.GapReason {
-	head := page.Head
-	switch {
-	case after.Epoch != head.Epoch:
-		return push.GapEpoch
-	case after.Offset > head.Offset:
-		return push.GapFork
-	case after.Offset == head.Offset:
-		if after.Tag != head.Tag {
-			return push.GapFork
-		}
-		page.Messages = nil
-		return ""
-	case len(page.Messages) == 0:
-		return push.GapTrimmed
-	}
-	first := page.Messages[0]
-	switch {
-	case first.Offset == after.Offset:
-		page.Messages = page.Messages[1:]
-		if first.Tag != after.Tag {
-			return push.GapFork
-		}
-		if len(page.Messages) == 0 {
-			return push.GapTrimmed
-		}
-	case first.Offset == after.Offset+1:
-		if first.PreviousTag != after.Tag {
-			return push.GapFork
-		}
-	default:
-		return push.GapTrimmed
-	}
-	return ""
+	return page, nil
 }

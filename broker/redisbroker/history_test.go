@@ -13,10 +13,31 @@ type scriptedPort struct {
 	pages []push.Page
 }
 
-func (p *scriptedPort) read(context.Context, string, query, witness) (push.Page, error) {
+func (p *scriptedPort) genesis(context.Context) (string, error) { return "g", nil }
+
+func (p *scriptedPort) read(_ context.Context, _ string, q query, _ witness, _ origin) (push.Page, error) {
 	page := p.pages[0]
 	p.pages = p.pages[1:]
+	if page.Gap = gapTo(page, q.after); q.newest {
+		page.Gap = ""
+	}
+	if page.Gap != "" {
+		page.Messages = nil
+	}
 	return page, nil
+}
+
+// gapTo is what the script answers to a position before or at the head of a page, all of
+// whose tags are as at makes them.
+func gapTo(page push.Page, after push.Position) push.GapReason {
+	switch {
+	case after.Epoch != page.Head.Epoch:
+		return push.GapEpoch
+	case after.Offset > page.Head.Offset:
+		return push.GapFork
+	default:
+		return ""
+	}
 }
 
 // page has the messages from one offset to another, of which the last is the head.
@@ -39,7 +60,7 @@ func TestReadingOnFromALostEpoch(t *testing.T) {
 		offsets []uint64
 	}{
 		{"a new epoch", []push.Page{page(2, 1, 2), page(2, 1, 2)}, push.GapEpoch, []uint64{1, 2}},
-		{"the old one is back", []push.Page{page(2, 1, 2), page(1, 1, 6), page(1, 5, 6)}, "", []uint64{6}},
+		{"the old one is back", []push.Page{page(2, 1, 2), page(1, 1, 6), page(1, 6, 6)}, "", []uint64{6}},
 		{"the old one is back, without the place", []push.Page{page(2, 1, 2), page(1, 1, 3), page(1, 1, 3)}, push.GapFork, nil},
 	}
 	for _, test := range tests {

@@ -48,6 +48,9 @@ func (o Options) topicKeys(topic, id string) (head, history, known string) {
 	return slot + kindHead + topic, slot + kindHistory + topic, slot + kindID + topic + idSeparator + id
 }
 
+// genesisKey is the only name that has no tag.
+func (o Options) genesisKey() string { return o.Prefix + "genesis" }
+
 // setKeys are the keys of a set.
 func (o Options) setKeys(set string) []string {
 	slot := o.slot(set)

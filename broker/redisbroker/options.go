@@ -18,10 +18,10 @@ type Options struct {
 	// MaxMessage is the largest message, in bytes of data. Default 64 KiB.
 	MaxMessage int
 	// Retry is how long a message ID is remembered, so that publishing it again
-	// adds nothing. Default 5 minutes.
+	// adds nothing. It counts from the first. Default 5 minutes.
 	Retry time.Duration
-	// Keep is how long a topic that nobody uses keeps its epoch and offset.
-	// Default 24 hours.
+	// Keep is how long a topic that nobody uses keeps its epoch and offset, less up to
+	// an eighth. Give all instances the same. Default 48 hours.
 	Keep time.Duration
 	// Check is how often the followed topics where nothing is heard are compared
 	// with Redis, which finds lost pub/sub messages and a history that has gone
@@ -44,7 +44,7 @@ func (o Options) withDefaults() Options {
 		o.MaxMessage = 64 << 10
 	}
 	o.Retry = orDefault(o.Retry, 5*time.Minute)
-	o.Keep = orDefault(o.Keep, 24*time.Hour)
+	o.Keep = orDefault(o.Keep, 48*time.Hour)
 	o.Check = orDefault(o.Check, 2*time.Second)
 	o.ReplicaTimeout = orDefault(o.ReplicaTimeout, 500*time.Millisecond)
 	if o.Logger == nil {

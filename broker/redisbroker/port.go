@@ -10,17 +10,22 @@ import (
 // above it, in the broker's own files; below it are scripts, pipelines and
 // connections. The simulation puts a Redis of its own in its place.
 //
-// All methods may be called by any number of goroutines. Errors are *push.Error.
+// All methods may be called by any number of goroutines. Errors are *push.Error, or
+// errStale.
 type port interface {
 	// add stores a message at the next offset of its topic and sends it to the
 	// topic's channel, in one step. The witness is the highest position that is
 	// known to have been stored: a history without it, or of the epoch before it,
-	// has gone back in time, and ends. With repeatable, an ID that is stored already adds nothing. An error
-	// may mean that it was stored all the same, except for push.ErrConflict.
-	add(ctx context.Context, m *push.Message, repeatable bool, w witness) (push.Receipt, error)
-	// read gives the head of a topic and some of its messages, oldest first. A
-	// topic that isn't there begins.
-	read(ctx context.Context, topic string, q query, w witness) (push.Page, error)
+	// has gone back in time, and ends. A topic that isn't there begins where the origin
+	// says, or the error is errStale. With repeatable, an ID that is stored already adds
+	// nothing. An error may mean that it was stored all the same, except for
+	// push.ErrConflict and errStale.
+	add(ctx context.Context, m *push.Message, repeatable bool, w witness, o origin) (push.Receipt, error)
+	// read gives the head of a topic and some of its messages, oldest first. What it
+	// finds begins as in add, but stores nothing unless history was lost.
+	read(ctx context.Context, topic string, q query, w witness, o origin) (push.Page, error)
+	// genesis gives the text that origins are made of.
+	genesis(ctx context.Context) (string, error)
 	// heads tells where topics are, in their order; zero for one that isn't there.
 	heads(ctx context.Context, topics []string) ([]push.Position, error)
 	// put, take and all are those of push.Store.
@@ -45,9 +50,9 @@ type port interface {
 
 // query says which messages to read.
 type query struct {
-	newest bool       // the last limit.Messages ones; else those from an offset on
-	from   uint64     // the message at this offset comes too, if it is there, beyond the limit
-	limit  push.Limit // at least one message is read, if there is one
+	newest bool          // the last limit.Messages ones; else those after a position
+	after  push.Position // what follows it is read only if it is proven; else the page has the gap
+	limit  push.Limit
 }
 
 // line is one connection for pub/sub. Closing it ends a receive.

@@ -1,24 +1,30 @@
 -- Stores a message and sends it to all instances, or finds that it is stored already.
--- KEYS: meta, stream, ID.
--- ARGV: see add in server.go.
-local epoch, tag, first_tag = ARGV[1], ARGV[2], ARGV[3]
-local body, size, content = ARGV[4], tonumber(ARGV[5]), ARGV[6]
-local max_messages, max_bytes = tonumber(ARGV[7]), tonumber(ARGV[8])
-local age, keep, retry = tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
-local publish, channel = ARGV[12], ARGV[13]
+-- KEYS: head, history, ID, and genesis unless on a Cluster.
+-- ARGV: see addition in server.go.
+local age, keep = tonumber(ARGV[9]), tonumber(ARGV[10])
+local tag, body, size, content = ARGV[11], ARGV[12], tonumber(ARGV[13]), ARGV[14]
+local max_messages, max_bytes, retry = tonumber(ARGV[15]), tonumber(ARGV[16]), tonumber(ARGV[17])
+local publish, channel = ARGV[18], ARGV[19]
 
-local head = head_of(KEYS[1], KEYS[2], epoch, first_tag, ARGV[14], ARGV[15], ARGV[16], ARGV[17], keep)
+local head = head_of(KEYS[4])
+if not head then
+  return { 'stale' }
+end
 
 if retry > 0 then
-  local known = redis.call('HMGET', KEYS[3], 'e', 'o', 't', 'c')
+  local known = redis.call('HMGET', KEYS[3], 'b', 'o', 't', 'c', 'x')
   -- An ID of a lost history says nothing: the message is lost with it.
-  if known[1] == head.e and tonumber(known[2]) <= head.o then
+  if known[1] == head.b and tonumber(known[2]) <= head.o then
     if known[4] ~= content then
       return { 'conflict' }
     end
-    redis.call('PEXPIRE', KEYS[3], retry) -- a write, for a WAIT that may follow
-    return { 'duplicate', known[1], known[2], known[3] }
+    -- A write, for a WAIT that may follow, which changes nothing.
+    redis.call('PEXPIRE', KEYS[3], math.max(1, tonumber(known[5]) - now))
+    return { 'duplicate', head.e, known[2], known[3] }
   end
+end
+if head.unborn then
+  head = begin(head.e, head.b, keep)
 end
 
 -- The count is bounded here. Bytes and age are looked at only when they may be over.
@@ -42,7 +48,7 @@ if head.x < now + keep * 7 / 8 then
 end
 redis.call('HSET', KEYS[1], 'o', offset, 't', tag, 'c', bytes, 'd', head.d, 'a', head.a, 'x', head.x)
 if retry > 0 then
-  redis.call('HSET', KEYS[3], 'e', head.e, 'o', offset, 't', tag, 'c', content)
+  redis.call('HSET', KEYS[3], 'b', head.b, 'o', offset, 't', tag, 'c', content, 'x', now + retry)
   redis.call('PEXPIRE', KEYS[3], retry)
 end
 redis.call(publish, channel, table.concat({ head.e, offset, tag, head.t, now, body }, ' '))

@@ -1,14 +1,20 @@
--- Reads the head of a topic and some of its messages.
--- KEYS: meta, stream.
+-- Reads the head of a topic and some of its messages. What was never published to is not stored by being read, and no
+-- message is read for a position that isn't proven.
+-- KEYS: head, history, and genesis unless on a Cluster.
 -- ARGV: see read in server.go.
-local epoch, first_tag = ARGV[1], ARGV[2]
-local age, keep = tonumber(ARGV[3]), tonumber(ARGV[4])
-local mode, from, count, bytes = ARGV[9], tonumber(ARGV[10]), tonumber(ARGV[11]), tonumber(ARGV[12])
+local age, keep = tonumber(ARGV[9]), tonumber(ARGV[10])
+local mode, count, bytes = ARGV[11], tonumber(ARGV[12]), tonumber(ARGV[13])
 
-local head = head_of(KEYS[1], KEYS[2], epoch, first_tag, ARGV[5], ARGV[6], ARGV[7], ARGV[8], keep)
-redis.call('PEXPIRE', KEYS[1], keep, 'GT') -- another broker may keep it longer
+local head = head_of(KEYS[3])
+if not head then
+  return { 'stale' }
+end
+if head.x < now + keep * 7 / 8 and not head.unborn then
+  redis.pcall('HSET', KEYS[1], 'x', now + keep) -- which a full Redis refuses; then the next read comes here too
+  redis.call('PEXPIRE', KEYS[1], keep, 'GT') -- another broker may keep it longer
+end
 
-local found = {}
+local found, gap = {}, ''
 local function take(entry)
   local fields = entry[2]
   found[#found + 1] = { string.match(entry[1], '^%d+'), fields[2], fields[4], fields[6], fields[10] }
@@ -19,6 +25,64 @@ local function expired(entry)
   return tonumber(entry[2][6]) <= now - age
 end
 
+-- Why what follows a position isn't known; '' if it is. Either the message at the position is still there and has its tag,
+-- or the one after it names that tag.
+local function gap_after(epoch, offset, tag)
+  if epoch ~= head.e then
+    return 'epoch'
+  elseif offset > head.o then
+    return 'fork'
+  elseif offset == head.o then
+    return tag == head.t and '' or 'fork'
+  end
+  local own, following = entry_at(offset), entry_at(offset + 1)
+  if own and not expired(own) then
+    if own[2][2] ~= tag then
+      return 'fork'
+    end
+    return following and '' or 'trimmed'
+  elseif not following or expired(following) then
+    return 'trimmed'
+  end
+  return following[2][4] == tag and '' or 'fork'
+end
+
+-- The bytes of all messages before an offset.
+local function bytes_before(offset)
+  local entry = offset <= head.o and entry_at(offset)
+  return entry and tonumber(entry[2][8]) or head.c
+end
+
+-- Takes what follows a position, as far as the limit allows; at least one message, or with all_or_none perhaps none.
+local function read_after(from, all_or_none)
+  local first, last = from + 1, math.min(head.o, from + count)
+  local before = bytes_before(first)
+  local function fits(offset)
+    return bytes_before(offset + 1) - before <= bytes
+  end
+  if not fits(last) then
+    if all_or_none then
+      return
+    end
+    local most = first
+    while last - most > 1 do
+      local middle = math.floor((most + last) / 2)
+      if fits(middle) then
+        most = middle
+      else
+        last = middle
+      end
+    end
+    last = most
+  end
+  for _, entry in ipairs(redis.call('XRANGE', KEYS[2], first .. '-0', last .. '-0')) do
+    take(entry)
+  end
+end
+
+if head.unborn and mode == 'recent' then
+  count = 0 -- what is left of a history that has lost its head
+end
 if mode == 'recent' and count > 0 then
   for _, entry in ipairs(redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', count)) do
     if expired(entry) then
@@ -26,34 +90,11 @@ if mode == 'recent' and count > 0 then
     end
     take(entry)
   end
-elseif mode == 'since' and from < head.o then
-  -- The entry at the position itself comes first, if it is kept: its tag is what proves the position.
-  local done, next_offset, taken, first = false, from, 0, 0
-  -- Whether what is taken is over the limit, given the bytes before what follows it.
-  local function over(before)
-    return taken > 1 and before - first > bytes
-  end
-  while not done do
-    local entries = redis.call('XRANGE', KEYS[2], next_offset .. '-0', '+', 'COUNT', 128)
-    done = #entries < 128
-    for _, entry in ipairs(entries) do
-      local own, before = tonumber((string.match(entry[1], '^%d+'))), tonumber(entry[2][8])
-      if over(before) or taken >= count then
-        done, head.c = true, before
-        break
-      end
-      if own > from then
-        first = taken == 0 and before or first
-        taken = taken + 1
-      end
-      if #found > 0 or not expired(entry) then
-        take(entry)
-      end
-      next_offset = own + 1
-    end
-  end
-  if over(head.c) then
-    found[#found] = nil
+elseif mode == 'since' then
+  local epoch, from, tag = ARGV[14], tonumber(ARGV[15]), ARGV[16]
+  gap = gap_after(epoch, from, tag)
+  if gap == '' and from < head.o then
+    read_after(from, ARGV[17] == '1')
   end
 end
-return { head.e, tostring(head.o), head.t, found }
+return { head.e, string.format('%.0f', head.o), head.t, found, gap }

@@ -35,14 +35,20 @@ func witnessArgs(w witness) []any {
 // parts gives the elements of a script's reply.
 func parts(command *redis.Cmd, atLeast int) ([]any, error) {
 	reply, err := command.Slice()
-	if err != nil {
+	switch {
+	case redis.HasErrorPrefix(err, brokenHead):
+		return nil, internal(err)
+	case err != nil:
 		return nil, unavailable(err)
-	}
-	if len(reply) < atLeast {
+	case len(reply) > 0 && text(reply[0]) == "stale":
+		return nil, errStale
+	case len(reply) < atLeast:
 		return nil, internal(errReply)
 	}
 	return reply, nil
 }
+
+const brokenHead = "BROKENHEAD" // see head.lua
 
 var errReply = errors.New("redisbroker: not a reply of the broker's scripts")
 
@@ -64,15 +70,15 @@ func parseReceipt(id string, command *redis.Cmd) (push.Receipt, error) {
 		return push.Receipt{}, internal(errReply)
 	}
 	position, err := parsePosition(reply[1], reply[2], reply[3])
-	if err != nil {
-		return push.Receipt{}, internal(err)
+	if err != nil || position.Offset == 0 {
+		return push.Receipt{}, internal(errors.Join(errReply, err))
 	}
 	return push.Receipt{ID: id, Position: position, Duplicate: what == "duplicate"}, nil
 }
 
 // parsePage reads what the read script answers.
 func parsePage(topic string, newestFirst bool, command *redis.Cmd) (push.Page, error) {
-	reply, err := parts(command, 4)
+	reply, err := parts(command, 5)
 	if err != nil {
 		return push.Page{}, err
 	}
@@ -80,7 +86,12 @@ func parsePage(topic string, newestFirst bool, command *redis.Cmd) (push.Page, e
 	if err != nil {
 		return push.Page{}, internal(err)
 	}
-	page := push.Page{Head: head}
+	page := push.Page{Head: head, Gap: push.GapReason(text(reply[4]))}
+	switch page.Gap {
+	case "", push.GapEpoch, push.GapFork, push.GapTrimmed:
+	default:
+		return push.Page{}, internal(errReply)
+	}
 	entries, _ := reply[3].([]any)
 	for _, e := range entries {
 		fields, _ := e.([]any)
@@ -113,6 +124,9 @@ func parseMessage(topic, epoch, offset, tag, previous, at, body string) (*push.M
 	if err != nil {
 		return nil, err
 	}
+	if position.Offset == 0 {
+		return nil, errReply
+	}
 	p, err := strconv.ParseUint(previous, 16, 32)
 	if err != nil {
 		return nil, err
@@ -137,6 +151,9 @@ func parsePosition(epoch, offset, tag any) (push.Position, error) {
 	t, err := strconv.ParseUint(text(tag), 16, 32)
 	if err != nil {
 		return push.Position{}, err
+	}
+	if e == 0 || o == 0 && t != 0 {
+		return push.Position{}, errReply
 	}
 	return push.Position{Epoch: e, Offset: o, Tag: uint32(t)}, nil
 }

@@ -2,6 +2,7 @@ package redisbroker
 
 import (
 	"context"
+	"crypto/rand"
 	_ "embed" // the scripts
 	"math"
 	"sync/atomic"
@@ -31,6 +32,8 @@ type server struct {
 	fetch   *script
 	store   storeScripts
 
+	beginnings *script // for the genesis
+
 	known atomic.Bool // the Cluster has told once where its slots are
 	lanes lanes
 }
@@ -39,6 +42,7 @@ func newServer(client redis.UniversalClient, o Options) *server {
 	s := &server{
 		client: client, options: o,
 		publish: newScript(headLua + publishLua), fetch: newScript(headLua + readLua), store: newStoreScripts(),
+		beginnings: newScript(headLua + genesisLua),
 	}
 	s.cluster, _ = client.(*redis.ClusterClient)
 	return s
@@ -52,8 +56,8 @@ func (s *server) keys(topic string) (meta, stream string) {
 	return meta, stream
 }
 
-func (s *server) add(ctx context.Context, m *push.Message, repeatable bool, w witness) (push.Receipt, error) {
-	c := s.addition(m, repeatable, w)
+func (s *server) add(ctx context.Context, m *push.Message, repeatable bool, w witness, o origin) (push.Receipt, error) {
+	c := s.addition(m, repeatable, w, o)
 	what := addCalls
 	if m.Replicated {
 		what = replicatedCalls
@@ -69,7 +73,7 @@ func (s *server) add(ctx context.Context, m *push.Message, repeatable bool, w wi
 }
 
 // addition is the call that adds a message.
-func (s *server) addition(m *push.Message, repeatable bool, w witness) *call {
+func (s *server) addition(m *push.Message, repeatable bool, w witness, o origin) *call {
 	channel := s.options.channel(m.Topic)
 	meta, stream, id := s.options.topicKeys(m.Topic, m.ID)
 	retry, sum := time.Duration(0), ""
@@ -81,25 +85,50 @@ func (s *server) addition(m *push.Message, repeatable bool, w witness) *call {
 		send = "SPUBLISH"
 	}
 	body, h := encodeBody(m), s.options.History
-	c := s.publish.call([]string{meta, stream, id}, append([]any{
-		newEpoch(), newTag(), formatTag(0), body, m.Size(), sum,
-		min(int64(h.Messages), push.MaxOffset), h.Bytes, h.Age.Milliseconds(), s.options.Keep.Milliseconds(), retry.Milliseconds(),
-		send, channel,
-	}, witnessArgs(w)...))
+	args := append(s.headArgs(w, o, o.fresh), newTag(), body, m.Size(), sum,
+		min(int64(h.Messages), push.MaxOffset), h.Bytes, retry.Milliseconds(), send, channel)
+	c := s.publish.call(s.withGenesis(meta, stream, id), args)
 	c.size += len(body)
 	return c
 }
 
-func (s *server) read(ctx context.Context, topic string, q query, w witness) (push.Page, error) {
+// headArgs are the first arguments of the scripts that need a topic's head: how it begins
+// if it isn't there, what it must have, and how long it is kept. On a Cluster, where the
+// scripts can't see the genesis, sure says that it is the one.
+func (s *server) headArgs(w witness, o origin, sure bool) []any {
+	epoch, genesis := "", ""
+	if o.epoch != 0 {
+		epoch = o.epoch.String()
+	}
+	if sure {
+		genesis = o.genesis
+	}
+	args := append([]any{newEpoch(), epoch, o.genesis, genesis}, witnessArgs(w)...)
+	return append(args, s.options.History.Age.Milliseconds(), s.options.Keep.Milliseconds())
+}
+
+// withGenesis adds the key of the genesis to a topic's, if it can be asked together with
+// them.
+func (s *server) withGenesis(keys ...string) []string {
+	if s.cluster == nil {
+		keys = append(keys, s.options.genesisKey())
+	}
+	return keys
+}
+
+func (s *server) read(ctx context.Context, topic string, q query, w witness, o origin) (push.Page, error) {
 	meta, stream := s.keys(topic)
 	mode, limit := "since", push.Limit{Messages: orMost(q.limit.Messages), Bytes: orMost(q.limit.Bytes)}
 	if q.newest {
 		mode, limit.Messages = "recent", min(q.limit.Messages, most)
 	}
-	args := append([]any{
-		newEpoch(), formatTag(0), s.options.History.Age.Milliseconds(), s.options.Keep.Milliseconds(),
-	}, witnessArgs(w)...)
-	c := s.fetch.call([]string{meta, stream}, append(args, mode, q.from, limit.Messages, limit.Bytes))
+	whole := 0
+	if q.limit.Whole {
+		whole = 1
+	}
+	args := append(s.headArgs(w, o, true), mode, limit.Messages, limit.Bytes,
+		q.after.Epoch.String(), q.after.Offset, formatTag(q.after.Tag), whole)
+	c := s.fetch.call(s.withGenesis(meta, stream), args)
 	c.size += largestReply(q) // a pipeline mustn't bring too much at once
 	if err := s.do(ctx, meta, readCalls, c); err != nil {
 		return push.Page{}, err
@@ -168,9 +197,9 @@ func (s *server) notify(ctx context.Context, channel, text string) error {
 // health writes, which tells more than a ping: Redis may be full, or a replica now.
 // It calls a script, which tells whether Redis is too old.
 func (s *server) health(ctx context.Context) error {
-	key, history := s.keys("\x01health") // a name that no topic has
+	key := s.options.genesisKey()
 	calls := []*call{
-		s.fetch.call([]string{key, history}, []any{newEpoch(), newTag(), 1, 60_000, "", "0", "", "", "recent", 0, 0, 0}),
+		s.beginnings.call([]string{key}, []any{rand.Text()}),
 		newCall("hset", key, "h", 1),
 	}
 	if err := s.do(ctx, key, readCalls, calls...); err != nil {

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"time"
 
+	"github.com/tidewire/tidewire/broker/redisbroker"
 	"github.com/tidewire/tidewire/push"
 )
 
@@ -173,6 +174,9 @@ func (w *world) whole(when string) {
 		for _, v := range c.views {
 			w.redis.mu.Lock()
 			head := w.redis.heads([]string{v.topic})[0]
+			if head.IsZero() {
+				head = redisbroker.SimFirst(w.redis.genesis, v.topic)
+			}
 			w.redis.mu.Unlock()
 			if v.state != following || v.at != head {
 				v.violate("I6: %s it isn't at %v (state %d)", when, head, v.state)
@@ -201,10 +205,10 @@ func (w *world) settleAccounts() {
 	witnessed := w.witnessed()
 	for _, a := range w.attempts {
 		for _, p := range a.acked {
-			if r.topics[a.Topic].head.Epoch == p.Epoch && r.leads(p, r.topics[a.Topic].head) {
+			if rec := r.topics[a.Topic]; rec != nil && rec.head.Epoch == p.Epoch && r.leads(p, rec.head) {
 				continue
 			}
-			if witnessed[p] {
+			if witnessed[p] || r.flushed[p] {
 				w.told(p)
 			} else {
 				w.count("lost without a witness", 1)

@@ -14,8 +14,9 @@ import (
 
 // SimPort is port.
 type SimPort interface {
-	Add(ctx context.Context, m *push.Message, repeatable bool, w SimWitness) (push.Receipt, error)
-	Read(ctx context.Context, topic string, q SimQuery, w SimWitness) (push.Page, error)
+	Add(ctx context.Context, m *push.Message, repeatable bool, w SimWitness, o SimOrigin) (push.Receipt, error)
+	Read(ctx context.Context, topic string, q SimQuery, w SimWitness, o SimOrigin) (push.Page, error)
+	Genesis(ctx context.Context) (string, error)
 	Heads(ctx context.Context, topics []string) ([]push.Position, error)
 	Put(ctx context.Context, set, key string, v push.Stored) (there *push.Stored, err error)
 	Take(ctx context.Context, set, key string) ([]byte, error)
@@ -28,8 +29,22 @@ type SimPort interface {
 // SimQuery is query.
 type SimQuery struct {
 	Newest bool
-	From   uint64
+	After  push.Position
 	Limit  push.Limit
+}
+
+// SimOrigin is origin.
+type SimOrigin struct {
+	Genesis string
+	Epoch   push.Epoch
+}
+
+// SimStale is errStale.
+var SimStale = errStale
+
+// SimFirst is the place before the first message of a topic.
+func SimFirst(genesis, topic string) push.Position {
+	return push.Position{Epoch: firstEpoch(genesis, topic)}
 }
 
 // SimWitness is witness.
@@ -68,13 +83,15 @@ func NewSim(p SimPort, o Options) *Broker { return newBroker(simPort{p}, o.withD
 
 type simPort struct{ sim SimPort }
 
-func (p simPort) add(ctx context.Context, m *push.Message, repeatable bool, w witness) (push.Receipt, error) {
-	return p.sim.Add(ctx, m, repeatable, SimWitness{w.Position, w.left})
+func (p simPort) add(ctx context.Context, m *push.Message, repeatable bool, w witness, o origin) (push.Receipt, error) {
+	return p.sim.Add(ctx, m, repeatable, SimWitness{w.Position, w.left}, SimOrigin{o.genesis, o.epoch})
 }
 
-func (p simPort) read(ctx context.Context, topic string, q query, w witness) (push.Page, error) {
-	return p.sim.Read(ctx, topic, SimQuery{q.newest, q.from, q.limit}, SimWitness{w.Position, w.left})
+func (p simPort) read(ctx context.Context, topic string, q query, w witness, o origin) (push.Page, error) {
+	return p.sim.Read(ctx, topic, SimQuery{q.newest, q.after, q.limit}, SimWitness{w.Position, w.left}, SimOrigin{o.genesis, o.epoch})
 }
+
+func (p simPort) genesis(ctx context.Context) (string, error) { return p.sim.Genesis(ctx) }
 
 func (p simPort) heads(ctx context.Context, topics []string) ([]push.Position, error) {
 	return p.sim.Heads(ctx, topics)
@@ -139,13 +156,15 @@ func SimServer(client redis.UniversalClient, o Options) SimPort {
 
 type simServer struct{ *server }
 
-func (s simServer) Add(ctx context.Context, m *push.Message, repeatable bool, w SimWitness) (push.Receipt, error) {
-	return s.add(ctx, m, repeatable, witness{w.Position, w.Left})
+func (s simServer) Add(ctx context.Context, m *push.Message, repeatable bool, w SimWitness, o SimOrigin) (push.Receipt, error) {
+	return s.add(ctx, m, repeatable, witness{w.Position, w.Left}, origin{genesis: o.Genesis, epoch: o.Epoch})
 }
 
-func (s simServer) Read(ctx context.Context, topic string, q SimQuery, w SimWitness) (push.Page, error) {
-	return s.read(ctx, topic, query{q.Newest, q.From, q.Limit}, witness{w.Position, w.Left})
+func (s simServer) Read(ctx context.Context, topic string, q SimQuery, w SimWitness, o SimOrigin) (push.Page, error) {
+	return s.read(ctx, topic, query{q.Newest, q.After, q.Limit}, witness{w.Position, w.Left}, origin{genesis: o.Genesis, epoch: o.Epoch})
 }
+
+func (s simServer) Genesis(ctx context.Context) (string, error) { return s.genesis(ctx) }
 
 func (s simServer) Heads(ctx context.Context, topics []string) ([]push.Position, error) {
 	return s.heads(ctx, topics)

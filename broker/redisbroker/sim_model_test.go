@@ -139,14 +139,54 @@ func (m *model) witness(rt *rapid.T) (fake, actual redisbroker.SimWitness) {
 	return fake, actual
 }
 
+// origin draws how the topic begins, as each of the two has to say it.
+func (m *model) origin(rt *rapid.T, topic string) (fake, actual redisbroker.SimOrigin) {
+	genesis, fakeErr := m.fakePort.Genesis(rt.Context())
+	realGenesis, realErr := m.realPort.Genesis(rt.Context())
+	if fakeErr != nil || realErr != nil {
+		rt.Fatal(fakeErr, realErr)
+	}
+	fake, actual = redisbroker.SimOrigin{Genesis: genesis}, redisbroker.SimOrigin{Genesis: realGenesis}
+	switch rapid.IntRange(0, 4).Draw(rt, "history") {
+	case 0: // is known to be lost
+		return fake, actual
+	case 1:
+		fake.Genesis, actual.Genesis = "another", "another"
+	}
+	fake.Epoch, actual.Epoch = redisbroker.SimFirst(genesis, topic).Epoch, redisbroker.SimFirst(realGenesis, topic).Epoch
+	return fake, actual
+}
+
+// after draws a position, as each of the two has to say it.
+func (m *model) after(rt *rapid.T) (fake, actual push.Position) {
+	if len(m.known) == 0 {
+		return fake, actual
+	}
+	fake = rapid.SampledFrom(m.known).Draw(rt, "after")
+	actual = push.Position{Epoch: m.epochs[fake.Epoch], Offset: fake.Offset, Tag: m.tags[fake]}
+	switch rapid.IntRange(0, 5).Draw(rt, "but") {
+	case 0:
+		fake.Offset++
+		actual.Offset++
+	case 1:
+		fake.Tag ^= 1
+		actual.Tag ^= 1
+	case 2:
+		fake.Epoch ^= 1
+		actual.Epoch ^= 1
+	}
+	return fake, actual
+}
+
 func (m *model) add(rt *rapid.T) {
 	message := push.Message{Topic: rapid.SampledFrom(modelTopics).Draw(rt, "topic"), Event: "e"}
 	repeatable := rapid.Bool().Draw(rt, "repeatable")
 	message.ID = fmt.Sprint("id", rapid.IntRange(0, 3).Draw(rt, "id"))
 	message.Data = []byte(strings.Repeat("x", rapid.SampledFrom([]int{0, 1, 2, 300, 1300}).Draw(rt, "size")))
 	fakeWitness, realWitness := m.witness(rt)
-	fake, fakeErr := m.fakePort.Add(rt.Context(), &message, repeatable, fakeWitness)
-	actual, realErr := m.realPort.Add(rt.Context(), &message, repeatable, realWitness)
+	fakeOrigin, realOrigin := m.origin(rt, message.Topic)
+	fake, fakeErr := m.fakePort.Add(rt.Context(), &message, repeatable, fakeWitness, fakeOrigin)
+	actual, realErr := m.realPort.Add(rt.Context(), &message, repeatable, realWitness, realOrigin)
 	if !errors.Is(realErr, fakeErr) || fake.Duplicate != actual.Duplicate || fake.ID != actual.ID {
 		rt.Fatalf("the fake says %+v, %v, Redis %+v, %v", fake, fakeErr, actual, realErr)
 	}
@@ -181,17 +221,21 @@ func (m *model) read(rt *rapid.T) {
 	topic := rapid.SampledFrom(modelTopics).Draw(rt, "topic")
 	q := redisbroker.SimQuery{
 		Newest: rapid.Bool().Draw(rt, "newest"),
-		From:   rapid.Uint64Range(0, 9).Draw(rt, "from"),
 		Limit:  push.Limit{Messages: rapid.IntRange(0, 6).Draw(rt, "messages")},
 	}
 	if !q.Newest {
+		q.Limit.Whole = rapid.Bool().Draw(rt, "whole")
 		q.Limit.Bytes = rapid.SampledFrom([]int{0, 1, 300, 900}).Draw(rt, "bytes")
 	}
+	fakeQuery, realQuery := q, q
+	fakeQuery.After, realQuery.After = m.after(rt)
 	fakeWitness, realWitness := m.witness(rt)
-	fake, fakeErr := m.fakePort.Read(rt.Context(), topic, q, fakeWitness)
-	actual, realErr := m.realPort.Read(rt.Context(), topic, q, realWitness)
-	if fakeErr != nil || realErr != nil || len(fake.Messages) != len(actual.Messages) {
-		rt.Fatalf("the fake gives %d messages, %v, Redis %d, %v", len(fake.Messages), fakeErr, len(actual.Messages), realErr)
+	fakeOrigin, realOrigin := m.origin(rt, topic)
+	fake, fakeErr := m.fakePort.Read(rt.Context(), topic, fakeQuery, fakeWitness, fakeOrigin)
+	actual, realErr := m.realPort.Read(rt.Context(), topic, realQuery, realWitness, realOrigin)
+	if !errors.Is(realErr, fakeErr) || fake.Gap != actual.Gap || len(fake.Messages) != len(actual.Messages) {
+		rt.Fatalf("the fake gives %d messages, gap %q, %v, Redis %d, %q, %v",
+			len(fake.Messages), fake.Gap, fakeErr, len(actual.Messages), actual.Gap, realErr)
 	}
 	m.same(rt, fake.Head, actual.Head)
 	for i := range fake.Messages {

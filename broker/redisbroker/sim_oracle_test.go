@@ -160,7 +160,10 @@ func (v *view) isTrue(reason push.GapReason, now push.Position) bool {
 	case reason == push.GapTooMany:
 		return now.Offset > v.at.Offset+uint64(v.world.replay.Messages)
 	case reason == push.GapTrimmed:
-		kept := r.topics[v.topic].entries
+		var kept []*entry
+		if rec := r.topics[v.topic]; rec != nil {
+			kept = rec.entries
+		}
 		return onward && (len(kept) == 0 || kept[0].Offset > v.at.Offset+1 || !r.kept(kept[0]))
 	default:
 		return false

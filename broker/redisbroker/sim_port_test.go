@@ -178,10 +178,10 @@ func (p *fakePort) saw(topic string, at push.Position) {
 	p.seen[topic] = append(p.seen[topic], at)
 }
 
-func (p *fakePort) Add(ctx context.Context, m *push.Message, repeatable bool, w redisbroker.SimWitness) (push.Receipt, error) {
+func (p *fakePort) Add(ctx context.Context, m *push.Message, repeatable bool, w redisbroker.SimWitness, o redisbroker.SimOrigin) (push.Receipt, error) {
 	mine := *m
 	receipt, err := carry(ctx, p, "add "+m.Topic, func() (push.Receipt, error) {
-		receipt, err := p.redis.add(&mine, repeatable, w)
+		receipt, err := p.redis.add(&mine, repeatable, w, o)
 		if err == nil && mine.Replicated {
 			if p.redis.faults.behind {
 				return receipt, push.ErrNotReplicated
@@ -196,12 +196,16 @@ func (p *fakePort) Add(ctx context.Context, m *push.Message, repeatable bool, w 
 	return receipt, err
 }
 
-func (p *fakePort) Read(ctx context.Context, topic string, q redisbroker.SimQuery, w redisbroker.SimWitness) (push.Page, error) {
-	page, err := carry(ctx, p, "read "+topic, func() (push.Page, error) { return p.redis.read(topic, q, w), nil })
+func (p *fakePort) Read(ctx context.Context, topic string, q redisbroker.SimQuery, w redisbroker.SimWitness, o redisbroker.SimOrigin) (push.Page, error) {
+	page, err := carry(ctx, p, "read "+topic, func() (push.Page, error) { return p.redis.read(topic, q, w, o) })
 	if err == nil {
 		p.saw(topic, page.Head)
 	}
 	return page, err
+}
+
+func (p *fakePort) Genesis(ctx context.Context) (string, error) {
+	return carry(ctx, p, "genesis", func() (string, error) { return p.redis.begin(), nil })
 }
 
 func (p *fakePort) Heads(ctx context.Context, topics []string) ([]push.Position, error) {

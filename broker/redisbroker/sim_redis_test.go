@@ -1,6 +1,7 @@
 package redisbroker_test
 
 import (
+	"fmt"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -18,21 +19,29 @@ type fakeRedis struct {
 	options redisbroker.Options
 	random  *rand.Rand // for epochs and tags
 
-	mu      sync.Mutex // guards the rest
-	topics  map[string]*record
+	mu sync.Mutex // guards the rest
+	state
 	sets    map[string]map[string]storedValue
-	past    []map[string]*record     // what a lagging replica may still have, oldest first
+	past    []state                  // what a lagging replica may still have, oldest first
 	all     map[push.Position]*entry // all that was ever stored
 	begun   map[push.Position]bool   // the places before the first message
+	flushed map[push.Position]bool   // what was lost with all that there was
 	primary int                      // how many there have been before
 	lines   map[*fakeLine]bool
 	faults  faults
+}
+
+// state is all that may come back.
+type state struct {
+	topics  map[string]*record
+	genesis string // "" if there is none
 }
 
 // record is all that is stored of a topic. It is replaced, never changed, so that
 // the past stays what it was.
 type record struct {
 	head    push.Position // zero if it was evicted
+	birth   uint64        // unlike that of any other history
 	entries []*entry      // oldest first
 	ids     map[string]storedID
 }
@@ -53,6 +62,7 @@ type entry struct {
 }
 
 type storedID struct {
+	birth    uint64
 	position push.Position
 	content  string
 	until    time.Time
@@ -69,10 +79,11 @@ func newFakeRedis(seed uint64, o redisbroker.Options) *fakeRedis {
 	return &fakeRedis{
 		options: o,
 		random:  rand.New(rand.NewPCG(seed, 1)),
-		topics:  map[string]*record{},
+		state:   state{topics: map[string]*record{}},
 		sets:    map[string]map[string]storedValue{},
 		all:     map[push.Position]*entry{},
 		begun:   map[push.Position]bool{},
+		flushed: map[push.Position]bool{},
 		lines:   map[*fakeLine]bool{},
 		faults:  faults{seed: seed},
 	}
@@ -81,14 +92,17 @@ func newFakeRedis(seed uint64, o redisbroker.Options) *fakeRedis {
 // The methods below are called with r.mu held.
 
 // add is publish.lua.
-func (r *fakeRedis) add(m *push.Message, repeatable bool, w redisbroker.SimWitness) (push.Receipt, error) {
-	rec := r.current(m.Topic, w)
+func (r *fakeRedis) add(m *push.Message, repeatable bool, w redisbroker.SimWitness, o redisbroker.SimOrigin) (push.Receipt, error) {
+	rec, err := r.current(m.Topic, w, o)
+	if err != nil {
+		return push.Receipt{}, err
+	}
 	content := ""
 	if repeatable {
 		content = redisbroker.SimContent(m)
 		known, ok := rec.ids[m.ID]
 		ok = ok && time.Now().Before(known.until)
-		if ok && known.position.Epoch == rec.head.Epoch && known.position.Offset <= rec.head.Offset {
+		if ok && known.birth == rec.birth && known.position.Offset <= rec.head.Offset {
 			if known.content != content {
 				return push.Receipt{}, push.ErrConflict
 			}
@@ -103,13 +117,13 @@ func (r *fakeRedis) add(m *push.Message, repeatable bool, w redisbroker.SimWitne
 	stored.Time = time.UnixMilli(time.Now().UnixMilli())
 	e := &entry{Message: &stored, size: m.Size(), before: rec.head, stored: time.Now()}
 	r.all[stored.Position] = e
-	next := &record{head: stored.Position, entries: r.trimmed(append(slices.Clip(rec.entries), e)), ids: rec.ids}
+	next := &record{stored.Position, rec.birth, r.trimmed(append(slices.Clip(rec.entries), e)), rec.ids}
 	if repeatable {
 		next.ids = maps.Clone(rec.ids)
 		if next.ids == nil {
 			next.ids = map[string]storedID{}
 		}
-		next.ids[m.ID] = storedID{stored.Position, content, time.Now().Add(r.options.Retry)}
+		next.ids[m.ID] = storedID{rec.birth, stored.Position, content, time.Now().Add(r.options.Retry)}
 	}
 	r.change(m.Topic, next)
 	r.send(redisbroker.SimChannel(r.options, m.Topic), redisbroker.SimPublished(&stored))
@@ -139,38 +153,75 @@ func (r *fakeRedis) kept(e *entry) bool {
 }
 
 // read is read.lua.
-func (r *fakeRedis) read(topic string, q redisbroker.SimQuery, w redisbroker.SimWitness) push.Page {
-	rec := r.current(topic, w)
-	page := push.Page{Head: rec.head}
-	take := func(e *entry) {
-		if r.kept(e) {
-			page.Messages = append(page.Messages, e.Message)
-		}
+func (r *fakeRedis) read(topic string, q redisbroker.SimQuery, w redisbroker.SimWitness, o redisbroker.SimOrigin) (push.Page, error) {
+	rec, err := r.current(topic, w, o)
+	if err != nil {
+		return push.Page{}, err
 	}
+	page := push.Page{Head: rec.head}
 	if q.Newest {
 		for _, e := range rec.entries[max(0, len(rec.entries)-q.Limit.Messages):] {
-			take(e)
+			if r.kept(e) {
+				page.Messages = append(page.Messages, e.Message)
+			}
 		}
-		return page
+		return page, nil
 	}
-	if q.From >= rec.head.Offset {
-		return page
+	page.Gap = r.gapAfter(rec, q.After)
+	if page.Gap != "" || q.After == rec.head {
+		return page, nil
 	}
-	size, taken := 0, 0
+	size := 0
 	for _, e := range rec.entries {
-		if e.Offset < q.From {
+		if e.Offset <= q.After.Offset {
 			continue
 		}
-		if e.Offset > q.From {
-			size += e.size
-			if taken > 0 && (over(taken+1, q.Limit.Messages) || over(size, q.Limit.Bytes)) {
-				break
-			}
-			taken++
+		if n := len(page.Messages); over(n+1, q.Limit.Messages) {
+			break
+		} else if size += e.size; over(size, q.Limit.Bytes) && q.Limit.Whole {
+			page.Messages = nil
+			break
+		} else if over(size, q.Limit.Bytes) && n > 0 {
+			break
 		}
-		take(e)
+		page.Messages = append(page.Messages, e.Message)
 	}
-	return page
+	return page, nil
+}
+
+// gapAfter tells why what follows a position isn't known.
+func (r *fakeRedis) gapAfter(rec *record, after push.Position) push.GapReason {
+	head := rec.head
+	switch {
+	case after.Epoch != head.Epoch:
+		return push.GapEpoch
+	case after.Offset > head.Offset:
+		return push.GapFork
+	case after.Offset == head.Offset && after.Tag != head.Tag:
+		return push.GapFork
+	case after.Offset == head.Offset:
+		return ""
+	}
+	own, following := rec.entryAt(after.Offset), rec.entryAt(after.Offset+1)
+	switch {
+	case own != nil && r.kept(own) && own.Tag != after.Tag:
+		return push.GapFork
+	case following == nil, (own == nil || !r.kept(own)) && !r.kept(following):
+		return push.GapTrimmed
+	case following.PreviousTag != after.Tag:
+		return push.GapFork
+	default:
+		return ""
+	}
+}
+
+func (rec *record) entryAt(offset uint64) *entry {
+	for _, e := range rec.entries {
+		if e.Offset == offset {
+			return e
+		}
+	}
+	return nil
 }
 
 func over(n, limit int) bool { return limit > 0 && n > limit }
@@ -186,19 +237,37 @@ func (r *fakeRedis) heads(topics []string) []push.Position {
 	return heads
 }
 
-// current gives a topic, which begins if it isn't there or isn't what a witness saw.
-func (r *fakeRedis) current(topic string, w redisbroker.SimWitness) *record {
+// begin is genesis.lua.
+func (r *fakeRedis) begin() string {
+	if r.genesis == "" {
+		r.remember()
+		r.genesis = fmt.Sprint(r.random.Uint64())
+	}
+	return r.genesis
+}
+
+// current gives a topic, which begins if it isn't there or isn't what a witness saw. Where
+// nothing is known to be lost, it begins with its first message.
+func (r *fakeRedis) current(topic string, w redisbroker.SimWitness, o redisbroker.SimOrigin) (*record, error) {
 	rec := r.topics[topic]
 	if rec == nil {
 		rec = &record{}
 	}
-	if !rec.head.IsZero() && !rec.contradicts(w) {
-		return rec
+	next := &record{birth: r.random.Uint64(), ids: rec.ids}
+	switch {
+	case rec.head.IsZero() && o.Epoch != 0:
+		if o.Genesis != r.genesis {
+			return nil, redisbroker.SimStale
+		}
+		next.head.Epoch = o.Epoch
+	case rec.head.IsZero() || rec.contradicts(w):
+		next.head.Epoch = push.Epoch(max(r.random.Uint64(), 1))
+		r.change(topic, next)
+	default:
+		return rec, nil
 	}
-	next := &record{head: push.Position{Epoch: push.Epoch(max(r.random.Uint64(), 1))}, ids: rec.ids}
 	r.begun[next.head] = true
-	r.change(topic, next)
-	return next
+	return next, nil
 }
 
 // contradicts reports whether the record isn't what a witness saw.
@@ -223,11 +292,16 @@ func (rec *record) contradicts(w redisbroker.SimWitness) bool {
 
 // change replaces a topic's record.
 func (r *fakeRedis) change(topic string, next *record) {
-	r.past = append(r.past, maps.Clone(r.topics))
+	r.remember()
+	r.topics[topic] = next
+}
+
+// remember keeps what is to be changed for a replica that lags.
+func (r *fakeRedis) remember() {
+	r.past = append(r.past, state{maps.Clone(r.topics), r.genesis})
 	if len(r.past) > maxPast {
 		r.past = r.past[1:]
 	}
-	r.topics[topic] = next
 }
 
 // The methods below are what can befall the data; they lock r.mu themselves.
@@ -241,7 +315,8 @@ func (r *fakeRedis) promote(lag int, deaf bool) {
 	r.primary++
 	if lag = min(lag, len(r.past)); lag > 0 {
 		at := len(r.past) - lag
-		r.topics, r.past = r.past[at], r.past[:at]
+		r.state, r.past = r.past[at], r.past[:at]
+		clear(r.flushed) // it may be back, or be lost in another way
 	}
 	for line := range r.lines {
 		if deaf {
@@ -259,9 +334,13 @@ func (r *fakeRedis) confirm() { r.past = nil }
 func (r *fakeRedis) flush() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for topic := range r.topics {
-		r.change(topic, &record{})
+	for _, rec := range r.topics {
+		for e := r.all[rec.head]; e != nil; e = r.all[e.before] {
+			r.flushed[e.Position] = true
+		}
 	}
+	r.remember()
+	r.state = state{topics: map[string]*record{}}
 	clear(r.sets)
 }
 

@@ -142,6 +142,9 @@ func (t *topic) quiet() bool {
 func (t *topic) compare(head push.Position) {
 	t.mu.Lock()
 	due := head != t.place || time.Since(t.read) > t.broker.options.Keep/4
+	if head.IsZero() && t.broker.isFirst(t.name, t.place) {
+		due = false // nothing is stored of it, and nothing need be
+	}
 	t.mu.Unlock()
 	if due {
 		t.repair()

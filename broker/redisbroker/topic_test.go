@@ -47,16 +47,16 @@ type slowPort struct {
 	answers chan struct{}
 }
 
-func (p *slowPort) read(ctx context.Context, topic string, q query, w witness) (push.Page, error) {
+func (p *slowPort) read(ctx context.Context, topic string, q query, w witness, o origin) (push.Page, error) {
 	<-p.answers
-	return p.scriptedPort.read(ctx, topic, q, w)
+	return p.scriptedPort.read(ctx, topic, q, w, o)
 }
 
 // TestBusyTopicIsReadOnce has messages that come while what is before them is read:
 // they follow, and aren't read as well. One more read finds nothing.
 func TestBusyTopicIsReadOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		redis := &slowPort{scriptedPort{pages: []push.Page{page(1, 2, 4), page(1, 9, 9)}}, make(chan struct{})}
+		redis := &slowPort{scriptedPort{pages: []push.Page{page(1, 3, 4), page(1, 10, 9)}}, make(chan struct{})}
 		b := newBroker(redis, Options{})
 		topic := newTopic(b, "a")
 		b.topics["a"], topic.place = topic, at(1, 2)

@@ -2,6 +2,7 @@ package redisbroker
 
 import (
 	"sync"
+	"time"
 
 	"github.com/tidewire/tidewire/push"
 )
@@ -12,10 +13,16 @@ const maxWitnesses = 10_000
 
 // witnesses are the highest positions that this instance has seen stored, by
 // topic. A Redis that doesn't have them any more has gone back in time.
+//
+// Nor does one that has not used the topic for as long as it keeps heads, which proves
+// nothing: the topic may have begun again, in the same epoch even. So a witness has its
+// time, too.
 type witnesses struct {
+	life time.Duration // static; of a witness, less than heads are kept
+
 	mu            sync.Mutex // guards the rest
-	followed      map[string]witness
-	newest, older map[string]witness // the others; two generations, so that old topics go
+	followed      map[string]testimony
+	newest, older map[string]testimony // the others; two generations, so that old topics go
 }
 
 // witness is a position, and the epoch before its own, which has ended: a Redis that
@@ -23,6 +30,12 @@ type witnesses struct {
 type witness struct {
 	push.Position
 	left push.Epoch
+}
+
+// testimony is a witness and when it was last seen to be right.
+type testimony struct {
+	witness
+	seen time.Time
 }
 
 // at gives what is known of a topic; zero if nothing is.
@@ -40,13 +53,15 @@ func (w *witnesses) contradict(topic string, p push.Position) bool {
 }
 
 func (w *witnesses) known(topic string) witness {
-	if known, ok := w.followed[topic]; ok {
-		return known
+	for _, all := range []map[string]testimony{w.followed, w.newest, w.older} {
+		if known, ok := all[topic]; ok {
+			if time.Since(known.seen) > w.life {
+				return witness{}
+			}
+			return known.witness
+		}
 	}
-	if known, ok := w.newest[topic]; ok {
-		return known
-	}
-	return w.older[topic]
+	return witness{}
 }
 
 // note remembers that a position was stored. Carried is the witness of the call
@@ -57,6 +72,9 @@ func (w *witnesses) note(topic string, p, carried push.Position) {
 	defer w.mu.Unlock()
 	known := w.known(topic)
 	switch {
+	case p == known.Position:
+		w.set(topic, known)
+		return
 	case p.Epoch != known.Epoch && carried.Epoch != known.Epoch && !known.IsZero(),
 		p.Epoch == known.Epoch && p.Offset <= known.Offset:
 		return
@@ -68,16 +86,22 @@ func (w *witnesses) note(topic string, p, carried push.Position) {
 	w.set(topic, next)
 }
 
-func (w *witnesses) set(topic string, known witness) {
+func (w *witnesses) set(topic string, right witness) {
+	known := testimony{right, time.Now()}
 	if _, ok := w.followed[topic]; ok {
 		w.followed[topic] = known
 		return
 	}
+	w.keep(topic, known)
+}
+
+// keep remembers a topic that isn't followed.
+func (w *witnesses) keep(topic string, known testimony) {
 	if _, ok := w.newest[topic]; !ok && len(w.newest) >= maxWitnesses/2 {
 		w.older, w.newest = w.newest, nil
 	}
 	if w.newest == nil {
-		w.newest = map[string]witness{}
+		w.newest = map[string]testimony{}
 	}
 	w.newest[topic] = known
 }
@@ -86,9 +110,12 @@ func (w *witnesses) set(topic string, known witness) {
 func (w *witnesses) follow(topic string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	known := w.known(topic)
+	known, ok := w.newest[topic]
+	if !ok {
+		known = w.older[topic]
+	}
 	if w.followed == nil {
-		w.followed = map[string]witness{}
+		w.followed = map[string]testimony{}
 	}
 	w.followed[topic] = known
 }
@@ -96,9 +123,9 @@ func (w *witnesses) follow(topic string) {
 func (w *witnesses) unfollow(topic string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	known := w.known(topic)
+	known := w.followed[topic]
 	delete(w.followed, topic)
 	if !known.IsZero() {
-		w.set(topic, known)
+		w.keep(topic, known)
 	}
 }

@@ -3,6 +3,8 @@ package redisbroker
 import (
 	"fmt"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/tidewire/tidewire/push"
 )
@@ -28,7 +30,7 @@ func TestWitness(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			var w witnesses
+			w := witnesses{life: time.Hour}
 			for _, n := range test.notes {
 				w.note("a", n.found, n.carried)
 			}
@@ -39,8 +41,34 @@ func TestWitness(t *testing.T) {
 	}
 }
 
+// TestWitnessOfLongAgoProvesNothing: the head may have gone meanwhile, and another history
+// begun in the same epoch.
+func TestWitnessOfLongAgoProvesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := witnesses{life: time.Hour}
+		w.follow("a")
+		for range 3 {
+			w.note("a", at(1, 5), push.Position{})
+			time.Sleep(50 * time.Minute)
+			if w.at("a").IsZero() {
+				t.Error("a witness that was seen to be right is forgotten")
+			}
+			w.unfollow("a")
+		}
+		w.follow("a")
+		time.Sleep(11 * time.Minute)
+		if got := w.at("a"); !got.IsZero() {
+			t.Errorf("after an hour there is %+v", got)
+		}
+		w.note("a", at(1, 2), push.Position{})
+		if got := w.at("a"); got != (witness{at(1, 2), 0}) {
+			t.Errorf("what is right now is noted as %+v", got)
+		}
+	})
+}
+
 func TestWitnessesAreBounded(t *testing.T) {
-	var w witnesses
+	w := witnesses{life: time.Hour}
 	w.follow("followed")
 	w.note("followed", at(1, 1), at(1, 1)) // a live message
 	for i := range 3 * maxWitnesses {
