@@ -34,7 +34,7 @@ type Broker interface {
 	Unsubscribe(topic string, r Receiver)
 
 	// Since reads the messages after a position, oldest first, at most as many
-	// as limit allows but at least one if there is one, unless limit.Whole. Gap is set, and there
+	// as limit allows but at least one if there is one, unless limit.Least. Gap is set, and there
 	// are no messages, if what follows the position isn't known: GapEpoch if
 	// it is of another epoch, GapFork if the message at its offset has
 	// another tag or isn't there yet, GapTrimmed if the message after it is
@@ -85,10 +85,9 @@ type Receiver interface {
 type Limit struct {
 	Messages int
 	Bytes    int // by Message.Size
-	// Whole asks [Broker.Since] for as many messages as Messages says, if there are,
-	// or for none: that is known before one of them is read. It means nothing
-	// elsewhere.
-	Whole bool
+	// Least is for [Broker.Since]: how many messages must fit, as far as there are so
+	// many. If they don't, none is read.
+	Least int
 }
 
 // Page is what a broker read. Messages are contiguous.

@@ -11,6 +11,7 @@ import (
 type reading struct {
 	hub  *Hub
 	from Position      // where it begins; may move back until then
+	upTo uint64        // how far it must come to be of use, for those who are behind; 0 if none is
 	done chan struct{} // closed when the rest is known
 
 	users atomic.Int32 // those who wait for it or use it, and who makes it
@@ -70,7 +71,7 @@ func (f *feed) remembered(c *catchUp) (missed []*entry, gap *Gap, ok bool) {
 // The waiting ends with the context; the read goes on for the others. It isn't ok if
 // the read doesn't say what the client missed.
 func (f *feed) read(ctx context.Context, key Position, c *catchUp) (missed []*entry, gap *Gap, ok bool, err error) {
-	r := f.join(key, c.since)
+	r := f.join(key, c)
 	defer r.leave()
 	select {
 	case <-r.done:
@@ -85,13 +86,13 @@ func (f *feed) read(ctx context.Context, key Position, c *catchUp) (missed []*en
 }
 
 // join gives the next read with this key, and sees to it that it is made.
-func (f *feed) join(key, from Position) *reading {
+func (f *feed) join(key Position, c *catchUp) *reading {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	r, underWay := f.readings[key]
 	switch {
 	case r == nil:
-		r = &reading{hub: f.hub, from: from, done: make(chan struct{})}
+		r = &reading{hub: f.hub, from: c.since, done: make(chan struct{})}
 		r.users.Add(1) // who makes it
 		if f.readings == nil {
 			f.readings = map[Position]*reading{}
@@ -100,8 +101,11 @@ func (f *feed) join(key, from Position) *reading {
 		if !underWay {
 			f.hub.work.Go(func() { f.makeReadings(key) })
 		}
-	case from.Offset < r.from.Offset:
-		r.from = from
+	case c.since.Offset < r.from.Offset:
+		r.from = c.since
+	}
+	if !c.isAhead() && (r.upTo == 0 || c.head.Offset < r.upTo) {
+		r.upTo = c.head.Offset
 	}
 	r.users.Add(1)
 	return r
@@ -149,7 +153,7 @@ func (f *feed) fetch(r *reading) {
 		r.err = errNoMemory
 		return
 	}
-	page, err := f.hub.broker.Since(ctx, f.topic, r.from, options.Replay)
+	page, err := f.hub.broker.Since(ctx, f.topic, r.from, r.limit(options.Replay))
 	r.gap, r.head, r.err = page.Gap, page.Head, err
 	if err != nil || page.Gap != "" {
 		memory.exchange(claimed, 0)
@@ -172,6 +176,18 @@ func (f *feed) fetch(r *reading) {
 		f.window.prepend(r.window)
 		f.fit()
 	}
+}
+
+// limit is the replay's, and keeps what would be of use to nobody from being read. Who is
+// ahead only asks whether the place is real.
+func (r *reading) limit(replay Limit) Limit {
+	switch {
+	case r.upTo == 0:
+		replay.Messages = 1
+	case r.upTo > r.from.Offset:
+		replay.Least = int(min(r.upTo-r.from.Offset, uint64(replay.Messages))) //nolint:gosec // the smaller is an int
+	}
+	return replay
 }
 
 // answer gives what the read says to one client, if it does. To who is at the

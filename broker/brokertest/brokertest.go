@@ -1,9 +1,11 @@
 // Package brokertest is the suite that every broker must pass. A broker's test
-// hands it a constructor:
+// hands it a constructor, and what measures the broker:
 //
 //	func TestBroker(t *testing.T) {
 //		brokertest.Run(t, func(t *testing.T, c brokertest.Config) push.Broker {
-//			return membroker.New(membroker.Options{History: c.History, MaxMessage: c.MaxMessage})
+//			return membroker.New(membroker.Options{History: c.History, MaxMessage: c.MaxMessage, Retry: c.Retry})
+//		}, func(t *testing.T, b push.Broker) map[string]int {
+//			return map[string]int{"topics": b.(*membroker.Broker).Topics()}
 //		})
 //	}
 package brokertest
@@ -21,13 +23,19 @@ import (
 type Config struct {
 	History    push.History
 	MaxMessage int
+	Retry      time.Duration
 }
 
 // New makes a broker with nothing stored. The suite closes it.
 type New func(t *testing.T, c Config) push.Broker
 
+// Cost tells how much of each thing a broker holds: keys and bytes in its store, topics and
+// subscriptions in memory, whatever could grow. The suite compares a broker only with
+// itself.
+type Cost func(t *testing.T, b push.Broker) map[string]int
+
 // Run runs the suite. Each test gets brokers of its own.
-func Run(t *testing.T, newBroker New) {
+func Run(t *testing.T, newBroker New, cost Cost) {
 	tests := []struct {
 		name string
 		run  func(*testing.T, New)
@@ -39,12 +47,14 @@ func Run(t *testing.T, newBroker New) {
 		{"BadMessagesAreRefused", testBadMessages},
 		{"SameIDIsStoredOnce", testSameID},
 		{"SameIDAtTheSameTimeIsStoredOnce", testSameIDConcurrently},
+		{"DuplicatesDontExtendTheRetryWindow", testRetryWindow},
 		{"ReplicatedIsStoredOrTold", testReplicated},
 		{"SubscribersSeeOneOrder", testOneOrder},
 		{"SubscribingWhilePublishingHasNoSeam", testNoSeam},
 		{"NothingAfterUnsubscribe", testUnsubscribe},
 		{"SinceGivesTheRest", testSince},
 		{"SinceHeedsLimits", testSinceLimits},
+		{"SinceGivesTheLeastOrNothing", testSinceLeast},
 		{"SinceTellsGaps", testSinceGaps},
 		{"SinceTellsTrimmed", testTrimmed},
 		{"HistoryIsBoundedInBytes", testHistoryBytes},
@@ -52,6 +62,7 @@ func Run(t *testing.T, newBroker New) {
 		{"HistoryNeedNotBeBounded", testHistoryWithoutBounds},
 		{"RecentGivesTheNewest", testRecent},
 		{"TopicWithoutMessagesHasAPlace", testEmptyTopic},
+		{"TopicsThatNobodyPublishesToCostNothing", func(t *testing.T, newBroker New) { testCost(t, newBroker, cost) }},
 		{"ClosedBrokerRefuses", testClose},
 	}
 	for _, test := range tests {

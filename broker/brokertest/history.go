@@ -57,6 +57,20 @@ func testSinceLimits(t *testing.T, newBroker New) {
 	wantMessages(t, since(t, b, "a", positions[2], push.Limit{Bytes: 2 * size}), 3, 4)
 }
 
+func testSinceLeast(t *testing.T, newBroker New) {
+	b := open(t, newBroker, Config{})
+	positions := fill(t, b, "a", 10)
+	size := since(t, b, "a", positions[2], push.Limit{Messages: 1}).Messages[0].Size()
+	wantMessages(t, since(t, b, "a", positions[2], push.Limit{Bytes: 3 * size, Least: 4}), 1, 0)
+	wantMessages(t, since(t, b, "a", positions[2], push.Limit{Bytes: 3 * size, Least: 3}), 3, 5)
+	wantMessages(t, since(t, b, "a", positions[2], push.Limit{Bytes: 3 * size, Least: 2}), 3, 5)
+	wantMessages(t, since(t, b, "a", positions[2], push.Limit{Bytes: 1, Least: 1}), 1, 0)
+	wantMessages(t, since(t, b, "a", positions[8], push.Limit{Bytes: 100 * size, Least: 3}), 9, 10)
+	wantMessages(t, since(t, b, "a", positions[2], push.Limit{Messages: 3, Bytes: 3 * size, Least: 4}), 3, 5)
+	wantMessages(t, since(t, b, "a", positions[2], push.Limit{Messages: 3, Least: 2}), 3, 5)
+	wantMessages(t, since(t, b, "a", positions[10], push.Limit{Least: 2}), 1, 0)
+}
+
 func testSinceGaps(t *testing.T, newBroker New) {
 	b := open(t, newBroker, Config{})
 	positions := fill(t, b, "a", 5)
@@ -175,7 +189,7 @@ func testRecent(t *testing.T, newBroker New) {
 func testEmptyTopic(t *testing.T, newBroker New) {
 	b := open(t, newBroker, Config{})
 	head := recent(t, b, "a", 10).Head
-	if head.Epoch == 0 || head.Offset != 0 {
+	if head.Epoch == 0 || head.Offset != 0 || head.Tag != 0 {
 		t.Errorf("head %+v", head)
 	}
 	_, at := subscribe(t, b, "a")
@@ -185,4 +199,7 @@ func testEmptyTopic(t *testing.T, newBroker New) {
 	wantMessages(t, since(t, b, "a", head, push.Limit{}), 1, 0)
 	publish(t, b, text("a", "1"))
 	wantMessages(t, since(t, b, "a", head, push.Limit{}), 1, 1)
+	if first := recent(t, b, "a", 1).Messages[0]; !at.Precedes(first) {
+		t.Errorf("the first message is %+v after %+v", first, at)
+	}
 }

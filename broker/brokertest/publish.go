@@ -8,8 +8,10 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/push/testaid"
 )
 
 func testOffsets(t *testing.T, newBroker New) {
@@ -138,6 +140,21 @@ func testSameID(t *testing.T, newBroker New) {
 	if m := c.next(&at); string(m.Data) != "end" {
 		t.Errorf("second message is %q", m.Data)
 	}
+}
+
+// testRetryWindow publishes a message again and again. Did that keep its ID known, it would
+// go on for ever.
+func testRetryWindow(t *testing.T, newBroker New) {
+	b := open(t, newBroker, Config{Retry: 200 * time.Millisecond})
+	m := push.Message{Topic: "a", ID: "once", Data: []byte("1")}
+	first := publish(t, b, m)
+	testaid.Eventually(t, "the end of the window", func() bool {
+		again := publish(t, b, m)
+		if again.Duplicate != (again.Position == first.Position) {
+			t.Fatalf("first %+v, again %+v", first, again)
+		}
+		return !again.Duplicate
+	})
 }
 
 func testSameIDConcurrently(t *testing.T, newBroker New) {

@@ -1,7 +1,9 @@
 package faults_test
 
 import (
+	"context"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/redis/go-redis/v9"
@@ -15,12 +17,29 @@ import (
 // suite runs what every broker must pass.
 func suite(t *testing.T, client redis.UniversalClient) {
 	t.Helper()
+	last := ""
 	newBroker := func(t *testing.T, c brokertest.Config) push.Broker {
+		last = prefix()
 		return redisbroker.New(client, redisbroker.Options{
-			Prefix: prefix(), History: c.History, MaxMessage: c.MaxMessage, Logger: quiet,
+			Prefix: last, History: c.History, MaxMessage: c.MaxMessage, Retry: c.Retry, Logger: quiet,
 		})
 	}
-	brokertest.Run(t, newBroker)
+	brokertest.Run(t, newBroker, func(t *testing.T, _ push.Broker) map[string]int {
+		t.Helper()
+		var keys atomic.Int64
+		count := func(ctx context.Context, node *redis.Client) error {
+			names, err := node.Keys(ctx, last+"*").Result()
+			keys.Add(int64(len(names)))
+			return err
+		}
+		switch client := client.(type) {
+		case *redis.ClusterClient:
+			check(t, client.ForEachMaster(t.Context(), count))
+		case *redis.Client:
+			check(t, count(t.Context(), client))
+		}
+		return map[string]int{"keys": int(keys.Load())}
+	})
 	brokertest.RunStore(t, newBroker)
 }
 

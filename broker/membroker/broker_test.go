@@ -17,7 +17,9 @@ import (
 
 func TestBroker(t *testing.T) {
 	brokertest.Run(t, func(_ *testing.T, c brokertest.Config) push.Broker {
-		return membroker.New(membroker.Options{History: c.History, MaxMessage: c.MaxMessage})
+		return membroker.New(membroker.Options{History: c.History, MaxMessage: c.MaxMessage, Retry: c.Retry})
+	}, func(_ *testing.T, b push.Broker) map[string]int {
+		return map[string]int{"topics": b.(*membroker.Broker).Topics()}
 	})
 }
 

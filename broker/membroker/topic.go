@@ -129,13 +129,19 @@ func (t *topic) tagAt(offset, first uint64) uint32 {
 	}
 }
 
-// cut gives a copy of as many messages as limit allows, and at least one.
+// cut gives a copy of as many messages as limit allows: at least one, or at least as many
+// as it asks for, or none.
 func cut(messages []*push.Message, limit push.Limit) []*push.Message {
 	n, size := 0, 0
-	for n < len(messages) {
+	for n < len(messages) && (n == 0 || limit.Messages <= 0 || n < limit.Messages) {
 		size += messages[n].Size()
-		if n > 0 && (limit.Messages > 0 && n >= limit.Messages || limit.Bytes > 0 && size > limit.Bytes) {
-			break
+		if limit.Bytes > 0 && size > limit.Bytes {
+			if n < limit.Least {
+				return nil
+			}
+			if n > 0 {
+				break
+			}
 		}
 		n++
 	}

@@ -17,10 +17,24 @@ func TestStore(t *testing.T) {
 
 func TestBroker(t *testing.T) {
 	redis := startRedis(t)
+	admin := redis.client()
 	brokertest.Run(t, func(t *testing.T, c brokertest.Config) push.Broker {
 		return redisbroker.New(redis.client(), redisbroker.Options{
-			Prefix: prefix(), History: c.History, MaxMessage: c.MaxMessage,
+			Prefix: prefix(), History: c.History, MaxMessage: c.MaxMessage, Retry: c.Retry,
 		})
+	}, func(t *testing.T, b push.Broker) map[string]int {
+		cost := b.(*redisbroker.Broker).Held()
+		pattern := b.(*redisbroker.Broker).Prefix() + "*"
+		keys := admin.Keys(t.Context(), pattern).Val()
+		for _, key := range keys {
+			cost["bytes"] += int(admin.MemoryUsage(t.Context(), key).Val())
+			if admin.PTTL(t.Context(), key).Val() > 0 {
+				cost["expiring keys"]++
+			}
+		}
+		channels := admin.PubSubChannels(t.Context(), pattern).Val()
+		cost["keys"], cost["channels"] = len(keys), len(channels)
+		return cost
 	})
 }
 

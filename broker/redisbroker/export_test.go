@@ -85,6 +85,26 @@ func NewOnOldRedis(client redis.UniversalClient) *Broker {
 	return newBroker(s, o)
 }
 
+// Prefix starts the broker's keys and channels.
+func (b *Broker) Prefix() string { return b.options.Prefix }
+
+// Held is what the broker has in memory for topics.
+func (b *Broker) Held() map[string]int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	w := &b.witnesses
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	held := map[string]int{"topics": len(b.topics), "links": len(b.links), "witnesses": len(w.followed) + len(w.newest) + len(w.older)}
+	for _, l := range b.links {
+		l.mu.Lock()
+		held["heard"] += len(l.topics)
+		held["leaving"] += len(l.leaving)
+		l.mu.Unlock()
+	}
+	return held
+}
+
 // Keys are the keys of a topic.
 func (b *Broker) Keys(topic string) []string {
 	meta, stream := newServer(nil, b.options).keys(topic)

@@ -53,17 +53,17 @@ local function bytes_before(offset)
   return entry and tonumber(entry[2][8]) or head.c
 end
 
--- Takes what follows a position, as far as the limit allows; at least one message, or with all_or_none perhaps none.
-local function read_after(from, all_or_none)
+-- Takes what follows a position, as far as the limit allows: at least one message, or at least so many, or none.
+local function read_after(from, least)
   local first, last = from + 1, math.min(head.o, from + count)
   local before = bytes_before(first)
   local function fits(offset)
     return bytes_before(offset + 1) - before <= bytes
   end
+  if least > 0 and not fits(math.min(head.o, from + least)) then
+    return
+  end
   if not fits(last) then
-    if all_or_none then
-      return
-    end
     local most = first
     while last - most > 1 do
       local middle = math.floor((most + last) / 2)
@@ -94,7 +94,7 @@ elseif mode == 'since' then
   local epoch, from, tag = ARGV[14], tonumber(ARGV[15]), ARGV[16]
   gap = gap_after(epoch, from, tag)
   if gap == '' and from < head.o then
-    read_after(from, ARGV[17] == '1')
+    read_after(from, tonumber(ARGV[17]))
   end
 end
 return { head.e, string.format('%.0f', head.o), head.t, found, gap }

@@ -122,12 +122,8 @@ func (s *server) read(ctx context.Context, topic string, q query, w witness, o o
 	if q.newest {
 		mode, limit.Messages = "recent", min(q.limit.Messages, most)
 	}
-	whole := 0
-	if q.limit.Whole {
-		whole = 1
-	}
 	args := append(s.headArgs(w, o, true), mode, limit.Messages, limit.Bytes,
-		q.after.Epoch.String(), q.after.Offset, formatTag(q.after.Tag), whole)
+		q.after.Epoch.String(), q.after.Offset, formatTag(q.after.Tag), min(q.limit.Least, limit.Messages))
 	c := s.fetch.call(s.withGenesis(meta, stream), args)
 	c.size += largestReply(q) // a pipeline mustn't bring too much at once
 	if err := s.do(ctx, meta, readCalls, c); err != nil {

@@ -16,9 +16,22 @@ import (
 
 // TestFakeBroker holds the fake Redis to the suite that every broker must pass.
 func TestFakeBroker(t *testing.T) {
+	fakes := map[push.Broker]*fakeRedis{}
 	brokertest.Run(t, func(t *testing.T, c brokertest.Config) push.Broker {
-		o := redisbroker.Options{History: c.History, MaxMessage: c.MaxMessage}
-		return redisbroker.NewSim(newFakeRedis(1, o).port("a"), o)
+		o := redisbroker.Options{History: c.History, MaxMessage: c.MaxMessage, Retry: c.Retry}
+		redis := newFakeRedis(1, o)
+		b := redisbroker.NewSim(redis.port("a"), o)
+		fakes[b] = redis
+		return b
+	}, func(_ *testing.T, b push.Broker) map[string]int {
+		redis, held := fakes[b], b.(*redisbroker.Broker).Held()
+		redis.mu.Lock()
+		defer redis.mu.Unlock()
+		held["keys"] = len(redis.topics)
+		for line := range redis.lines {
+			held["channels"] += len(line.channels)
+		}
+		return held
 	})
 }
 
@@ -224,7 +237,7 @@ func (m *model) read(rt *rapid.T) {
 		Limit:  push.Limit{Messages: rapid.IntRange(0, 6).Draw(rt, "messages")},
 	}
 	if !q.Newest {
-		q.Limit.Whole = rapid.Bool().Draw(rt, "whole")
+		q.Limit.Least = rapid.IntRange(0, 3).Draw(rt, "least")
 		q.Limit.Bytes = rapid.SampledFrom([]int{0, 1, 300, 900}).Draw(rt, "bytes")
 	}
 	fakeQuery, realQuery := q, q

@@ -176,12 +176,15 @@ func (r *fakeRedis) read(topic string, q redisbroker.SimQuery, w redisbroker.Sim
 		if e.Offset <= q.After.Offset {
 			continue
 		}
-		if n := len(page.Messages); over(n+1, q.Limit.Messages) {
+		n := len(page.Messages)
+		if n > 0 && over(n+1, q.Limit.Messages) {
 			break
-		} else if size += e.size; over(size, q.Limit.Bytes) && q.Limit.Whole {
+		}
+		size += e.size
+		if tooLarge := over(size, q.Limit.Bytes); tooLarge && n < q.Limit.Least {
 			page.Messages = nil
 			break
-		} else if over(size, q.Limit.Bytes) && n > 0 {
+		} else if tooLarge && n > 0 {
 			break
 		}
 		page.Messages = append(page.Messages, e.Message)
