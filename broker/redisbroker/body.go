@@ -1,10 +1,10 @@
 package redisbroker
 
 import (
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
-	"hash/fnv"
 
 	"github.com/tidewire/tidewire/push"
 )
@@ -53,9 +53,8 @@ func decodeBody(m *push.Message, body string) error {
 
 // content is what a repeated message must have in common with the first.
 func content(m *push.Message) string {
-	h := fnv.New128a()
 	without := *m
 	without.ID = ""
-	h.Write(encodeBody(&without))
-	return base64.RawStdEncoding.EncodeToString(h.Sum(nil))
+	sum := sha256.Sum256(encodeBody(&without))
+	return base64.RawStdEncoding.EncodeToString(sum[:16])
 }

@@ -26,6 +26,7 @@ func (m mutant) all() []patch {
 
 const (
 	brokerGo       = "broker/redisbroker/broker.go"
+	genesisGo      = "broker/redisbroker/genesis.go"
 	historyGo      = "broker/redisbroker/history.go"
 	linkGo         = "broker/redisbroker/link.go"
 	witnessGo      = "broker/redisbroker/witness.go"
@@ -70,11 +71,11 @@ var mutants = []mutant{
 	// Which history is it?
 	{"cursor of epoch and offset only", "", []patch{
 		{positionGo, "m.Offset == p.Offset+1 && m.PreviousTag == p.Tag", "m.Offset == p.Offset+1"},
-		{historyGo, "if after.Tag != head.Tag {", "if false {"},
-		{historyGo, "if first.Tag != after.Tag {", "if false {"},
-		{historyGo, "if first.PreviousTag != after.Tag {", "if false {"},
+		{fakeGo, "case after.Offset == head.Offset && after.Tag != head.Tag:", "case false:"},
+		{fakeGo, "case own != nil && r.kept(own) && own.Tag != after.Tag:", "case false:"},
+		{fakeGo, "case following.PreviousTag != after.Tag:", "case false:"},
 		{topicGo, "due := head != t.place", "due := head.Epoch != t.place.Epoch || head.Offset != t.place.Offset"},
-		{subscriptionGo, "c.start() != c.head {", "(c.start().Epoch != c.head.Epoch || c.start().Offset != c.head.Offset) {"},
+		{subscriptionGo, "(c.start() != c.head || c.outdated) {", "(c.start().Epoch != c.head.Epoch || c.start().Offset != c.head.Offset) {"},
 		{windowGo, "return p == w.start", "return p.Epoch == w.start.Epoch"},
 		{windowGo, "return p == w.messages[p.Offset-w.start.Offset-1].message.Position", "return p.Epoch == w.start.Epoch"},
 		{witnessGo, "known.Offset == p.Offset && known.Tag != p.Tag", "false"},
@@ -83,23 +84,30 @@ var mutants = []mutant{
 	}},
 	{"tags aren't compared", "", []patch{
 		{positionGo, "m.Offset == p.Offset+1 && m.PreviousTag == p.Tag", "m.Offset == p.Offset+1"},
-		{historyGo, "if after.Tag != head.Tag {", "if false {"},
-		{historyGo, "if first.Tag != after.Tag {", "if false {"},
-		{historyGo, "if first.PreviousTag != after.Tag {", "if false {"},
+		{fakeGo, "case after.Offset == head.Offset && after.Tag != head.Tag:", "case false:"},
+		{fakeGo, "case own != nil && r.kept(own) && own.Tag != after.Tag:", "case false:"},
+		{fakeGo, "case following.PreviousTag != after.Tag:", "case false:"},
 		{windowGo, "return p == w.start", "return p.Epoch == w.start.Epoch"},
 		{windowGo, "return p == w.messages[p.Offset-w.start.Offset-1].message.Position", "return p.Epoch == w.start.Epoch"},
 	}},
-	{"epochs aren't compared", "", []patch{{historyGo, "case after.Epoch != head.Epoch:", "case after.IsZero():"}}},
-	{"the head counts as a fork", "", []patch{{historyGo, "case after.Offset > head.Offset:", "case after.Offset >= head.Offset:"}}},
+	{"epochs aren't compared", "", []patch{{fakeGo, "case after.Epoch != head.Epoch:", "case after.IsZero():"}}},
+	{"the head counts as a fork", "", []patch{{fakeGo, "case after.Offset > head.Offset:", "case after.Offset >= head.Offset:"}}},
 	{"no fence", "", []patch{
 		{brokerGo, "w := b.witnesses.at(m.Topic)", "w := witness{}"},
-		{historyGo, "b.port.read(ctx, topic, q, w)", "b.port.read(ctx, topic, q, witness{})"},
+		{historyGo, "b.port.read(ctx, topic, q, w, o)", "b.port.read(ctx, topic, q, witness{}, o)"},
 	}},
 	{"a fork is nobody else's business", "", []patch{{historyGo, "page.Gap == push.GapFork || seen == heard", "seen == heard"}}},
 	{"what was heard counts for nothing", "", []patch{{historyGo, "page.Gap == push.GapFork || seen == heard", "page.Gap == push.GapFork"}}},
 	{"no witness is noted", "", []patch{{witnessGo, "\tknown := w.known(topic)\n\tswitch {", "\tknown := w.known(topic)\n\tif true {\n\t\treturn\n\t}\n\tswitch {"}}},
 	{"the publisher's witness isn't noted", "", []patch{{brokerGo, "if !receipt.Position.IsZero() {", "if receipt.Duplicate {"}}},
 	{"another branch overtakes the witness", "", []patch{{topicGo, " && !t.broker.witnesses.contradict(t.name, m.Position)", ""}}},
+
+	// Topics that aren't in Redis.
+	{"a position isn't proven", "", []patch{{fakeGo, "\tpage.Gap = r.gapAfter(rec, q.After)\n", ""}}},
+	{"another genesis is taken for the one", "", []patch{{fakeGo, "if o.Genesis != r.genesis {", "if false {"}}},
+	{"the genesis isn't looked for", "", []patch{{checkGo, "if err := l.lookForGenesis(); err != nil {", "if err := error(nil); err != nil {"}}},
+	{"a topic that isn't there is where it was", "", []patch{{genesisGo, "genesis != nil && b.witnesses.at(topic).IsZero() && place ==", "genesis != nil || place =="}}},
+	{"an ID outlives its history", "", []patch{{fakeGo, "known.birth == rec.birth", "known.position.Epoch == rec.head.Epoch"}}},
 
 	// The healers themselves.
 	{"no check of quiet topics", "", healer("check").patches},
@@ -111,8 +119,8 @@ var mutants = []mutant{
 
 	// Publishing.
 	{"publishing again by itself, without an ID", "", []patch{{
-		brokerGo, "\treceipt, err := b.port.add(ctx, &m, repeatable, w)\n",
-		"\treceipt, err := b.port.add(ctx, &m, repeatable, w)\n\tif err != nil {\n\t\treceipt, err = b.port.add(ctx, &m, repeatable, w)\n\t}\n",
+		brokerGo, "\t\treceipt, err = b.port.add(ctx, &m, repeatable, w, o)\n",
+		"\t\treceipt, err = b.port.add(ctx, &m, repeatable, w, o)\n\t\tif err != nil {\n\t\t\treceipt, err = b.port.add(ctx, &m, repeatable, w, o)\n\t\t}\n",
 	}}},
 	{"an ID isn't remembered", "", []patch{{brokerGo, `repeatable := m.ID != ""`, `repeatable := m.ID == "never"`}}},
 	{"no error where nobody knows", "", []patch{{
@@ -146,7 +154,7 @@ var mutants = []mutant{
 	{"what waits isn't written after a round", "", []patch{{writerGo, "\ts.writing = false\n\tif s.busy() {\n\t\ts.wake()\n\t}\n", "\ts.writing = false\n"}}},
 
 	// Shared reads.
-	{"the window outlives a break", "", []patch{{feedGo, "\tf.head = gap.Now\n\tf.forget()\n", "\tf.head = gap.Now\n"}}},
+	{"the window outlives a break", "", []patch{{feedGo, "\tf.head, f.since = gap.Now, time.Now()\n\tf.forget()\n", "\tf.head, f.since = gap.Now, time.Now()\n"}}},
 	{"the window takes what doesn't reach it", "", []patch{{windowGo, "\tif !older.contains(w.start) {\n\t\treturn\n\t}\n\tmissing := older.between(older.start, w.start)", "\tmissing := older.messages"}}},
 	{"a read's answer is taken for another place", "", []patch{{readingGo, "case r.from != c.since:", "case r.from.Epoch != c.since.Epoch:"}}},
 	{"the window loses its beginning", "", []patch{{windowGo, "w.start, w.messages = older.start, append(missing, w.messages...)", "w.start, w.messages = older.start, append(missing[:0:0], w.messages...)"}}},
