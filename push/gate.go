@@ -60,7 +60,9 @@ func (g *gate) enter(from source, now time.Duration) (*place, *Error) {
 }
 
 // counts reports whether connections from there are counted together.
-func (g *gate) counts(from source) bool { return from.address.IsValid() && (g.addresses || !from.shared) }
+func (g *gate) counts(from source) bool {
+	return from.address.IsValid() && (g.addresses || !from.shared)
+}
 
 // mayTry refuses who has failed too often to say who they are.
 func (g *gate) mayTry(from source, now time.Duration) *Error {
