@@ -62,7 +62,7 @@ func TestRefusedByRedis(t *testing.T) {
 	}{
 		{"Revoked", []any{"ACL", "SETUSER", "tidewire", "off"}, []any{"ACL", "SETUSER", "tidewire", "on"}},
 		{"Password", []any{"ACL", "SETUSER", "tidewire", "resetpass", ">another"}, []any{"ACL", "SETUSER", "tidewire", ">" + password}},
-		{"Commands", []any{"ACL", "SETUSER", "tidewire", "-evalsha", "-subscribe"}, []any{"ACL", "SETUSER", "tidewire", "+evalsha", "+subscribe"}},
+		{"Commands", []any{"ACL", "SETUSER", "tidewire", "-evalsha", "-ssubscribe"}, []any{"ACL", "SETUSER", "tidewire", "+evalsha", "+ssubscribe"}},
 		{"Channels", []any{"ACL", "SETUSER", "tidewire", "resetchannels"}, []any{"ACL", "SETUSER", "tidewire", "&tidewire:*"}},
 	}
 	for _, test := range tests {

@@ -64,8 +64,8 @@ func TestBrokerOverTLS(t *testing.T) {
 
 // limitedUser is the smallest user that the broker can be; the commands of the second line are needed on a Cluster only.
 var limitedUser = strings.Fields(`ACL SETUSER tidewire on >` + password + ` ~tidewire:* &tidewire:* -@all
-	+spublish +ssubscribe +sunsubscribe +cluster|slots +asking +ping
-	+evalsha +eval +time +hmget +hset +del +pexpire +xadd +xdel +xrange +xrevrange +publish +subscribe +unsubscribe +wait
+	+cluster|slots +asking +ping
+	+evalsha +eval +time +hmget +hset +del +pexpire +xadd +xdel +xrange +xrevrange +spublish +ssubscribe +sunsubscribe +wait +type
 	+hdel +hlen +hgetall +zadd +zrange +zrem`)
 
 func TestBrokerAsALimitedUser(t *testing.T) {

@@ -121,7 +121,7 @@ func BenchmarkReceive(b *testing.B) {
 		at.Offset, at.Tag = at.Offset+1, at.Tag+1
 		m.Position = at
 		channel, text := redisbroker.Published(&m)
-		fmt.Fprintf(&commands, "*3\r\n$7\r\nPUBLISH\r\n$%d\r\n%s\r\n$%d\r\n%s\r\n", len(channel), channel, len(text), text)
+		fmt.Fprintf(&commands, "*3\r\n$8\r\nSPUBLISH\r\n$%d\r\n%s\r\n$%d\r\n%s\r\n", len(channel), channel, len(text), text)
 	}
 	connection, err := net.Dial("tcp", server.Addr())
 	if err != nil {

@@ -38,6 +38,7 @@ type Broker struct {
 	id        string
 	witnesses witnesses
 	genesis   atomic.Pointer[string] // as it was last seen; nil if it wasn't
+	troubles  *troubles
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -63,11 +64,12 @@ func New(client redis.UniversalClient, options ...Options) *Broker {
 func newBroker(p port, o Options) *Broker {
 	o = o.withDefaults()
 	b := &Broker{
-		options: o,
-		port:    p,
-		id:      uuid.NewString(),
-		topics:  map[string]*topic{},
-		links:   map[string]*link{},
+		options:  o,
+		port:     p,
+		id:       uuid.NewString(),
+		troubles: newTroubles(o.Logger),
+		topics:   map[string]*topic{},
+		links:    map[string]*link{},
 	}
 	b.witnesses.life = o.Keep * 3 / 4 // a head may go after seven eighths
 	b.ctx, b.cancel = context.WithCancel(context.Background())
@@ -75,13 +77,14 @@ func newBroker(p port, o Options) *Broker {
 }
 
 // Health tells what is wrong, or nil: whether Redis can be reached and written to,
-// is new enough, and whether live messages are heard. A broker that isn't healthy
-// heals by itself; its followers stay, and will miss nothing.
+// is new enough, whether live messages are heard, and what Redis has refused in the
+// last seconds. A broker that isn't healthy heals by itself once the cause is gone; its
+// followers stay, and will miss nothing.
 func (b *Broker) Health(ctx context.Context) error {
 	ctx, cancel := deadline(ctx)
 	defer cancel()
 	if err := b.port.health(ctx); err != nil {
-		return err
+		return b.troubles.explain(err)
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -90,7 +93,7 @@ func (b *Broker) Health(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	return b.troubles.health()
 }
 
 // Keep is the least of Options.Keep; see [push.Keeper].
@@ -117,10 +120,12 @@ func (b *Broker) Publish(ctx context.Context, m push.Message) (push.Receipt, err
 	if !receipt.Position.IsZero() {
 		b.witnesses.note(m.Topic, receipt.Position, w.Position)
 	}
-	return receipt, err
+	return receipt, b.troubles.note(err)
 }
 
-// Subscribe makes r get the topic's messages.
+// Subscribe makes r get the topic's messages. It waits for a Redis that can't be
+// reached now, but not for one that waiting won't help: the wrong kind, too old, or one
+// that doesn't admit the broker.
 func (b *Broker) Subscribe(ctx context.Context, name string, r push.Receiver) (push.Position, error) {
 	if err := push.CheckAnyTopic(name); err != nil {
 		return push.Position{}, err
@@ -129,11 +134,15 @@ func (b *Broker) Subscribe(ctx context.Context, name string, r push.Receiver) (p
 	defer cancel()
 	t, err := b.follow(ctx, name)
 	if err != nil {
-		return push.Position{}, err
+		return push.Position{}, b.troubles.note(err)
 	}
+	opening := t.opening()
 	select {
 	case <-t.opened:
 		return t.add(r), nil
+	case <-opening.refused:
+		b.unfollow(t)
+		return push.Position{}, opening.err
 	case <-ctx.Done():
 		b.unfollow(t)
 		return push.Position{}, push.AsError(ctx.Err())

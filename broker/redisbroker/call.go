@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"slices"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -46,6 +47,22 @@ func newCall(args ...any) *call {
 func (c *call) key() string {
 	key, _ := c.command.Args()[3].(string)
 	return key
+}
+
+// keys are all keys of a script's call.
+func (c *call) keys() []string {
+	if c.script == nil {
+		return nil
+	}
+	args := c.command.Args()
+	n, _ := args[2].(int)
+	var keys []string
+	for _, arg := range args[3 : 3+n] {
+		if key, _ := arg.(string); !slices.Contains(keys, key) {
+			keys = append(keys, key)
+		}
+	}
+	return keys
 }
 
 // once is the command as it is given to go-redis, which must not send it again by

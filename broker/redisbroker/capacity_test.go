@@ -50,9 +50,14 @@ func BenchmarkPublishCPU(b *testing.B) {
 				return err
 			}
 			fill(b, publish)
+			var channels []string
+			for n := range int64(topics) {
+				channel, _ := redisbroker.Published(&push.Message{Topic: topicName(n)})
+				channels = append(channels, channel)
+			}
 			for range instances {
 				// As an instance would, but with next to no work of its own.
-				listener := server.client().PSubscribe(b.Context(), "tidewire:*")
+				listener := server.client().SSubscribe(b.Context(), channels...)
 				defer listener.Close()
 				if _, err := listener.Receive(b.Context()); err != nil {
 					b.Fatal(err)

@@ -2,6 +2,7 @@ package redisbroker
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"strconv"
 	"time"
@@ -29,9 +30,10 @@ func (l *link) tend() {
 			due = true
 			l.listen()
 			topics = l.quiet()
+			l.doubt(topics)
 		}
 		l.settle(due)
-		if l.check(topics) {
+		if l.check(topics, due) {
 			backoff = minBackoff
 			continue
 		}
@@ -81,8 +83,9 @@ func (l *link) quiet() []*topic {
 }
 
 // check compares topics with Redis, and makes those read that are elsewhere. If
-// Redis doesn't answer, all of them stay under suspicion, and it reports false.
-func (l *link) check(topics []*topic) bool {
+// Redis doesn't answer, all of them stay under suspicion, and it reports false. A check
+// that is due finds what should have been heard.
+func (l *link) check(topics []*topic, due bool) bool {
 	known := topics[:0]
 	for _, t := range topics {
 		if t.isOpen() {
@@ -101,11 +104,12 @@ func (l *link) check(topics []*topic) bool {
 		batch := known[:min(checkBatch, len(known))]
 		heads, err := l.heads(batch)
 		if err != nil {
+			_ = l.broker.troubles.note(err)
 			l.suspect(known)
 			return false
 		}
 		for i, t := range batch {
-			t.compare(heads[i])
+			t.compare(heads[i], due)
 		}
 		known = known[len(batch):]
 	}
@@ -178,7 +182,33 @@ func (l *link) listen() {
 	}
 }
 
-var errDeaf = push.Errorf(push.CodeUnavailable, "messages aren't heard", nil)
+var (
+	errDeaf    = push.Errorf(push.CodeUnavailable, "messages aren't heard", nil)
+	errUnheard = push.Errorf(push.CodeUnavailable, "live messages don't arrive", &refused{answer: errors.New(
+		"redisbroker: messages are found by checks and never heard: their publisher sends them elsewhere")})
+)
+
+// doubt looks whether what the last check has found was heard since. A link that hears
+// its own probes may miss what others send all the same.
+func (l *link) doubt(topics []*topic) {
+	missed := false
+	for _, t := range topics {
+		missed = t.unheard() || missed
+	}
+	l.mu.Lock()
+	switch {
+	case missed:
+		l.live.missed++
+	case l.live.heard:
+		l.live.missed = 0
+	}
+	l.live.heard = false
+	tell := missed && l.live.missed >= unheardAfter
+	l.mu.Unlock()
+	if tell {
+		_ = l.broker.troubles.note(errUnheard)
+	}
+}
 
 // settle moves topics whose channel is heard elsewhere now to the link of that
 // place, and ends the link if none is left. It looks if that is due or something

@@ -331,7 +331,7 @@ func TestForeignMessagesAreNotForwarded(t *testing.T) {
 		epoch + " 2 00000000 ffffffff 0 \x01\x00\x01i\x00\x00forged", "ffffffffffffffff 9 00000000 00000000 0 \x01\x00\x01i\x00\x00forged",
 		epoch + " 2 00000000 00000000 0 \x01\x00\x01i\x03a\nb\x00x",
 	} {
-		if err := client.Publish(t.Context(), channel, payload).Err(); err != nil {
+		if err := client.SPublish(t.Context(), channel, payload).Err(); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -79,7 +79,7 @@ func (b *Broker) isFirst(topic string, place push.Position) bool {
 
 func (s *server) genesis(ctx context.Context) (string, error) {
 	c := s.beginnings.call([]string{s.options.genesisKey()}, []any{rand.Text()})
-	if err := s.do(ctx, c.key(), readCalls, c); err != nil {
+	if err := s.do(ctx, c.key(), checkCalls, c); err != nil {
 		return "", err
 	}
 	reply, err := parts(c.command, 1)

@@ -66,9 +66,9 @@ func (b *Broker) read(ctx context.Context, topic string, q query, w witness) (pa
 	})
 	switch {
 	case err != nil:
-		return push.Page{}, err
+		return push.Page{}, b.troubles.note(err)
 	case page.Head.Epoch == 0:
-		return push.Page{}, internal(errReply)
+		return push.Page{}, b.troubles.note(foreign(errReply))
 	case page.Head != first:
 		b.witnesses.note(topic, page.Head, w.Position)
 	}

@@ -2,6 +2,8 @@ package redisbroker
 
 import (
 	"context"
+	"fmt"
+	"log/slog"
 	"strconv"
 	"sync"
 	"time"
@@ -35,7 +37,9 @@ type link struct {
 	astray   map[string]bool // channels that were taken away: they are heard elsewhere now
 	lost     bool            // the line fell: topics may be heard elsewhere now
 	probe    probe
+	live     live
 	down     error // why nothing is heard
+	said     bool  // the log says that it is down
 }
 
 // probe is a channel of the link's own, on which it sends to itself.
@@ -45,11 +49,20 @@ type probe struct {
 	missed      int // probes in a row
 }
 
+// live is what is known of whether topics' messages are heard, besides the link's own.
+type live struct {
+	heard  bool // one was, since the last check
+	missed int  // checks in a row that have found that one wasn't; those don't count that say nothing
+}
+
 const (
 	minReconnect = 50 * time.Millisecond
 	maxReconnect = time.Second
 	// deafAfter is how many probes in a row may fail.
 	deafAfter = 2
+	// unheardAfter is how many checks in a row must find messages that weren't heard
+	// until that is told. Single ones may get lost.
+	unheardAfter = 3
 )
 
 func newLink(b *Broker, place string) *link {
@@ -119,7 +132,11 @@ func (l *link) read() {
 		if l.ctx.Err() != nil {
 			break
 		}
+		err = unavailable(err)
 		l.fell(err)
+		if lasting(err) {
+			backoff = maxReconnect
+		}
 		if sleep(l.ctx, backoff) {
 			backoff = min(2*backoff, maxReconnect)
 			l.renew()
@@ -141,6 +158,7 @@ func (l *link) connect() (line, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.line = made
+	l.live = live{}
 	l.probe = probe{channel: l.broker.options.probeChannel(channel, l.broker.id)}
 	l.changes[l.probe.channel] = true
 	for channel := range l.topics {
@@ -176,14 +194,24 @@ func (l *link) renew() {
 	}
 }
 
-// fell notes, and says once, that nothing is heard.
+// fell notes, and says, that nothing is heard. If that lasts, nobody need wait for a
+// topic's place.
 func (l *link) fell(err error) {
 	l.mu.Lock()
 	first := l.down == nil
 	l.down, l.lost = err, true
 	l.mu.Unlock()
 	if first {
-		l.broker.options.Logger.Warn("redisbroker: pub/sub connection lost", "node", l.place, "error", err)
+		said := l.broker.troubles.say(slog.LevelWarn, "redisbroker: pub/sub connection lost", "node", l.place, "error", err)
+		l.mu.Lock()
+		l.said = said
+		l.mu.Unlock()
+	}
+	_ = l.broker.troubles.note(err)
+	if lasting(err) {
+		for _, t := range l.all() {
+			t.refuse(err)
+		}
 	}
 	l.broker.port.look(l.ctx)
 	wake(l.roused)
@@ -201,7 +229,7 @@ func (l *link) take(n notice) {
 }
 
 // note gives the topic that a notice is for, and reports whether it ends a time in
-// which nothing was heard.
+// which nothing was heard, as the log says.
 func (l *link) note(n notice) (t *topic, back bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -209,8 +237,10 @@ func (l *link) note(n notice) (t *topic, back bool) {
 	switch {
 	case n.kind == noticeMessage && n.channel == l.probe.channel:
 		l.probe.heard, _ = strconv.Atoi(n.text)
+	case n.kind == noticeMessage:
+		l.live.heard = true
 	case n.kind == noticeSubscribed:
-		back = l.down != nil
+		back = l.down != nil && l.said
 		l.down = nil
 		if t != nil {
 			l.suspects[n.channel] = true
@@ -230,8 +260,9 @@ func (l *link) note(n notice) (t *topic, back bool) {
 func (l *link) hear(t *topic, text string) {
 	m, err := parsePublished(t.name, text)
 	if err != nil {
-		l.broker.options.Logger.Warn("redisbroker: foreign message on a channel", "topic", t.name, "error", err)
-		t.repair()
+		// A message of the topic that came like this is found by the check.
+		_ = l.broker.troubles.note(push.Errorf(push.CodeInternal, foreignMessage, &refused{answer: fmt.Errorf(
+			"channel %s: %w: %s", quoted(t.channel), err, quoted(text))}))
 		return
 	}
 	t.take(m)
@@ -258,6 +289,8 @@ func (l *link) tell() {
 		}
 	}
 }
+
+const foreignMessage = "foreign messages come on the broker's channels"
 
 // next takes the changes that are to be told.
 func (l *link) next() (to line, add, remove []string) {
@@ -293,6 +326,8 @@ func (l *link) health() error {
 		return push.Errorf(push.CodeUnavailable, "the broker's live messages are late", l.down)
 	case l.probe.missed > 0:
 		return errDeaf
+	case l.live.missed >= unheardAfter:
+		return errUnheard
 	default:
 		return nil
 	}

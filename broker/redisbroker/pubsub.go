@@ -2,34 +2,29 @@ package redisbroker
 
 import (
 	"context"
-	"errors"
 
 	"github.com/redis/go-redis/v9"
-
-	"github.com/tidewire/tidewire/push"
 )
 
-// pubsub is a line on go-redis.
+// pubsub is a line on go-redis. It is of sharded pub/sub, whatever Redis it is:
+// so brokers with different kinds of clients hear each other.
 type pubsub struct {
 	connection *redis.PubSub
-	sharded    bool // a Cluster's channels have a slot, like keys
+	server     *server
 }
 
 func (p *pubsub) subscribe(ctx context.Context, channels ...string) error {
-	return p.tell(ctx, channels, p.connection.Subscribe, p.connection.SSubscribe)
+	return each(channels, func(channel string) error { return p.connection.SSubscribe(ctx, channel) })
 }
 
 func (p *pubsub) unsubscribe(ctx context.Context, channels ...string) error {
-	return p.tell(ctx, channels, p.connection.Unsubscribe, p.connection.SUnsubscribe)
+	return each(channels, func(channel string) error { return p.connection.SUnsubscribe(ctx, channel) })
 }
 
-// tell uses one of two commands. The sharded ones take channels of one slot only.
-func (p *pubsub) tell(ctx context.Context, channels []string, plain, sharded func(context.Context, ...string) error) error {
-	if !p.sharded {
-		return plain(ctx, channels...)
-	}
+// each does something with each channel: one command takes channels of one slot only.
+func each(channels []string, do func(channel string) error) error {
 	for _, channel := range channels {
-		if err := sharded(ctx, channel); err != nil {
+		if err := do(channel); err != nil {
 			return err
 		}
 	}
@@ -39,16 +34,16 @@ func (p *pubsub) tell(ctx context.Context, channels []string, plain, sharded fun
 func (p *pubsub) receive(ctx context.Context) (notice, error) {
 	got, err := p.connection.ReceiveTimeout(ctx, 0)
 	if err != nil {
-		return notice{}, err
+		return notice{}, unavailable(p.server.explained(err))
 	}
 	switch got := got.(type) {
 	case *redis.Message:
 		return notice{noticeMessage, got.Channel, got.Payload}, nil
 	case *redis.Subscription:
 		switch got.Kind {
-		case "subscribe", "ssubscribe":
+		case "ssubscribe":
 			return notice{noticeSubscribed, got.Channel, ""}, nil
-		case "unsubscribe", "sunsubscribe":
+		case "sunsubscribe":
 			return notice{noticeUnsubscribed, got.Channel, ""}, nil
 		}
 	}
@@ -73,8 +68,6 @@ func (s *server) place(ctx context.Context, channel string) (string, error) {
 	return owner.Options().Addr, nil
 }
 
-var errRing = internal(errors.New("redisbroker: a redis.Ring can't be used; use a Cluster"))
-
 // owner gives the node of a key's slot. Only until the Cluster has told once where
 // its slots are has that to be waited for.
 func (s *server) owner(ctx context.Context, key string) (*redis.Client, error) {
@@ -92,40 +85,17 @@ func (s *server) open(ctx context.Context, channel string) (line, error) {
 	// The connection outlives this call, and ends by close.
 	ctx = context.WithoutCancel(ctx)
 	if s.cluster == nil {
-		return &pubsub{connection: s.client.Subscribe(ctx)}, nil
+		return &pubsub{s.client.SSubscribe(ctx), s}, nil
 	}
 	owner, err := s.owner(ctx, channel)
 	if err != nil {
 		return nil, err
 	}
-	return &pubsub{connection: owner.SSubscribe(ctx), sharded: true}, nil
+	return &pubsub{owner.SSubscribe(ctx), s}, nil
 }
 
 func (s *server) look(ctx context.Context) {
 	if s.cluster != nil {
 		s.cluster.ReloadState(ctx)
-	}
-}
-
-const tooOld = "TOOOLD" // see head.lua
-
-// unavailable makes Redis' errors ones that a client may be told. Nil stays nil.
-func unavailable(err error) error {
-	var known *push.Error
-	switch {
-	case err == nil:
-		return nil
-	case errors.As(err, &known):
-		return known
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
-		return push.AsError(err)
-	case redis.HasErrorPrefix(err, "OOM"):
-		return push.Errorf(push.CodeUnavailable, "the broker's memory is full", err)
-	case redis.HasErrorPrefix(err, "READONLY"):
-		return push.Errorf(push.CodeUnavailable, "the broker can't be written to now", err)
-	case redis.HasErrorPrefix(err, tooOld):
-		return push.Errorf(push.CodeUnavailable, "the broker's Redis is too old", err)
-	default:
-		return push.Errorf(push.CodeUnavailable, "the broker can't be reached now", err)
 	}
 }

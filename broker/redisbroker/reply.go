@@ -36,25 +36,17 @@ func witnessArgs(w witness) []any {
 func parts(command *redis.Cmd, atLeast int) ([]any, error) {
 	reply, err := command.Slice()
 	switch {
-	case redis.HasErrorPrefix(err, brokenHead):
-		return nil, internal(err)
 	case err != nil:
 		return nil, unavailable(err)
 	case len(reply) > 0 && text(reply[0]) == "stale":
 		return nil, errStale
 	case len(reply) < atLeast:
-		return nil, internal(errReply)
+		return nil, foreign(errReply)
 	}
 	return reply, nil
 }
 
-const brokenHead = "BROKENHEAD" // see head.lua
-
 var errReply = errors.New("redisbroker: not a reply of the broker's scripts")
-
-func internal(err error) error {
-	return push.Errorf(push.CodeInternal, push.ErrInternal.Reason, err)
-}
 
 // parseReceipt reads what the publish script answers.
 func parseReceipt(id string, command *redis.Cmd) (push.Receipt, error) {
@@ -67,11 +59,11 @@ func parseReceipt(id string, command *redis.Cmd) (push.Receipt, error) {
 	case what == "conflict":
 		return push.Receipt{}, push.ErrConflict
 	case len(reply) < 4:
-		return push.Receipt{}, internal(errReply)
+		return push.Receipt{}, foreign(errReply)
 	}
 	position, err := parsePosition(reply[1], reply[2], reply[3])
 	if err != nil || position.Offset == 0 {
-		return push.Receipt{}, internal(errors.Join(errReply, err))
+		return push.Receipt{}, foreign(errors.Join(errReply, err))
 	}
 	return push.Receipt{ID: id, Position: position, Duplicate: what == "duplicate"}, nil
 }
@@ -84,23 +76,23 @@ func parsePage(topic string, newestFirst bool, command *redis.Cmd) (push.Page, e
 	}
 	head, err := parsePosition(reply[0], reply[1], reply[2])
 	if err != nil {
-		return push.Page{}, internal(err)
+		return push.Page{}, foreign(err)
 	}
 	page := push.Page{Head: head, Gap: push.GapReason(text(reply[4]))}
 	switch page.Gap {
 	case "", push.GapEpoch, push.GapFork, push.GapTrimmed:
 	default:
-		return push.Page{}, internal(errReply)
+		return push.Page{}, foreign(errReply)
 	}
 	entries, _ := reply[3].([]any)
 	for _, e := range entries {
 		fields, _ := e.([]any)
 		if len(fields) != 5 {
-			return push.Page{}, internal(errReply)
+			return push.Page{}, foreign(errReply)
 		}
 		m, err := parseMessage(topic, head.Epoch.String(), text(fields[0]), text(fields[1]), text(fields[2]), text(fields[3]), text(fields[4]))
 		if err != nil {
-			return push.Page{}, internal(err)
+			return push.Page{}, foreign(err)
 		}
 		page.Messages = append(page.Messages, m)
 	}

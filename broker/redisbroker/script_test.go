@@ -18,14 +18,19 @@ import (
 // scripted is a broker on a real Redis, and a client to tamper with its keys.
 func scripted(t *testing.T, o Options) (*Broker, *redis.Client) {
 	t.Helper()
-	server, err := redistest.Start(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, client := startServer(t)
+	return brokerOn(t, client, o), client
+}
+
+// startServer starts a redis-server that ends with the test, and gives a client of it.
+func startServer(t *testing.T, args ...string) (*redistest.Server, *redis.Client) {
+	t.Helper()
+	server, err := redistest.Start(t.TempDir(), args...)
+	must(t, err)
 	t.Cleanup(func() { server.Close() })
 	client := redis.NewClient(server.Options())
 	t.Cleanup(func() { client.Close() })
-	return brokerOn(t, client, o), client
+	return server, client
 }
 
 func brokerOn(t *testing.T, client redis.UniversalClient, o Options) *Broker {
@@ -168,18 +173,7 @@ func TestForeignKeyIsOneTopicsTrouble(t *testing.T) {
 	meta, _ := b.port.(*server).keys("poisoned")
 	must(t, client.Set(t.Context(), meta, "x", 0).Err())
 	// A message of which nobody is told: only the check can find it.
-	s := newServer(client, b.options)
-	s.publish = newScript(headLua + publishLua + "\n")
-	s.options.Prefix = b.options.Prefix
-	c := s.addition(&push.Message{ID: "i", Topic: "good", Data: []byte("x")}, false, witness{}, origin{})
-	args := c.command.Args()
-	for i, arg := range args {
-		if arg == b.options.channel("good") && i > 6 {
-			args[i] = "elsewhere"
-		}
-	}
-	args[0], args[1] = "eval", s.publish.source
-	must(t, client.Do(t.Context(), args...).Err())
+	addElsewhere(t, b, client, "good")
 	select {
 	case <-good.at:
 	case <-time.After(testaid.Patience): //clock:real it ends a broken test

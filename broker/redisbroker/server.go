@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/rand"
 	_ "embed" // the scripts
+	"errors"
 	"math"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -34,7 +36,8 @@ type server struct {
 
 	beginnings *script // for the genesis
 
-	known atomic.Bool // the Cluster has told once where its slots are
+	known   atomic.Bool // the Cluster has told once where its slots are
+	slotted atomic.Bool // a call's keys have to be of one slot, as on a Cluster
 	lanes lanes
 }
 
@@ -45,6 +48,7 @@ func newServer(client redis.UniversalClient, o Options) *server {
 		beginnings: newScript(headLua + genesisLua),
 	}
 	s.cluster, _ = client.(*redis.ClusterClient)
+	s.slotted.Store(s.cluster != nil)
 	return s
 }
 
@@ -57,19 +61,19 @@ func (s *server) keys(topic string) (meta, stream string) {
 }
 
 func (s *server) add(ctx context.Context, m *push.Message, repeatable bool, w witness, o origin) (push.Receipt, error) {
-	c := s.addition(m, repeatable, w, o)
 	what := addCalls
 	if m.Replicated {
 		what = replicatedCalls
 	}
-	if err := s.do(ctx, c.key(), what, c); err != nil {
+	c, err := s.doInSlot(ctx, what, func() *call { return s.addition(m, repeatable, w, o) })
+	if err != nil {
 		return push.Receipt{}, err
 	}
 	receipt, err := parseReceipt(m.ID, c.command)
 	if err == nil && m.Replicated && c.replicas == 0 {
 		err = push.ErrNotReplicated
 	}
-	return receipt, err
+	return receipt, s.inspected(ctx, c, err)
 }
 
 // addition is the call that adds a message.
@@ -80,13 +84,9 @@ func (s *server) addition(m *push.Message, repeatable bool, w witness, o origin)
 	if repeatable {
 		retry, sum = s.options.Retry, content(m)
 	}
-	send := "PUBLISH"
-	if s.cluster != nil {
-		send = "SPUBLISH"
-	}
 	body, h := encodeBody(m), s.options.History
 	args := append(s.headArgs(w, o, o.fresh), newTag(), body, m.Size(), sum,
-		min(int64(h.Messages), push.MaxOffset), h.Bytes, retry.Milliseconds(), send, channel)
+		min(int64(h.Messages), push.MaxOffset), h.Bytes, retry.Milliseconds(), "SPUBLISH", channel)
 	c := s.publish.call(s.withGenesis(meta, stream, id), args)
 	c.size += len(body)
 	return c
@@ -110,10 +110,23 @@ func (s *server) headArgs(w witness, o origin, sure bool) []any {
 // withGenesis adds the key of the genesis to a topic's, if it can be asked together with
 // them.
 func (s *server) withGenesis(keys ...string) []string {
-	if s.cluster == nil {
+	if !s.slotted.Load() {
 		keys = append(keys, s.options.genesisKey())
 	}
 	return keys
+}
+
+// doInSlot sends the call that build makes, and anew if it turns out that its keys have to
+// be of one slot: a client of a single node may be one of a Cluster's.
+func (s *server) doInSlot(ctx context.Context, what string, build func() *call) (*call, error) {
+	c := build()
+	err := s.do(ctx, c.key(), what, c)
+	if err == nil && redis.HasErrorPrefix(c.command.Err(), "CROSSSLOT") {
+		s.slotted.Store(true)
+		c = build()
+		err = s.do(ctx, c.key(), what, c)
+	}
+	return c, err
 }
 
 func (s *server) read(ctx context.Context, topic string, q query, w witness, o origin) (push.Page, error) {
@@ -124,12 +137,16 @@ func (s *server) read(ctx context.Context, topic string, q query, w witness, o o
 	}
 	args := append(s.headArgs(w, o, true), mode, limit.Messages, limit.Bytes,
 		q.after.Epoch.String(), q.after.Offset, formatTag(q.after.Tag), min(q.limit.Least, limit.Messages))
-	c := s.fetch.call(s.withGenesis(meta, stream), args)
-	c.size += largestReply(q) // a pipeline mustn't bring too much at once
-	if err := s.do(ctx, meta, readCalls, c); err != nil {
+	c, err := s.doInSlot(ctx, readKind(topic, q), func() *call {
+		c := s.fetch.call(s.withGenesis(meta, stream), args)
+		c.size += largestReply(q) // a pipeline mustn't bring too much at once
+		return c
+	})
+	if err != nil {
 		return push.Page{}, err
 	}
-	return parsePage(topic, q.newest, c.command)
+	page, err := parsePage(topic, q.newest, c.command)
+	return page, s.inspected(ctx, c, err)
 }
 
 // largestReply guesses how many bytes a read may bring: most bring much less than
@@ -162,13 +179,14 @@ func (s *server) heads(ctx context.Context, topics []string) ([]push.Position, e
 		calls[i] = newCall("hmget", meta, "e", "o", "t")
 	}
 	meta, _ := s.keys(topics[0])
-	if err := s.do(ctx, meta, readCalls, calls...); err != nil {
+	if err := s.do(ctx, meta, checkCalls, calls...); err != nil {
 		return nil, err
 	}
 	heads := make([]push.Position, len(topics))
 	for i, c := range calls {
 		parts, err := c.command.Slice()
-		if err != nil && !redis.HasErrorPrefix(err, "WRONGTYPE") { // a foreign key says nothing of the other topics
+		// A foreign key says nothing of the other topics, and shows when its own is read.
+		if err != nil && !redis.HasErrorPrefix(err, "WRONGTYPE") {
 			return nil, unavailable(err)
 		}
 		if len(parts) == 3 && parts[0] != nil {
@@ -179,12 +197,8 @@ func (s *server) heads(ctx context.Context, topics []string) ([]push.Position, e
 }
 
 func (s *server) notify(ctx context.Context, channel, text string) error {
-	send := "publish"
-	if s.cluster != nil {
-		send = "spublish"
-	}
-	c := newCall(send, channel, text)
-	if err := s.do(ctx, channel, readCalls, c); err != nil {
+	c := newCall("spublish", channel, text)
+	if err := s.do(ctx, channel, checkCalls, c); err != nil {
 		return err
 	}
 	return unavailable(c.command.Err())
@@ -194,16 +208,14 @@ func (s *server) notify(ctx context.Context, channel, text string) error {
 // It calls a script, which tells whether Redis is too old.
 func (s *server) health(ctx context.Context) error {
 	key := s.options.genesisKey()
-	calls := []*call{
-		s.beginnings.call([]string{key}, []any{rand.Text()}),
-		newCall("hset", key, "h", 1),
-	}
-	if err := s.do(ctx, key, readCalls, calls...); err != nil {
+	script := s.beginnings.call([]string{key}, []any{rand.Text()})
+	calls := []*call{script, newCall("hset", key, "h", 1)}
+	if err := s.do(ctx, key, checkCalls, calls...); err != nil {
 		return err
 	}
 	for _, c := range calls {
 		if err := c.command.Err(); err != nil {
-			return unavailable(err)
+			return s.inspected(ctx, script, unavailable(err))
 		}
 	}
 	if s.cluster == nil {
@@ -230,12 +242,27 @@ func (s *server) heed(ctx context.Context, f func() error) error {
 	}
 }
 
-// Kinds of calls, each with lanes of its own: a long read holds up no publishing.
+// Kinds of calls, each with lanes of its own: a long read of history, of which clients
+// may ask for many, holds up nothing else.
 const (
 	addCalls        = "add"
 	replicatedCalls = "replicated"
-	readCalls       = "read"
+	historyCalls    = "history"
+	checkCalls      = "check" // of heads, of what is heard and of health
+	hubCalls        = "hub"   // what hubs store, and read of topics of their own
 )
+
+// readKind is the kind of a read.
+func readKind(topic string, q query) string {
+	switch {
+	case strings.HasPrefix(topic, push.ReservedTopicPrefix):
+		return hubCalls
+	case q.newest && q.limit.Messages == 0:
+		return checkCalls // only the head
+	default:
+		return historyCalls
+	}
+}
 
 // do sends calls to the node of a key, together, and waits for all replies.
 func (s *server) do(ctx context.Context, key, what string, calls ...*call) error {
@@ -297,7 +324,48 @@ func (s *server) exec(ctx context.Context, pipeline redis.Pipeliner, calls []*ca
 	for _, command := range more {
 		_ = pipeline.Process(ctx, command)
 	}
-	if _, err := pipeline.Exec(ctx); err != nil && s.cluster != nil {
+	_, err := pipeline.Exec(ctx)
+	if err != nil && s.cluster != nil {
 		s.cluster.ReloadState(ctx)
 	}
+	for _, c := range calls {
+		switch {
+		case c.command.Err() != nil:
+			c.command.SetErr(s.explained(c.command.Err()))
+		case err != nil && c.command.Val() == nil: // not sent: the connection isn't admitted
+			c.command.SetErr(err)
+		}
+	}
+}
+
+// explained gives an error as what it means with this client. One of a single node
+// doesn't follow slots.
+func (s *server) explained(err error) error {
+	if s.cluster == nil && redis.HasErrorPrefix(err, "MOVED") {
+		return errCluster
+	}
+	return err
+}
+
+// inspected adds to an error of foreign data which of the call's keys are there, and
+// of what type.
+func (s *server) inspected(ctx context.Context, c *call, err error) error {
+	var r *refused
+	if !isForeign(err) || !errors.As(err, &r) {
+		return err
+	}
+	keys := c.keys()
+	types := make([]*call, len(keys))
+	for i, key := range keys {
+		types[i] = newCall("type", key)
+	}
+	if s.do(ctx, keys[0], checkCalls, types...) != nil {
+		return err
+	}
+	for i, key := range keys {
+		if what, err := types[i].command.Text(); err == nil && what != "none" {
+			r.found = append(r.found, quoted(key)+" is a "+shortened(what))
+		}
+	}
+	return err
 }

@@ -83,7 +83,7 @@ var modelTopics = []string{"a", "b"}
 func (m *model) listen(rt *rapid.T) {
 	m.line = m.fakePort.Open()
 	channels := []string{redisbroker.SimChannel(m.options, "a"), redisbroker.SimChannel(m.options, "b")}
-	m.pubsub = m.client.Subscribe(rt.Context(), channels...)
+	m.pubsub = m.client.SSubscribe(rt.Context(), channels...)
 	if err := m.line.Subscribe(rt.Context(), channels...); err != nil {
 		rt.Fatal(err)
 	}

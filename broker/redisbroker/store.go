@@ -33,7 +33,8 @@ func (b *Broker) Put(ctx context.Context, set, key string, v push.Stored) (there
 	}
 	ctx, cancel := deadline(ctx)
 	defer cancel()
-	return b.port.put(ctx, set, key, v)
+	there, err = b.port.put(ctx, set, key, v)
+	return there, b.troubles.note(err)
 }
 
 // Take gives a value and forgets it; see [push.Store].
@@ -43,7 +44,8 @@ func (b *Broker) Take(ctx context.Context, set, key string) ([]byte, error) {
 	}
 	ctx, cancel := deadline(ctx)
 	defer cancel()
-	return b.port.take(ctx, set, key)
+	value, err := b.port.take(ctx, set, key)
+	return value, b.troubles.note(err)
 }
 
 // All gives all values of a set; see [push.Store].
@@ -53,18 +55,19 @@ func (b *Broker) All(ctx context.Context, set string) (map[string]push.Stored, e
 	}
 	ctx, cancel := deadline(ctx)
 	defer cancel()
-	return b.port.all(ctx, set)
+	all, err := b.port.all(ctx, set)
+	return all, b.troubles.note(err)
 }
 
 func (s *server) put(ctx context.Context, set, key string, v push.Stored) (*push.Stored, error) {
 	c := s.store.put.call(s.options.setKeys(set), []any{key, v.Value, v.TTL.Milliseconds(), push.MaxStored, v.Version})
 	c.size += len(v.Value)
-	if err := s.do(ctx, c.key(), addCalls, c); err != nil {
+	if err := s.do(ctx, c.key(), hubCalls, c); err != nil {
 		return nil, err
 	}
 	reply, err := parts(c.command, 1)
 	if err != nil {
-		return nil, err
+		return nil, s.inspected(ctx, c, err)
 	}
 	switch text(reply[0]) {
 	case "stored":
@@ -73,23 +76,24 @@ func (s *server) put(ctx context.Context, set, key string, v push.Stored) (*push
 		return nil, push.Errorf(push.CodeLimitReached, "too much is stored", nil)
 	}
 	if len(reply) < 2 {
-		return nil, internal(errReply)
+		return nil, s.inspected(ctx, c, foreign(errReply))
 	}
-	return parseStored(text(reply[0]), text(reply[1]))
+	there, err := parseStored(text(reply[0]), text(reply[1]))
+	return there, s.inspected(ctx, c, err)
 }
 
 func (s *server) take(ctx context.Context, set, key string) ([]byte, error) {
 	c := s.store.take.call(s.options.setKeys(set), []any{key})
-	if err := s.do(ctx, c.key(), readCalls, c); err != nil {
+	if err := s.do(ctx, c.key(), hubCalls, c); err != nil {
 		return nil, err
 	}
 	reply, err := parts(c.command, 1)
 	if err != nil || len(reply) < 2 || reply[1] == nil {
-		return nil, err
+		return nil, s.inspected(ctx, c, err)
 	}
 	v, err := parseStored(text(reply[0]), text(reply[1]))
 	if v == nil {
-		return nil, err
+		return nil, s.inspected(ctx, c, err)
 	}
 	return v.Value, nil
 }
@@ -97,19 +101,19 @@ func (s *server) take(ctx context.Context, set, key string) ([]byte, error) {
 func (s *server) all(ctx context.Context, set string) (map[string]push.Stored, error) {
 	c := s.store.all.call(s.options.setKeys(set), nil)
 	c.size += maxBatchBytes / 4
-	if err := s.do(ctx, c.key(), readCalls, c); err != nil {
+	if err := s.do(ctx, c.key(), hubCalls, c); err != nil {
 		return nil, err
 	}
 	reply, err := parts(c.command, 2)
 	if err != nil {
-		return nil, err
+		return nil, s.inspected(ctx, c, err)
 	}
 	fields, _ := reply[1].([]any)
 	all := make(map[string]push.Stored, len(fields)/2)
 	for i := 0; i+1 < len(fields); i += 2 {
 		v, err := parseStored(text(reply[0]), text(fields[i+1]))
 		if err != nil {
-			return nil, err
+			return nil, s.inspected(ctx, c, err)
 		}
 		if v != nil {
 			all[text(fields[i])] = *v
@@ -123,13 +127,13 @@ func (s *server) all(ctx context.Context, set string) (map[string]push.Stored, e
 func parseStored(now, stored string) (*push.Stored, error) {
 	fields := strings.SplitN(stored, " ", 3)
 	if len(fields) < 3 {
-		return nil, internal(errReply)
+		return nil, foreign(errReply)
 	}
 	expires, expiresErr := strconv.ParseInt(fields[0], 10, 64)
 	version, versionErr := strconv.ParseUint(fields[1], 10, 64)
 	at, atErr := strconv.ParseInt(now, 10, 64)
 	if err := errors.Join(expiresErr, versionErr, atErr); err != nil {
-		return nil, internal(err)
+		return nil, foreign(err)
 	}
 	if expires <= at {
 		return nil, nil

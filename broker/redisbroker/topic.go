@@ -33,11 +33,44 @@ type topic struct {
 	held      []*push.Message // live messages that came while what is before them is read
 	heldSize  int             // by Message.Size
 	heard     bool            // a live message came since the last check
+	found     push.Position   // the last message, which a check has found and nobody has heard
+	attempt   *opening        // at the place; nil if nobody waits for it
 	read      time.Time
 }
 
 func newTopic(b *Broker, name string) *topic {
 	return &topic{broker: b, name: name, channel: b.options.channel(name), opened: make(chan struct{})}
+}
+
+// opening is one attempt to find the place, for all who wait for it.
+type opening struct {
+	refused chan struct{} // closed when err says that waiting doesn't help
+	err     error
+}
+
+// opening gives the attempt that is under way.
+func (t *topic) opening() *opening {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.attempt == nil {
+		t.attempt = &opening{refused: make(chan struct{})}
+	}
+	return t.attempt
+}
+
+// refuse ends the attempt to find the place if the error is one that lasts. Another one
+// begins with whoever asks next.
+func (t *topic) refuse(err error) {
+	if !lasting(err) {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.attempt != nil && t.place.IsZero() {
+		t.attempt.err = err
+		close(t.attempt.refused)
+		t.attempt = nil
+	}
 }
 
 // add makes r get what follows the place, which it returns.
@@ -63,6 +96,9 @@ func (t *topic) remove(r push.Receiver) bool {
 // take gets a live message.
 func (t *topic) take(m *push.Message) {
 	t.mu.Lock()
+	if m.Position == t.found {
+		t.found = push.Position{}
+	}
 	next := t.follows(m)
 	old := m.Epoch == t.place.Epoch && m.Offset < t.place.Offset || m.Position == t.place
 	if next && !t.place.IsZero() {
@@ -137,10 +173,24 @@ func (t *topic) quiet() bool {
 	return quiet
 }
 
-// compare makes the topic read if Redis has it elsewhere. A read also tells Redis
-// that the topic is in use, so one is due from time to time.
-func (t *topic) compare(head push.Position) {
+// unheard reports whether the message that the last check has found wasn't heard since.
+func (t *topic) unheard() bool {
 	t.mu.Lock()
+	defer t.mu.Unlock()
+	unheard := !t.found.IsZero()
+	t.found = push.Position{}
+	return unheard
+}
+
+// compare makes the topic read if Redis has it elsewhere. A read also tells Redis
+// that the topic is in use, so one is due from time to time. What is ahead should be
+// heard too, if the topic was already heard before.
+func (t *topic) compare(head push.Position, heard bool) {
+	t.mu.Lock()
+	t.found = push.Position{}
+	if heard && head.Epoch == t.place.Epoch && head.Offset > t.place.Offset {
+		t.found = head
+	}
 	due := head != t.place || time.Since(t.read) > t.broker.options.Keep/4
 	if head.IsZero() && t.broker.isFirst(t.name, t.place) {
 		due = false // nothing is stored of it, and nothing need be
@@ -177,6 +227,7 @@ func (t *topic) repairs() {
 			backoff = minBackoff
 			continue
 		}
+		t.refuse(err)
 		t.mu.Lock()
 		t.again = true
 		t.mu.Unlock()
@@ -243,7 +294,7 @@ func (t *topic) readPage() (done bool, err error) {
 	}
 	for _, m := range page.Messages {
 		if !t.place.Precedes(m) {
-			return false, internal(errReply)
+			return false, foreign(errReply)
 		}
 		t.deliver(m)
 	}

@@ -49,8 +49,7 @@ const (
 var mutants = []mutant{
 	// The seam between history and live messages.
 	{"history read before subscribing", "compare", []patch{{
-		brokerGo, "\tif err != nil {\n\t\treturn push.Position{}, err\n\t}\n\tselect {",
-		"\tif err != nil {\n\t\treturn push.Position{}, err\n\t}\n\tif !t.isOpen() {\n\t\tt.repair()\n\t}\n\tselect {",
+		brokerGo, "\topening := t.opening()\n", "\topening := t.opening()\n\tif !t.isOpen() {\n\t\tt.repair()\n\t}\n",
 	}}},
 	{"replay goes beyond the seam", "", []patch{{catchUpGo, "w.between(c.since, c.head)", "w.between(c.since, w.end())"}}},
 	{"replay ends before the seam", "", []patch{{
@@ -124,8 +123,8 @@ var mutants = []mutant{
 	}}},
 	{"an ID isn't remembered", "", []patch{{brokerGo, `repeatable := m.ID != ""`, `repeatable := m.ID == "never"`}}},
 	{"no error where nobody knows", "", []patch{{
-		brokerGo, "\t\tb.witnesses.note(m.Topic, receipt.Position, w.Position)\n\t}\n\treturn receipt, err",
-		"\t\tb.witnesses.note(m.Topic, receipt.Position, w.Position)\n\t}\n\tif errors.Is(err, push.ErrUnavailable) {\n\t\terr = nil\n\t}\n\treturn receipt, err",
+		brokerGo, "\t\tb.witnesses.note(m.Topic, receipt.Position, w.Position)\n\t}\n\treturn receipt, b.troubles.note(err)",
+		"\t\tb.witnesses.note(m.Topic, receipt.Position, w.Position)\n\t}\n\tif errors.Is(err, push.ErrUnavailable) {\n\t\terr = nil\n\t}\n\treturn receipt, b.troubles.note(err)",
 	}, {brokerGo, "\t\"context\"\n\t\"sync\"", "\t\"context\"\n\t\"errors\"\n\t\"sync\""}}},
 
 	// Gaps.

@@ -1,0 +1,170 @@
+package redisbroker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/push/testaid"
+)
+
+// TestForeignDataIsOneTopicsTrouble has data that isn't ours under the keys of a topic
+// that is followed, and of the store. Who meets it is told, and so is the operator;
+// nobody else notices.
+func TestForeignDataIsOneTopicsTrouble(t *testing.T) {
+	ways := map[string]func(*testing.T, *Broker) error{
+		"Publish": func(t *testing.T, b *Broker) error {
+			_, err := b.Publish(t.Context(), push.Message{Topic: "bad", ID: "i"})
+			return err
+		},
+		"Subscribe": func(t *testing.T, b *Broker) error {
+			_, err := b.Subscribe(t.Context(), "bad", &recorder{})
+			return err
+		},
+		"Recent": func(t *testing.T, b *Broker) error {
+			_, err := b.Recent(t.Context(), "bad", 10)
+			return err
+		},
+		"Since": func(t *testing.T, b *Broker) error {
+			_, err := b.Since(t.Context(), "bad", b.witnesses.at("bad").Position, push.Limit{})
+			return err
+		},
+		"Put":  func(t *testing.T, b *Broker) error { return put(t, b, "k", time.Hour) },
+		"Take": func(t *testing.T, b *Broker) error { _, err := b.Take(t.Context(), "s", "k"); return err },
+		"All":  func(t *testing.T, b *Broker) error { _, err := b.All(t.Context(), "s"); return err },
+	}
+	set := Options{}.withDefaults().setKeys("s")
+	meta, stream, id := Options{}.withDefaults().topicKeys("bad", "i")
+	type command []any
+	entry := func(fields ...any) command { return append(command{"XADD", stream, "2-0"}, fields...) }
+	head := func(fields ...any) command { return append(command{"HSET", meta}, fields...) }
+	tests := []struct {
+		name  string
+		do    []command
+		fails string // ways, in the order of the alphabet
+		found string
+	}{
+		{"a head that is a string", []command{{"SET", meta, "x"}}, "Publish Recent Since Subscribe", `m:bad\" is a string`},
+		{"a head that is a list", []command{{"DEL", meta}, {"LPUSH", meta, "x"}}, "Publish Recent Since Subscribe", `m:bad\" is a list`},
+		{"a history that is a string", []command{{"SET", stream, "x"}}, "Publish Recent", `s:bad\" is a string`},
+		{"a head with a foreign epoch", []command{head("e", "x")}, "Publish Recent Since Subscribe", `m:bad\" is a hash`},
+		{"a head with a foreign offset", []command{head("o", "x")}, "Publish Recent Since Subscribe", `m:bad\" is a hash`},
+		{"an entry with too few fields", []command{entry("x", "y"), head("o", 2)}, "Recent", `s:bad\" is a stream`},
+		{"an entry with a foreign body", []command{entry("t", "0", "p", "0", "m", time.Now().UnixMilli(), "c", 0, "b", "\x02"), head("o", 2)}, "Recent", `s:bad\" is a stream`},
+		{"an entry beyond the head", []command{{"XADD", stream, "9-0", "x", "y"}}, "Publish", `s:bad\" is a stream`},
+		{"an ID that is a list", []command{{"DEL", id}, {"LPUSH", id, "x"}}, "Publish", `i:bad\\ni\" is a list`},
+		{"a set of values that is a string", []command{{"SET", set[0], "x"}}, "All Put Take", `v:s\" is a string`},
+		{"expiries that are a string", []command{{"SET", set[1], "x"}}, "Put", `x:s\" is a string`},
+		{"a value without its expiry", []command{{"HSET", set[0], "k", "x"}}, "All Take", `v:s\" is a hash`},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			_, client := startServer(t)
+			var log journal
+			b := brokerOn(t, client, Options{Logger: log.logger(), Check: time.Hour})
+			add(t, b, "bad", "x")
+			must(t, put(t, b, "k", time.Hour))
+			good := &signal{at: make(chan uint64, 100)}
+			_, err := b.Subscribe(t.Context(), "good", good)
+			must(t, err)
+			for _, c := range test.do {
+				must(t, client.Do(t.Context(), c...).Err())
+			}
+			for _, name := range strings.Fields(test.fails) {
+				err := ways[name](t, b)
+				if e := push.AsError(err); err == nil || e.Code != push.CodeInternal || e.Reason != foreignData {
+					t.Errorf("%s: %v", name, err)
+				}
+			}
+			if log.wantOnce(t, foreignData); !strings.Contains(log.String(), test.found) {
+				t.Errorf("the log doesn't say what was found: %s", &log)
+			}
+			testaid.Eventually(t, "bad health", func() bool {
+				_ = ways[strings.Fields(test.fails)[0]](t, b) // it lasts as long as somebody meets it
+				err := b.Health(t.Context())
+				return err != nil && push.AsError(err).Reason == foreignData
+			})
+			add(t, b, "good", "x")
+			<-good.at
+			must(t, client.FlushAll(t.Context()).Err())
+			add(t, b, "bad", "x")
+			healthSays(t, b, "")
+		})
+	}
+}
+
+// foreignPort finds foreign data under every topic.
+type foreignPort struct {
+	scriptedPort
+	reads int
+}
+
+func (p *foreignPort) read(context.Context, string, query, witness, origin) (push.Page, error) {
+	p.reads++
+	return push.Page{}, foreign(errReply)
+}
+
+// TestFollowerOfForeignDataWaits counts the reads of a follower whose topic's keys have
+// become foreign, and who is asked to look again all the time.
+func TestFollowerOfForeignDataWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log journal
+		port := &foreignPort{}
+		b := newBroker(port, Options{Logger: log.logger()})
+		topic := newTopic(b, "a")
+		b.topics["a"], topic.place = topic, at(1, 2)
+		for range 50 * 1000 {
+			topic.compare(push.Position{}, true)
+			time.Sleep(time.Millisecond)
+		}
+		if port.reads > 60 {
+			t.Errorf("%d reads in 50 s", port.reads)
+		}
+		log.wantOnce(t, foreignData)
+		must(t, b.Close(context.Background()))
+	})
+}
+
+// calls is how often Redis was given a command.
+func calls(t *testing.T, client *redis.Client, command string) (n int64) {
+	t.Helper()
+	_, rest, _ := strings.Cut(client.Info(t.Context(), "commandstats").Val(), "cmdstat_"+command+":calls=")
+	_, err := fmt.Sscan(strings.SplitN(rest, ",", 2)[0], &n)
+	must(t, err)
+	return n
+}
+
+// TestForeignMessagesAreSaidOnce floods a channel with what isn't ours.
+func TestForeignMessagesAreSaidOnce(t *testing.T) {
+	_, client := startServer(t)
+	var log journal
+	b := brokerOn(t, client, Options{Logger: log.logger(), Check: time.Hour})
+	r := &signal{at: make(chan uint64, 10)}
+	_, err := b.Subscribe(t.Context(), "a", r)
+	must(t, err)
+	before := calls(t, client, "evalsha")
+	const garbage = 1000
+	for range garbage {
+		must(t, client.SPublish(t.Context(), b.options.channel("a"), "\x1b[31m"+strings.Repeat("x", 10_000)).Err())
+	}
+	add(t, b, "a", "x")
+	<-r.at
+	log.wantOnce(t, foreignMessage)
+	if text := log.String(); len(text) > 2000 || strings.Contains(text, "\x1b") {
+		t.Errorf("the log has %d bytes: %.2000q", len(text), text)
+	}
+	if n := calls(t, client, "evalsha") - before; n > 2 {
+		t.Errorf("%d scripts for one message", n)
+	}
+	if err := b.Health(t.Context()); !errors.Is(err, push.ErrInternal) {
+		t.Errorf("health: %v", err)
+	}
+}
