@@ -113,7 +113,7 @@ func TestNoAge(t *testing.T) {
 		s.Close(nil)
 
 		beating := newConn()
-		b, err := w.hub.Open(push.Client{Format: w.format, Conn: beating, Heartbeat: word("ping"), Interval: time.Hour})
+		b, err := w.hub.Open(push.Client{Format: w.format, Conn: beating, Heartbeat: word("ping"), Interval: time.Hour, Patience: time.Minute})
 		if err != nil {
 			t.Fatal(err)
 		}
