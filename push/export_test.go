@@ -80,9 +80,11 @@ func (h *Hub) Memory() (counted, found int64) {
 	}
 	for e := range entries {
 		found += int64(e.message.Size())
+		e.mu.Lock()
 		for _, f := range e.frames {
 			frames[f.frame] = true
 		}
+		e.mu.Unlock()
 	}
 	for f := range frames {
 		if f.keepers.Load() != uncounted {

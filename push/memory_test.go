@@ -24,7 +24,7 @@ func TestMemoryIsWhatWaits(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := rand.New(rand.NewPCG(seed, 1))
 				w := newWorld(t, newSlowHistory(time.Duration(r.IntN(2))*time.Millisecond, push.History{Messages: 20}), push.Options{
-					Queue:  push.Limit{Messages: 40, Bytes: 40_000},
+					Queue:  push.Limit{Messages: 2 + r.IntN(40), Bytes: 40_000},
 					Replay: push.Limit{Messages: 30, Bytes: 20_000},
 					Limits: push.Limits{Memory: int64(1+r.IntN(10)) * 100_000},
 				})
@@ -55,7 +55,7 @@ func TestMemoryIsWhatWaits(t *testing.T) {
 type crowdOf struct {
 	*world
 	r        *rand.Rand
-	from     string // a cursor of an early time
+	from     string // a cursor of an earlier time
 	all      []push.Conn
 	sessions []*push.Session
 	most     int64
@@ -90,6 +90,9 @@ func (c *crowdOf) step() {
 	case 9:
 		time.Sleep(time.Duration(c.r.IntN(3)) * time.Second)
 	default:
+		if c.r.IntN(2) == 0 {
+			c.from = c.cursor("a", "b", "c")
+		}
 		for range 1 + c.r.IntN(10) {
 			c.publish(topic, strings.Repeat("x", 1+c.r.IntN(3000)))
 		}
@@ -237,7 +240,11 @@ func TestConnectionsOfOnePartyAreWeighedTogether(t *testing.T) {
 				honest := stalled("203.0.113.1", "", "honest", 15)
 				var many []*fakeConn
 				for i := range 150 {
-					many = append(many, stalled("203.0.113.2", user, fmt.Sprint(i), 1))
+					address := "203.0.113.2"
+					if user != "" {
+						address = fmt.Sprint("198.51.100.", i)
+					}
+					many = append(many, stalled(address, user, fmt.Sprint(i), 1))
 				}
 				wantCut(t, "the honest one, which holds the most of all", honest, false)
 				if shed := w.hub.Stats().Shed; shed == 0 {
