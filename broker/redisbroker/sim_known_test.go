@@ -48,6 +48,12 @@ func TestKnownSchedules(t *testing.T) {
 		{"a hole shows by the next message", []step{
 			{advance, 7, 0, 0}, {lose, 0, 0, 0}, {lose, 1, 0, 0}, {publishOne, 0, 0, 0}, {advance, 7, 0, 0}, {publishOne, 0, 1, 0},
 		}},
+		// All is lost with the only instance that had seen it, and one that still knows the
+		// genesis of before publishes to clients that have got nothing yet.
+		{"a flush of what one instance had seen", []step{
+			{advance, 7, 0, 0}, {lose, 1, 0, 0}, {publishOne, 0, 0, 0}, {advance, 6, 0, 0}, {kill, 0, 0, 0}, {flush, 0, 0, 0},
+			{publishOne, 0, 1, 0}, {advance, 9, 0, 0},
+		}},
 		// A shutdown while clients come whose topic isn't open yet.
 		{"a shutdown of an instance that is opening", []step{
 			{killLine, 0, 0, 0}, {restart, 0, 0, 0}, {advance, 7, 0, 0}, {killLine, 1, 0, 0}, {restart, 1, 0, 0}, {publishOne, 0, 0, 0},
