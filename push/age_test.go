@@ -106,7 +106,7 @@ func TestNoAge(t *testing.T) {
 		defer w.shutdown()
 		c := newConn()
 		s := w.open(c)
-		time.Sleep(10_000 * time.Hour)
+		time.Sleep(100 * time.Hour)
 		if ended, reason := c.end(); ended {
 			t.Errorf("ended with %v", reason)
 		}

@@ -50,10 +50,10 @@ type Limits struct {
 	Failures Rate
 
 	// Requests is how fast a WebSocket's client may send frames of any kind, control
-	// frames included. One that names topics, and the URL, weighs as many frames as it
+	// frames included. One that asks for topics, and the URL, weighs as many frames as it
 	// names topics; one that weighs more than the burst is for a client that has used
 	// nothing of it. Past it the connection ends with CodeRateLimited. Default 100 a
-	// second, and 500 at once.
+	// second, and 1,000 at once, so that new topics meet Topics first.
 	Requests Rate
 	// Topics is how fast one connection may bring topics into being, which are those
 	// that nobody follows yet on this hub. What is past it is refused with
@@ -94,7 +94,7 @@ func (l Limits) withDefaults() Limits {
 	l.Memory = bound(l.Memory, memoryShare())
 	l.Opens = l.Opens.orDefault(Rate{})
 	l.Failures = l.Failures.orDefault(Rate{PerSecond: 5.0 / 60, Burst: 50})
-	l.Requests = l.Requests.orDefault(Rate{PerSecond: 100, Burst: 500})
+	l.Requests = l.Requests.orDefault(Rate{PerSecond: 100, Burst: 1000})
 	l.Topics = l.Topics.orDefault(Rate{PerSecond: 10, Burst: 600})
 	l.Resumes = l.Resumes.orDefault(Rate{PerSecond: 20, Burst: 1000})
 	l.Sends = l.Sends.orDefault(Rate{PerSecond: 10, Burst: 20})

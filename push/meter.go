@@ -18,8 +18,8 @@ func (s *Session) Said(m *Meter) error {
 	return tooManyFrames(m.frames.take(s.hub.gate.limits.Requests, s.hub.wheel.now()))
 }
 
-// Named counts the topics that a request of the client names, before anything is done
-// about them: each weighs as much as a frame, and the first is that of the frame itself,
+// Named counts the topics that a client asks to follow, before anything is done about
+// them: each weighs as much as a frame, and the first is that of the frame itself,
 // which Said has counted. With an error, which is ErrRateLimited, the client is to be
 // closed.
 func (s *Session) Named(m *Meter, topics int) error {

@@ -21,7 +21,7 @@ func TestRequestsAreMetered(t *testing.T) {
 		s := w.open(newConn())
 		defer s.Close(nil)
 		var m push.Meter
-		for i := range 500 {
+		for i := range 1000 {
 			if err := s.Said(&m); err != nil {
 				t.Fatalf("frame %d: %v", i, err)
 			}

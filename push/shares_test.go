@@ -221,7 +221,7 @@ func TestTopicsWeighAsMuchAsFrames(t *testing.T) {
 		{"more than the burst, at first", push.Rate{PerSecond: 1, Burst: 10}, []int{1000}, false},
 		{"more than the burst, later", push.Rate{PerSecond: 1, Burst: 10}, []int{1, 1000}, true},
 		{"after more than the burst", push.Rate{PerSecond: 1, Burst: 10}, []int{1000, 1}, true},
-		{"by default", push.Rate{}, []int{100, 100, 100, 100, 100, 1}, true},
+		{"by default", push.Rate{}, []int{500, 500, 1}, true},
 		{"no limit", push.Rate{PerSecond: -1}, []int{1000, 1000}, false},
 	}
 	for _, tt := range tests {

@@ -214,7 +214,7 @@ func (cl *client) handle(frame []byte) *push.Error {
 		cl.send(protocol.RequestError(request.ID, push.AsError(err)))
 		return nil
 	}
-	if err := cl.session.Named(&cl.meter, max(len(request.Follows), len(request.Topics))); err != nil {
+	if err := cl.session.Named(&cl.meter, len(request.Follows)); err != nil {
 		return push.AsError(err)
 	}
 	switch request.Type {

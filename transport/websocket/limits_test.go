@@ -177,7 +177,7 @@ func TestFloods(t *testing.T) {
 				if tt.first != nil {
 					flood, sent = tt.first, 1
 				}
-				flood = append(flood, bytes.Repeat(tt.more, (500-sent)/tt.frames)...)
+				flood = append(flood, bytes.Repeat(tt.more, (1000-sent)/tt.frames)...)
 				if _, err := g.Write(flood); err != nil {
 					t.Fatal(err)
 				}
