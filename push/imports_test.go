@@ -12,10 +12,10 @@ const module = "github.com/tidewire/tidewire/"
 // rooms says what each package may import of ours, beside itself and what lies
 // below it. Everything may import push; nothing imports the examples.
 var rooms = map[string][]string{
-	"internal/optional":          {},
+	"push/optional":              {},
 	"push":                       {},
-	"broker/membroker":           {"internal/optional", "push"},
-	"broker/redisbroker":         {"internal/optional", "push"},
+	"broker/membroker":           {"push/optional", "push"},
+	"broker/redisbroker":         {"push/optional", "push"},
 	"broker/redisbroker/mutants": {},
 	"broker/brokertest":          {"push", "push/testaid"},
 	"broker/redistest":           {},
@@ -24,10 +24,10 @@ var rooms = map[string][]string{
 	"middleware/jwtauth":         {"push", "transport/protocol"},
 	"transport/protocol":         {"push"},
 	"transport/internal/socket":  {},
-	"transport/websocket":        {"internal/optional", "push", "transport/protocol", "transport/internal/socket"},
-	"transport/sse":              {"internal/optional", "push", "transport/protocol", "transport/internal/socket"},
+	"transport/websocket":        {"push/optional", "push", "transport/protocol", "transport/internal/socket"},
+	"transport/sse":              {"push/optional", "push", "transport/protocol", "transport/internal/socket"},
 	"transport/transporttest":    {"push", "push/testaid", "transport/protocol", "broker/membroker"},
-	"transport":                  {"internal/optional", "push", "transport/protocol", "transport/websocket", "transport/sse", "middleware", "js-client"},
+	"transport":                  {"push/optional", "push", "transport/protocol", "transport/websocket", "transport/sse", "middleware", "js-client"},
 	"js-client":                  {},
 }
 

@@ -17,7 +17,7 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/tidewire/tidewire/internal/optional"
+	"github.com/tidewire/tidewire/push/optional"
 	jsclient "github.com/tidewire/tidewire/js-client"
 	"github.com/tidewire/tidewire/middleware"
 	"github.com/tidewire/tidewire/push"

@@ -11,7 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/tidewire/tidewire/internal/optional"
+	"github.com/tidewire/tidewire/push/optional"
 	"github.com/tidewire/tidewire/push"
 )
 

@@ -24,7 +24,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/redis/go-redis/v9"
 
-	"github.com/tidewire/tidewire/internal/optional"
+	"github.com/tidewire/tidewire/push/optional"
 	"github.com/tidewire/tidewire/push"
 )
 

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
+	"io"
 	"strings"
 	"testing"
 
@@ -68,5 +70,30 @@ func TestALineIsPublishedAgainWithItsID(t *testing.T) {
 func TestWithoutATopicItRefuses(t *testing.T) {
 	if err := run(t.Context(), nil, strings.NewReader(""), nil); err == nil {
 		t.Error("no error")
+	}
+}
+
+// TestSIGTERMWhileWaiting: input that never comes, and never ends, holds nothing up.
+func TestSIGTERMWhileWaiting(t *testing.T) {
+	server, err := redistest.Start(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { server.Close() })
+	input, line := io.Pipe()
+	defer line.Close()
+	printed, out := io.Pipe()
+	ctx, terminate := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- run(ctx, []string{"-redis", "redis://" + server.Addr(), "-topic", "a"}, input, out) }()
+	if _, err := io.WriteString(line, "one\n"); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := bufio.NewReader(printed).ReadString('\n'); got != "a 1\n" {
+		t.Errorf("printed %q, %v", got, err)
+	}
+	terminate()
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }

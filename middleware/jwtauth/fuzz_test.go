@@ -21,7 +21,7 @@ func FuzzIdentify(f *testing.F) {
 	a := must(jwtauth.New(jwtauth.Options{
 		Keys: object{"": key, "ed": private.Public()}, Algorithms: []string{"HS256", "EdDSA"}, Cookie: "c",
 	}))
-	far := object{"exp": 253402300799}
+	far := object{"exp": int64(253402300799)}
 	tokens := []string{sign(f, "HS256", key, nil, far), sign(f, "EdDSA", private, object{"kid": "ed"}, far)}
 	for _, token := range tokens {
 		if _, err := a.Identify(bearing(token)); err != nil {

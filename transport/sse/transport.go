@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/tidewire/tidewire/internal/optional"
+	"github.com/tidewire/tidewire/push/optional"
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/transport/protocol"
 )
