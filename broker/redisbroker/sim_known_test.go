@@ -54,6 +54,12 @@ func TestKnownSchedules(t *testing.T) {
 			{advance, 7, 0, 0}, {lose, 1, 0, 0}, {publishOne, 0, 0, 0}, {advance, 6, 0, 0}, {kill, 0, 0, 0}, {flush, 0, 0, 0},
 			{publishOne, 0, 1, 0}, {advance, 9, 0, 0},
 		}},
+		// A head goes with the only instance that had seen it, the topic begins again where it
+		// did, and what was published under an ID is published again.
+		{"an ID of a history that began again", []step{
+			{advance, 7, 0, 0}, {lose, 1, 0, 0}, {publishOne, 0, 0, 1}, {advance, 6, 0, 0}, {kill, 0, 0, 0}, {evict, 0, 0, 0},
+			{publishOne, 0, 1, 0}, {advance, 6, 0, 0}, {retryOne, 0, 1, 0}, {advance, 9, 0, 0},
+		}},
 		// A shutdown while clients come whose topic isn't open yet.
 		{"a shutdown of an instance that is opening", []step{
 			{killLine, 0, 0, 0}, {restart, 0, 0, 0}, {advance, 7, 0, 0}, {killLine, 1, 0, 0}, {restart, 1, 0, 0}, {publishOne, 0, 0, 0},
