@@ -96,7 +96,7 @@ func TestClientsBringFewTopicsIntoBeing(t *testing.T) {
 		if isOver(s) {
 			t.Error("the connection is closed")
 		}
-		if lines := log.String(); !strings.Contains(lines, "push: topic refused") || !strings.Contains(lines, "rate_limited") {
+		if lines := log.String(); !strings.Contains(lines, "push: refused") || !strings.Contains(lines, "rate_limited") {
 			t.Errorf("logged:\n%s", lines)
 		}
 	})
