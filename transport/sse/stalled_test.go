@@ -61,7 +61,7 @@ func TestStalledStreamIsASlowConsumer(t *testing.T) {
 			conn := test.stall(t, server)
 			defer conn.Close()
 			// The neighbour may be slow, on a machine that is busy.
-			beside := httptest.NewTLSServer(sse.New(hub, sse.Options{WriteTimeout: time.Hour}))
+			beside := httptest.NewTLSServer(sse.New(hub, sse.Options{WriteTimeout: time.Hour, Heartbeat: time.Hour}))
 			defer beside.Close()
 			response := get(t, beside, http.MethodGet, "?topic=a", nil)
 			lines := bufio.NewReader(response.Body)
