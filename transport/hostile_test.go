@@ -1,3 +1,5 @@
+//go:build unix
+
 package transport_test
 
 import (
@@ -24,42 +26,38 @@ import (
 	"github.com/tidewire/tidewire/push"
 )
 
-var hostile = flag.Int("hostile", 400, "how many hostile clients TestHostileLoad has at a time")
+var (
+	hostile   = flag.Int("hostile", 400, "how many hostile clients TestHostileLoad has at a time")
+	unlimited = flag.Bool("unlimited", false, "TestHostileLoad refuses nobody: what is measured is what the attacks cost")
+)
 
 // TestHostileLoad has honest clients on both transports, and beside them four times as
-// many that break whatever rule there is, over and over. The honest ones get every
-// message once and in order, while it is published; when the others have gone, nothing
-// of them is left.
+// many that break whatever rule there is, over and over, from a process that has half a
+// processor. The honest ones get every message once and in order, while it is published;
+// when the others have gone, nothing of them is left. How long a message takes is compared
+// with a time in which another process uses as much of a processor for nothing.
 func TestHostileLoad(t *testing.T) {
 	if *hostile > 1000 {
-		raiseLimit(t)
+		raiseLimit(t, *hostile+1000)
 	}
-	w := newCrowd(t, push.Options{Logger: slog.New(slog.DiscardHandler)})
+	options := push.Options{Logger: slog.New(slog.DiscardHandler)}
+	if *unlimited {
+		options.Limits = push.Limits{
+			Connections: -1, PerUser: -1, PerAddress: -1, Failures: push.Rate{PerSecond: -1}, Requests: push.Rate{PerSecond: -1},
+			Sends: push.Rate{PerSecond: -1},
+		}
+	}
+	w := newCrowd(t, options)
 	w.follow(100)
-	quiet := w.publish(100, 5*time.Millisecond)
+	messages := max(100, *hostile/10)
+	idle := startAttackers(t, "hog", w.address, 0)
+	quiet := w.publish(messages, 10*time.Millisecond)
+	idle.stop()
 
+	hostiles := startAttackers(t, "hostile", w.address, *hostile)
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	var running sync.WaitGroup
-	tries := make([]atomic.Int64, len(hostilities)) // by the first worker of each kind
-	for i := range *hostile {
-		running.Go(func() {
-			r := rand.New(rand.NewPCG(uint64(i), 42))
-			// Ten thousand attack as often as one thousand do: this process pays for their side as well.
-			pause := func(most int) {
-				select {
-				case <-ctx.Done():
-				case <-time.After(time.Duration(r.IntN(most)*max(1, *hostile/1000)) * time.Millisecond): //clock:real an attacker rests
-				}
-			}
-			for pause(1000); ctx.Err() == nil; pause(4000) {
-				attack(ctx, w.address, i, r)
-				if i < len(tries) {
-					tries[i].Add(1)
-				}
-			}
-		})
-	}
 	// Big messages are what the stalled readers stall on.
 	running.Go(func() {
 		big := bytes.Repeat([]byte("x"), 32<<10)
@@ -71,34 +69,97 @@ func TestHostileLoad(t *testing.T) {
 			}
 		}
 	})
-	w.publish(34*max(1, *hostile/1000), 30*time.Millisecond) // while they come
-	busy := w.publish(200, 30*time.Millisecond)
-	for i := range min(len(tries), *hostile) {
-		eventually(t, hostilities[i].name, func() bool { return tries[i].Load() > 0 })
-	}
+	w.publish(messages, 10*time.Millisecond) // while they come
+	busy := w.publish(2*messages, 10*time.Millisecond)
 	stop()
 	running.Wait()
+	done := hostiles.stop()
 
-	t.Logf("quiet: %v; beside %d hostile clients: %v", quiet, *hostile, busy)
+	total := int64(0)
+	for i, h := range hostilities {
+		if done[h.name] == 0 && i < *hostile {
+			t.Errorf("%s was never tried", h.name)
+		}
+		total += done[h.name]
+	}
+	t.Logf("quiet: %v; beside %d hostile clients, %d requests a second: %v (%.1f × the p99)", quiet, *hostile,
+		done["requests"]*int64(time.Second)/max(1, done["time"]), busy, float64(busy.p99)/float64(quiet.p99))
+	t.Logf("%d connections, %d writes in %v; of each kind %v", total, done["requests"],
+		time.Duration(done["time"]).Round(time.Second), done)
 	t.Logf("honest clients came back %d times; sessions ended: %v", w.returns.Load(), w.hub.Stats().Closed)
 	w.end()
 }
 
-// raiseLimit makes room for the descriptors of both ends.
-func raiseLimit(t *testing.T) {
+// hostileClients is the process with so many clients, each of one kind.
+func hostileClients(ctx context.Context, address string, count int) map[string]int64 {
+	if err := setLimit(uint64(count + 1000)); err != nil { //nolint:gosec // a flag
+		panic(err)
+	}
+	begun := time.Now()
+	tries := make([]atomic.Int64, len(hostilities))
+	told := ctx.Done()
+	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	var running sync.WaitGroup
+	running.Go(func() { // ends them when each kind has been tried
+		<-told
+		for i := range min(len(tries), count) {
+			for tries[i].Load() == 0 {
+				time.Sleep(10 * time.Millisecond) //clock:real the test is over when all have had their turn
+			}
+		}
+		stop()
+	})
+	for i := range count {
+		running.Go(func() {
+			r := rand.New(rand.NewPCG(uint64(i), 42))
+			pause := func(most int) {
+				select {
+				case <-ctx.Done():
+				case <-time.After(time.Duration(r.IntN(most)) * time.Millisecond): //clock:real an attacker rests
+				}
+			}
+			for pause(1000); ctx.Err() == nil; pause(2000) {
+				attackPace.wait(ctx)
+				attack(ctx, address, i, r)
+				tries[i%len(tries)].Add(1)
+			}
+		})
+	}
+	running.Wait()
+	done := map[string]int64{"requests": attackWrites.Load(), "time": int64(time.Since(begun))}
+	for i, h := range hostilities {
+		done[h.name] = tries[i].Load()
+	}
+	return done
+}
+
+var (
+	attackPace   pace
+	attackWrites atomic.Int64
+)
+
+// raiseLimit makes room for so many descriptors.
+func raiseLimit(t *testing.T, need int) {
 	t.Helper()
+	if err := setLimit(uint64(need)); err != nil { //nolint:gosec // a flag
+		t.Logf("%v: some attacks will fail to connect", err)
+	}
+}
+
+func setLimit(need uint64) error {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-		t.Fatal(err)
+		return err
 	}
 	limit.Cur = limit.Max
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-		t.Fatal(err)
+		return err
 	}
-	// Most kinds hold a connection most of the time, and a connection has two ends here.
-	if need := uint64(*hostile*2 + 1000); limit.Cur < need {
-		t.Logf("%d descriptors may be open, and %d are needed: some attacks will fail to connect", limit.Cur, need)
+	if limit.Cur < need {
+		return fmt.Errorf("%d descriptors may be open, and %d are needed", limit.Cur, need)
 	}
+	return nil
 }
 
 // hostilities are the kinds of attack. Each has a connection for itself, which is
@@ -284,6 +345,7 @@ func attack(ctx context.Context, address string, worker int, r *rand.Rand) {
 // up: both are fine.
 
 func write(c net.Conn, p []byte) bool {
+	attackWrites.Add(1)
 	_, err := c.Write(p)
 	return err == nil
 }
