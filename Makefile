@@ -11,9 +11,6 @@ SEED ?= 1
 # Go modules of their own.
 MODULES := broker/faults transport/websocket/differential docs/benchmarks .ci/tools
 
-# Builds for other systems, where there is a script for them.
-CROSS := $(if $(wildcard .ci/cross),cross)
-
 BIN := $(CURDIR)/.bin
 GOLANGCI_LINT := $(BIN)/golangci-lint-$(GOLANGCI_LINT_VERSION)/golangci-lint
 NODE_MODULES := js-client/node_modules/.package-lock.json
@@ -36,7 +33,7 @@ test: install go-test js-test smoke ## run the tests, in some minutes; installs 
 	@printf '\nall tests passed\n'
 
 .PHONY: check
-check: test fmt-check vet clocks lint js-check $(CROSS) modules-test sim-test e2e ## run all that a change must pass: the tests, and more
+check: test fmt-check vet clocks lint js-check cross modules-test sim-test e2e ## run all that a change must pass: the tests, and more
 	@printf '\nall checks passed\n'
 
 .PHONY: soak
@@ -119,8 +116,11 @@ promises: ## hold the broker over Redis to the times that are promised after a f
 	$(STEP) 'promised times' go -C broker/faults test -count=1 -timeout 30m . -quiet
 
 .PHONY: hostile
-hostile: ## honest clients beside 10,000 hostile ones
+hostile: ## 10,000 hostile clients, 3,000 that don't read, one at its worst; needs a quiet machine
 	$(STEP) 'hostile load' go test -count=1 -timeout 30m -v -run '^TestHostileLoad$$' ./transport -hostile=10000
+	$(STEP) 'hostile load without limits' go test -count=1 -timeout 30m -v -run '^TestHostileLoad$$' ./transport -hostile=10000 -unlimited
+	$(STEP) 'readers that do not read' go test -count=1 -timeout 30m -v -run '^TestReadersThatDontRead$$' ./transport -readers=3000
+	$(STEP) 'one client at its worst' go test -count=1 -timeout 30m -v -run '^TestOneClientAtItsWorst$$' ./transport -worst=60s
 
 .PHONY: chaos
 chaos: ## instances, Redis and clients under random faults for CHAOS_TIME (10m)

@@ -88,7 +88,7 @@ func (c *crowdOf) step() {
 			s.Keep(-c.r.IntN(2000))
 		}
 	case 9:
-		time.Sleep(time.Duration(c.r.IntN(3)) * time.Second)
+		time.Sleep(time.Duration(c.r.IntN(3)) * time.Second) //clock:virtual
 	default:
 		if c.r.IntN(2) == 0 {
 			c.from = c.cursor("a", "b", "c")

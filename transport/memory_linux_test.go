@@ -204,7 +204,7 @@ func (s *memoryServer) stalled(c memoryCase) (stop func()) {
 func stallOnce(address string, i, topics int, over <-chan struct{}) bool {
 	pause := func(d time.Duration) bool {
 		select {
-		case <-time.After(d):
+		case <-time.After(d): //clock:real readers come at a pace
 			return false
 		case <-over:
 			return true
@@ -358,7 +358,7 @@ func (p *loadedServer) endLoad() {
 func (p *loadedServer) watch() {
 	for i := 0; ; i++ {
 		select {
-		case <-time.After(time.Millisecond):
+		case <-time.After(time.Millisecond): //clock:real it looks now and then
 		case <-p.stop:
 			return
 		}

@@ -17,10 +17,10 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/tidewire/tidewire/push/optional"
 	jsclient "github.com/tidewire/tidewire/js-client"
 	"github.com/tidewire/tidewire/middleware"
 	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/push/optional"
 	"github.com/tidewire/tidewire/transport/sse"
 	"github.com/tidewire/tidewire/transport/websocket"
 )

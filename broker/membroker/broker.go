@@ -11,8 +11,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/tidewire/tidewire/push/optional"
 	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/push/optional"
 )
 
 // Options configures a [Broker]. The zero value of each field is its production

@@ -24,8 +24,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/redis/go-redis/v9"
 
-	"github.com/tidewire/tidewire/push/optional"
 	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/push/optional"
 )
 
 // Broker is a [push.Broker] on Redis. It starts goroutines and a connection for

@@ -38,7 +38,7 @@ type server struct {
 
 	known   atomic.Bool // the Cluster has told once where its slots are
 	slotted atomic.Bool // a call's keys have to be of one slot, as on a Cluster
-	lanes lanes
+	lanes   lanes
 }
 
 func newServer(client redis.UniversalClient, o Options) *server {

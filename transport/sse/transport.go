@@ -12,8 +12,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/tidewire/tidewire/push/optional"
 	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/push/optional"
 	"github.com/tidewire/tidewire/transport/protocol"
 )
 

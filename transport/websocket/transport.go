@@ -7,8 +7,8 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/tidewire/tidewire/push/optional"
 	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/push/optional"
 	"github.com/tidewire/tidewire/transport/protocol"
 )
 
