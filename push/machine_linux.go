@@ -16,8 +16,8 @@ func machineMemory() int64 {
 	if err := syscall.Sysinfo(&info); err != nil {
 		return 0
 	}
-	memory := int64(info.Totalram) * int64(info.Unit) //nolint:unconvert // the type differs from system to system
-	groups, _ := os.ReadFile("/proc/self/cgroup")     // without it there is no limit
+	memory := int64(info.Totalram) * int64(info.Unit)
+	groups, _ := os.ReadFile("/proc/self/cgroup") // without it there is no limit
 	return min(memory, groupMemory("/sys/fs/cgroup", string(groups), memory))
 }
 
@@ -37,7 +37,7 @@ func groupMemory(root, groups string, most int64) int64 {
 			continue
 		}
 		for dir := path.Clean("/" + group); ; dir = path.Dir(dir) {
-			if text, err := os.ReadFile(path.Join(base, dir, file)); err == nil {
+			if text, err := os.ReadFile(path.Join(base, dir, file)); err == nil { //nolint:gosec // the system's own files
 				if limit, err := strconv.ParseInt(string(bytes.TrimSpace(text)), 10, 64); err == nil {
 					most = min(most, limit)
 				}

@@ -185,7 +185,7 @@ func (r *reading) limit(replay Limit) Limit {
 	case r.upTo == 0:
 		replay.Messages = 1
 	case r.upTo > r.from.Offset:
-		replay.Least = int(min(r.upTo-r.from.Offset, uint64(replay.Messages))) //nolint:gosec // the smaller is an int
+		replay.Least = int(min(r.upTo-r.from.Offset, uint64(replay.Messages)))
 	}
 	return replay
 }

@@ -127,13 +127,13 @@ type decree struct {
 }
 
 // version is what the store tells two decrees about the same apart by.
-func (d *decree) version() uint64 { return uint64(min(max(0, d.At.UnixMicro()), MaxOffset)) } //nolint:gosec // not negative
+func (d *decree) version() uint64 { return uint64(min(max(0, d.At.UnixMicro()), MaxOffset)) }
 
 // lasts gives how long it holds from now on.
 func (d *decree) lasts() time.Duration { return time.Until(d.until) }
 
 // text is what is stored and told of a decree, and the key it is stored at.
-func (d decree) text() (key string, value []byte, err error) {
+func (d *decree) text() (key string, value []byte, err error) {
 	about, err := json.Marshal(d.subject)
 	if err != nil {
 		return "", nil, err
@@ -146,15 +146,14 @@ func (d decree) text() (key string, value []byte, err error) {
 func parseDecree(text []byte) (decree, error) {
 	var d decree
 	err := json.Unmarshal(text, &d)
-	lasts := min(time.Duration(max(0, d.For)), forever/time.Millisecond) * time.Millisecond
-	d.until = time.Now().Add(lasts)
+	d.until = time.Now().Add(time.Duration(min(max(0, d.For), forever.Milliseconds()) * int64(time.Millisecond)))
 	return d, err
 }
 
 // parseStored reads one from the store, which knows how long it still holds.
 func parseStored(v Stored) (decree, error) {
 	d, err := parseDecree(v.Value)
-	d.At = time.UnixMicro(int64(v.Version)) //nolint:gosec // at most MaxOffset
+	d.At = time.UnixMicro(int64(v.Version))
 	d.until = time.Now().Add(min(v.TTL, forever))
 	return d, err
 }

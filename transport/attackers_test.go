@@ -35,7 +35,7 @@ var attackerRoles = map[string]func(ctx context.Context, address string, count i
 const roleVariable = "TIDEWIRE_TEST_ATTACKERS"
 
 // The test's own program is the attackers' as well, if the environment says so.
-func init() {
+func init() { //nolint:gochecknoinits // before the flags of a test are read
 	role, ok := attackerRoles[os.Getenv(roleVariable)]
 	if !ok {
 		return
@@ -62,7 +62,7 @@ func startAttackers(t *testing.T, role, address string, count int) *attackers {
 	if err != nil {
 		t.Fatal(err)
 	}
-	command := exec.Command(program, address, strconv.Itoa(count)) //nolint:gosec // the test's own program
+	command := exec.Command(program, address, strconv.Itoa(count))
 	command.Env = append(os.Environ(), roleVariable+"="+role, "GOMAXPROCS=1", "GORACE=exitcode=0")
 	command.Stderr = os.Stderr
 	stdin, err := command.StdinPipe()

@@ -33,6 +33,7 @@ var deadPathDefaults = flag.Bool("deadpath.defaults", false, "TestDeadPath takes
 // out of reach does: what is sent to it isn't answered, by nobody. Its session has to
 // end long before the kernel would give up by itself, and be told from one that left.
 func TestDeadPath(t *testing.T) {
+	t.Parallel()
 	const scaledDown = 2 * time.Second // of 15 s; a heartbeat comes each second
 	for _, tt := range []struct {
 		name  string
@@ -133,7 +134,7 @@ func (p *path) follow(t *testing.T, server *httptest.Server, route string) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	roundTripper := &http.Transport{
 		DialContext:       p.dial,
-		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // the server is the test's own
+		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true},
 		ForceAttemptHTTP2: server.EnableHTTP2,
 	}
 	client := &http.Client{Transport: roundTripper}
@@ -145,7 +146,7 @@ func (p *path) follow(t *testing.T, server *httptest.Server, route string) {
 	})
 	url := server.URL + "/" + route + "?topic=a"
 	if route == "ws" {
-		conn, _, err := coder.Dial(ctx, "ws"+strings.TrimPrefix(url, "http"), &coder.DialOptions{HTTPClient: client}) //nolint:bodyclose // it has none
+		conn, _, err := coder.Dial(ctx, "ws"+strings.TrimPrefix(url, "http"), &coder.DialOptions{HTTPClient: client})
 		if err != nil {
 			t.Fatal(err)
 		}

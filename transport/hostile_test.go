@@ -92,7 +92,7 @@ func TestHostileLoad(t *testing.T) {
 
 // hostileClients is the process with so many clients, each of one kind.
 func hostileClients(ctx context.Context, address string, count int) map[string]int64 {
-	if err := setLimit(uint64(count + 1000)); err != nil { //nolint:gosec // a flag
+	if err := setLimit(uint64(count + 1000)); err != nil {
 		panic(err)
 	}
 	begun := time.Now()
@@ -142,7 +142,7 @@ var (
 // raiseLimit makes room for so many descriptors.
 func raiseLimit(t *testing.T, need int) {
 	t.Helper()
-	if err := setLimit(uint64(need)); err != nil { //nolint:gosec // a flag
+	if err := setLimit(uint64(need)); err != nil {
 		t.Logf("%v: some attacks will fail to connect", err)
 	}
 }

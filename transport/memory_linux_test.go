@@ -120,7 +120,7 @@ func startMemoryServer(t *testing.T, c memoryCase) *memoryServer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	command := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestMemoryServer$") //nolint:gosec // this very program
+	command := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestMemoryServer$")
 	command.Env = append(os.Environ(), memoryServerEnv+"="+string(told))
 	command.Stderr = os.Stderr
 	in, err := command.StdinPipe()

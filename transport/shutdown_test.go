@@ -182,7 +182,7 @@ func TestServerKnowsEachHubOnce(t *testing.T) {
 
 	collected := make(chan struct{})
 	runtime.AddCleanup(hubs[0], func(gone chan struct{}) { close(gone) }, collected)
-	hubs, r = nil, nil
+	hubs, r = nil, nil //nolint:ineffassign,wastedassign // nothing may hold them
 	first.Config.Handler, second.Config.Handler = nil, nil
 	for {
 		select {

@@ -102,7 +102,6 @@ type worstWorld struct {
 	delays    []time.Duration
 	published [worstTopics]int
 	got       [worstTopics]atomic.Int64
-	followers []*transporttest.Client
 	reading   sync.WaitGroup
 }
 

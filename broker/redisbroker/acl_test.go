@@ -22,7 +22,7 @@ func TestUserOfTheDocumentation(t *testing.T) {
 	rules, _, _ := strings.Cut(rest, "```")
 	redisServer, admin := startServer(t)
 	setUser := []any{"ACL", "SETUSER", "tidewire"}
-	for _, rule := range strings.Fields(strings.Replace(rules, ">…", ">secret", 1)) {
+	for rule := range strings.FieldsSeq(strings.Replace(rules, ">…", ">secret", 1)) {
 		setUser = append(setUser, rule)
 	}
 	must(t, admin.Do(t.Context(), setUser...).Err())

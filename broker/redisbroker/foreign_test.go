@@ -19,6 +19,7 @@ import (
 // that is followed, and of the store. Who meets it is told, and so is the operator;
 // nobody else notices.
 func TestForeignDataIsOneTopicsTrouble(t *testing.T) {
+	t.Parallel()
 	ways := map[string]func(*testing.T, *Broker) error{
 		"Publish": func(t *testing.T, b *Broker) error {
 			_, err := b.Publish(t.Context(), push.Message{Topic: "bad", ID: "i"})
@@ -78,7 +79,7 @@ func TestForeignDataIsOneTopicsTrouble(t *testing.T) {
 			for _, c := range test.do {
 				must(t, client.Do(t.Context(), c...).Err())
 			}
-			for _, name := range strings.Fields(test.fails) {
+			for name := range strings.FieldsSeq(test.fails) {
 				err := ways[name](t, b)
 				if e := push.AsError(err); err == nil || e.Code != push.CodeInternal || e.Reason != foreignData {
 					t.Errorf("%s: %v", name, err)

@@ -57,6 +57,7 @@ func TestClientsOfDifferentKindsHearEachOther(t *testing.T) {
 // TestWrongKindOfClientIsTold has clients that can't work with their Redis. Nobody waits
 // for what waiting doesn't mend.
 func TestWrongKindOfClientIsTold(t *testing.T) {
+	t.Parallel()
 	cluster := startCluster(t, 3)
 	single, _ := startServer(t)
 	ring := redis.NewRing(&redis.RingOptions{Addrs: map[string]string{"a": single.Addr()}})
@@ -115,6 +116,7 @@ func wantLasting(t *testing.T, b *Broker, topics []string, want string) {
 // TestSubscribeDoesNotWaitForWhatLasts has a Redis that doesn't admit the broker, or is
 // too old for it.
 func TestSubscribeDoesNotWaitForWhatLasts(t *testing.T) {
+	t.Parallel()
 	server, admin := startServer(t)
 	user := func(name string, rules ...any) *redis.Client {
 		must(t, admin.Do(t.Context(), append([]any{"ACL", "SETUSER", name, "on", ">right", "~*", "&*", "+@all"}, rules...)...).Err())

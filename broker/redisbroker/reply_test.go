@@ -80,7 +80,7 @@ func FuzzReplies(f *testing.F) {
 	f.Add("0000000000000000", "0", "00000000", "", "nan", "", "fork", uint8(1))
 	f.Add("00000000000000ff", "0", "00000001", "garbage", "-1", "\x01\x00\xff", "trimmed", uint8(2))
 	f.Fuzz(func(t *testing.T, epoch, offset, tag, previous, at, body, gap string, shape uint8) {
-		real := func(p push.Position) bool {
+		possible := func(p push.Position) bool {
 			return p.Epoch != 0 && p.Offset <= push.MaxOffset && (p.Offset > 0 || p.Tag == 0)
 		}
 		entry := []any{offset, tag, previous, at, body}[:min(5, int(shape%8))]
@@ -91,21 +91,21 @@ func FuzzReplies(f *testing.F) {
 		for _, reply := range replies {
 			command := redis.NewCmdResult(any(reply), nil)
 			if page, err := parsePage("a", shape%2 == 0, command); err == nil {
-				if !real(page.Head) {
+				if !possible(page.Head) {
 					t.Errorf("%q is read as %+v", reply, page.Head)
 				}
 				for _, m := range page.Messages {
-					if !real(m.Position) || m.Offset == 0 {
+					if !possible(m.Position) || m.Offset == 0 {
 						t.Errorf("%q is read as %+v", reply, m)
 					}
 				}
 			}
-			if receipt, err := parseReceipt("i", command); err == nil && (!real(receipt.Position) || receipt.Position.Offset == 0) {
+			if receipt, err := parseReceipt("i", command); err == nil && (!possible(receipt.Position) || receipt.Position.Offset == 0) {
 				t.Errorf("%q is read as %+v", reply, receipt)
 			}
 		}
 		for _, payload := range []string{body, epoch + " " + offset + " " + tag + " " + previous + " " + at + " " + body} {
-			if m, err := parsePublished("a", payload); err == nil && (!real(m.Position) || m.Offset == 0) {
+			if m, err := parsePublished("a", payload); err == nil && (!possible(m.Position) || m.Offset == 0) {
 				t.Errorf("%q is read as %+v", payload, m)
 			}
 		}

@@ -39,8 +39,8 @@ type SimOrigin struct {
 	Epoch   push.Epoch
 }
 
-// SimStale is errStale.
-var SimStale = errStale
+// ErrSimStale is errStale.
+var ErrSimStale = errStale
 
 // SimFirst is the place before the first message of a topic.
 func SimFirst(genesis, topic string) push.Position {

@@ -260,7 +260,7 @@ func (r *fakeRedis) current(topic string, w redisbroker.SimWitness, o redisbroke
 	switch {
 	case rec.head.IsZero() && o.Epoch != 0:
 		if o.Genesis != r.genesis {
-			return nil, redisbroker.SimStale
+			return nil, redisbroker.ErrSimStale
 		}
 		next.head.Epoch = o.Epoch
 	case rec.head.IsZero() || rec.contradicts(w):

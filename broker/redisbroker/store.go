@@ -138,8 +138,12 @@ func parseStored(now, stored string) (*push.Stored, error) {
 	if expires <= at {
 		return nil, nil
 	}
-	left := min(time.Duration(expires-at), math.MaxInt64/time.Millisecond) * time.Millisecond
-	return &push.Stored{Value: []byte(fields[2]), Version: version, TTL: left}, nil
+	return &push.Stored{Value: []byte(fields[2]), Version: version, TTL: milliseconds(expires - at)}, nil
+}
+
+// milliseconds is a time of so many; the longest there is if that isn't long enough.
+func milliseconds(n int64) time.Duration {
+	return time.Duration(min(n, math.MaxInt64/int64(time.Millisecond)) * int64(time.Millisecond))
 }
 
 // storeScripts are the scripts of a [push.Store].

@@ -140,6 +140,7 @@ func TestRefusalsAreToldAsWhatTheyAre(t *testing.T) {
 
 // TestRefusedByRedis has a Redis that answers, and refuses.
 func TestRefusedByRedis(t *testing.T) {
+	t.Parallel()
 	loop := func(t *testing.T, client *redis.Client) {
 		other := redis.NewClient(client.Options())
 		t.Cleanup(func() { other.Close() })

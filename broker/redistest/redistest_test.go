@@ -19,8 +19,6 @@ import (
 
 func TestMain(m *testing.M) { testaid.Main(m) }
 
-const patience = 15 * time.Second
-
 // must gives what was started, and closes it with the test.
 func must[T interface{ Close() error }](t *testing.T) func(T, error) T {
 	return func(started T, err error) T {

@@ -39,7 +39,7 @@ type Process struct {
 func StartProcess(t *testing.T, args ...string) *Process {
 	t.Helper()
 	p := &Process{Server: newServer(t)}
-	p.command = exec.CommandContext(t.Context(), os.Args[0], append([]string{"-addr", "127.0.0.1:0"}, args...)...) //nolint:gosec // it is this test
+	p.command = exec.CommandContext(t.Context(), os.Args[0], append([]string{"-addr", "127.0.0.1:0"}, args...)...)
 	p.command.Env = append(os.Environ(), asProcess+"=1")
 	p.command.Stderr = &p.log
 	stdout, err := p.command.StdoutPipe()
