@@ -140,7 +140,7 @@ var mutants = []mutant{
 	}},
 
 	// Clients.
-	{"a full queue drops silently", "", []patch{{sessionGo, "\t\ts.drop()\n\t\ts.finish(ErrSlowConsumer)\n\t\treturn false", "\t\treturn false"}}},
+	{"a full queue drops silently", "", []patch{{sessionGo, "\tcase !s.outbox.fits(frame, s.hub.options.Queue):\n\t\ts.cut()\n", "\tcase !s.outbox.fits(frame, s.hub.options.Queue):\n"}}},
 	{"who is ahead of an instance counts as behind", "", []patch{{catchUpGo, "return c.from == FromCursor && (c.since.Epoch != c.head.Epoch || c.since.Offset > c.head.Offset)", "return false"}}},
 	{"who is ahead gets what it has", "", []patch{{subscriptionGo, "if c == nil || frame.Cursor == \"\" {", "if true {"}}},
 	{"a subscription goes on after its end", "", []patch{{followGo, "\t\tsub.stop()\n\t\treleased = append(released, sub)\n", ""}}},
@@ -148,13 +148,13 @@ var mutants = []mutant{
 	{"the id of a stream stays", "", []patch{{ssePlacesGo, "\t\t\tp[i].cursor = f.Cursor\n", ""}}},
 
 	// Writing without waiting.
-	{"what doesn't fit into a write is lost", "", []patch{{sseConnGo, "\t\tc.unsent = append(c.unsent, p[n:]...)\n", ""}}},
+	{"what doesn't fit into a write is lost", "", []patch{{sseConnGo, "\t\tc.unsent = append(c.unsent, p)\n", ""}}},
 	{"what a full socket has left is forgotten", "", []patch{{writeGo, "if err := c.writeBytes(unsent); err != nil {", "if err := error(nil); err != nil {"}}},
 	{"what waits isn't written after a round", "", []patch{{writerGo, "\ts.writing = false\n\tif s.busy() {\n\t\ts.wake()\n\t}\n", "\ts.writing = false\n"}}},
 
 	// Shared reads.
 	{"the window outlives a break", "", []patch{{feedGo, "\tf.head, f.since = gap.Now, time.Now()\n\tf.forget()\n", "\tf.head, f.since = gap.Now, time.Now()\n"}}},
-	{"the window takes what doesn't reach it", "", []patch{{windowGo, "\tif !older.contains(w.start) {\n\t\treturn\n\t}\n\tmissing := older.between(older.start, w.start)", "\tmissing := older.messages"}}},
+	{"the window takes what doesn't reach it", "", []patch{{windowGo, "\tif !older.contains(w.start) {\n\t\treturn\n\t}\n\tmissing := keepAll(older.between(older.start, w.start))", "\tmissing := keepAll(older.messages)"}}},
 	{"a read's answer is taken for another place", "", []patch{{readingGo, "case r.from != c.since:", "case r.from.Epoch != c.since.Epoch:"}}},
 	{"the window loses its beginning", "", []patch{{windowGo, "w.start, w.messages = older.start, append(missing, w.messages...)", "w.start, w.messages = older.start, append(missing[:0:0], w.messages...)"}}},
 }
