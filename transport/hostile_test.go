@@ -156,7 +156,7 @@ func setLimit(need uint64) error {
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		return err
 	}
-	if limit.Cur < need {
+	if float64(limit.Cur) < float64(need) { // its type differs from system to system
 		return fmt.Errorf("%d descriptors may be open, and %d are needed", limit.Cur, need)
 	}
 	return nil
