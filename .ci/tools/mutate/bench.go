@@ -83,7 +83,7 @@ func (b *bench) tryAll(mutants []*mutant, n int) (tally, error) {
 		if n > 0 && t.tried() >= n {
 			break
 		}
-		text, err := os.ReadFile(filepath.Join(b.root, m.file)) //nolint:gosec // a file of the module
+		text, err := os.ReadFile(filepath.Join(b.root, m.file))
 		if err != nil {
 			return t, err
 		}
@@ -115,14 +115,14 @@ func (b *bench) try(m *mutant, text []byte) (v verdict, by string, err error) {
 			return "", "", fmt.Errorf("%v: the build hangs: %s", m, out)
 		}
 		if err != nil {
-			return unbuilt, "", nil
+			return unbuilt, "", nil //nolint:nilerr // what doesn't compile is no mutant
 		}
 		out, err = b.test(s, binary, 20*time.Second+slower*b.takes[i])
 		if err != nil && strings.Contains(out, "panic: test timed out") {
 			return hangs, s.of, nil
 		}
 		if err != nil {
-			return found, s.of + " " + reason(out), nil
+			return found, s.of + " " + reason(out), nil //nolint:nilerr // as above
 		}
 	}
 	return survives, "", nil

@@ -94,7 +94,7 @@ func mutantsOf(root, of string, o options) ([]*mutant, error) {
 		return nil, fmt.Errorf("files of %s: %w", of, err)
 	}
 	var mutants []*mutant
-	for _, name := range strings.Fields(string(names)) {
+	for name := range strings.FieldsSeq(string(names)) {
 		path := filepath.Join(of, name)
 		text, err := os.ReadFile(filepath.Join(root, path)) //nolint:gosec // a file of the module
 		if err != nil {
