@@ -205,7 +205,7 @@ func TestFullRedisDeliversWhatItStores(t *testing.T) {
 	if got := len(f.got()); got != stored+2 || stored == 0 || refused == 0 {
 		t.Errorf("got %d messages; %d were stored and %d refused", got, stored+2, refused)
 	}
-	check(t, b.Health(t.Context()))
+	await(t, "good health", func() bool { return b.Health(t.Context()) == nil })
 }
 
 // A connection that is made while nothing is followed stays within what the broker's user may.

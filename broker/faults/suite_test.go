@@ -14,8 +14,8 @@ import (
 	"github.com/tidewire/tidewire/push"
 )
 
-// suite runs what every broker must pass.
-func suite(t *testing.T, client redis.UniversalClient) {
+// suite runs what every broker must pass, on a client; admin counts the keys.
+func suite(t *testing.T, client, admin redis.UniversalClient) {
 	t.Helper()
 	last := ""
 	newBroker := func(t *testing.T, c brokertest.Config) push.Broker {
@@ -32,11 +32,11 @@ func suite(t *testing.T, client redis.UniversalClient) {
 			keys.Add(int64(len(names)))
 			return err
 		}
-		switch client := client.(type) {
+		switch admin := admin.(type) {
 		case *redis.ClusterClient:
-			check(t, client.ForEachMaster(t.Context(), count))
+			check(t, admin.ForEachMaster(t.Context(), count))
 		case *redis.Client:
-			check(t, count(t.Context(), client))
+			check(t, count(t.Context(), admin))
 		}
 		return map[string]int{"keys": int(keys.Load())}
 	})
@@ -46,20 +46,23 @@ func suite(t *testing.T, client redis.UniversalClient) {
 func TestBrokerOnSentinel(t *testing.T) {
 	t.Parallel()
 	_, _, sentinels := startSentinels(t)
-	suite(t, closing[*redis.Client](t)(redis.NewFailoverClient(sentinels.Options()), nil))
+	client := closing[*redis.Client](t)(redis.NewFailoverClient(sentinels.Options()), nil)
+	suite(t, client, client)
 }
 
 func TestBrokerOnCluster(t *testing.T) {
 	t.Parallel()
 	cluster := startCluster(t)
-	suite(t, closing[*redis.ClusterClient](t)(redis.NewClusterClient(cluster.Options()), nil))
+	client := closing[*redis.ClusterClient](t)(redis.NewClusterClient(cluster.Options()), nil)
+	suite(t, client, client)
 }
 
 func TestBrokerOverTLS(t *testing.T) {
 	t.Parallel()
 	c := newAuthority(t)
 	server := closing[*redistest.Server](t)(redistest.StartTLS(t.TempDir(), c.client(), c.serve(t)...))
-	suite(t, connect(t, server))
+	client := connect(t, server)
+	suite(t, client, client)
 }
 
 // limitedUser is the smallest user that the broker can be; the commands of the second line are needed on a Cluster only.
@@ -75,7 +78,7 @@ func TestBrokerAsALimitedUser(t *testing.T) {
 	o := server.Options()
 	o.Username, o.Password = "tidewire", password
 	client := closing[*redis.Client](t)(redis.NewClient(o), nil)
-	suite(t, client)
+	suite(t, client, connect(t, server))
 	check(t, newBroker(t, client, redisbroker.Options{}).Health(t.Context()))
 	wantNothingRefused(t, server)
 }
@@ -84,7 +87,7 @@ func TestBrokerAsALimitedUserOnCluster(t *testing.T) {
 	t.Parallel()
 	c := onCluster(t)
 	client := c.limited()
-	suite(t, client)
+	suite(t, client, c.client)
 	check(t, newBroker(t, client, redisbroker.Options{}).Health(t.Context()))
 	for _, node := range c.Nodes {
 		wantNothingRefused(t, node)
