@@ -88,6 +88,9 @@ type offer struct {
 	extensions   []extension
 }
 
+// viaProxy ends the reasons that a proxy's configuration is most often behind.
+const viaProxy = "; a proxy in between has to speak HTTP/1.1 to the server and pass both headers on"
+
 func badHandshake(reason string) *HandshakeError {
 	return &HandshakeError{Status: http.StatusBadRequest, Reason: reason}
 }
@@ -109,7 +112,7 @@ func checkHandshake(r *http.Request, o *AcceptOptions) (offer, *HandshakeError) 
 	case r.Method != http.MethodGet:
 		return offer{}, &HandshakeError{Status: http.StatusMethodNotAllowed, Reason: "a WebSocket handshake is a GET"}
 	case !r.ProtoAtLeast(1, 1):
-		return offer{}, badHandshake("WebSocket needs HTTP/1.1")
+		return offer{}, badHandshake("WebSocket needs HTTP/1.1, and this request came as " + r.Proto + viaProxy)
 	}
 	if refusal := checkUpgrade(r.Header); refusal != nil {
 		return offer{}, refusal
@@ -145,7 +148,7 @@ func checkUpgrade(h http.Header) *HandshakeError {
 			return badList(list.name, err)
 		}
 		if !asked {
-			return &HandshakeError{Status: http.StatusUpgradeRequired, Reason: "this address speaks WebSocket only"}
+			return &HandshakeError{Status: http.StatusUpgradeRequired, Reason: "this address speaks WebSocket only, and the request has no Upgrade and Connection for it" + viaProxy}
 		}
 	}
 	return nil

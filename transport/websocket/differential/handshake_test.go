@@ -63,7 +63,8 @@ var handshakeDifferences = []difference{
 	{both, "WebSocket version 13 is needed", "takes several versions, if one of them or the first is 13 (6455, 4.1: the client " +
 		"sends one)", accepts},
 	{onlyGorilla, "exactly one Sec-WebSocket-Key is needed", "takes the first of several keys (6455, 11.3.1: once)", accepts},
-	{onlyGorilla, "WebSocket needs HTTP/1.1", "takes HTTP/1.0 (6455, 4.1: at least 1.1)", accepts},
+	{onlyGorilla, "WebSocket needs HTTP/1.1, and this request came as HTTP/1.0; a proxy in between has to speak HTTP/1.1 to the " +
+		"server and pass both headers on", "takes HTTP/1.0 (6455, 4.1: at least 1.1)", accepts},
 	{onlyCoder, "", "finds a subprotocol in any case of letters (6455, 11.3.4: it is compared as it is)", func(own, theirs outcome) bool {
 		theirName := theirs.answer.Get("Sec-WebSocket-Protocol")
 		return bothAccept(own, theirs) && own.answer.Get("Sec-WebSocket-Protocol") == "" && strings.EqualFold(theirName, subprotocol)
