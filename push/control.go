@@ -116,7 +116,7 @@ func (c *control) decree(ctx context.Context, d decree, lasts time.Duration) err
 		if err != nil {
 			return err
 		}
-		if there == nil {
+		if there == nil || d.Session != uuid.Nil { // a session ends once, whoever says so
 			c.decrees.put(d) // that of a session too, lest the store loses it
 			if err := c.hold(d); err != nil {
 				return err

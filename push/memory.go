@@ -35,7 +35,7 @@ type memory struct {
 const (
 	// sendPatience is how long a message waits for room while sessions are cut. Then it
 	// goes only to those that take it at once.
-	sendPatience = time.Second
+	sendPatience = 200 * time.Millisecond
 	// unknownMemory is the share where neither a limit nor the machine's memory is known.
 	unknownMemory = 256 << 20
 )
@@ -84,6 +84,11 @@ func (m *memory) give(n int64) {
 		return
 	}
 	m.used.Add(-n)
+	m.wake()
+}
+
+// wake has those try again that wait for room.
+func (m *memory) wake() {
 	if m.waiting.Load() > 0 {
 		m.mu.Lock()
 		defer m.mu.Unlock()
@@ -192,11 +197,20 @@ func (m *memory) admit(f *Frame) bool {
 	return m.await(over, try)
 }
 
+// claimOf is what is claimed for a read that may bring so much: no more than there is room
+// for once the greediest have been cut.
+func (m *memory) claimOf(most int64) int64 { return min(most, m.high-m.low) }
+
 // claim counts in what a read of history may bring, when there is room.
 func (m *memory) claim(n int64) bool {
-	if m.reading.Add(n) > m.part(math.MaxInt64) {
-		m.reading.Add(-n)
-		return false
+	for {
+		reading := m.reading.Load()
+		if reading > 0 && reading+n > m.part(math.MaxInt64) {
+			return false
+		}
+		if m.reading.CompareAndSwap(reading, reading+n) {
+			break
+		}
 	}
 	if !m.take(n, m.high) {
 		m.reading.Add(-n)
@@ -208,6 +222,7 @@ func (m *memory) claim(n int64) bool {
 // exchange takes what a read has brought in place of what was claimed for it.
 func (m *memory) exchange(claimed, read int64) bool {
 	m.reading.Add(-claimed)
+	defer m.wake()
 	if read <= claimed || m.take(read-claimed, m.high) {
 		m.give(max(0, claimed-read))
 		return true

@@ -148,7 +148,7 @@ func (f *feed) fetch(r *reading) {
 	ctx, cancel := context.WithTimeout(context.Background(), options.BrokerTimeout)
 	defer cancel()
 	memory := &f.hub.memory
-	claimed := memory.part(int64(options.Replay.Bytes))
+	claimed := memory.claimOf(int64(options.Replay.Bytes))
 	if !memory.await(ctx.Done(), func() bool { return memory.claim(claimed) }) {
 		r.err = errNoMemory
 		return

@@ -216,20 +216,28 @@ func (s *Session) end() {
 	}
 	reason := s.reason
 	s.mu.Unlock()
+	s.conn.End(reason)
+	s.giveBack() // before anything that may wait for a feed, which may wait for this
 	for _, sub := range subscriptions {
 		s.hub.leave(sub)
 	}
-	s.conn.End(reason)
 	s.leavePlace()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.outbox.rest(&s.hub.memory)
+	s.ended = true
+	if s.done != nil {
+		close(s.done)
+	}
+}
+
+// giveBack counts out what the session has kept besides frames.
+func (s *Session) giveBack() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.outbox.rest(&s.hub.memory)
 	s.hub.memory.give(s.outbox.extra)
 	s.outbox.extra = 0
-	s.ended = true
-	if s.done != nil {
-		close(s.done)
-	}
 }
 
 // The methods below are called with s.mu held.

@@ -163,6 +163,9 @@ func (s *Session) forget(sub *subscription) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	sub.stop()
+	if s.ended { // else its end is still to come
+		s.outbox.rest(&s.hub.memory)
+	}
 }
 
 // stop ends the subscription's part in its session.
