@@ -12,12 +12,12 @@ import { minify } from "terser";
 process.chdir(import.meta.dirname);
 
 // What only the client's own objects bear, nothing of the API, the wire or the browser.
-const internal = /^(asked|last|listeners|settle|frame|via|answer)$/;
+const internal = /^(asked|again|refusals|last|listeners|settle|frame|via|answer)$/;
 
 // Budgets in bytes, min + gzip -9.
 const bundles = [
-  { out: "dist/client.mjs", entry: "src/index.ts", format: "esm", budget: 3072 },
-  { out: "dist/client.js", entry: "src/script.ts", format: "iife", budget: 3100 },
+  { out: "dist/client.mjs", entry: "src/index.ts", format: "esm", budget: 4608 },
+  { out: "dist/client.js", entry: "src/script.ts", format: "iife", budget: 4608 },
 ];
 
 for (const { out, entry, format, budget } of bundles) {

@@ -121,9 +121,21 @@ export function connect(url: string | URL, options: Options = {}): Push {
       if (failure.retry === "never") {
         topics.delete(topic.topic);
         topic.settle(failure);
+      } else if (failure.code !== "limit_reached") {
+        // Refused for now: it is asked for again, unless another connection comes before that.
+        topic.again = setTimeout(
+          () => {
+            topic.asked = false;
+            sync();
+          },
+          Math.max(Math.min(failure.after, longestWait), fullJitter(topic.refusals++, least, greatest)),
+        );
       }
       notify(topic.listeners, "error", failure);
-    } else topic.settle();
+    } else {
+      topic.refusals = 0;
+      topic.settle();
+    }
   };
 
   // What has left may have arrived, why ever nobody waits for the answer.
@@ -151,7 +163,10 @@ export function connect(url: string | URL, options: Options = {}): Push {
     trial?.close();
     link = trial = undefined;
     welcomed = 0;
-    for (const topic of topics.values()) topic.asked = false;
+    for (const topic of topics.values()) {
+      clearTimeout(topic.again);
+      topic.asked = false;
+    }
     // A POST is answered on its own.
     for (const send of sends.values()) if (final || send.via === "websocket") giveUp(send, "closed");
   };
@@ -324,6 +339,7 @@ export function connect(url: string | URL, options: Options = {}): Push {
           topic.listeners.delete(hear);
           if (topic.listeners.size || topics.get(name) !== topic) return;
           topics.delete(name);
+          clearTimeout(topic.again);
           // A stream goes on with it until it is opened anew; what comes is dropped.
           write({ type: "unsubscribe", id: ++lastId, topics: [name] });
         },

@@ -9,6 +9,9 @@ export interface Topic {
   last?: Frame | undefined;
   /** Whether the link has been asked for it and has answered; until it has, the request or the frame that will be answered. */
   asked?: boolean | number | "welcome";
+  /** How often in a row it was refused for now, and the wait until it is asked for again. */
+  refusals: number;
+  again?: ReturnType<typeof setTimeout>;
   readonly listeners: Set<(kind: "message" | "gap" | "error", value: unknown) => void>;
   readonly ready: Promise<void>;
   settle(error?: PushError): void;
@@ -20,5 +23,5 @@ export function createTopic(topic: string, cursor?: string): Topic {
     settle = (error) => (error ? reject(error) : resolve());
   });
   ready.catch(() => {}); // whoever awaits it is told; nobody has to
-  return { topic, cursor, listeners: new Set(), ready, settle };
+  return { topic, cursor, refusals: 0, listeners: new Set(), ready, settle };
 }

@@ -223,3 +223,38 @@ test("ready is rejected when the client closes before, and nobody has to listen"
   push.close();
   await expect(sub.ready).rejects.toMatchObject({ code: "closed" } satisfies Partial<PushError>);
 });
+
+test("a topic that is refused for now is asked for again on the same connection, when the server says", async () => {
+  const { push } = await onSocket();
+  const noted = notes();
+  const sub = push.subscribe("b", noted.handlers);
+  await settle();
+  const refuse = (nth: number, after?: number): void => {
+    const { id } = FakeSocket.last.of("subscribe")[nth] as { id: number };
+    const error = { code: "rate_limited", reason: "slowly", retry: "later", after };
+    FakeSocket.last.say({ type: "subscribed", id, topics: [{ topic: "b", error }] });
+  };
+  refuse(1, 7000);
+  await pass(6990);
+  expect(FakeSocket.last.of("subscribe")).toHaveLength(2);
+  await pass(20);
+  expect(FakeSocket.last.of("subscribe")[2]?.topics).toEqual([{ topic: "b" }]);
+  refuse(2);
+  await pass(2000);
+  const { id } = FakeSocket.last.of("subscribe")[3] as { id: number };
+  FakeSocket.last.say({ type: "subscribed", id, topics: [{ topic: "b", from: "now", cursor: "c0" }] });
+  await sub.ready;
+  expect(noted.errors).toEqual(["rate_limited", "rate_limited"]);
+  expect(FakeSocket.all).toHaveLength(1);
+});
+
+test("a topic that is left is not asked for again", async () => {
+  const { push } = await onSocket();
+  const sub = push.subscribe("b", () => {});
+  await settle();
+  const { id } = FakeSocket.last.of("subscribe")[1] as { id: number };
+  FakeSocket.last.say({ type: "error", id, code: "unavailable", reason: "not now", retry: "later" });
+  sub.close();
+  await pass(5000);
+  expect(FakeSocket.last.of("subscribe")).toHaveLength(2);
+});
