@@ -101,7 +101,7 @@ func TestEndOfASessionMayBeDecidedTwice(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	first := push.Stored{Value: value, Version: uint64(at.UnixMicro()), TTL: time.Minute} //nolint:gosec // after 1970
+	first := push.Stored{Value: value, Version: uint64(at.UnixMicro()), TTL: time.Minute}
 	if _, err := b.Put(t.Context(), "revocations", string(key), first); err != nil {
 		t.Fatal(err)
 	}
