@@ -2,6 +2,7 @@ package push
 
 import (
 	"net/netip"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -14,6 +15,8 @@ import (
 type shares struct {
 	rate      Rate // static, of a connection
 	shared    bool // static: addresses that may stand for everybody are counted too
+
+	mu        sync.Mutex // held from the look at all of them to the use of all of them
 	sessions  buckets[uuid.UUID]
 	users     buckets[string]
 	addresses buckets[netip.Addr]
@@ -45,6 +48,8 @@ func (t *shares) take(s *Session, now time.Duration) time.Duration {
 	}
 	user, from := s.Identity().User, s.place.from
 	counted := from.address.IsValid() && (t.shared || !from.shared)
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	wait := t.sessions.wait(s.id, now)
 	if user != "" {
 		wait = max(wait, t.users.wait(user, now))
