@@ -13,8 +13,8 @@ import (
 // connecting anew, and those that come back together after a restart are served at
 // once.
 type shares struct {
-	rate      Rate // static, of a connection
-	shared    bool // static: addresses that may stand for everybody are counted too
+	rate   Rate // static, of a connection
+	shared bool // static: addresses that may stand for everybody are counted too
 
 	mu        sync.Mutex // held from the look at all of them to the use of all of them
 	sessions  buckets[uuid.UUID]
