@@ -30,7 +30,8 @@ type simClient struct {
 
 	mu        sync.Mutex // guards the rest
 	views     map[string]*view
-	node      int // where it goes next
+	rights    map[string]*right // by topic; "" is whether its user may do anything
+	node      int               // where it goes next
 	sse       bool
 	conn      *simConn
 	at        *node  // where it is
@@ -92,7 +93,7 @@ func (c *simClient) session() (welcomed bool, err error) {
 			alive.patience = time.Duration(f.Heartbeat)*time.Millisecond + silence
 		}
 		if err := c.handle(conn, f); err != nil {
-			return welcomed, err
+			return welcomed && !errors.Is(err, errRefused), err
 		}
 	}
 }
@@ -148,16 +149,19 @@ func (c *simClient) open() (*simConn, string, error) {
 		c.stalled, c.calmAt = false, time.Now()
 	}
 	c.conn, c.at = conn, n
-	return conn, "GET /" + path + "?" + query.Encode() + " HTTP/1.1\r\nHost: sim\r\n" + headers + "\r\n", nil
+	return conn, "GET /" + path + "?" + query.Encode() + " HTTP/1.1\r\nHost: sim\r\n" + userHeader + ": " + c.name + "\r\n" + headers + "\r\n", nil
 }
 
-var errStopped = errors.New("the client is stopped")
+var (
+	errStopped = errors.New("the client is stopped")
+	errRefused = errors.New("a topic is refused")
+)
 
 // cursor joins the places that are known. Called with c.mu held.
 func (c *simClient) cursor() string {
 	var known []string
 	for _, topic := range c.topics {
-		if v := c.views[topic]; !v.at.IsZero() {
+		if v := c.views[topic]; !v.at.IsZero() || v.foreign {
 			known = append(known, v.cursor)
 		}
 	}
@@ -184,7 +188,7 @@ func (c *simClient) handle(conn *simConn, f simFrame) error {
 		}
 		for _, t := range answers {
 			if t.Error != nil {
-				return fmt.Errorf("%s is refused: %s", t.Topic, t.Error.Code)
+				return fmt.Errorf("%w: %s, %s", errRefused, t.Topic, t.Error.Code)
 			}
 			c.views[t.Topic].welcome(t)
 		}
@@ -202,8 +206,8 @@ func (c *simClient) handle(conn *simConn, f simFrame) error {
 	default:
 		c.world.violate("%s: unexpected frame %+v", c.name, f)
 	}
-	if f.eventID != "" {
-		if known := c.cursor(); f.eventID != known && f.eventID != push.EmptyCursor {
+	if known := c.cursor(); f.eventID != "" && (known != "" || f.Type != protocol.TypeReconnect) { // who is sent away unwelcomed is nowhere
+		if f.eventID != known && f.eventID != push.EmptyCursor {
 			c.world.violate("%s: the event's id is %s, but the cursors are %s", c.name, f.eventID, known)
 		}
 		c.lastID = f.eventID

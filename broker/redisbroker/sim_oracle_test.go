@@ -23,6 +23,8 @@ type view struct {
 	since   time.Time // when it was welcomed
 	moves   []move
 	rewound time.Time
+	forged  push.Position // a place that the client has made up
+	foreign bool          // its cursor is another topic's, and it has no place
 }
 
 // move is one step of a view: to the next message, or over a gap.
@@ -55,6 +57,7 @@ func (v *view) welcome(t simAnswer) {
 			v.violate("it is welcomed at %v, which is no place", at)
 		}
 		v.move(at, true, t.Cursor)
+	case v.foreign && v.asked.IsZero(): // and is told by a gap
 	case t.From == string(push.FromNow):
 		v.violate("I1: its cursor is forgotten")
 	case !ok || at != v.asked:
@@ -73,7 +76,7 @@ func (v *view) place(cursor string) (push.Position, bool) {
 }
 
 func (v *view) move(to push.Position, gap bool, cursor string) {
-	v.at, v.cursor = to, cursor
+	v.at, v.cursor, v.foreign = to, cursor, false
 	v.moves = append(v.moves, move{to, gap, time.Now(), cursor})
 	if !gap {
 		v.world.count("messages", 1)
@@ -102,6 +105,7 @@ func (v *view) message(f simFrame) {
 	}
 	if e != nil {
 		v.world.onTime(v, e)
+		v.allowed(e)
 	}
 	v.move(at, false, f.Cursor)
 	v.client.at.port.saw(v.topic, at)
@@ -151,6 +155,12 @@ func (v *view) isTrue(reason push.GapReason, now push.Position) bool {
 	defer r.mu.Unlock()
 	onward := r.leads(v.at, now)
 	switch {
+	case v.foreign:
+		return reason == push.GapUnknownCursor
+	case v.at == v.forged && v.at.Epoch == now.Epoch:
+		return reason != push.GapUnknownCursor && reason != push.GapEpoch
+	case v.at != v.forged && r.damages == 0 && (reason == push.GapEpoch || reason == push.GapFork):
+		return false
 	case v.at.Epoch != now.Epoch:
 		return reason == push.GapEpoch
 	case reason == push.GapFork:

@@ -21,20 +21,36 @@ type fakeRedis struct {
 
 	mu sync.Mutex // guards the rest
 	state
-	sets    map[string]map[string]storedValue
-	past    []state                  // what a lagging replica may still have, oldest first
-	all     map[push.Position]*entry // all that was ever stored
-	begun   map[push.Position]bool   // the places before the first message
-	flushed map[push.Position]bool   // what was lost with all that there was
-	primary int                      // how many there have been before
-	lines   map[*fakeLine]bool
-	faults  faults
+	saved     *state                   // what a restart from an old copy brings back; nil if none was made
+	past      []state                  // what a lagging replica may still have, oldest first
+	all       map[push.Position]*entry // all that was ever stored
+	begun     map[push.Position]bool   // the places before the first message
+	flushed   map[push.Position]bool   // what was lost with all that there was
+	unknowing map[string]int           // publishes under way that know nothing of their topic
+	primary   int                      // how many there have been before
+	damages   int                      // how often it has lost something that it had stored
+	lines     map[*fakeLine]bool
+	faults    faults
 }
 
 // state is all that may come back.
 type state struct {
 	topics  map[string]*record
 	genesis string // "" if there is none
+	sets    map[string]map[string]storedValue
+}
+
+func emptyState() state {
+	return state{topics: map[string]*record{}, sets: map[string]map[string]storedValue{}}
+}
+
+// copy gives the state as it is now, which no change touches.
+func (s state) copy() state {
+	sets := make(map[string]map[string]storedValue, len(s.sets))
+	for name, set := range s.sets {
+		sets[name] = maps.Clone(set)
+	}
+	return state{maps.Clone(s.topics), s.genesis, sets}
 }
 
 // record is all that is stored of a topic. It is replaced, never changed, so that
@@ -77,15 +93,15 @@ func newFakeRedis(seed uint64, o redisbroker.Options) *fakeRedis {
 		o.Retry = 5 * time.Minute
 	}
 	return &fakeRedis{
-		options: o,
-		random:  rand.New(rand.NewPCG(seed, 1)),
-		state:   state{topics: map[string]*record{}},
-		sets:    map[string]map[string]storedValue{},
-		all:     map[push.Position]*entry{},
-		begun:   map[push.Position]bool{},
-		flushed: map[push.Position]bool{},
-		lines:   map[*fakeLine]bool{},
-		faults:  faults{seed: seed},
+		options:   o,
+		random:    rand.New(rand.NewPCG(seed, 1)),
+		state:     emptyState(),
+		all:       map[push.Position]*entry{},
+		begun:     map[push.Position]bool{},
+		flushed:   map[push.Position]bool{},
+		lines:     map[*fakeLine]bool{},
+		unknowing: map[string]int{},
+		faults:    faults{seed: seed},
 	}
 }
 
@@ -301,7 +317,7 @@ func (r *fakeRedis) change(topic string, next *record) {
 
 // remember keeps what is to be changed for a replica that lags.
 func (r *fakeRedis) remember() {
-	r.past = append(r.past, state{maps.Clone(r.topics), r.genesis})
+	r.past = append(r.past, r.copy())
 	if len(r.past) > maxPast {
 		r.past = r.past[1:]
 	}
@@ -318,8 +334,8 @@ func (r *fakeRedis) promote(lag int, deaf bool) {
 	r.primary++
 	if lag = min(lag, len(r.past)); lag > 0 {
 		at := len(r.past) - lag
-		r.state, r.past = r.past[at], r.past[:at]
-		clear(r.flushed) // it may be back, or be lost in another way
+		r.goBack(r.past[at])
+		r.past = r.past[:at]
 	}
 	for line := range r.lines {
 		if deaf {
@@ -328,6 +344,38 @@ func (r *fakeRedis) promote(lag int, deaf bool) {
 			line.breakOff()
 		}
 	}
+}
+
+// goBack puts an older state in place. Called with r.mu held.
+func (r *fakeRedis) goBack(to state) {
+	r.state = to
+	r.damages++
+	clear(r.flushed) // it may be back, or be lost in another way
+}
+
+// save makes a copy of all there is, as SAVE does.
+func (r *fakeRedis) save() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	saved := r.copy()
+	r.saved = &saved
+}
+
+// restore is a restart from the copy, which all replicas then have. It reports false if
+// there is none. The copy stays, and may come back again.
+func (r *fakeRedis) restore() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.saved == nil {
+		return false
+	}
+	r.primary++
+	r.goBack(r.saved.copy())
+	r.past = nil
+	for line := range r.lines {
+		line.breakOff()
+	}
+	return true
 }
 
 // confirm makes the replica have all there is.
@@ -343,8 +391,8 @@ func (r *fakeRedis) flush() {
 		}
 	}
 	r.remember()
-	r.state = state{topics: map[string]*record{}}
-	clear(r.sets)
+	r.state = emptyState()
+	r.damages++
 }
 
 // evict forgets a topic's head, or its history, or what isn't among the newest
@@ -353,7 +401,7 @@ func (r *fakeRedis) evict(topic string, head bool, keep int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	rec := r.topics[topic]
-	if rec == nil {
+	if rec == nil || head && r.unknowing[topic] > 0 { // see "What it can't show"
 		return
 	}
 	next := *rec
@@ -363,4 +411,5 @@ func (r *fakeRedis) evict(topic string, head bool, keep int) {
 		next.entries = next.entries[max(0, len(next.entries)-keep):]
 	}
 	r.change(topic, &next)
+	r.damages++
 }

@@ -37,6 +37,9 @@ const (
 	heal        kind = "heal"        // all that goes on
 	hop         kind = "hop"         // A client, B: to which instance and transport
 	rewind      kind = "rewind"      // A client, B: how far
+	revoke      kind = "revoke"      // A client, B instance, C: all, or one topic
+	allow       kind = "allow"       // the same
+	forge       kind = "forge"       // A client, B: how, C: how far
 	storm       kind = "storm"       // all clients leave and come back, A: to instances, B: how far they rewind
 	resubscribe kind = "resubscribe" // A client, B topic
 	lose        kind = "lose"        // A instance, B: how many messages
@@ -49,7 +52,9 @@ const (
 	lag         kind = "lag"
 	promote     kind = "promote" // A: how far behind, B: lines stay, and are deaf
 	flush       kind = "flush"
-	evict       kind = "evict" // A topic, B: head, or how much of the history stays
+	save        kind = "save"
+	restore     kind = "restore" // what was saved
+	evict       kind = "evict"   // A topic, B: head, or how much of the history stays
 	restart     kind = "restart"
 	kill        kind = "kill"
 )
@@ -57,17 +62,17 @@ const (
 // kinds are those that a schedule has or lacks, besides publishing and waiting.
 var kinds = []kind{
 	publishMany, retryOne, cut, stall, heal, hop, rewind, storm, resubscribe, lose, killLine, deafLine, freeze, delay,
-	failBefore, failAfter, lag, promote, flush, evict, restart, kill,
+	failBefore, failAfter, lag, promote, flush, evict, restart, kill, forge, save, restore, revoke, allow,
 }
 
 // needs says which faults only one healer heals, or the others not in time: without
 // it they aren't drawn. After a promotion the fence may come as late as the witness
 // next publishes.
 var needs = map[string][]kind{
-	"live":    {promote},
-	"check":   {lose, flush, evict, promote, failAfter, freeze},
-	"compare": {deafLine, promote},
-	"probe":   {deafLine, promote},
+	"live":    {promote, restore},
+	"check":   {lose, flush, evict, promote, restore, failAfter, freeze},
+	"compare": {deafLine, promote, restore},
+	"probe":   {deafLine, promote, restore},
 }
 
 // A schedule has up to maxSteps steps, and half of them as a rule.
@@ -158,6 +163,14 @@ func (w *world) take(s step) {
 		client.leave(func() { client.node, client.sse = s.B/2, s.B%2 == 1 })
 	case rewind:
 		client.leave(func() { client.rewind(s.B % 12) })
+	case revoke, allow:
+		topic := ""
+		if s.C%3 == 1 {
+			topic = client.topics[s.C%len(client.topics)]
+		}
+		w.decide(w.node(s.B), client, topic, s.Kind == revoke)
+	case forge:
+		client.leave(func() { client.forge(s.B, s.C) })
 	case storm:
 		for i, c := range w.clients {
 			c.leave(func() {
@@ -193,6 +206,13 @@ func (w *world) spoil(s step, topic string) {
 		r.promote(s.A%12, s.B%3 == 1)
 	case flush:
 		r.flush()
+	case save:
+		r.save()
+		return
+	case restore:
+		if !r.restore() {
+			return
+		}
 	case evict:
 		r.evict(topic, s.B%3 == 0, s.B%5)
 	default:

@@ -41,6 +41,7 @@ func (r *fakeRedis) put(set, key string, v push.Stored) (*push.Stored, error) {
 			return nil, push.ErrLimitReached
 		}
 	}
+	r.remember()
 	r.sets[set][key] = storedValue{bytes.Clone(v.Value), v.Version, time.Now().Add(v.TTL)}
 	return nil, nil
 }
@@ -48,6 +49,7 @@ func (r *fakeRedis) put(set, key string, v push.Stored) (*push.Stored, error) {
 // take is take.lua.
 func (r *fakeRedis) take(set, key string) []byte {
 	v := r.sets[set][key]
+	r.remember()
 	delete(r.sets[set], key)
 	if !v.holds() {
 		return nil

@@ -46,6 +46,7 @@ func (w *world) run(steps []step) {
 		}
 	}
 	w.heal()
+	w.allowAll()
 	if w.failed() == "" {
 		w.wait(15 * time.Second)
 		w.whole("after healing")

@@ -33,6 +33,8 @@ type world struct {
 	queue   push.Limit
 	replay  push.Limit
 	work    sync.WaitGroup // publishers and clients
+	// decisions are calls of Revoke and Restore under way
+	decisions sync.WaitGroup
 
 	mu         sync.Mutex // guards the rest
 	nodes      []*node
@@ -111,7 +113,7 @@ func newWorld(s schedule) *world {
 		w.nodes = append(w.nodes, w.start())
 	}
 	for i := range s.Clients {
-		c := &simClient{world: w, name: fmt.Sprintf("client %d", i), turn: time.Duration(i), node: i, sse: i%2 == 1, stop: make(chan struct{}), views: map[string]*view{}}
+		c := &simClient{world: w, name: fmt.Sprintf("client %d", i), turn: time.Duration(i), node: i, sse: i%2 == 1, stop: make(chan struct{}), views: map[string]*view{}, rights: map[string]*right{}}
 		for j, topic := range w.topics {
 			if i == 0 || (i+j)%3 > 0 || len(w.topics) == 1 {
 				c.topics = append(c.topics, topic)
@@ -131,7 +133,7 @@ func (w *world) start() *node {
 	logger := slog.New(&simLogger{w, n.name})
 	n.port = w.redis.port(n.name)
 	n.broker = redisbroker.NewSim(n.port, redisbroker.Options{History: w.history, Logger: logger})
-	n.hub = push.New(n.broker, push.Options{Authorize: push.Anyone, Queue: w.queue, Replay: w.replay, Logger: logger})
+	n.hub = push.New(n.broker, push.Options{Identify: identify, Authorize: push.Anyone, Queue: w.queue, Replay: w.replay, Logger: logger})
 	n.server = &http.Server{Handler: transport.Routes(n.hub), ErrorLog: log.New(io.Discard, "", 0), ReadHeaderTimeout: 5 * time.Second}
 	w.work.Go(func() { _ = n.server.Serve(n.listener) }) // until it is closed
 	return n
