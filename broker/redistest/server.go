@@ -220,7 +220,7 @@ func (s *Server) do(args ...any) error {
 	client := s.client()
 	defer client.Close()
 	if err := client.Do(context.Background(), args...).Err(); err != nil {
-		return fmt.Errorf("redistest: %v at %s: %w", args[:2], s.Addr(), err)
+		return fmt.Errorf("redistest: %v at %s: %w", args[:min(2, len(args))], s.Addr(), err)
 	}
 	return nil
 }

@@ -20,6 +20,7 @@ import (
 type client struct {
 	// static
 	number    int
+	user      string
 	topics    []string
 	home      []way      // the ways that it prefers
 	away      []way      // and takes sometimes
@@ -37,6 +38,8 @@ type client struct {
 	log       []event
 	instance  int  // that it is connected to, or tries to be
 	connected bool // and welcomed
+	session   string
+	barred    time.Time // from then on nothing is for its user; zero if everything is
 	counts    clientCounts
 }
 
@@ -90,13 +93,13 @@ func (c *client) connect(ctx context.Context) (wait time.Duration, err error) {
 	}
 	links := c.addresses[c.elsewhere()]
 	address := links[c.random.IntN(len(links))] + w.path
-	cursor := c.cursor()
+	cursor, began := c.cursor(), time.Now()
 	c.note("to %s by %s", address, w.name)
 
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	patience := time.AfterFunc(connectTimeout, cancel)
-	link, err := w.dial(ctx, address, c.topics, cursor)
+	link, err := w.dial(ctx, address, c.user, c.topics, cursor)
 	if err != nil {
 		return 0, err
 	}
@@ -113,7 +116,7 @@ func (c *client) connect(ctx context.Context) (wait time.Duration, err error) {
 			}
 			welcomed = true
 			link.expect(time.Duration(f.Heartbeat) * time.Millisecond)
-			err = c.welcome(f.Topics)
+			err = c.welcome(f.Topics, f.Session, began)
 			c.failures = 0
 		case protocol.TypeReconnect:
 			wait = time.Duration(f.After) * time.Millisecond
@@ -165,9 +168,13 @@ func (c *client) cursor() string {
 }
 
 // welcome takes the answers for the topics. One that is refused for now makes the client come back later.
-func (c *client) welcome(answers []topicAnswer) error {
+func (c *client) welcome(answers []topicAnswer, session string, began time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if !c.barred.IsZero() && began.After(c.barred) {
+		c.violated.add(trespassed, c.number, "", "%s is let in, who was revoked before %s", c.user, c.barred.Format(clock))
+	}
+	c.session = session
 	c.counts.connections++
 	c.connected = true
 	var refused error
@@ -225,6 +232,9 @@ func (c *client) take(f frame) error {
 		if err != nil {
 			v.report(broken, "the data %.40q at %s: %v", f.Data, format(at), err)
 			return err
+		}
+		if !c.barred.IsZero() && v.ledger.begun(p).After(c.barred) {
+			v.report(trespassed, "%v came, published later than %s, when %s had long been revoked", p, c.barred.Format(clock), c.user)
 		}
 		v.message(at, p)
 	}

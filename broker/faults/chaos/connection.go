@@ -29,6 +29,7 @@ type frame struct {
 	Code      string        `json:"code"`
 	After     int64         `json:"after"`
 	Heartbeat int64         `json:"heartbeat"`
+	Session   string        `json:"session"`
 	Topics    []topicAnswer `json:"topics"`
 	Last      *place        `json:"last"`
 	Now       *place        `json:"now"`
@@ -58,24 +59,24 @@ type connection struct {
 type way struct {
 	name string
 	path string
-	dial func(ctx context.Context, address string, topics []string, cursor string) (*connection, error)
+	dial func(ctx context.Context, address, user string, topics []string, cursor string) (*connection, error)
 }
 
 var (
 	webSockets = []way{
-		{"WebSocket with subprotocol", "ws", func(ctx context.Context, address string, topics []string, cursor string) (*connection, error) {
-			return dialWebSocket(ctx, address+query(topics, cursor), protocol.Subprotocol)
+		{"WebSocket with subprotocol", "ws", func(ctx context.Context, address, user string, topics []string, cursor string) (*connection, error) {
+			return dialWebSocket(ctx, address+query(topics, cursor), user, protocol.Subprotocol)
 		}},
-		{"plain WebSocket", "ws", func(ctx context.Context, address string, topics []string, cursor string) (*connection, error) {
-			return dialWebSocket(ctx, address+query(topics, cursor))
+		{"plain WebSocket", "ws", func(ctx context.Context, address, user string, topics []string, cursor string) (*connection, error) {
+			return dialWebSocket(ctx, address+query(topics, cursor), user)
 		}},
 	}
 	eventStreams = []way{
-		{"event stream by since", "sse", func(ctx context.Context, address string, topics []string, cursor string) (*connection, error) {
-			return dialEventStream(ctx, address+query(topics, cursor), "")
+		{"event stream by since", "sse", func(ctx context.Context, address, user string, topics []string, cursor string) (*connection, error) {
+			return dialEventStream(ctx, address+query(topics, cursor), user, "")
 		}},
-		{"event stream by Last-Event-ID", "sse", func(ctx context.Context, address string, topics []string, cursor string) (*connection, error) {
-			return dialEventStream(ctx, address+query(topics, ""), cursor)
+		{"event stream by Last-Event-ID", "sse", func(ctx context.Context, address, user string, topics []string, cursor string) (*connection, error) {
+			return dialEventStream(ctx, address+query(topics, ""), user, cursor)
 		}},
 	}
 )
@@ -134,11 +135,12 @@ func newConnection() *connection {
 // expect notes how often the server promises to be heard.
 func (c *connection) expect(heartbeat time.Duration) { c.silence.Store(int64(heartbeat + slack)) }
 
-func dialWebSocket(ctx context.Context, address string, subprotocols ...string) (*connection, error) {
+func dialWebSocket(ctx context.Context, address, user string, subprotocols ...string) (*connection, error) {
 	c := newConnection()
 	conn, response, err := websocket.Dial(ctx, address, &websocket.DialOptions{
 		Subprotocols: subprotocols,
 		HTTPClient:   &http.Client{Transport: c.transport()},
+		HTTPHeader:   http.Header{userHeader: {user}},
 	})
 	if response != nil && response.Body != nil {
 		defer response.Body.Close() // of a refusal; else it does nothing
@@ -165,13 +167,14 @@ func dialWebSocket(ctx context.Context, address string, subprotocols ...string) 
 	return c, nil
 }
 
-func dialEventStream(ctx context.Context, address, lastEventID string) (*connection, error) {
+func dialEventStream(ctx context.Context, address, user, lastEventID string) (*connection, error) {
 	c := newConnection()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return nil, err
 	}
 	r.Header.Set("Accept", "text/event-stream")
+	r.Header.Set(userHeader, user)
 	if lastEventID != "" {
 		r.Header.Set("Last-Event-ID", lastEventID)
 	}

@@ -20,6 +20,8 @@ import (
 type fault struct {
 	name string
 	fire func(w *world, d *draws) error
+	// redis faults break what a steady one needs: they don't come together in one period.
+	redis, steady bool
 	// exclusive faults don't come together in one period: they change which Redis is the primary.
 	exclusive bool
 }
@@ -57,13 +59,17 @@ func faults(only string) []*fault {
 		{name: "F15 a client link is slow", fire: (*world).slowLink},
 		{name: "F24 SIGKILL of an instance", fire: (*world).killInstance},
 		{name: "F26 SIGTERM of an instance", fire: (*world).endInstance},
-		{name: "F36 answers of Redis are lost", fire: (*world).muteRedis},
-		{name: "F45 failover to a lagging replica", fire: (*world).failOverLagging, exclusive: true},
-		{name: "F46 failover to a replica in sync", fire: (*world).failOver, exclusive: true},
-		{name: "F50 FLUSHALL, or DEL of a key", fire: (*world).flush},
-		{name: "F51 CLIENT KILL TYPE pubsub", fire: (*world).killPubSub},
-		{name: "F55 Redis answers 200 ms late", fire: (*world).delayRedis},
-		{name: "F56 Redis is frozen for 2 s", fire: (*world).freezeRedis},
+		{name: "F36 answers of Redis are lost", fire: (*world).muteRedis, redis: true},
+		{name: "F45 failover to a lagging replica", fire: (*world).failOverLagging, redis: true, exclusive: true},
+		{name: "F46 failover to a replica in sync", fire: (*world).failOver, redis: true, exclusive: true},
+		{name: "F50 FLUSHALL, or DEL of a key", fire: (*world).flush, redis: true},
+		{name: "F51 CLIENT KILL TYPE pubsub", fire: (*world).killPubSub, redis: true},
+		{name: "F55 Redis answers 200 ms late", fire: (*world).delayRedis, redis: true},
+		{name: "F56 Redis is frozen for 2 s", fire: (*world).freezeRedis, redis: true},
+		{name: "F48 restart from an old copy", fire: (*world).restartFromCopy, redis: true, exclusive: true},
+		{name: "F68 a user is revoked, and restored", fire: (*world).revokeUser, steady: true},
+		{name: "F69 sessions are refreshed elsewhere", fire: (*world).refreshSessions, steady: true},
+		{name: "F70 clients forge cursors", fire: (*world).forgeCursors, steady: true},
 	}
 	if only == "" {
 		return all

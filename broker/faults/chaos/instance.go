@@ -40,6 +40,7 @@ func instance(args []string, stdin io.Reader, stdout io.Writer) error {
 	sentinels := flags.String("sentinels", "", "addresses of the Sentinels, with commas between")
 	name := flags.String("primary", "", "the primary's name")
 	routes := flags.String("routes", "", "ADDRESS=LINK,…: how to reach the Redis servers")
+	kind := flags.String("client", kinds[0], "the kind of Redis client")
 	heartbeat := flags.Duration("heartbeat", defaultHeartbeat, "how often clients are pinged")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -50,8 +51,8 @@ func instance(args []string, stdin io.Reader, stdout io.Writer) error {
 		close(abandoned)
 	}()
 	others := goleak.IgnoreCurrent()
-	client := redis.NewFailoverClient(failoverOptions(*name, strings.Split(*sentinels, ","), parseRoutes(*routes)))
-	hub := push.New(redisbroker.New(client, redisbroker.Options{}), push.Options{Authorize: push.Anyone})
+	client := newRedis(*kind, failoverOptions(*name, strings.Split(*sentinels, ","), parseRoutes(*routes)))
+	hub := push.New(redisbroker.New(client, redisbroker.Options{}), push.Options{Identify: identify, Authorize: push.Anyone})
 	r := chi.NewRouter()
 	r.Mount("/push", transport.Routes(hub, transport.Options{
 		WebSocket: websocket.New(hub, websocket.Options{Heartbeat: *heartbeat, PongTimeout: *heartbeat}),
@@ -81,6 +82,42 @@ func instance(args []string, stdin io.Reader, stdout io.Writer) error {
 		err = errors.Join(err, served)
 	}
 	return errors.Join(err, goleak.Find(others))
+}
+
+const (
+	userHeader = "Chaos-User"
+	// lastsHeader says how long the identity lasts, if it doesn't for good.
+	lastsHeader = "Chaos-Lasts"
+)
+
+// identify believes what a client says of itself.
+func identify(r *http.Request) (push.Identity, error) {
+	id := push.Identity{User: r.Header.Get(userHeader)}
+	if text := r.Header.Get(lastsHeader); text != "" {
+		lasts, err := time.ParseDuration(text)
+		if err != nil {
+			return id, err
+		}
+		id.Expires = time.Now().Add(lasts)
+	}
+	return id, nil
+}
+
+// kinds are the kinds of Redis clients that meet on one Redis.
+var kinds = []string{"failover", "universal", "small"}
+
+// newRedis makes a client: the usual one, one of few connections that speaks the older protocol, or one that an
+// application chooses by its options.
+func newRedis(kind string, o *redis.FailoverOptions) redis.UniversalClient {
+	switch kind {
+	case "universal":
+		return redis.NewUniversalClient(&redis.UniversalOptions{
+			MasterName: o.MasterName, Addrs: o.SentinelAddrs, Dialer: o.Dialer, IsClusterMode: false,
+		})
+	case "small":
+		o.Protocol, o.PoolSize = 2, 3
+	}
+	return redis.NewFailoverClient(o)
 }
 
 // failoverOptions are those of a client that takes the given routes to the servers that the Sentinels name.

@@ -35,6 +35,7 @@ type publication struct {
 	topic   string
 	named   bool // it has an ID, so that it may be published again
 	retried bool
+	begun   time.Time // when it was to be published first
 	outcome outcome
 	places  []push.Position // where it was stored
 }
@@ -81,7 +82,17 @@ func (l *ledger) publish(p payload, topic string, named bool) {
 		known.retried = true
 		return
 	}
-	l.publications[p] = &publication{topic: topic, named: named}
+	l.publications[p] = &publication{topic: topic, named: named, begun: time.Now()}
+}
+
+// begun tells when a message was to be published first; zero if nobody has published it.
+func (l *ledger) begun(p payload) time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if known := l.publications[p]; known != nil {
+		return known.begun
+	}
+	return time.Time{}
 }
 
 // acknowledged notes the place that a publisher was told.

@@ -79,7 +79,7 @@ const allKindsWithin = 5 * time.Minute
 // failures tells what is wrong; nothing if the run has passed.
 func (r *report) failures() []string {
 	var failures []string
-	for _, kind := range []violationKind{lost, duplicated, disordered, mistold, broken} {
+	for _, kind := range []violationKind{lost, duplicated, disordered, mistold, trespassed, broken} {
 		if n := r.world.found.count(kind); n > 0 {
 			failures = append(failures, fmt.Sprintf("%d violations: %s", n, kind))
 		}
@@ -99,8 +99,8 @@ func (r *report) failures() []string {
 func (r *report) print(out io.Writer) {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	c := r.config
-	fmt.Fprintf(out, "\nseed %d: %v, %d WebSocket and %d event stream clients, %d instances, %d publishers, %d topics\n\n",
-		c.seed, c.lasts, c.webSockets, c.eventStreams, instances, c.publishers, c.topics)
+	fmt.Fprintf(out, "\nseed %d: %v, %d WebSocket and %d event stream clients, %d instances, %d publishers, %d topics\nclients of Redis: %s\n\n",
+		c.seed, c.lasts, c.webSockets, c.eventStreams, instances, c.publishers, c.topics, strings.Join(kinds, ", "))
 	fmt.Fprintf(table, "fault\tfired\tall clients whole after it, and its company, within\n")
 	for _, t := range r.tally {
 		fmt.Fprintf(table, "%s\t%d\t%s\n", t.fault.name, t.fired, t.within())
@@ -154,6 +154,7 @@ func (r *report) rows() []row {
 	}
 	return append(rows,
 		row{"gaps told", gaps},
+		row{"forged cursors, told by a gap", int(r.world.forged.Load())},
 		row{"connections of clients", connections},
 		row{"  ended by the client, which heard nothing", silent},
 		row{"  topics refused for a while", refusals})

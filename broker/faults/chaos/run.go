@@ -83,7 +83,12 @@ func (w *world) torment(ctx context.Context, r *report) {
 		begin := time.Now()
 		drawn := s.next()
 		w.fire(drawn, number, r)
-		probing, done := context.WithDeadline(ctx, begin.Add(w.config.period))
+		// Faults may have taken longer than their period.
+		end := begin.Add(w.config.period)
+		if least := time.Now().Add(w.config.period / 4); least.After(end) {
+			end = least
+		}
+		probing, done := context.WithDeadline(ctx, end)
 		whole := w.probe(probing, prober)
 		<-probing.Done()
 		done()

@@ -35,13 +35,13 @@ func (s *schedule) next() []*fault {
 	}
 	drawn := []*fault{s.deck[0]}
 	s.deck = s.deck[1:]
-	exclusive := drawn[0].exclusive
+	exclusive, redis, steady := drawn[0].exclusive, drawn[0].redis, drawn[0].steady
 	for _, f := range s.kinds {
 		fires := s.random.Float64() < company/float64(len(s.kinds))
-		if !fires || f == drawn[0] || f.exclusive && exclusive {
+		if !fires || f == drawn[0] || f.exclusive && exclusive || f.redis && steady || f.steady && redis {
 			continue
 		}
-		exclusive = exclusive || f.exclusive
+		exclusive, redis, steady = exclusive || f.exclusive, redis || f.redis, steady || f.steady
 		drawn = append(drawn, f)
 	}
 	return drawn

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"math/rand/v2"
 	"os"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -46,7 +48,10 @@ type world struct {
 	clientLinks []*link.Link
 	addresses   [][]string // of each instance, by its links
 
-	redis      []*redis.Client
+	redis      []redis.UniversalClient
+	desk       *push.Hub    // an instance without clients, at which users are revoked
+	forged     atomic.Int64 // cursors that were found out
+	probers    atomic.Int64 // there have been, of users that are to be revoked
 	brokers    []push.Broker
 	publishers []*publisher
 	clients    []*client
@@ -62,6 +67,7 @@ const (
 	instances        = 3
 	parties          = instances + 1 // who has links to Redis: the instances, and the publishers together
 	linksEach        = 4             // of an instance
+	clientsEach      = 5             // of a user
 	brokers          = 5             // of the publishers
 	pollInterval     = 10 * time.Millisecond
 	startTimeout     = 60 * time.Second
@@ -121,7 +127,7 @@ func (w *world) startInstances() error {
 	for i := range instances {
 		p, err := startProcess(w.dir, i,
 			"-primary", options.MasterName, "-sentinels", strings.Join(options.SentinelAddrs, ","),
-			"-routes", formatRoutes(w.routes[i]), "-heartbeat", w.config.heartbeat.String())
+			"-routes", formatRoutes(w.routes[i]), "-heartbeat", w.config.heartbeat.String(), "-client", kinds[i%len(kinds)])
 		w.instances = append(w.instances, p)
 		if err != nil {
 			return err
@@ -143,9 +149,14 @@ func (w *world) startInstances() error {
 // startBrokers makes brokers without a hub, as a service has that only publishes, and the publishers that share them.
 func (w *world) startBrokers() error {
 	options := w.sentinels.Options()
-	for range brokers {
-		client := redis.NewFailoverClient(failoverOptions(options.MasterName, options.SentinelAddrs, w.routes[instances]))
+	for i := range brokers + 1 {
+		client := newRedis(kinds[i%len(kinds)], failoverOptions(options.MasterName, options.SentinelAddrs, w.routes[instances]))
 		w.redis = append(w.redis, client)
+		if i == brokers {
+			silent := slog.New(slog.DiscardHandler)
+			w.desk = push.New(redisbroker.New(client, redisbroker.Options{Logger: silent}), push.Options{Authorize: push.Anyone, Logger: silent})
+			break
+		}
 		w.brokers = append(w.brokers, redisbroker.New(client, redisbroker.Options{}))
 	}
 	interval := time.Duration(float64(w.config.publishers) / w.config.rate * float64(time.Second))
@@ -186,7 +197,7 @@ func (w *world) startClients() error {
 	for i := range w.config.webSockets + w.config.eventStreams {
 		c := &client{
 			number: i, home: webSockets, away: eventStreams, addresses: w.addresses, random: w.random(clientStream, i),
-			violated: w.found, instance: i % instances, cursors: map[string]string{}, views: map[string]*view{},
+			user: fmt.Sprintf("user-%d", i/clientsEach), violated: w.found, instance: i % instances, cursors: map[string]string{}, views: map[string]*view{},
 		}
 		if i >= w.config.webSockets {
 			c.home, c.away = c.away, c.home
@@ -249,8 +260,14 @@ func (w *world) close() error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
-	for i, b := range w.brokers {
-		errs = append(errs, b.Close(ctx), w.redis[i].Close())
+	if w.desk != nil {
+		errs = append(errs, w.desk.Shutdown(ctx))
+	}
+	for _, b := range w.brokers {
+		errs = append(errs, b.Close(ctx))
+	}
+	for _, client := range w.redis {
+		errs = append(errs, client.Close())
 	}
 	for _, p := range w.instances {
 		errs = append(errs, p.stop(syscall.SIGTERM))
