@@ -60,6 +60,17 @@ func TestKnownSchedules(t *testing.T) {
 			{advance, 7, 0, 0}, {lose, 1, 0, 0}, {publishOne, 0, 0, 1}, {advance, 6, 0, 0}, {kill, 0, 0, 0}, {evict, 0, 0, 0},
 			{publishOne, 0, 1, 0}, {advance, 6, 0, 0}, {retryOne, 0, 1, 0}, {advance, 9, 0, 0},
 		}},
+		// A copy from before a user was revoked comes back, and so does an instance that has only
+		// read the copy.
+		{"an old copy frees nobody", []step{
+			{advance, 7, 0, 0}, {save, 0, 0, 0}, {revoke, 1, 0, 0}, {advance, 9, 0, 0}, {restore, 0, 0, 0}, {kill, 1, 0, 0},
+			{advance, 14, 0, 0}, {publishOne, 0, 0, 0}, {advance, 14, 0, 0},
+		}},
+		// Clients come from places that they have made up, and the others notice nothing.
+		{"forged cursors disturb nobody", []step{
+			{advance, 7, 0, 0}, {publishMany, 0, 0, 3}, {advance, 7, 0, 0}, {forge, 0, 1, 5}, {forge, 1, 2, 0}, {forge, 2, 0, 3}, {advance, 8, 0, 0},
+			{publishOne, 0, 1, 0}, {advance, 13, 0, 0}, {forge, 3, 3, 0}, {forge, 0, 5, 0}, {forge, 1, 6, 0}, {publishOne, 0, 0, 0}, {advance, 13, 0, 0},
+		}},
 		// A shutdown while clients come whose topic isn't open yet.
 		{"a shutdown of an instance that is opening", []step{
 			{killLine, 0, 0, 0}, {restart, 0, 0, 0}, {advance, 7, 0, 0}, {killLine, 1, 0, 0}, {restart, 1, 0, 0}, {publishOne, 0, 0, 0},

@@ -76,6 +76,24 @@ func TestServerStopsRestartsAndKeepsWhatItIsToldTo(t *testing.T) {
 	}
 }
 
+func TestCopyOfAServersDataComesBack(t *testing.T) {
+	s := must[*redistest.Server](t)(redistest.Start(t.TempDir()))
+	c := client(t, s)
+	check(t, c.Set(t.Context(), "a", "1", 0).Err())
+	check(t, s.Save())
+	check(t, c.Set(t.Context(), "a", "2", 0).Err())
+	check(t, c.Save(t.Context()).Err())
+	if s.Recall() == nil {
+		t.Error("the data of a server that runs was replaced")
+	}
+	check(t, s.Stop(os.Kill))
+	check(t, s.Recall())
+	check(t, s.Restart())
+	if got := c.Get(t.Context(), "a").Val(); got != "1" {
+		t.Errorf("after a restart from the copy: %q", got)
+	}
+}
+
 func TestFrozenServerAnswersNothing(t *testing.T) {
 	s := must[*redistest.Server](t)(redistest.Start(t.TempDir()))
 	o := s.Options()

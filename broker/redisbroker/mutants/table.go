@@ -30,6 +30,8 @@ const (
 	historyGo      = "broker/redisbroker/history.go"
 	linkGo         = "broker/redisbroker/link.go"
 	witnessGo      = "broker/redisbroker/witness.go"
+	controlGo      = "push/control.go"
+	learnGo        = "push/learn.go"
 	fakeGo         = "broker/redisbroker/sim_redis_test.go"
 	feedGo         = "push/feed.go"
 	followGo       = "push/follow.go"
@@ -138,6 +140,14 @@ var mutants = []mutant{
 		{readingGo, "\tdefault:\n\t\treturn nil, c.missing(GapTooMany), true", "\tdefault:\n\t\treturn r.window.messages, nil, true"},
 		{catchUpGo, "> uint64(c.feed.hub.options.Replay.Messages):", "> 1<<40:"},
 	}},
+
+	// What clients may do, and what they make up.
+	{"a client's cursor is a witness", "", []patch{{
+		historyGo, "\t\tb.witnesses.note(topic, page.Head, w.Position)\n\t}\n\treturn page, nil",
+		"\t\tb.witnesses.note(topic, page.Head, w.Position)\n\t}\n\tif !q.newest {\n\t\tb.witnesses.note(topic, q.after, w.Position)\n\t}\n\treturn page, nil",
+	}}},
+	{"no other instance hears of a revocation", "", []patch{{controlGo, "return c.tell(ctx, revocationEvent, value)", "_ = value\n\t\t\treturn nil"}}},
+	{"who was revoked is free in an old copy", "", []patch{{learnGo, "\t\t\terr = c.putBack(stored)\n", "\t\t\t_ = stored\n"}}},
 
 	// Clients.
 	{"a full queue drops silently", "", []patch{{sessionGo, "\tcase !s.outbox.fits(frame, s.hub.options.Queue):\n\t\ts.cut()\n", "\tcase !s.outbox.fits(frame, s.hub.options.Queue):\n"}}},
