@@ -69,7 +69,7 @@ var kinds = []kind{
 // it they aren't drawn. After a promotion the fence may come as late as the witness
 // next publishes.
 var needs = map[string][]kind{
-	"live":    {promote, restore},
+	"live":    {promote, restore, flush},
 	"check":   {lose, flush, evict, promote, restore, failAfter, freeze},
 	"compare": {deafLine, promote, restore},
 	"probe":   {deafLine, promote, restore},

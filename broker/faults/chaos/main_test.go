@@ -12,5 +12,5 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == instanceArgument {
 		os.Exit(runInstance())
 	}
-	testaid.Main(m)
+	testaid.Main(m, ofToxics)
 }

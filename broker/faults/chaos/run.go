@@ -37,12 +37,14 @@ const (
 	leftWithin = 10 * time.Second
 )
 
+// ofToxics are goroutines of toxiproxy, some of which wait for ever for the reader of a connection that was reset.
+var ofToxics = goleak.IgnoreAnyFunction("github.com/Shopify/toxiproxy/v2/toxics.(*ToxicStub).Run")
+
 // run lets clients and publishers work for a while amid faults, heals everything, and judges what clients have got.
 func run(ctx context.Context, c config, out io.Writer) (*report, error) {
 	others := []goleak.Option{
 		goleak.IgnoreCurrent(),
-		// Some goroutines of toxiproxy wait for ever for the reader of a connection that was reset.
-		goleak.IgnoreAnyFunction("github.com/Shopify/toxiproxy/v2/toxics.(*ToxicStub).Run"),
+		ofToxics,
 	}
 	w, err := newWorld(c, out)
 	if err != nil {
