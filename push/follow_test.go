@@ -79,6 +79,7 @@ func TestSlowTopicHoldsNothingUp(t *testing.T) {
 							t.Errorf("announced %+v", a)
 						}
 					}
+					synctest.Wait() // what was missed has been written: a queue full of it would have no room for more
 					publish(1, "after")
 					synctest.Wait()
 					if ended, reason := c.end(); ended {
