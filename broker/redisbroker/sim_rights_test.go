@@ -5,6 +5,7 @@ package redisbroker_test
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/tidewire/tidewire/push"
@@ -122,12 +123,7 @@ func (v *view) allowed(e *entry) {
 func (w *world) lives(n *node) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, other := range w.nodes {
-		if other == n {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(w.nodes, n)
 }
 
 func (r *fakeRedis) damageSoFar() int {
