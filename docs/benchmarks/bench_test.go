@@ -53,9 +53,11 @@ func TestFanout(t *testing.T) {
 	}, "client", "rate", "p50", "p99", "max")
 }
 
+// TestIdle doesn't ask what a connect costs: some systems count another process's time in
+// ticks, in which so few clients may be free.
 func TestIdle(t *testing.T) {
 	w := open(t)
-	forAll(t, func(s *server, c setup) (figures, error) { return w.idle(s, c, 0) }, "connect", "rss")
+	forAll(t, func(s *server, c setup) (figures, error) { return w.idle(s, c, 0) }, "rss")
 }
 
 func TestTidewire(t *testing.T) {
