@@ -5,6 +5,7 @@ package transport_test
 import (
 	"context"
 	"encoding/json"
+	"flag"
 	"io"
 	"os"
 	"os/exec"
@@ -31,6 +32,8 @@ var attackerRoles = map[string]func(ctx context.Context, address string, count i
 	"hostile": hostileClients,
 	"worst":   worstClient,
 }
+
+var attacksPerSecond = flag.Int("attacks", 0, "how many attacks a second hostile clients begin at most; 0: as many as half a processor can")
 
 const roleVariable = "TIDEWIRE_TEST_ATTACKERS"
 
@@ -63,7 +66,8 @@ func startAttackers(t *testing.T, role, address string, count int) *attackers {
 		t.Fatal(err)
 	}
 	command := exec.Command(program, address, strconv.Itoa(count))
-	command.Env = append(os.Environ(), roleVariable+"="+role, "GOMAXPROCS=1", "GORACE=exitcode=0")
+	command.Env = append(os.Environ(), roleVariable+"="+role, "GOMAXPROCS=1", "GORACE=exitcode=0",
+		rateVariable+"="+strconv.Itoa(*attacksPerSecond))
 	command.Stderr = os.Stderr
 	stdin, err := command.StdinPipe()
 	if err != nil {
@@ -108,6 +112,45 @@ func (a *attackers) stop() map[string]int64 {
 type pace struct {
 	mu    sync.Mutex // one looks while the others wait, which costs nothing
 	begun time.Time
+}
+
+// rateVariable says how many attacks a second the process may begin; as many as half a
+// processor can if it isn't there.
+const rateVariable = "TIDEWIRE_TEST_ATTACK_RATE"
+
+// attackRate gives attacks their turns.
+type attackRate struct {
+	each time.Duration // static; between two
+
+	mu   sync.Mutex
+	next time.Time
+}
+
+func newAttackRate() *attackRate {
+	perSecond, err := strconv.Atoi(os.Getenv(rateVariable))
+	if err != nil || perSecond <= 0 {
+		return &attackRate{}
+	}
+	return &attackRate{each: time.Second / time.Duration(perSecond)}
+}
+
+// wait waits for a turn, or until ctx ends.
+func (r *attackRate) wait(ctx context.Context) {
+	if r.each == 0 {
+		return
+	}
+	r.mu.Lock()
+	now := time.Now() //clock:real a rate is kept in real time
+	if r.next.Before(now) {
+		r.next = now
+	}
+	turn := r.next
+	r.next = turn.Add(r.each)
+	r.mu.Unlock()
+	select {
+	case <-ctx.Done():
+	case <-time.After(time.Until(turn)): //clock:real a rate is kept in real time
+	}
 }
 
 // wait waits until the process has used no more than half of the time since its beginning.

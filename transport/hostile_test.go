@@ -121,6 +121,7 @@ func hostileClients(ctx context.Context, address string, count int) map[string]i
 			}
 			for pause(1000); ctx.Err() == nil; pause(2000) {
 				attackPace.wait(ctx)
+				attackTurns.wait(ctx)
 				attack(ctx, address, i, r)
 				tries[i%len(tries)].Add(1)
 			}
@@ -137,6 +138,7 @@ func hostileClients(ctx context.Context, address string, count int) map[string]i
 var (
 	attackPace   pace
 	attackWrites atomic.Int64
+	attackTurns  = newAttackRate()
 )
 
 // raiseLimit makes room for so many descriptors.

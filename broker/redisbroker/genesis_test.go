@@ -31,10 +31,10 @@ func TestTopicBeginsWhereEverybodyExpectsIt(t *testing.T) {
 	if at := add(t, other, "a", "x"); at.Epoch != first.Epoch || at.Offset != 1 {
 		t.Errorf("the first message is at %+v after %+v", at, first)
 	}
-	// The head goes. Who has never seen it takes the topic for one that nobody has
-	// published to; who has seen it does not, and stores that for all.
-	meta, _ := b.port.(*server).keys("a")
-	must(t, client.Del(t.Context(), meta).Err())
+	// All of the topic goes. An instance that has never seen it takes the topic for one that
+	// nobody has published to; one that has seen it does not, and stores that for all.
+	meta, stream := b.port.(*server).keys("a")
+	must(t, client.Del(t.Context(), meta, stream).Err())
 	if at := headOf(t, brokerOn(t, client, Options{}), "a"); at != first {
 		t.Errorf("who knows of nothing is at %+v, not %+v", at, first)
 	}
@@ -47,6 +47,25 @@ func TestTopicBeginsWhereEverybodyExpectsIt(t *testing.T) {
 	}
 	if at := headOf(t, b, "a"); at != lost {
 		t.Errorf("one is at %+v, the other at %+v", at, lost)
+	}
+}
+
+// TestHistoryWithoutItsHeadIsLost has the head go alone, and an instance that knows nothing of
+// the topic.
+func TestHistoryWithoutItsHeadIsLost(t *testing.T) {
+	for name, find := range map[string]func(b *Broker) push.Position{
+		"read":      func(b *Broker) push.Position { return headOf(t, b, "a") },
+		"published": func(b *Broker) push.Position { return add(t, b, "a", "y") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			b, client := scripted(t, Options{})
+			first := add(t, b, "a", "x")
+			meta, _ := b.port.(*server).keys("a")
+			must(t, client.Del(t.Context(), meta).Err())
+			if at := find(brokerOn(t, client, Options{})); at.Epoch == first.Epoch {
+				t.Errorf("it is at %+v, in the epoch that has ended", at)
+			}
+		})
 	}
 }
 
@@ -96,8 +115,8 @@ func TestIDsOfALostHistoryAreForgotten(t *testing.T) {
 	m := push.Message{Topic: "a", ID: "once", Data: []byte("x")}
 	first, err := b.Publish(t.Context(), m)
 	must(t, err)
-	meta, _ := b.port.(*server).keys("a")
-	must(t, client.Del(t.Context(), meta).Err())
+	meta, stream := b.port.(*server).keys("a")
+	must(t, client.Del(t.Context(), meta, stream).Err())
 	other := brokerOn(t, client, Options{})
 	if at := add(t, other, "a", "y"); at.Epoch != first.Position.Epoch {
 		t.Fatalf("it begins at %+v, not where it did", at)

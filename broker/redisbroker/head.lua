@@ -37,8 +37,8 @@ end
 -- The topic's head, from the first arguments of both scripts (see headArgs in server.go); nil if the caller must know the
 -- genesis better.
 --
--- A topic that isn't there begins in its first epoch, but not if a history is known to have been lost; unborn says that
--- nothing of it is stored yet. A witness is a position that an instance has seen acknowledged: a history that doesn't have
+-- A topic that isn't there begins in its first epoch, but not if a history is known to have been lost: by the caller, or by
+-- what is left of it; unborn says that nothing of it is stored yet. A witness is a position that an instance has seen acknowledged: a history that doesn't have
 -- it has gone back in time (a failover to a replica that lagged, an old snapshot), and ends here. So does an epoch that is
 -- known to have ended before.
 local function head_of(genesis_key)
@@ -47,7 +47,7 @@ local function head_of(genesis_key)
   local keep = tonumber(ARGV[10])
   local stored = redis.call('HMGET', KEYS[1], 'e', 'o', 't', 'c', 'd', 'a', 'x', 'b')
   if not stored[1] or not stored[2] or not stored[3] then
-    if first == '' then
+    if first == '' or redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', 1)[1] then
       return begin(birth, birth, keep)
     end
     if genesis_key then -- which on a Cluster is elsewhere

@@ -80,9 +80,6 @@ local function read_after(from, least)
   end
 end
 
-if head.unborn and mode == 'recent' then
-  count = 0 -- what is left of a history that has lost its head
-end
 if mode == 'recent' and count > 0 then
   for _, entry in ipairs(redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', count)) do
     if expired(entry) then

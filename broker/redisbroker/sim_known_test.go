@@ -90,6 +90,7 @@ func TestKnownSchedules(t *testing.T) {
 		"the witness changes branches":    theWitnessChanges,
 		"what is heard is lost before it": heardIsLost,
 		"a hole ends what is in memory":   aHoleEndsTheWindow,
+		"a head goes at first":            aHeadGoesAtFirst,
 	} {
 		t.Run(name, func(t *testing.T) {
 			if violations, timeline, _ := simulate(t, s); violations != "" {
@@ -125,4 +126,13 @@ var heardIsLost = schedule{Seed: 0x39447, Nodes: 2, Clients: 2, Topics: 1, Tight
 var aHoleEndsTheWindow = schedule{Seed: 29, Nodes: 2, Clients: 4, Topics: 2, Tight: true, Steps: []step{
 	{advance, 24, 0, 28}, {publishMany, 16, 9, 48}, {advance, 2, 19, 3}, {rewind, 24, 2, 5}, {publishMany, 30, 3, 9}, {killLine, 48, 1, 13},
 	{advance, 56, 20, 17}, {restart, 19, 0, 5}, {publishOne, 54, 23, 0},
+}}
+
+// aHeadGoesAtFirst has a topic's head evicted while an instance has its first publishes to
+// the topic under way, which carry no witness.
+var aHeadGoesAtFirst = schedule{Seed: 4, Nodes: 3, Clients: 2, Topics: 2, Steps: []step{
+	{advance, 18, 1, 36}, {publishMany, 2, 16, 2}, {advance, 24, 22, 3}, {advance, 7, 0, 60}, {publishOne, 15, 1, 12}, {publishOne, 0, 14, 45},
+	{publishOne, 61, 54, 54}, {publishMany, 62, 5, 1}, {cut, 48, 8, 12}, {retryOne, 6, 27, 1}, {publishOne, 3, 62, 49}, {storm, 0, 11, 1},
+	{publishOne, 17, 3, 0}, {hop, 8, 14, 55}, {advance, 1, 29, 12}, {retryOne, 14, 48, 0}, {publishOne, 12, 0, 48}, {evict, 1, 0, 0},
+	{publishOne, 61, 52, 4},
 }}

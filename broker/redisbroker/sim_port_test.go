@@ -180,9 +180,6 @@ func (p *fakePort) saw(topic string, at push.Position) {
 
 func (p *fakePort) Add(ctx context.Context, m *push.Message, repeatable bool, w redisbroker.SimWitness, o redisbroker.SimOrigin) (push.Receipt, error) {
 	mine := *m
-	if w.IsZero() {
-		defer p.redis.beginning(m.Topic)()
-	}
 	receipt, err := carry(ctx, p, "add "+m.Topic, func() (push.Receipt, error) {
 		receipt, err := p.redis.add(&mine, repeatable, w, o)
 		if err == nil && mine.Replicated {
@@ -197,17 +194,6 @@ func (p *fakePort) Add(ctx context.Context, m *push.Message, repeatable bool, w 
 		p.saw(m.Topic, receipt.Position)
 	}
 	return receipt, err
-}
-
-// beginning notes a publish that knows nothing of its topic, until the end of it.
-func (r *fakeRedis) beginning(topic string) (end func()) {
-	note := func(n int) {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.unknowing[topic] += n
-	}
-	note(1)
-	return func() { note(-1) }
 }
 
 func (p *fakePort) Read(ctx context.Context, topic string, q redisbroker.SimQuery, w redisbroker.SimWitness, o redisbroker.SimOrigin) (push.Page, error) {

@@ -21,16 +21,15 @@ type fakeRedis struct {
 
 	mu sync.Mutex // guards the rest
 	state
-	saved     *state                   // what a restart from an old copy brings back; nil if none was made
-	past      []state                  // what a lagging replica may still have, oldest first
-	all       map[push.Position]*entry // all that was ever stored
-	begun     map[push.Position]bool   // the places before the first message
-	flushed   map[push.Position]bool   // what was lost with all that there was
-	unknowing map[string]int           // publishes under way that know nothing of their topic
-	primary   int                      // how many there have been before
-	damages   int                      // how often it has lost something that it had stored
-	lines     map[*fakeLine]bool
-	faults    faults
+	saved   *state                   // what a restart from an old copy brings back; nil if none was made
+	past    []state                  // what a lagging replica may still have, oldest first
+	all     map[push.Position]*entry // all that was ever stored
+	begun   map[push.Position]bool   // the places before the first message
+	flushed map[push.Position]bool   // what was lost with all that there was
+	primary int                      // how many there have been before
+	damages int                      // how often it has lost something that it had stored
+	lines   map[*fakeLine]bool
+	faults  faults
 }
 
 // state is all that may come back.
@@ -93,15 +92,14 @@ func newFakeRedis(seed uint64, o redisbroker.Options) *fakeRedis {
 		o.Retry = 5 * time.Minute
 	}
 	return &fakeRedis{
-		options:   o,
-		random:    rand.New(rand.NewPCG(seed, 1)),
-		state:     emptyState(),
-		all:       map[push.Position]*entry{},
-		begun:     map[push.Position]bool{},
-		flushed:   map[push.Position]bool{},
-		lines:     map[*fakeLine]bool{},
-		unknowing: map[string]int{},
-		faults:    faults{seed: seed},
+		options: o,
+		random:  rand.New(rand.NewPCG(seed, 1)),
+		state:   emptyState(),
+		all:     map[push.Position]*entry{},
+		begun:   map[push.Position]bool{},
+		flushed: map[push.Position]bool{},
+		lines:   map[*fakeLine]bool{},
+		faults:  faults{seed: seed},
 	}
 }
 
@@ -274,7 +272,7 @@ func (r *fakeRedis) current(topic string, w redisbroker.SimWitness, o redisbroke
 	}
 	next := &record{birth: r.random.Uint64(), ids: rec.ids}
 	switch {
-	case rec.head.IsZero() && o.Epoch != 0:
+	case rec.head.IsZero() && o.Epoch != 0 && !r.left(rec):
 		if o.Genesis != r.genesis {
 			return nil, redisbroker.ErrSimStale
 		}
@@ -287,6 +285,12 @@ func (r *fakeRedis) current(topic string, w redisbroker.SimWitness, o redisbroke
 	}
 	r.begun[next.head] = true
 	return next, nil
+}
+
+// left reports whether a history is there, as the key that holds it is.
+func (r *fakeRedis) left(rec *record) bool {
+	n := len(rec.entries)
+	return n > 0 && r.kept(rec.entries[n-1])
 }
 
 // contradicts reports whether the record isn't what a witness saw.
@@ -401,7 +405,7 @@ func (r *fakeRedis) evict(topic string, head bool, keep int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	rec := r.topics[topic]
-	if rec == nil || head && r.unknowing[topic] > 0 { // see "What it can't show"
+	if rec == nil {
 		return
 	}
 	next := *rec
