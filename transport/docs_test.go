@@ -51,21 +51,21 @@ func TestGuidesShowTheExamples(t *testing.T) {
 	}
 }
 
-// TestPromisesNameTestsThatExist keeps docs/promises.md from promising what
-// nothing tests any more.
+// TestPromisesNameTestsThatExist keeps docs/internals/promises.md from promising what
+// no test checks any more.
 func TestPromisesNameTestsThatExist(t *testing.T) {
-	for _, page := range []string{"promises", "faults", "bad-input", "security"} {
+	for _, page := range []string{"internals/promises", "internals/faults", "internals/bad-input", "security"} {
 		if n := checkNames(t, read(t, "../docs/"+page+".md")); n < 5 {
 			t.Errorf("%s.md names only %d tests", page, n)
 		}
 	}
 }
 
-// TestBadInputNamesItsTests: each row of docs/bad-input.md has tests, and there are no
-// others.
+// TestBadInputNamesItsTests: each row of docs/internals/bad-input.md names tests that exist,
+// and the rows ascend to the last.
 func TestBadInputNamesItsTests(t *testing.T) {
 	want := 0
-	for _, row := range regexp.MustCompile(`(?m)^\| B(\d+) \|.*$`).FindAllStringSubmatch(read(t, "../docs/bad-input.md"), -1) {
+	for _, row := range regexp.MustCompile(`(?m)^\| B(\d+) \|.*$`).FindAllStringSubmatch(read(t, "../docs/internals/bad-input.md"), -1) {
 		if checkNames(t, row[0]) == 0 {
 			t.Errorf("B%s names no test", row[1])
 		}
