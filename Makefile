@@ -33,7 +33,7 @@ test: install go-test js-test smoke ## run the tests, in some minutes; installs 
 	@printf '\nall tests passed\n'
 
 .PHONY: check
-check: test fmt-check vet clocks lint js-check cross modules-test sim-test e2e ## run all that a change must pass: the tests, and more
+check: test fmt-check vet clocks style lint js-check cross modules-test sim-test e2e ## run all that a change must pass: the tests, and more
 	@printf '\nall checks passed\n'
 
 .PHONY: soak
@@ -66,6 +66,10 @@ cross: ## check that everything compiles for other systems: 32 bits, ARM, macOS,
 .PHONY: clocks
 clocks: ## fail if a test depends on how fast the machine is
 	$(STEP) 'tests without clocks' go -C .ci/tools run ./clocks "$(CURDIR)"
+
+.PHONY: style
+style: ## fail if a text breaks docs/STYLE.md: phrases, dead links, long lines and files
+	$(STEP) 'style' go -C .ci/tools run ./style "$(CURDIR)"
 
 .PHONY: go-test
 go-test: ## run the Go tests with the race detector

@@ -45,7 +45,7 @@ func main() {
 	}
 }
 
-// look gives the places in all test files below a directory, hidden ones aside.
+// look returns the places in all test files below a directory, hidden ones aside.
 func look(root fs.FS) ([]string, error) {
 	packages := map[string][]string{} // the test files of each directory
 	err := fs.WalkDir(root, ".", func(path string, d fs.DirEntry, err error) error {
@@ -120,7 +120,7 @@ func lookAt(root fs.FS, paths []string) ([]string, error) {
 	return found, nil
 }
 
-// bubblesIn gives the functions that run their callers' functions in virtual time.
+// bubblesIn returns the functions that run their callers' functions in virtual time.
 func bubblesIn(files []*ast.File) map[string]bool {
 	bubbles := map[string]bool{}
 	for _, file := range files {
@@ -147,7 +147,7 @@ func isVirtual(function *ast.FuncDecl, bubbles map[string]bool) bool {
 	return virtual
 }
 
-// called gives the name of the function of a package that is called, if it is one of it.
+// called returns the name of the function of a package that is called, if it is one of it.
 func called(call *ast.CallExpr, of string) string {
 	selector, ok := call.Fun.(*ast.SelectorExpr)
 	if !ok {

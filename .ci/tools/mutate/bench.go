@@ -139,7 +139,7 @@ func reason(out string) string {
 	return m[1] + m[2]
 }
 
-// overlay writes what go build takes in place of the file.
+// overlay writes what go build takes instead of the file.
 func (b *bench) overlay(m *mutant, text []byte) (string, error) {
 	copied := filepath.Join(b.dir, "mutant.go")
 	if err := os.WriteFile(copied, m.apply(text), 0o600); err != nil {

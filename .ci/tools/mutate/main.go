@@ -4,8 +4,8 @@
 //
 //	go run ./mutate [-n 100] [-seed 1] [-only regexp] [-own] [-list] PACKAGE…
 //
-// A package is a directory of the main module, such as push. Whose tests are run
-// stands in the table of this command. The same seed gives the same mutants.
+// A package is a directory of the main module, such as push. Whose tests run is in
+// the table of this command. The same seed gives the same mutants.
 package main
 
 import (
@@ -84,7 +84,7 @@ func run(o options, packages []string) error {
 	return nil
 }
 
-// mutantsOf gives the mutants of a package in the order in which they are to be tried.
+// mutantsOf returns the mutants of a package in the order in which they are to be tried.
 func mutantsOf(root, of string, o options) ([]*mutant, error) {
 	list := exec.CommandContext(context.Background(), "go", "list", "-f", `{{join .GoFiles "\n"}}`, "./"+of) //nolint:gosec // whoever calls names it
 	list.Dir = root

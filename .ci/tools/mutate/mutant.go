@@ -22,7 +22,7 @@ func (m *mutant) String() string {
 	return fmt.Sprintf("%s:%d:%d in %s: %s", m.file, m.place.Line, m.place.Column, m.function, m.change)
 }
 
-// apply gives the file's text with the change.
+// apply returns the file's text with the change.
 func (m *mutant) apply(text []byte) []byte {
 	return bytes.Join([][]byte{text[:m.from], text[m.to:]}, []byte(m.by))
 }
@@ -56,7 +56,7 @@ type finder struct {
 	found    []*mutant
 }
 
-// find gives all mutants of a file, in the order of their places.
+// find returns all mutants of a file, in the order of their places.
 func find(fset *token.FileSet, path string, text []byte, file *ast.File) []*mutant {
 	f := &finder{fset: fset, file: path, text: text}
 	for _, d := range file.Decls {
@@ -106,7 +106,7 @@ func (f *finder) source(n ast.Node) string {
 	return string(f.text[f.offset(n.Pos()):f.offset(n.End())])
 }
 
-// replace notes a mutant that puts other text in place of what lies between two places.
+// replace notes a mutant that replaces the text between two places.
 func (f *finder) replace(from, to token.Pos, by, change string) {
 	f.found = append(f.found, &mutant{
 		file: f.file, function: f.name, place: f.fset.Position(from), change: change,

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// parsed gives the mutants of a function's body, and the text that they change.
+// parsed returns the mutants of a function's body, and the text that they change.
 func parsed(t *testing.T, function string) ([]*mutant, []byte) {
 	t.Helper()
 	text := []byte("package p\n\n" + function + "\n")

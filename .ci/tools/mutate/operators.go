@@ -129,7 +129,7 @@ func resultTypes(function *ast.FuncType) []ast.Expr {
 	return types
 }
 
-// otherResults gives what a function may return in place of a result.
+// otherResults returns what a function may return instead of a result.
 func otherResults(t ast.Expr, source string) []string {
 	zero := ""
 	switch t := t.(type) {

@@ -25,7 +25,7 @@ var tests = map[string][]suite{
 	},
 }
 
-// testsOf gives the suites that are asked about a package; with own only its own.
+// testsOf returns the suites that are asked about a package; with own only its own.
 func testsOf(of string, own bool) []suite {
 	suites, ok := tests[of]
 	if !ok {
