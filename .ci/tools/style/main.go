@@ -26,6 +26,9 @@ import (
 // baselinePath is where the baseline is, from the top of the repository.
 const baselinePath = ".ci/tools/style/baseline.txt"
 
+// maxShown is how many findings of one entry are shown.
+const maxShown = 30
+
 func main() {
 	update := flag.Bool("update", false, "take out of the baseline what is no longer found")
 	flag.Usage = func() {
@@ -93,10 +96,15 @@ func report(w io.Writer, found []finding, known baseline) bool {
 			continue
 		}
 		added = true
+		shown := 0
 		for _, f := range found {
-			if f.entry == e {
+			if f.entry == e && shown < maxShown {
 				fmt.Fprintln(w, f)
+				shown++
 			}
+		}
+		if shown < now[e] {
+			fmt.Fprintf(w, "… and %d more\n", now[e]-shown)
 		}
 		if known[e] > 0 {
 			fmt.Fprintf(w, "%s: %d times %q, and %d in the baseline\n", e.file, now[e], e.rule, known[e])

@@ -98,7 +98,8 @@ var phrases = []phrase{
 	{name: "that which", better: "what", form: words(`that which`)},
 	{
 		name: "F gives the …", better: "F returns the …", only: inGo,
-		form: regexp.MustCompile(`(?m)^\s*([A-Za-z]\w* gives)\b|\b(and\s+gives)\s`),
+		// Where a comment begins, after blanked code, and after "and".
+		form: regexp.MustCompile(`(?:^|~|[~\n]\n)[ \t]*([A-Za-z]\w* gives)\b|\b(and\s+gives)\s`),
 	},
 	{name: "tells whether", better: "reports whether", form: words(`tells? (?:whether|if|how)`), only: inGo},
 }
