@@ -14,6 +14,7 @@ func TestPhrases(t *testing.T) {
 		{"who for a thing", "a.md", "A client who\ncomes back.", `a.md:1: "client who": write a client that`},
 		{"who for a person", "a.md", "A user who logs in.", ""},
 		{"an indirect question", "a.md", "It asks the client who it is.", ""},
+		{"another", "a.md", "It asks the instance, who the client is. Who a client is decides.", ""},
 		{"who as a subject", "a.md", "Once. Who is late gets none.", `a.md:1: "Who is": write A client that comes back gets …`},
 		{"a question", "a.md", "Who is late? All are.", ""},
 		{"a question as a heading", "a.md", "# Who may follow what\n\nAll may.", ""},

@@ -44,12 +44,13 @@ const things = `(?:client|server|instance|broker|hub|follower|subscriber|publish
 var phrases = []phrase{
 	{
 		name: "a client who", better: "a client that", form: words(things + `,? who`),
-		unless: words(`(?:ask|tell|say|know|told|said|knew|learn|show)\w* (?:\S+ ){0,2}` + things + `,? who`),
+		unless: words(`(?:ask|tell|say|know|told|said|knew|learn|show)\w* (?:\S+ ){0,2}` + things + `,? who|who (?:the|a|it|they) .*`),
 	},
 	{
 		// As the subject of a sentence that isn't a question.
 		name: "Who comes back gets …", better: "A client that comes back gets …",
 		form: regexp.MustCompile(`(?:^|[.:]\s+|\n\s*-\s+|\*\*\s*)(Who\s+\S+)[^.?!|#]*[.!:;|]`),
+		unless: words(`who (?:the|a|it|they) .*`),
 	},
 	{
 		name: "for who, than who", better: "for anyone who, than a client that",
