@@ -49,7 +49,7 @@ var phrases = []phrase{
 	{
 		// As the subject of a sentence that isn't a question.
 		name: "Who comes back gets …", better: "A client that comes back gets …",
-		form: regexp.MustCompile(`(?:^|[.:]\s+|\n\s*-\s+|\*\*\s*)(Who\s+\S+)[^.?!|#]*[.!:;|]`),
+		form:   regexp.MustCompile(`(?:^|[.:]\s+|\n\s*-\s+|\*\*\s*)(Who\s+\S+)[^.?!|#]*[.!:;|]`),
 		unless: words(`who (?:the|a|it|they) .*`),
 	},
 	{
@@ -100,7 +100,7 @@ var phrases = []phrase{
 	{
 		name: "F gives the …", better: "F returns the …", only: inGo,
 		// Where a comment begins, after blanked code, and after "and".
-		form: regexp.MustCompile(`(?:^|~|[~\n]\n)[ \t]*([A-Za-z]\w* gives)\b|\b(and\s+gives)\s`),
+		form: regexp.MustCompile(`(?:^|~|[~\n]\n)[ \t]*([A-Za-z]\w* gives)\s+(?:the|an?|all|what|how|each|one|its)\b|\b(and\s+gives)\s`),
 	},
 	{name: "tells whether", better: "reports whether", form: words(`tells? (?:whether|if|how)`), only: inGo},
 }
