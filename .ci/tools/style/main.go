@@ -2,7 +2,7 @@
 // to avoid, links in Markdown that lead nowhere, lines and files that are too long. It
 // reads all Markdown, and the comments of all Go code.
 //
-//	go run ./style [-update] [DIRECTORY]
+//	go run ./style [-update] [-since COMMIT] [DIRECTORY]
 //
 // The directory is the top of the repository, by default two above the current one.
 //
@@ -10,6 +10,8 @@
 // finding that isn't listed is an error, and so is an entry that is no longer found.
 // -update removes such entries, and never adds one. An entry is a Markdown file, a rule
 // and how often the file breaks it. All Go code counts as one file, so that it can move.
+// What breaks a rule once more than listed is shown with all that breaks it; -since main
+// shows only new lines.
 package main
 
 import (
@@ -30,9 +32,10 @@ const baselinePath = ".ci/tools/style/baseline.txt"
 const maxShown = 30
 
 func main() {
-	update := flag.Bool("update", false, "take out of the baseline what is no longer found")
+	update := flag.Bool("update", false, "remove from the baseline what is no longer found")
+	since := flag.String("since", "", "show only findings in lines that this commit lacks")
 	flag.Usage = func() {
-		fmt.Fprintln(flag.CommandLine.Output(), "usage: style [-update] [DIRECTORY]")
+		fmt.Fprintln(flag.CommandLine.Output(), "usage: style [-update] [-since COMMIT] [DIRECTORY]")
 		flag.PrintDefaults()
 	}
 	flag.Parse()
@@ -45,7 +48,7 @@ func main() {
 		flag.Usage()
 		os.Exit(2)
 	}
-	ok, err := run(os.Stderr, top, *update)
+	ok, err := run(os.Stderr, top, *update, *since)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "style:", err)
 		os.Exit(2)
@@ -56,9 +59,10 @@ func main() {
 }
 
 // run checks the repository at top, writes what is wrong to w, and reports whether
-// nothing is. With update it shrinks the baseline first. Without a baseline, update
-// writes one of all that is found.
-func run(w io.Writer, top string, update bool) (ok bool, err error) {
+// nothing is. With update it shrinks the baseline first; without a baseline, update
+// writes one with everything that is found. With since, a commit, it shows only findings
+// in lines that are new.
+func run(w io.Writer, top string, update bool, since string) (ok bool, err error) {
 	root := os.DirFS(top)
 	found, err := check(root)
 	if err != nil {
@@ -83,12 +87,20 @@ func run(w io.Writer, top string, update bool) (ok bool, err error) {
 			return false, err
 		}
 	}
-	return report(w, found, known), nil
+	isShown := func(finding) bool { return true }
+	if since != "" {
+		places, err := newSince(top, since)
+		if err != nil {
+			return false, err
+		}
+		isShown = func(f finding) bool { return places[f.at] }
+	}
+	return report(w, found, known, isShown), nil
 }
 
-// report writes each place where the repository and its baseline differ, and reports
-// whether there is none.
-func report(w io.Writer, found []finding, known baseline) bool {
+// report writes each place where the repository and its baseline differ, if it is shown,
+// and reports whether there is none.
+func report(w io.Writer, found []finding, known baseline, isShown func(finding) bool) bool {
 	now := count(found)
 	added, stale := false, false
 	for _, e := range now.sorted() {
@@ -98,13 +110,13 @@ func report(w io.Writer, found []finding, known baseline) bool {
 		added = true
 		shown := 0
 		for _, f := range found {
-			if f.entry == e && shown < maxShown {
+			if f.entry == e && isShown(f) && shown < maxShown {
 				fmt.Fprintln(w, f)
 				shown++
 			}
 		}
 		if shown < now[e] {
-			fmt.Fprintf(w, "… and %d more\n", now[e]-shown)
+			fmt.Fprintf(w, "… and %d more; -since main shows those in new lines\n", now[e]-shown)
 		}
 		if known[e] > 0 {
 			fmt.Fprintf(w, "%s: %d times %q, and %d in the baseline\n", e.file, now[e], e.rule, known[e])

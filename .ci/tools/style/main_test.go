@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -154,7 +155,7 @@ func TestBaseline(t *testing.T) {
 			file := filepath.Join(top, filepath.FromSlash(baselinePath))
 			write(t, file, header+"\n\n"+tt.known)
 			var said bytes.Buffer
-			ok, err := run(&said, top, tt.update)
+			ok, err := run(&said, top, tt.update, "")
 			if err != nil || ok != (tt.want == "") || !strings.Contains(said.String(), tt.want) || ok && said.Len() > 0 {
 				t.Errorf("%t, %v:\n%s\nwant %q", ok, err, said.String(), tt.want)
 			}
@@ -175,9 +176,43 @@ func TestGoCodeMayMove(t *testing.T) {
 	for _, name := range []string{"a/a.go", "b/b.go"} {
 		found, err := check(fstest.MapFS{name: {Data: []byte("package a\n\n// mend\n")}})
 		var said bytes.Buffer
-		if err != nil || !report(&said, found, known) {
+		if err != nil || !report(&said, found, known, func(finding) bool { return true }) {
 			t.Errorf("in %s: %v\n%s", name, err, said.String())
 		}
+	}
+}
+
+// TestSince: of what a file breaks more often than listed, only new lines are shown.
+func TestSince(t *testing.T) {
+	top := t.TempDir()
+	git := func(arguments ...string) {
+		t.Helper()
+		command := exec.Command("git", append([]string{"-C", top, "-c", "user.name=a", "-c", "user.email=a@a.example"}, arguments...)...)
+		if said, err := command.CombinedOutput(); err != nil {
+			t.Fatalf("git %q: %v\n%s", arguments, err, said)
+		}
+	}
+	write(t, filepath.Join(top, filepath.FromSlash(baselinePath)), "old.md\tmend\t1\nmoved.md\tmend\t1\n")
+	write(t, filepath.Join(top, "old.md"), "One.\n\nmend\n")
+	write(t, filepath.Join(top, "before.md"), "A page that moves.\n\nIt has a few lines.\n\nmend\n")
+	git("init", "--quiet")
+	git("add", ".")
+	git("commit", "--quiet", "--message=one")
+	git("mv", "before.md", "moved.md")
+	write(t, filepath.Join(top, "old.md"), "Two.\n\nmend\n\nMended.\nMended.\n")
+	git("add", ".")
+	git("commit", "--quiet", "--message=two")
+	var said bytes.Buffer
+	ok, err := run(&said, top, false, "HEAD~")
+	if err != nil || ok {
+		t.Errorf("%t, %v", ok, err)
+	}
+	want := "old.md:5: \"Mended\": write fix\nold.md:6: \"Mended\": write fix\n… and 1 more"
+	if !strings.HasPrefix(said.String(), want) {
+		t.Errorf("it says\n%s\nwant\n%s", said.String(), want)
+	}
+	if _, err := run(&said, top, false, "no-such-commit"); err == nil {
+		t.Error("a commit that doesn't exist is no error")
 	}
 }
 
@@ -189,7 +224,7 @@ func TestUpdateWritesAFirstBaseline(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, update := range []bool{true, false} {
-		if ok, err := run(&bytes.Buffer{}, top, update); err != nil || !ok {
+		if ok, err := run(&bytes.Buffer{}, top, update, ""); err != nil || !ok {
 			t.Errorf("update %t: %t, %v", update, ok, err)
 		}
 	}
