@@ -55,7 +55,7 @@ func Origins(hub *push.Hub) func(http.Handler) http.Handler {
 // maxHeaderNames is how many bytes of header names a preflight may ask for.
 const maxHeaderNames = 1 << 10
 
-// requestedHeaders gives the names of the headers that a page wants to send; empty if
+// requestedHeaders returns the names of the headers that a page wants to send; empty if
 // they aren't a list of names.
 func requestedHeaders(r *http.Request) string {
 	list := strings.Join(r.Header.Values("Access-Control-Request-Headers"), ",")

@@ -89,7 +89,7 @@ type measurement struct {
 	server *server
 }
 
-// String is one line for who watches.
+// String is one line for the terminal.
 func (m measurement) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d %s %s %d %s:", m.Repeat, m.Row, m.Wire, m.Size, m.Server)

@@ -12,10 +12,10 @@ type load struct {
 	window int           // how many are in flight at most
 	every  time.Duration // at least this long from one to the next
 	time   time.Duration // for how long
-	count  int           // how many, in place of a time
+	count  int           // how many, instead of a time
 }
 
-// pump publishes, and returns when everything has arrived everywhere. It tells how many publications it made.
+// pump publishes, and returns when everything has arrived everywhere. It returns how many publications it made.
 func (t *trial) pump(l load) (made int, err error) {
 	begin := time.Now()
 	next, heard := begin, begin

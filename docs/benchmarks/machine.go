@@ -56,7 +56,7 @@ func (w *workshop) versions() map[string]string {
 			}
 		}
 	}
-	delete(all, tidewireModule) // it is what stands beside this page
+	delete(all, tidewireModule) // its source is beside this page
 	var lock struct {
 		Dependencies map[string]string `json:"dependencies"`
 	}

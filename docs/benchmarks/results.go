@@ -31,7 +31,7 @@ func (r *results) write(file string) error {
 	return os.WriteFile(file, append(text, '\n'), 0o644) //nolint:gosec // for everybody to read
 }
 
-// values gives one figure of a server, by repeat.
+// values returns one figure of a server, by repeat.
 func (r *results) values(row string, on wire, size int, server, figure string) map[int]float64 {
 	values := map[int]float64{}
 	for _, m := range r.Measurements {

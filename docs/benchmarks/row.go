@@ -141,5 +141,5 @@ func (b *bench) whole(s *server, c setup, l load) (figures, error) {
 	return f, nil
 }
 
-// asked tells whether a row is put to a server.
+// asked reports whether a row is put to a server.
 func (r *row) asked(s *server) bool { return r.servers == nil || slices.Contains(r.servers, s.name) }

@@ -16,7 +16,7 @@ import (
 
 func TestMain(m *testing.M) { testaid.Main(m) }
 
-// send posts as the page does where there is no WebSocket, and gives the offset
+// send posts as the page does where there is no WebSocket, and returns the offset
 // that the receipt names.
 func send(t *testing.T, s *servetest.Server, id, name, text string) uint64 {
 	t.Helper()

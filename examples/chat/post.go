@@ -20,7 +20,7 @@ type post struct {
 	Text string `json:"text"`
 }
 
-// readPost checks what a client sent and gives it as data to publish: what is
+// readPost checks what a client sent and returns it as data to publish: what is
 // stored was written by this server, whatever was sent.
 func readPost(in push.Inbound) ([]byte, error) {
 	var p post

@@ -15,10 +15,10 @@ var roomName = regexp.MustCompile(`^` + roomPattern + `$`)
 
 const topicPrefix = "chat/"
 
-// topicOf gives the topic of a room.
+// topicOf returns the topic of a room.
 func topicOf(room string) string { return topicPrefix + room }
 
-// roomOf gives the room of a topic, if it is one of a room.
+// roomOf returns the room of a topic, if it is one of a room.
 func roomOf(topic string) (string, error) {
 	room, ok := strings.CutPrefix(topic, topicPrefix)
 	if !ok || !roomName.MatchString(room) {

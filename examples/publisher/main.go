@@ -98,7 +98,7 @@ func (c config) publishLine(ctx context.Context, broker push.Broker, line []byte
 	return nil
 }
 
-// read gives the lines of input. When they have ended failed tells why, if that wasn't
+// read returns the lines of input. When they have ended failed tells why, if that wasn't
 // the input's end. A read that waits when ctx ends is left behind: nothing wakes it.
 func read(ctx context.Context, input io.Reader) (lines <-chan []byte, failed func() error) {
 	out := make(chan []byte)

@@ -217,7 +217,7 @@ func publish(t *testing.T, p *servetest.Process) bool {
 	return response.StatusCode == http.StatusOK
 }
 
-// followToTheEnd wants messages without holes, and gives the last frame.
+// followToTheEnd wants messages without holes, and returns the last frame.
 func followToTheEnd(t *testing.T, c *transporttest.Client) (last transporttest.Frame) {
 	t.Helper()
 	for offset := uint64(0); ; {

@@ -84,7 +84,7 @@ const maxToken = 8 << 10
 // time.Time any more, and would come out as a time in the past.
 const maxDate = 253402300799
 
-// verify gives the identity that a token proves.
+// verify returns the identity that a token proves.
 func (a *Authenticator) verify(ctx context.Context, token string) (push.Identity, error) {
 	if len(token) > maxToken {
 		return push.Identity{}, badToken(errLong)
@@ -130,7 +130,7 @@ func (a *Authenticator) identity(ctx context.Context, claims map[string]any, exp
 	return id, nil
 }
 
-// key finds the key for a token whose algorithm is one of ours. It is the token that
+// key finds the key for a token whose algorithm we allow. It is the token that
 // names key and algorithm, so that they go together has to be checked here.
 func (a *Authenticator) key(t *jwt.Token) (any, error) {
 	if _, given := t.Header["crit"]; given { // no extension is understood here: RFC 7515 section 4.1.11

@@ -41,7 +41,7 @@ var causes = []error{
 	jwt.ErrTokenSignatureInvalid, jwt.ErrTokenUnverifiable,
 }
 
-// causeOf gives the parser's error without what it quotes.
+// causeOf returns the parser's error without what it quotes.
 func causeOf(err error) error {
 	for _, cause := range causes {
 		if errors.Is(err, cause) {

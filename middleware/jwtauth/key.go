@@ -15,7 +15,7 @@ import (
 // minRSABits is what RFC 7518 sections 3.3 and 3.5 demand.
 const minRSABits = 2048
 
-// checkKeys gives a copy of keys that are strong enough and fit the algorithms, with
+// checkKeys returns a copy of keys that are strong enough and fit the algorithms, with
 // none left over on either side: what is left over is a mistake.
 func checkKeys(keys map[string]any, algorithms []string) (map[string]any, error) {
 	if len(keys) == 0 || len(algorithms) == 0 {

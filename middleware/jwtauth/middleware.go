@@ -28,7 +28,7 @@ func (a *Authenticator) Middleware(next http.Handler) http.Handler {
 	})
 }
 
-// FromContext gives the identity that Middleware has put into a request's context,
+// FromContext returns the identity that Middleware has put into a request's context,
 // and whether it has. With Options.Anonymous it may be the zero Identity.
 func FromContext(ctx context.Context) (push.Identity, bool) {
 	id, ok := ctx.Value(contextKey{}).(push.Identity)

@@ -34,7 +34,7 @@ type Options struct {
 	// negative is none. A connection lasts until exp and the hub's ten seconds of
 	// grace, however large the leeway.
 	Leeway time.Duration
-	// Cookie is the name of a cookie that may hold the token in place of the header.
+	// Cookie is the name of a cookie that may hold the token instead of the header.
 	// Empty: no cookie is looked at. Browsers send cookies whichever page has them
 	// make the request; see push.Origins.
 	Cookie string

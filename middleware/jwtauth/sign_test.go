@@ -15,7 +15,7 @@ import (
 	"github.com/tidewire/tidewire/push"
 )
 
-// marker stands in what tokens say, and must not come out again.
+// marker is in the text of tokens, and must not come out again.
 const marker = "hunter2"
 
 type object = map[string]any

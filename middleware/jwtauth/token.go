@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// token gives the one token that a request brings, or none. It is not for this side
+// token returns the one token that a request brings, or none. It is not for this side
 // to choose between two.
 func (a *Authenticator) token(r *http.Request) (string, error) {
 	if query := r.URL.Query(); query.Has("token") || query.Has("access_token") {

@@ -233,7 +233,7 @@ func untilClosed(ctx context.Context, t *testing.T, s *site, header http.Header)
 	}
 }
 
-// untilEnd reads an event stream to its end, and gives its last event.
+// untilEnd reads an event stream to its end, and returns its last event.
 func untilEnd(ctx context.Context, t *testing.T, s *site, header http.Header) string {
 	t.Helper()
 	r := must(http.NewRequestWithContext(ctx, http.MethodGet, s.url+"/sse?topic=users/ann", nil))

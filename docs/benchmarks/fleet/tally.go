@@ -22,7 +22,7 @@ type Tally struct {
 
 func newTally(topics int) *Tally { return &Tally{topics: topics, followers: make([]int, topics)} }
 
-// index is where a publication stands in the order of [Tally.Sent].
+// index is where a publication is in the order of [Tally.Sent].
 func (t *Tally) index(topic int, number uint32) int { return (int(number)-1)*t.topics + topic }
 
 // Sent says that the next publication goes out now. Publications go to topic 0, 1, 2 … and round again. It tells the
@@ -41,7 +41,7 @@ func (t *Tally) Unanswered() int { return len(t.sent) - t.whole }
 // Renew forgets what was counted, but not what every client has got. All that was sent must have arrived.
 func (t *Tally) Renew() { t.Arrived, t.Lost, t.Doubled, t.Latency = 0, 0, 0, Histogram{} }
 
-// arrive notes that a client which has all before next gets a number, and gives the client's new next.
+// arrive notes that a client which has all before next gets a number, and returns the client's new next.
 func (t *Tally) arrive(topic int, number, next uint32, now time.Time) (uint32, error) {
 	if number < next {
 		t.Doubled++

@@ -6,7 +6,7 @@ import (
 	"github.com/r3labs/sse/v2"
 )
 
-// r3labs is r3labs/sse as its README begins. It keeps every event, for who comes later.
+// r3labs is r3labs/sse as its README begins. It keeps every event, for clients that come later.
 func r3labs(s *site) publish {
 	server := sse.New()
 	server.CreateStream("bench")

@@ -39,7 +39,7 @@ func tidewire(s *site) publish {
 	return send
 }
 
-// tidewireConn is our WebSocket alone, without hub and protocol, in a room like that of the peers.
+// tidewireConn is our WebSocket alone, without hub and protocol, in a harness like that of the peers.
 func tidewireConn(s *site) publish {
 	room := newRoom(256)
 	options := &websocket.AcceptOptions{}

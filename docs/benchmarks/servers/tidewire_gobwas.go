@@ -19,7 +19,7 @@ import (
 	"github.com/tidewire/tidewire/transport/protocol"
 )
 
-// tidewireGobwas is the hub of Tidewire with the WebSocket of gobwas/ws in place of our own.
+// tidewireGobwas is the hub of Tidewire with the WebSocket of gobwas/ws instead of our own.
 func tidewireGobwas(s *site) publish {
 	hub, send := s.newHub()
 	s.serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -6,7 +6,7 @@ import (
 )
 
 // policy lets a page use only what comes from its own server, and no script or
-// style that stands in the HTML itself.
+// style that is in the HTML itself.
 const policy = "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; " +
 	"img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 

@@ -99,7 +99,7 @@ func Run(ctx context.Context, stdout io.Writer, s Server) error {
 	return err
 }
 
-// newServer gives a server with limits. It has no WriteTimeout, which would end every
+// newServer returns a server with limits. It has no WriteTimeout, which would end every
 // event stream: the transports have a deadline for each write instead.
 func newServer(handler http.Handler) *http.Server {
 	protocols := new(http.Protocols)

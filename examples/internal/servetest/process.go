@@ -35,7 +35,7 @@ type Process struct {
 }
 
 // StartProcess starts the example of this test on a free port. The package's TestMain has
-// to call Main. Stop sends SIGTERM, and gives an error unless the process then exits with 0.
+// to call Main. Stop sends SIGTERM, and returns an error unless the process then exits with 0.
 func StartProcess(t *testing.T, args ...string) *Process {
 	t.Helper()
 	p := &Process{Server: newServer(t)}

@@ -20,7 +20,7 @@ const patience = 30 * time.Second
 type Server struct {
 	URL    string
 	Client *http.Client
-	// Stop ends the server as a signal would, and gives what it returned.
+	// Stop ends the server as a signal would, and returns its result.
 	Stop func() error
 }
 
@@ -51,7 +51,7 @@ func Start(t *testing.T, run func(context.Context, []string, io.Writer) error, a
 	return s
 }
 
-// newServer gives one that is stopped at the end of the test.
+// newServer returns one that is stopped at the end of the test.
 func newServer(t *testing.T) *Server {
 	transport := &http.Transport{}
 	s := &Server{Client: &http.Client{Transport: transport}}
@@ -64,7 +64,7 @@ func newServer(t *testing.T) *Server {
 	return s
 }
 
-// Do makes a request and gives the status and the body.
+// Do makes a request and returns the status and the body.
 func (s *Server) Do(t *testing.T, method, path, body string, headers ...string) (int, string) {
 	t.Helper()
 	response := s.open(t, method, path, body, headers...)
