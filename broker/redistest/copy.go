@@ -4,6 +4,7 @@ package redistest
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -30,6 +31,17 @@ func (s *Server) Recall() error {
 		return err
 	}
 	return os.WriteFile(s.dump(), data, 0o600) //nolint:gosec // in the test's own folder
+}
+
+// Forget removes the data of a stopped server, which then comes back with nothing. The copy that Save kept stays.
+func (s *Server) Forget() error {
+	if s.process != nil {
+		return errors.New("redistest: the data of a server that runs")
+	}
+	if err := os.Remove(s.dump()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return os.RemoveAll(filepath.Join(s.dir, "appendonlydir"))
 }
 
 func (s *Server) dump() string { return filepath.Join(s.dir, "dump.rdb") }

@@ -76,6 +76,23 @@ func TestServerStopsRestartsAndKeepsWhatItIsToldTo(t *testing.T) {
 	}
 }
 
+func TestServerForgetsItsData(t *testing.T) {
+	s := must[*redistest.Server](t)(redistest.Start(t.TempDir(), "--appendonly", "yes", "--appendfsync", "always"))
+	c := client(t, s)
+	check(t, c.Set(t.Context(), "a", "1", 0).Err())
+	check(t, s.Save())
+	if s.Forget() == nil {
+		t.Error("a server that runs forgets its data")
+	}
+	check(t, s.Stop(os.Kill))
+	check(t, s.Forget())
+	check(t, s.Forget()) // there is nothing left
+	check(t, s.Restart())
+	if n := c.Exists(t.Context(), "a").Val(); n != 0 {
+		t.Errorf("it comes back with %d keys", n)
+	}
+}
+
 func TestCopyOfAServersDataComesBack(t *testing.T) {
 	s := must[*redistest.Server](t)(redistest.Start(t.TempDir()))
 	c := client(t, s)
