@@ -1,162 +1,134 @@
-// Package brokertest is the suite that every broker must pass. A broker's test
-// hands it a constructor, and what measures the broker:
+// Package brokertest is the suite that every broker must pass. It tests a
+// backend, which is where brokers keep their data, and brokers on it, which are
+// its instances. A broker's test tells how a backend is made, what it can do,
+// and why it can't do the rest:
 //
 //	func TestBroker(t *testing.T) {
-//		brokertest.Run(t, func(t *testing.T, c brokertest.Config) push.Broker {
-//			return membroker.New(membroker.Options{History: c.History, MaxMessage: c.MaxMessage, Retry: c.Retry})
-//		}, func(t *testing.T, b push.Broker) map[string]int {
-//			return map[string]int{"topics": b.(*membroker.Broker).Topics()}
+//		brokertest.Run(t, func(t testing.TB, o brokertest.Options) brokertest.Backend {
+//			server := start(t)
+//			return brokertest.Backend{
+//				Instance: func(t testing.TB) push.Broker { return mybroker.New(server.Addr()) },
+//				Cost:     func(t testing.TB) map[string]int { return map[string]int{"rows": server.Rows(t)} },
+//				Cut:      func(t testing.TB, _ push.Broker) { server.DropConnections(t) },
+//				Restart:  server.Restart,
+//				Erase:    server.Erase,
+//				Lacks: map[brokertest.Capability]string{
+//					brokertest.Lose: "the server sends each message until it is acknowledged",
+//				},
+//			}
 //		})
 //	}
+//
+// The tests of one broker run three times: on one instance, and with their calls
+// spread over two and over three, so that what is published through one is
+// followed and read through another. Further tests are about several instances,
+// about messages that are lost on their way, and about a backend that restarts.
 package brokertest
 
 import (
-	"context"
 	"testing"
 	"time"
 
 	"github.com/tidewire/tidewire/push"
 )
 
-// Config is what a test needs of a broker; zero fields are the broker's
-// defaults.
-type Config struct {
+// Options is what a test needs of the brokers of a backend. Zero fields are the
+// broker's defaults.
+type Options struct {
 	History    push.History
-	MaxMessage int
-	Retry      time.Duration
+	MaxMessage int           // bytes of data
+	Retry      time.Duration // how long a message ID is remembered
 }
 
-// New makes a broker with nothing stored. The suite closes it.
-type New func(t *testing.T, c Config) push.Broker
+// New makes a backend with nothing stored, and ends it with the test. t isn't
+// always a *testing.T: the suite's own tests record what fails.
+type New func(t testing.TB, o Options) Backend
 
-// Cost tells how much of each thing a broker holds: keys and bytes in its store, topics and
-// subscriptions in memory, whatever could grow. The suite compares a broker only with
-// itself.
-type Cost func(t *testing.T, b push.Broker) map[string]int
-
-// Run runs the suite. Each test gets brokers of its own.
-func Run(t *testing.T, newBroker New, cost Cost) {
-	tests := []struct {
-		name string
-		run  func(*testing.T, New)
-	}{
-		{"OffsetsHaveNoHoles", testOffsets},
-		{"AllPartsArrive", testParts},
-		{"DataIsCopied", testDataIsCopied},
-		{"TopicsAreApart", testTopicsAreApart},
-		{"BadMessagesAreRefused", testBadMessages},
-		{"SameIDIsStoredOnce", testSameID},
-		{"SameIDAtTheSameTimeIsStoredOnce", testSameIDConcurrently},
-		{"DuplicatesDontExtendTheRetryWindow", testRetryWindow},
-		{"ReplicatedIsStoredOrTold", testReplicated},
-		{"SubscribersSeeOneOrder", testOneOrder},
-		{"SubscribingWhilePublishingHasNoSeam", testNoSeam},
-		{"NothingAfterUnsubscribe", testUnsubscribe},
-		{"SinceGivesTheRest", testSince},
-		{"SinceHeedsLimits", testSinceLimits},
-		{"SinceGivesTheLeastOrNothing", testSinceLeast},
-		{"SinceTellsGaps", testSinceGaps},
-		{"SinceTellsTrimmed", testTrimmed},
-		{"HistoryIsBoundedInBytes", testHistoryBytes},
-		{"HistoryIsBoundedInAge", testHistoryAge},
-		{"HistoryNeedNotBeBounded", testHistoryWithoutBounds},
-		{"RecentGivesTheNewest", testRecent},
-		{"TopicWithoutMessagesHasAPlace", testEmptyTopic},
-		{"TopicsThatNobodyPublishesToCostNothing", func(t *testing.T, newBroker New) { testCost(t, newBroker, cost) }},
-		{"ClosedBrokerRefuses", testClose},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) { test.run(t, newBroker) })
-	}
+// Run runs the suite. Each test gets a backend of its own. A test that needs
+// what the backend lacks is skipped, and says why.
+func Run(t *testing.T, newBackend New) {
+	run(t, newBackend, brokerGroups)
 }
 
-// open makes a broker that is closed with the test.
-func open(t *testing.T, newBroker New, c Config) push.Broker {
+// RunStore runs the suite for brokers that are a push.Store as well.
+func RunStore(t *testing.T, newBackend New) {
+	run(t, newBackend, storeGroups)
+}
+
+// group is some tests, and what they run on.
+type group struct {
+	name      string // of the subtest that they are in; "" for none
+	instances int    // which the calls of setup.open are spread over
+	needs     []Capability
+	tests     []test
+}
+
+// test is one of the suite. It has no subtests, so that a recorder can run it.
+type test struct {
+	name string
+	run  func(testing.TB, setup)
+}
+
+var brokerGroups = []group{
+	{"", 1, nil, []test{{"BackendSaysWhatItCanDo", testCapabilities}}},
+	{"", 1, nil, brokerTests},
+	{"TwoInstances", 2, []Capability{Shared}, brokerTests},
+	{"ThreeInstances", 3, []Capability{Shared}, brokerTests},
+	{"", 3, []Capability{Shared}, instanceTests},
+	{"", 3, []Capability{Shared, Apart}, closeTests},
+	{"", 2, []Capability{Shared, Lose}, lossTests},
+	{"", 2, []Capability{Shared, Cut}, cutTests},
+	{"", 2, []Capability{Shared, Restart}, restartTests},
+	{"", 2, []Capability{Shared, Erase}, eraseTests},
+}
+
+var storeGroups = []group{
+	{"", 1, nil, storeTests},
+	{"TwoInstances", 2, []Capability{Shared}, storeTests},
+	{"ThreeInstances", 3, []Capability{Shared}, storeTests},
+}
+
+var brokerTests = []test{
+	{"OffsetsHaveNoHoles", testOffsets},
+	{"AllPartsArrive", testParts},
+	{"DataIsCopied", testDataIsCopied},
+	{"TopicsAreApart", testTopicsAreApart},
+	{"BadMessagesAreRefused", testBadMessages},
+	{"SameIDIsStoredOnce", testSameID},
+	{"SameIDAtTheSameTimeIsStoredOnce", testSameIDConcurrently},
+	{"DuplicatesDontExtendTheRetryWindow", testRetryWindow},
+	{"ReplicatedIsStoredOrTold", testReplicated},
+	{"SubscribersSeeOneOrder", testOneOrder},
+	{"SubscribingWhilePublishingHasNoSeam", testNoSeam},
+	{"NothingAfterUnsubscribe", testUnsubscribe},
+	{"SinceGivesTheRest", testSince},
+	{"SinceHeedsLimits", testSinceLimits},
+	{"SinceGivesTheLeastOrNothing", testSinceLeast},
+	{"SinceTellsGaps", testSinceGaps},
+	{"SinceTellsTrimmed", testTrimmed},
+	{"HistoryIsBoundedInBytes", testHistoryBytes},
+	{"HistoryIsBoundedInAge", testHistoryAge},
+	{"HistoryNeedNotBeBounded", testHistoryWithoutBounds},
+	{"RecentGivesTheNewest", testRecent},
+	{"TopicWithoutMessagesHasAPlace", testEmptyTopic},
+	{"TopicsThatNobodyPublishesToCostNothing", testCost},
+	{"ClosedBrokerRefuses", testClose},
+}
+
+func run(t *testing.T, newBackend New, groups []group) {
 	t.Helper()
-	b := newBroker(t, c)
-	t.Cleanup(func() {
-		if err := b.Close(context.Background()); err != nil {
-			t.Errorf("Close: %v", err)
+	for _, g := range groups {
+		all := func(t *testing.T) {
+			for _, test := range g.tests {
+				t.Run(test.name, func(t *testing.T) { test.run(t, g.setup(newBackend)) })
+			}
 		}
-	})
-	return b
-}
-
-// publish stores a message and returns it as a subscriber should see it.
-func publish(t *testing.T, b push.Broker, m push.Message) push.Receipt {
-	t.Helper()
-	receipt, err := b.Publish(t.Context(), m)
-	if err != nil {
-		t.Fatalf("Publish: %v", err)
-	}
-	return receipt
-}
-
-func text(topic, data string) push.Message {
-	return push.Message{Topic: topic, Data: []byte(data)}
-}
-
-// collector is a Receiver that checks the chain of what it gets.
-type collector struct {
-	t        *testing.T
-	messages chan *push.Message
-	gaps     chan push.Gap
-}
-
-func newCollector(t *testing.T) *collector {
-	return &collector{t: t, messages: make(chan *push.Message, 100_000), gaps: make(chan push.Gap, 100)}
-}
-
-func (c *collector) Receive(m *push.Message) { c.messages <- m }
-func (c *collector) Break(gap push.Gap)      { c.gaps <- gap }
-
-// patience is how long the suite waits for what must come. It ends a broken
-// test; no test passes by it.
-const patience = 10 * time.Second
-
-// next waits for one message, which must continue at.
-func (c *collector) next(at *push.Position) *push.Message {
-	c.t.Helper()
-	select {
-	case m := <-c.messages:
-		if !at.Precedes(m) {
-			c.t.Fatalf("message %+v does not continue %+v", m.Position, *at)
+		if g.name == "" {
+			all(t)
+		} else {
+			t.Run(g.name, all)
 		}
-		*at = m.Position
-		return m
-	case gap := <-c.gaps:
-		c.t.Fatalf("unexpected gap %+v", gap)
-	case <-time.After(patience): //clock:real it ends a broken test
-		c.t.Fatalf("no message after %+v", *at)
 	}
-	return nil
 }
 
-func subscribe(t *testing.T, b push.Broker, topic string) (*collector, push.Position) {
-	t.Helper()
-	c := newCollector(t)
-	at, err := b.Subscribe(t.Context(), topic, c)
-	if err != nil {
-		t.Fatalf("Subscribe: %v", err)
-	}
-	return c, at
-}
-
-// since reads, which must not fail.
-func since(t *testing.T, b push.Broker, topic string, after push.Position, limit push.Limit) push.Page {
-	t.Helper()
-	page, err := b.Since(t.Context(), topic, after, limit)
-	if err != nil {
-		t.Fatalf("Since: %v", err)
-	}
-	return page
-}
-
-func recent(t *testing.T, b push.Broker, topic string, n int) push.Page {
-	t.Helper()
-	page, err := b.Recent(t.Context(), topic, n)
-	if err != nil {
-		t.Fatalf("Recent: %v", err)
-	}
-	return page
-}
+func (g group) setup(newBackend New) setup { return setup{newBackend, g.instances, g.needs} }

@@ -9,15 +9,20 @@ import (
 	"github.com/tidewire/tidewire/push/testaid"
 )
 
-// testCost has clients ask for whatever comes to their minds, from places that aren't real.
-// What is then left of it is nothing, and what is published later still reaches those who
-// were there.
-func testCost(t *testing.T, newBroker New, cost Cost) {
+// testCost has clients ask for whatever they can think of, from places that aren't real.
+// Nothing of it is left, and what is published later still reaches the clients that were
+// there. Each instance follows something throughout, so that it is connected.
+func testCost(t testing.TB, s setup) {
 	const madeUp = 1000
-	b := open(t, newBroker, Config{})
+	backend, brokers := s.several(t, Options{})
+	b := spreadOver(brokers)
 	publish(t, b, text("real", "1"))
 	kept, at := subscribe(t, b, "real")
-	keptToo, before := subscribe(t, b, "quiet")
+	quiet := make([]*collector, len(brokers))
+	before := make([]push.Position, len(brokers))
+	for i, b := range brokers {
+		quiet[i], before[i] = subscribe(t, b, "quiet")
+	}
 	ask := func(topic string) {
 		t.Helper()
 		r, place := subscribe(t, b, topic)
@@ -34,7 +39,7 @@ func testCost(t *testing.T, newBroker New, cost Cost) {
 		}
 		b.Unsubscribe(topic, r)
 	}
-	first := cost(t, b)
+	first := backend.Cost(t)
 	for i := range madeUp {
 		ask(fmt.Sprint("made up/", i))
 	}
@@ -45,13 +50,15 @@ func testCost(t *testing.T, newBroker New, cost Cost) {
 		}
 	}()
 	testaid.Eventually(t, "the cost of before", func() bool {
-		last = cost(t, b)
+		last = backend.Cost(t)
 		return maps.Equal(first, last)
 	})
 
 	publish(t, b, text("quiet", "1"))
-	if m := keptToo.next(&before); string(m.Data) != "1" {
-		t.Errorf("got %q", m.Data)
+	for i, c := range quiet {
+		if m := c.next(&before[i]); string(m.Data) != "1" {
+			t.Errorf("instance %d got %q", i, m.Data)
+		}
 	}
 	publish(t, b, text("real", "2"))
 	kept.next(&at)

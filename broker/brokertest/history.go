@@ -7,10 +7,11 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/push/testaid"
 )
 
 // fill publishes n messages "1" to "n" and returns the positions 0 to n.
-func fill(t *testing.T, b push.Broker, topic string, n int) []push.Position {
+func fill(t testing.TB, b push.Broker, topic string, n int) []push.Position {
 	t.Helper()
 	positions := []push.Position{recent(t, b, topic, 0).Head}
 	for i := range n {
@@ -20,7 +21,7 @@ func fill(t *testing.T, b push.Broker, topic string, n int) []push.Position {
 }
 
 // wantMessages fails unless the page has the messages first to last.
-func wantMessages(t *testing.T, page push.Page, first, last int) {
+func wantMessages(t testing.TB, page push.Page, first, last int) {
 	t.Helper()
 	var got []string
 	for _, m := range page.Messages {
@@ -35,8 +36,18 @@ func wantMessages(t *testing.T, page push.Page, first, last int) {
 	}
 }
 
-func testSince(t *testing.T, newBroker New) {
-	b := open(t, newBroker, Config{})
+// sizeAfter is the size of the message after a position of topic a.
+func sizeAfter(t testing.TB, b push.Broker, after push.Position) int {
+	t.Helper()
+	page := since(t, b, "a", after, push.Limit{Messages: 1})
+	if len(page.Messages) != 1 {
+		t.Fatalf("after %+v: %+v, want one message", after, page)
+	}
+	return page.Messages[0].Size()
+}
+
+func testSince(t testing.TB, s setup) {
+	b := s.open(t, Options{})
 	positions := fill(t, b, "a", 10)
 	for i, p := range positions {
 		page := since(t, b, "a", p, push.Limit{})
@@ -47,20 +58,20 @@ func testSince(t *testing.T, newBroker New) {
 	}
 }
 
-func testSinceLimits(t *testing.T, newBroker New) {
-	b := open(t, newBroker, Config{})
+func testSinceLimits(t testing.TB, s setup) {
+	b := s.open(t, Options{})
 	positions := fill(t, b, "a", 10)
 	wantMessages(t, since(t, b, "a", positions[2], push.Limit{Messages: 3}), 3, 5)
 	wantMessages(t, since(t, b, "a", positions[8], push.Limit{Messages: 3}), 9, 10)
 	wantMessages(t, since(t, b, "a", positions[2], push.Limit{Bytes: 1}), 3, 3)
-	size := since(t, b, "a", positions[2], push.Limit{Messages: 1}).Messages[0].Size()
+	size := sizeAfter(t, b, positions[2])
 	wantMessages(t, since(t, b, "a", positions[2], push.Limit{Bytes: 2 * size}), 3, 4)
 }
 
-func testSinceLeast(t *testing.T, newBroker New) {
-	b := open(t, newBroker, Config{})
+func testSinceLeast(t testing.TB, s setup) {
+	b := s.open(t, Options{})
 	positions := fill(t, b, "a", 10)
-	size := since(t, b, "a", positions[2], push.Limit{Messages: 1}).Messages[0].Size()
+	size := sizeAfter(t, b, positions[2])
 	wantMessages(t, since(t, b, "a", positions[2], push.Limit{Bytes: 3 * size, Least: 4}), 1, 0)
 	wantMessages(t, since(t, b, "a", positions[2], push.Limit{Bytes: 3 * size, Least: 3}), 3, 5)
 	wantMessages(t, since(t, b, "a", positions[2], push.Limit{Bytes: 3 * size, Least: 2}), 3, 5)
@@ -71,8 +82,8 @@ func testSinceLeast(t *testing.T, newBroker New) {
 	wantMessages(t, since(t, b, "a", positions[10], push.Limit{Least: 2}), 1, 0)
 }
 
-func testSinceGaps(t *testing.T, newBroker New) {
-	b := open(t, newBroker, Config{})
+func testSinceGaps(t testing.TB, s setup) {
+	b := s.open(t, Options{})
 	positions := fill(t, b, "a", 5)
 	change := func(p push.Position, by func(*push.Position)) push.Position {
 		by(&p)
@@ -92,17 +103,15 @@ func testSinceGaps(t *testing.T, newBroker New) {
 		{"largest offset", change(positions[5], func(p *push.Position) { p.Offset = push.MaxOffset }), push.GapFork},
 	}
 	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			page := since(t, b, "a", test.after, push.Limit{})
-			if page.Gap != test.want || len(page.Messages) != 0 || page.Head != positions[5] {
-				t.Errorf("got %+v, want gap %q", page, test.want)
-			}
-		})
+		page := since(t, b, "a", test.after, push.Limit{})
+		if page.Gap != test.want || len(page.Messages) != 0 || page.Head != positions[5] {
+			t.Errorf("%s: got %+v, want gap %q", test.name, page, test.want)
+		}
 	}
 }
 
-func testTrimmed(t *testing.T, newBroker New) {
-	b := open(t, newBroker, Config{History: push.History{Messages: 4}})
+func testTrimmed(t testing.TB, s setup) {
+	b := s.open(t, Options{History: push.History{Messages: 4}})
 	positions := fill(t, b, "a", 10)
 	for i, p := range positions {
 		page := since(t, b, "a", p, push.Limit{})
@@ -122,8 +131,8 @@ func testTrimmed(t *testing.T, newBroker New) {
 	wantMessages(t, recent(t, b, "a", 100), 7, 10)
 }
 
-func testHistoryBytes(t *testing.T, newBroker New) {
-	b := open(t, newBroker, Config{History: push.History{Bytes: 10_000}})
+func testHistoryBytes(t testing.TB, s setup) {
+	b := s.open(t, Options{History: push.History{Bytes: 10_000}})
 	for range 10 {
 		publish(t, b, text("a", strings.Repeat("x", 3000)))
 	}
@@ -140,31 +149,24 @@ func testHistoryBytes(t *testing.T, newBroker New) {
 	}
 }
 
-func testHistoryWithoutBounds(t *testing.T, newBroker New) {
-	b := open(t, newBroker, Config{History: push.History{Messages: -1, Bytes: -1, Age: -1}})
+func testHistoryWithoutBounds(t testing.TB, s setup) {
+	b := s.open(t, Options{History: push.History{Messages: -1, Bytes: -1, Age: -1}})
 	fill(t, b, "a", 1200)
 	if page := recent(t, b, "a", 2000); len(page.Messages) != 1200 {
 		t.Errorf("%d messages are kept", len(page.Messages))
 	}
 }
 
-func testHistoryAge(t *testing.T, newBroker New) {
-	const age = 50 * time.Millisecond
-	b := open(t, newBroker, Config{History: push.History{Age: age}})
+func testHistoryAge(t testing.TB, s setup) {
+	b := s.open(t, Options{History: push.History{Age: 50 * time.Millisecond}})
 	positions := fill(t, b, "a", 3)
-	published := time.Now()
-	for deadline := published.Add(patience); ; {
+	testaid.Eventually(t, "the end of old messages", func() bool {
 		page := recent(t, b, "a", 10)
-		if len(page.Messages) == 0 {
-			if page.Head != positions[3] {
-				t.Errorf("head %+v, want %+v", page.Head, positions[3])
-			}
-			break
+		if page.Head != positions[3] {
+			t.Errorf("head %+v, want %+v", page.Head, positions[3])
 		}
-		if time.Now().After(deadline) {
-			t.Fatalf("messages of %v are still there after %v", age, patience)
-		}
-	}
+		return len(page.Messages) == 0
+	})
 	if page := since(t, b, "a", positions[1], push.Limit{}); page.Gap != push.GapTrimmed {
 		t.Errorf("since an expired message: %+v", page)
 	}
@@ -175,8 +177,8 @@ func testHistoryAge(t *testing.T, newBroker New) {
 	wantMessages(t, since(t, b, "a", positions[3], push.Limit{}), 4, 4)
 }
 
-func testRecent(t *testing.T, newBroker New) {
-	b := open(t, newBroker, Config{})
+func testRecent(t testing.TB, s setup) {
+	b := s.open(t, Options{})
 	positions := fill(t, b, "a", 5)
 	wantMessages(t, recent(t, b, "a", 0), 1, 0)
 	wantMessages(t, recent(t, b, "a", 2), 4, 5)
@@ -186,8 +188,8 @@ func testRecent(t *testing.T, newBroker New) {
 	}
 }
 
-func testEmptyTopic(t *testing.T, newBroker New) {
-	b := open(t, newBroker, Config{})
+func testEmptyTopic(t testing.TB, s setup) {
+	b := s.open(t, Options{})
 	head := recent(t, b, "a", 10).Head
 	if head.Epoch == 0 || head.Offset != 0 || head.Tag != 0 {
 		t.Errorf("head %+v", head)
@@ -199,7 +201,7 @@ func testEmptyTopic(t *testing.T, newBroker New) {
 	wantMessages(t, since(t, b, "a", head, push.Limit{}), 1, 0)
 	publish(t, b, text("a", "1"))
 	wantMessages(t, since(t, b, "a", head, push.Limit{}), 1, 1)
-	if first := recent(t, b, "a", 1).Messages[0]; !at.Precedes(first) {
+	if first := newest(t, b, "a"); !at.Precedes(first) {
 		t.Errorf("the first message is %+v after %+v", first, at)
 	}
 }

@@ -14,31 +14,32 @@ import (
 	"github.com/tidewire/tidewire/push/testaid"
 )
 
-// RunStore runs the suite for brokers that are a push.Store as well.
-func RunStore(t *testing.T, newBroker New) {
-	tests := []struct {
-		name string
-		run  func(*testing.T, storeBroker)
-	}{
-		{"ValuesArriveWhole", testStoredValues},
-		{"ValueIsTakenOnce", testTake},
-		{"ValueIsTakenByOne", testTakeConcurrently},
-		{"ValueIsReplaced", testPutAgain},
-		{"OlderNeverReplacesNewer", testVersions},
-		{"NewestOfManyStays", testPutConcurrently},
-		{"ValuesExpire", testValuesExpire},
-		{"SetsAreApart", testSetsAreApart},
-		{"ClosedStoreRefuses", testClosedStore},
-		{"ReservedTopicsAreNotForAll", testReservedTopics},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			b, ok := open(t, newBroker, Config{}).(storeBroker)
+var storeTests = []test{
+	{"ValuesArriveWhole", onStore(testStoredValues)},
+	{"ValueIsTakenOnce", onStore(testTake)},
+	{"ValueIsTakenByOne", onStore(testTakeConcurrently)},
+	{"ValueIsReplaced", onStore(testPutAgain)},
+	{"OlderNeverReplacesNewer", onStore(testVersions)},
+	{"NewestOfManyStays", onStore(testPutConcurrently)},
+	{"ValuesExpire", onStore(testValuesExpire)},
+	{"SetsAreApart", onStore(testSetsAreApart)},
+	{"ClosedStoreRefuses", onStore(testClosedStore)},
+	{"ReservedTopicsAreNotForAll", onStore(testReservedTopics)},
+}
+
+// onStore gives a test the backend's instances as one broker with a store.
+func onStore(run func(testing.TB, storeBroker)) func(testing.TB, setup) {
+	return func(t testing.TB, s setup) {
+		brokers := s.backend(t, Options{}).some(t, s.instances)
+		stores := make([]storeBroker, len(brokers))
+		for i, b := range brokers {
+			store, ok := b.(storeBroker)
 			if !ok {
 				t.Fatal("the broker is no push.Store")
 			}
-			test.run(t, b)
-		})
+			stores[i] = store
+		}
+		run(t, &spreadStore{Broker: spreadOver(brokers), stores: stores})
 	}
 }
 
@@ -48,7 +49,7 @@ type storeBroker interface {
 }
 
 // put stores a value that is newer than all before.
-func put(t *testing.T, s push.Store, set, key, value string, ttl time.Duration) {
+func put(t testing.TB, s push.Store, set, key, value string, ttl time.Duration) {
 	t.Helper()
 	if there := putVersion(t, s, set, key, value, versions.Add(1), ttl); there != nil {
 		t.Fatalf("Put of what is newer gives %+v", there)
@@ -57,7 +58,7 @@ func put(t *testing.T, s push.Store, set, key, value string, ttl time.Duration) 
 
 var versions atomic.Uint64
 
-func putVersion(t *testing.T, s push.Store, set, key, value string, version uint64, ttl time.Duration) (there *push.Stored) {
+func putVersion(t testing.TB, s push.Store, set, key, value string, version uint64, ttl time.Duration) (there *push.Stored) {
 	t.Helper()
 	there, err := s.Put(t.Context(), set, key, push.Stored{Value: []byte(value), Version: version, TTL: ttl})
 	if err != nil {
@@ -67,7 +68,7 @@ func putVersion(t *testing.T, s push.Store, set, key, value string, version uint
 }
 
 // wantTaken fails unless taking the key gives a value; "" is none.
-func wantTaken(t *testing.T, s push.Store, set, key, want string) {
+func wantTaken(t testing.TB, s push.Store, set, key, want string) {
 	t.Helper()
 	got, err := s.Take(t.Context(), set, key)
 	if err != nil || string(got) != want || (got == nil) != (want == "") {
@@ -76,7 +77,7 @@ func wantTaken(t *testing.T, s push.Store, set, key, want string) {
 }
 
 // wantAll fails unless a set has exactly these values.
-func wantAll(t *testing.T, s push.Store, set string, want map[string]string) {
+func wantAll(t testing.TB, s push.Store, set string, want map[string]string) {
 	t.Helper()
 	all, err := s.All(t.Context(), set)
 	if err != nil || len(all) != len(want) {
@@ -89,7 +90,7 @@ func wantAll(t *testing.T, s push.Store, set string, want map[string]string) {
 	}
 }
 
-func testStoredValues(t *testing.T, s storeBroker) {
+func testStoredValues(t testing.TB, s storeBroker) {
 	want := map[string]string{}
 	value := make([]byte, 256)
 	for i := range value {
@@ -119,7 +120,7 @@ func testStoredValues(t *testing.T, s storeBroker) {
 	}
 }
 
-func testTake(t *testing.T, s storeBroker) {
+func testTake(t testing.TB, s storeBroker) {
 	wantTaken(t, s, "s", "a", "")
 	put(t, s, "s", "a", "1", time.Minute)
 	put(t, s, "s", "b", "2", time.Minute)
@@ -128,7 +129,7 @@ func testTake(t *testing.T, s storeBroker) {
 	wantAll(t, s, "s", map[string]string{"b": "2"})
 }
 
-func testTakeConcurrently(t *testing.T, s storeBroker) {
+func testTakeConcurrently(t testing.TB, s storeBroker) {
 	for i := range 50 {
 		key := fmt.Sprint(i)
 		put(t, s, "s", key, "x", time.Minute)
@@ -150,7 +151,7 @@ func testTakeConcurrently(t *testing.T, s storeBroker) {
 	}
 }
 
-func testPutAgain(t *testing.T, s storeBroker) {
+func testPutAgain(t testing.TB, s storeBroker) {
 	put(t, s, "s", "a", "1", 50*time.Millisecond)
 	put(t, s, "s", "a", "2", time.Minute)
 	put(t, s, "s", "b", "1", time.Minute)
@@ -167,7 +168,7 @@ func testPutAgain(t *testing.T, s storeBroker) {
 
 // testVersions has values come late, twice, and after the newer one has expired or was
 // taken. Versions are told apart up to the last one.
-func testVersions(t *testing.T, s storeBroker) {
+func testVersions(t testing.TB, s storeBroker) {
 	for _, first := range []uint64{0, 1, push.MaxOffset - 1} {
 		key := fmt.Sprint(first)
 		if there := putVersion(t, s, "s", key, "new", first+1, time.Minute); there != nil {
@@ -194,7 +195,7 @@ func testVersions(t *testing.T, s storeBroker) {
 }
 
 // testPutConcurrently has many put at once, in no order: the newest is there in the end.
-func testPutConcurrently(t *testing.T, s storeBroker) {
+func testPutConcurrently(t testing.TB, s storeBroker) {
 	const n = 50
 	var wait sync.WaitGroup
 	for i := range uint64(n) {
@@ -209,7 +210,7 @@ func testPutConcurrently(t *testing.T, s storeBroker) {
 	wantTaken(t, s, "s", "a", fmt.Sprint(n-1))
 }
 
-func testValuesExpire(t *testing.T, s storeBroker) {
+func testValuesExpire(t testing.TB, s storeBroker) {
 	put(t, s, "s", "stays", "x", time.Minute)
 	for i := range 300 {
 		put(t, s, "s", fmt.Sprint(i), "x", 100*time.Millisecond)
@@ -227,7 +228,7 @@ func testValuesExpire(t *testing.T, s storeBroker) {
 	})
 }
 
-func testSetsAreApart(t *testing.T, s storeBroker) {
+func testSetsAreApart(t testing.TB, s storeBroker) {
 	put(t, s, "s", "a", "1", time.Minute)
 	put(t, s, "t", "a", "2", time.Minute)
 	publish(t, s, text("s", "a message of the same name"))
@@ -236,7 +237,7 @@ func testSetsAreApart(t *testing.T, s storeBroker) {
 	wantTaken(t, s, "s", "a", "1")
 }
 
-func testClosedStore(t *testing.T, s storeBroker) {
+func testClosedStore(t testing.TB, s storeBroker) {
 	put(t, s, "s", "a", "1", time.Minute)
 	if err := s.Close(context.Background()); err != nil {
 		t.Fatal(err)
@@ -252,7 +253,7 @@ func testClosedStore(t *testing.T, s storeBroker) {
 }
 
 // testReservedTopics has what hubs alone may publish to.
-func testReservedTopics(t *testing.T, s storeBroker) {
+func testReservedTopics(t testing.TB, s storeBroker) {
 	topic := push.ReservedTopicPrefix + "test"
 	if _, err := s.Publish(t.Context(), text(topic, "x")); !errors.Is(err, push.ErrBadRequest) {
 		t.Errorf("Publish: %v", err)

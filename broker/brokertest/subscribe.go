@@ -10,8 +10,8 @@ import (
 	"github.com/tidewire/tidewire/push"
 )
 
-func testOneOrder(t *testing.T, newBroker New) {
-	b := open(t, newBroker, Config{})
+func testOneOrder(t testing.TB, s setup) {
+	b := s.open(t, Options{})
 	const publishers, each, subscribers = 8, 50, 4
 	collectors := make([]*collector, subscribers)
 	starts := make([]push.Position, subscribers)
@@ -40,7 +40,7 @@ func testOneOrder(t *testing.T, newBroker New) {
 }
 
 // publishAtOnce lets several publishers write "name number" to a topic.
-func publishAtOnce(t *testing.T, b push.Broker, topic string, publishers, each int) {
+func publishAtOnce(t testing.TB, b push.Broker, topic string, publishers, each int) {
 	t.Helper()
 	var wait sync.WaitGroup
 	for p := range publishers {
@@ -55,11 +55,12 @@ func publishAtOnce(t *testing.T, b push.Broker, topic string, publishers, each i
 	wait.Wait()
 }
 
-func testNoSeam(t *testing.T, newBroker New) {
-	b := open(t, newBroker, Config{})
+func testNoSeam(t testing.TB, s setup) {
+	b := s.open(t, Options{})
 	start := recent(t, b, "a", 0).Head
 	const publishers, each = 2, 200
 	var publishing sync.WaitGroup
+	defer publishing.Wait()
 	publishing.Go(func() { publishAtOnce(t, b, "a", publishers, each) })
 	// Each subscriber reads the history up to where its subscription starts, and
 	// then the subscription: together that must be everything.
@@ -86,11 +87,10 @@ func testNoSeam(t *testing.T, newBroker New) {
 		}
 		b.Unsubscribe("a", c)
 	}
-	publishing.Wait()
 }
 
-func testUnsubscribe(t *testing.T, newBroker New) {
-	b := open(t, newBroker, Config{})
+func testUnsubscribe(t testing.TB, s setup) {
+	b := s.open(t, Options{})
 	c, at := subscribe(t, b, "a")
 	other, otherAt := subscribe(t, b, "a")
 	publish(t, b, text("a", "1"))
@@ -101,7 +101,7 @@ func testUnsubscribe(t *testing.T, newBroker New) {
 	b.Unsubscribe("nobody", c)
 	publish(t, b, text("a", "2"))
 	other.next(&otherAt)
-	if len(c.messages) != 0 {
+	if c.waiting() != 0 {
 		t.Error("a message came after Unsubscribe")
 	}
 	again, err := b.Subscribe(t.Context(), "a", c)
@@ -114,8 +114,8 @@ func testUnsubscribe(t *testing.T, newBroker New) {
 	}
 }
 
-func testClose(t *testing.T, newBroker New) {
-	b := newBroker(t, Config{})
+func testClose(t testing.TB, s setup) {
+	b := s.open(t, Options{})
 	c, _ := subscribe(t, b, "a")
 	publish(t, b, text("a", "1"))
 	for range 2 {

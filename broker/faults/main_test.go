@@ -43,7 +43,7 @@ var unaided = redisbroker.Options{Check: time.Hour}
 
 var quiet = slog.New(slog.DiscardHandler)
 
-func check(t *testing.T, err error) {
+func check(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

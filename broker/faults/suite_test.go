@@ -2,6 +2,8 @@ package faults_test
 
 import (
 	"context"
+	"errors"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -14,47 +16,81 @@ import (
 	"github.com/tidewire/tidewire/push"
 )
 
-// suite runs what every broker must pass, on a client; admin counts the keys.
-func suite(t *testing.T, client, admin redis.UniversalClient) {
+// suite runs what every broker must pass, on a client, with further clients of the same servers for the administrator and
+// server, if it isn't nil, to restart.
+func suite(t *testing.T, client, admin redis.UniversalClient, server *redistest.Server) {
 	t.Helper()
-	last := ""
-	newBroker := func(t *testing.T, c brokertest.Config) push.Broker {
-		last = prefix()
-		return redisbroker.New(client, redisbroker.Options{
-			Prefix: last, History: c.History, MaxMessage: c.MaxMessage, Retry: c.Retry, Logger: quiet,
-		})
-	}
-	brokertest.Run(t, newBroker, func(t *testing.T, _ push.Broker) map[string]int {
+	onEach := func(t testing.TB, do func(ctx context.Context, node *redis.Client) error) {
 		t.Helper()
-		var keys atomic.Int64
-		count := func(ctx context.Context, node *redis.Client) error {
-			names, err := node.Keys(ctx, last+"*").Result()
-			keys.Add(int64(len(names)))
-			return err
-		}
 		switch admin := admin.(type) {
 		case *redis.ClusterClient:
-			check(t, admin.ForEachMaster(t.Context(), count))
+			check(t, admin.ForEachMaster(t.Context(), do))
 		case *redis.Client:
-			check(t, count(t.Context(), admin))
+			check(t, do(t.Context(), admin))
 		}
-		return map[string]int{"keys": int(keys.Load())}
-	})
-	brokertest.RunStore(t, newBroker)
+	}
+	newBackend := func(_ testing.TB, o brokertest.Options) brokertest.Backend {
+		prefix := prefix()
+		b := brokertest.Backend{
+			Instance: func(testing.TB) push.Broker {
+				return redisbroker.New(client, redisbroker.Options{
+					Prefix: prefix, History: o.History, MaxMessage: o.MaxMessage, Retry: o.Retry, Logger: quiet,
+				})
+			},
+			Cost: func(t testing.TB) map[string]int {
+				t.Helper()
+				var keys atomic.Int64
+				onEach(t, func(ctx context.Context, node *redis.Client) error {
+					names, err := node.Keys(ctx, prefix+"*").Result()
+					keys.Add(int64(len(names)))
+					return err
+				})
+				return map[string]int{"keys": int(keys.Load())}
+			},
+			Cut: func(t testing.TB, _ push.Broker) {
+				t.Helper()
+				onEach(t, func(ctx context.Context, node *redis.Client) error {
+					return node.ClientKillByFilter(ctx, "TYPE", "pubsub").Err()
+				})
+			},
+			Erase: func(t testing.TB) {
+				t.Helper()
+				onEach(t, func(ctx context.Context, node *redis.Client) error { return node.FlushAll(ctx).Err() })
+			},
+			Lacks: map[brokertest.Capability]string{
+				brokertest.Lose: "Redis loses what is sent on a connection, and not single messages; package redisbroker loses those",
+			},
+		}
+		if server == nil {
+			b.Lacks[brokertest.Restart] = "a node that goes away is a failover, and those have tests of their own"
+			return b
+		}
+		b.Restart = func(t testing.TB) {
+			t.Helper()
+			check(t, errors.Join(server.Save(), server.Stop(os.Kill), server.Restart()))
+		}
+		b.Erase = func(t testing.TB) {
+			t.Helper()
+			check(t, errors.Join(server.Stop(os.Kill), server.Forget(), server.Restart()))
+		}
+		return b
+	}
+	brokertest.Run(t, newBackend)
+	brokertest.RunStore(t, newBackend)
 }
 
 func TestBrokerOnSentinel(t *testing.T) {
 	t.Parallel()
 	_, _, sentinels := startSentinels(t)
 	client := closing[*redis.Client](t)(redis.NewFailoverClient(sentinels.Options()), nil)
-	suite(t, client, client)
+	suite(t, client, client, nil)
 }
 
 func TestBrokerOnCluster(t *testing.T) {
 	t.Parallel()
 	cluster := startCluster(t)
 	client := closing[*redis.ClusterClient](t)(redis.NewClusterClient(cluster.Options()), nil)
-	suite(t, client, client)
+	suite(t, client, client, nil)
 }
 
 func TestBrokerOverTLS(t *testing.T) {
@@ -62,7 +98,7 @@ func TestBrokerOverTLS(t *testing.T) {
 	c := newAuthority(t)
 	server := closing[*redistest.Server](t)(redistest.StartTLS(t.TempDir(), c.client(), c.serve(t)...))
 	client := connect(t, server)
-	suite(t, client, client)
+	suite(t, client, client, server)
 }
 
 // limitedUser is the smallest user that the broker can be; the commands of the second line are needed on a Cluster only.
@@ -78,7 +114,7 @@ func TestBrokerAsALimitedUser(t *testing.T) {
 	o := server.Options()
 	o.Username, o.Password = "tidewire", password
 	client := closing[*redis.Client](t)(redis.NewClient(o), nil)
-	suite(t, client, connect(t, server))
+	suite(t, client, connect(t, server), nil)
 	check(t, newBroker(t, client, redisbroker.Options{}).Health(t.Context()))
 	wantNothingRefused(t, server)
 }
@@ -87,7 +123,7 @@ func TestBrokerAsALimitedUserOnCluster(t *testing.T) {
 	t.Parallel()
 	c := onCluster(t)
 	client := c.limited()
-	suite(t, client, c.client)
+	suite(t, client, c.client, nil)
 	check(t, newBroker(t, client, redisbroker.Options{}).Health(t.Context()))
 	for _, node := range c.Nodes {
 		wantNothingRefused(t, node)

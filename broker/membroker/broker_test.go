@@ -16,11 +16,23 @@ import (
 )
 
 func TestBroker(t *testing.T) {
-	brokertest.Run(t, func(_ *testing.T, c brokertest.Config) push.Broker {
-		return membroker.New(membroker.Options{History: c.History, MaxMessage: c.MaxMessage, Retry: c.Retry})
-	}, func(_ *testing.T, b push.Broker) map[string]int {
-		return map[string]int{"topics": b.(*membroker.Broker).Topics()}
-	})
+	brokertest.Run(t, backend)
+}
+
+// backend is a process: its instances are hubs on one and the same broker.
+func backend(_ testing.TB, o brokertest.Options) brokertest.Backend {
+	b := membroker.New(membroker.Options{History: o.History, MaxMessage: o.MaxMessage, Retry: o.Retry})
+	return brokertest.Backend{
+		Instance: func(testing.TB) push.Broker { return b },
+		Cost:     func(testing.TB) map[string]int { return map[string]int{"topics": b.Topics()} },
+		Lacks: map[brokertest.Capability]string{
+			brokertest.Apart:   "the hubs of a process share one broker, and closing it closes it for all",
+			brokertest.Lose:    "a message is handed to its receivers within Publish",
+			brokertest.Cut:     "there is no connection",
+			brokertest.Restart: "the data end with the process",
+			brokertest.Erase:   "the data end with the process, and so do all hubs; see TestAnotherBrokerHasOtherEpochs",
+		},
+	}
 }
 
 func head(t *testing.T, b *membroker.Broker, topic string) push.Position {

@@ -13,7 +13,7 @@ import (
 )
 
 func TestStore(t *testing.T) {
-	brokertest.RunStore(t, func(_ *testing.T, _ brokertest.Config) push.Broker { return membroker.New() })
+	brokertest.RunStore(t, backend)
 }
 
 // TestStoreForgetsWhatHasExpired has a full set whose values expire: there is room

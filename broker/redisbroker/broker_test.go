@@ -1,6 +1,10 @@
 package redisbroker_test
 
 import (
+	"errors"
+	"log/slog"
+	"os"
+	"sync/atomic"
 	"testing"
 
 	"github.com/tidewire/tidewire/broker/brokertest"
@@ -8,34 +12,63 @@ import (
 	"github.com/tidewire/tidewire/push"
 )
 
-func TestStore(t *testing.T) {
-	redis := startRedis(t)
-	brokertest.RunStore(t, func(*testing.T, brokertest.Config) push.Broker {
-		return redisbroker.New(redis.client(), redisbroker.Options{Prefix: prefix()})
-	})
-}
+func TestBroker(t *testing.T) { brokertest.Run(t, onRedis(t)) }
 
-func TestBroker(t *testing.T) {
+func TestStore(t *testing.T) { brokertest.RunStore(t, onRedis(t)) }
+
+// onRedis makes backends that share a real Redis. Each has a prefix of its own.
+func onRedis(t *testing.T) brokertest.New {
 	redis := startRedis(t)
 	admin := redis.client()
-	brokertest.Run(t, func(t *testing.T, c brokertest.Config) push.Broker {
-		return redisbroker.New(redis.client(), redisbroker.Options{
-			Prefix: prefix(), History: c.History, MaxMessage: c.MaxMessage, Retry: c.Retry,
-		})
-	}, func(t *testing.T, b push.Broker) map[string]int {
-		cost := b.(*redisbroker.Broker).Held()
-		pattern := b.(*redisbroker.Broker).Prefix() + "*"
-		keys := admin.Keys(t.Context(), pattern).Val()
-		for _, key := range keys {
-			cost["bytes"] += int(admin.MemoryUsage(t.Context(), key).Val())
-			if admin.PTTL(t.Context(), key).Val() > 0 {
-				cost["expiring keys"]++
+	return func(_ testing.TB, c brokertest.Options) brokertest.Backend {
+		o := redisbroker.Options{Prefix: prefix(), History: c.History, MaxMessage: c.MaxMessage, Retry: c.Retry, Logger: slog.New(slog.DiscardHandler)}
+		lose := map[push.Broker]*atomic.Int32{}
+		check := func(t testing.TB, err error) {
+			t.Helper()
+			if err != nil {
+				t.Fatal(err)
 			}
 		}
-		channels := admin.PubSubChannels(t.Context(), pattern).Val()
-		cost["keys"], cost["channels"] = len(keys), len(channels)
-		return cost
-	})
+		return brokertest.Backend{
+			Instance: func(testing.TB) push.Broker {
+				b, n := redisbroker.NewLossy(redis.client(), o)
+				lose[b] = n
+				return b
+			},
+			Cost: func(t testing.TB) map[string]int {
+				cost := map[string]int{}
+				for b := range lose {
+					for what, n := range b.(*redisbroker.Broker).Held() {
+						cost[what] += n
+					}
+				}
+				pattern := o.Prefix + "*"
+				keys := admin.Keys(t.Context(), pattern).Val()
+				for _, key := range keys {
+					cost["bytes"] += int(admin.MemoryUsage(t.Context(), key).Val())
+					if admin.PTTL(t.Context(), key).Val() > 0 {
+						cost["expiring keys"]++
+					}
+				}
+				channels := admin.PubSubChannels(t.Context(), pattern).Val()
+				cost["keys"], cost["channels"] = len(keys), len(channels)
+				return cost
+			},
+			Lose: func(_ testing.TB, b push.Broker, n int) { lose[b].Store(int32(n)) },
+			Cut: func(t testing.TB, _ push.Broker) {
+				t.Helper()
+				check(t, admin.ClientKillByFilter(t.Context(), "TYPE", "pubsub").Err())
+			},
+			Restart: func(t testing.TB) {
+				t.Helper()
+				check(t, errors.Join(redis.Save(), redis.Stop(os.Kill), redis.Restart()))
+			},
+			Erase: func(t testing.TB) {
+				t.Helper()
+				check(t, errors.Join(redis.Stop(os.Kill), redis.Forget(), redis.Restart()))
+			},
+		}
+	}
 }
 
 func TestTwoOptionsPanic(t *testing.T) {

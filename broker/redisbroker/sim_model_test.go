@@ -3,6 +3,7 @@ package redisbroker_test
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 
@@ -15,31 +16,55 @@ import (
 )
 
 // TestFakeBroker holds the fake Redis to the suite that every broker must pass.
-func TestFakeBroker(t *testing.T) {
-	fakes := map[push.Broker]*fakeRedis{}
-	brokertest.Run(t, func(t *testing.T, c brokertest.Config) push.Broker {
-		o := redisbroker.Options{History: c.History, MaxMessage: c.MaxMessage, Retry: c.Retry}
-		redis := newFakeRedis(1, o)
-		b := redisbroker.NewSim(redis.port("a"), o)
-		fakes[b] = redis
-		return b
-	}, func(_ *testing.T, b push.Broker) map[string]int {
-		redis, held := fakes[b], b.(*redisbroker.Broker).Held()
-		redis.mu.Lock()
-		defer redis.mu.Unlock()
-		held["keys"] = len(redis.topics)
-		for line := range redis.lines {
-			held["channels"] += len(line.channels)
-		}
-		return held
-	})
-}
+func TestFakeBroker(t *testing.T) { brokertest.Run(t, onFakeRedis) }
 
 // TestFakeStore holds it to that for stores.
-func TestFakeStore(t *testing.T) {
-	brokertest.RunStore(t, func(*testing.T, brokertest.Config) push.Broker {
-		return redisbroker.NewSim(newFakeRedis(1, redisbroker.Options{}).port("a"), redisbroker.Options{})
-	})
+func TestFakeStore(t *testing.T) { brokertest.RunStore(t, onFakeRedis) }
+
+func onFakeRedis(_ testing.TB, c brokertest.Options) brokertest.Backend {
+	o := redisbroker.Options{History: c.History, MaxMessage: c.MaxMessage, Retry: c.Retry, Logger: slog.New(slog.DiscardHandler)}
+	redis := newFakeRedis(1, o)
+	ports := map[push.Broker]*fakePort{}
+	// lines does something to the lines of an instance.
+	lines := func(instance push.Broker, do func(*fakeLine)) {
+		redis.mu.Lock()
+		defer redis.mu.Unlock()
+		for line := range redis.lines {
+			if line.port == ports[instance] {
+				do(line)
+			}
+		}
+	}
+	return brokertest.Backend{
+		Instance: func(testing.TB) push.Broker {
+			port := redis.port(fmt.Sprint("port ", len(ports)))
+			b := redisbroker.NewSim(port, o)
+			ports[b] = port
+			return b
+		},
+		Cost: func(testing.TB) map[string]int {
+			cost := map[string]int{}
+			for b := range ports {
+				for what, n := range b.(*redisbroker.Broker).Held() {
+					cost[what] += n
+				}
+			}
+			redis.mu.Lock()
+			defer redis.mu.Unlock()
+			cost["keys"] = len(redis.topics)
+			for line := range redis.lines {
+				cost["channels"] += len(line.channels)
+			}
+			return cost
+		},
+		Lose:    func(_ testing.TB, b push.Broker, n int) { lines(b, func(l *fakeLine) { l.lose = n }) },
+		Cut:     func(_ testing.TB, b push.Broker) { lines(b, (*fakeLine).breakOff) },
+		Restart: func(testing.TB) { redis.promote(0, false) },
+		Erase: func(testing.TB) {
+			redis.flush()
+			redis.promote(0, false)
+		},
+	}
 }
 
 // TestFakeIsLikeRedis asks the fake and a real Redis the same, and compares what

@@ -1,0 +1,160 @@
+package brokertest
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/tidewire/tidewire/push"
+)
+
+// Backend is where the data of brokers are, and what a test can do to it. All
+// functions are called from the test's goroutine.
+//
+// Instance and Cost are required. Of the others a backend either has the
+// function, or says in Lacks why not; else the suite fails.
+type Backend struct {
+	// Instance makes a broker on the backend's data: one more instance of the
+	// application. The suite closes it. A backend that is a single process and
+	// lacks [Apart] gives the same broker each time: its instances are hubs in
+	// that process.
+	Instance func(t testing.TB) push.Broker
+
+	// Cost tells how much of each thing the backend and all its instances hold:
+	// keys and bytes in a store, topics and subscriptions in memory, whatever
+	// could grow. The suite compares a backend only with itself.
+	Cost func(t testing.TB) map[string]int
+
+	// Lose makes the next n messages that are sent to an instance not arrive.
+	// They are stored, and other instances get them.
+	Lose func(t testing.TB, instance push.Broker, n int)
+
+	// Cut breaks the instance's connections to the backend. Those of other
+	// instances may break as well.
+	Cut func(t testing.TB, instance push.Broker)
+
+	// Restart makes the backend go away and come back with all its data. It
+	// returns when the backend can be reached again.
+	Restart func(t testing.TB)
+
+	// Erase makes the backend lose all its data, as a restart without them does.
+	Erase func(t testing.TB)
+
+	// Lacks says why the backend can't do something.
+	Lacks map[Capability]string
+}
+
+// Capability is something that a backend can do, or lacks.
+type Capability string
+
+// The capabilities. A backend has Shared and Apart unless it says that it lacks
+// them.
+const (
+	// Shared means that what is published through one instance is followed and
+	// read through every other.
+	Shared Capability = "Shared"
+	// Apart means that each instance is a broker of its own, and is closed
+	// without the others.
+	Apart Capability = "Apart"
+
+	Lose    Capability = "Lose"    // Backend.Lose
+	Cut     Capability = "Cut"     // Backend.Cut
+	Restart Capability = "Restart" // Backend.Restart
+	Erase   Capability = "Erase"   // Backend.Erase
+)
+
+// errors tells what is wrong with how the backend describes itself.
+func (b *Backend) errors() []string {
+	var errors []string
+	if b.Instance == nil || b.Cost == nil {
+		errors = append(errors, "Instance and Cost are required")
+	}
+	has := map[Capability]bool{Lose: b.Lose != nil, Cut: b.Cut != nil, Restart: b.Restart != nil, Erase: b.Erase != nil}
+	for capability, has := range has {
+		switch _, lacks := b.Lacks[capability]; {
+		case !has && !lacks:
+			errors = append(errors, fmt.Sprintf("%s is neither there, nor does Lacks say why", capability))
+		case has && lacks:
+			errors = append(errors, fmt.Sprintf("%s is there, and Lacks says that it isn't", capability))
+		}
+	}
+	for capability, reason := range b.Lacks {
+		if _, known := has[capability]; !known && capability != Shared && capability != Apart {
+			errors = append(errors, fmt.Sprintf("Lacks has %q, which is no capability", capability))
+		}
+		if reason == "" {
+			errors = append(errors, fmt.Sprintf("Lacks gives no reason for %s", capability))
+		}
+	}
+	slices.Sort(errors)
+	return errors
+}
+
+// testCapabilities holds the backend to what it says of itself. What it lacks is
+// skipped by the tests that need it, and is logged here once.
+func testCapabilities(t testing.TB, s setup) {
+	b := s.backend(t, Options{})
+	for capability, reason := range b.Lacks {
+		t.Logf("the backend lacks %s: %s", capability, reason)
+	}
+	first, second := b.instance(t), b.instance(t)
+	if _, same := b.Lacks[Apart]; first == second && !same {
+		t.Errorf("two instances are one broker; want two, or %s in Lacks", Apart)
+	}
+}
+
+// setup is how a test gets its brokers.
+type setup struct {
+	newBackend New
+	instances  int // which the calls of open are spread over
+	needs      []Capability
+}
+
+// backend makes a backend. It skips the test if that lacks what the test needs.
+func (s setup) backend(t testing.TB, o Options) *backend {
+	t.Helper()
+	b := &backend{s.newBackend(t, o)}
+	if errors := b.errors(); len(errors) > 0 {
+		t.Fatalf("the backend doesn't say what it can do: %s", strings.Join(errors, "; "))
+	}
+	for _, capability := range s.needs {
+		if reason, lacks := b.Lacks[capability]; lacks {
+			t.Skipf("the backend lacks %s: %s", capability, reason)
+		}
+	}
+	return b
+}
+
+// open makes a backend, and gives its instances as one broker.
+func (s setup) open(t testing.TB, o Options) push.Broker {
+	t.Helper()
+	return spreadOver(s.backend(t, o).some(t, s.instances))
+}
+
+// several makes a backend with some instances.
+func (s setup) several(t testing.TB, o Options) (*backend, []push.Broker) {
+	t.Helper()
+	b := s.backend(t, o)
+	return b, b.some(t, s.instances)
+}
+
+// backend is a Backend that describes itself well.
+type backend struct{ Backend }
+
+// instance makes an instance that is closed with the test.
+func (b *backend) instance(t testing.TB) push.Broker {
+	t.Helper()
+	broker := b.Instance(t)
+	t.Cleanup(func() { closeBroker(t, broker) })
+	return broker
+}
+
+func (b *backend) some(t testing.TB, n int) []push.Broker {
+	t.Helper()
+	brokers := make([]push.Broker, n)
+	for i := range brokers {
+		brokers[i] = b.instance(t)
+	}
+	return brokers
+}

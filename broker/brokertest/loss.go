@@ -1,0 +1,118 @@
+package brokertest
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/push/testaid"
+)
+
+// A message that doesn't reach an instance is read from the history, or its
+// followers are told of a gap. They never go on as if nothing had happened, also
+// if nothing more is ever sent.
+var lossTests = []test{
+	{"LossIsRepairedOrTold", testLoss},
+	{"LossThenSilenceIsRepairedOrTold", testLossThenSilence},
+}
+
+// cutTests are the same with connections that break.
+var cutTests = []test{
+	{"CutInstanceCatchesUp", testCut},
+	{"CutThenSilenceIsRepairedOrTold", testCutThenSilence},
+	{"SubscribingOnACutInstanceHasNoSeam", testSubscribeOnCut},
+}
+
+// pair is two instances with a follower each. Both have got one message.
+type pair struct {
+	*backend
+	victim, other       push.Broker
+	follower, bystander *collector
+	at, otherAt         push.Position
+}
+
+func (s setup) pair(t testing.TB) *pair {
+	t.Helper()
+	b, brokers := s.several(t, Options{})
+	p := &pair{backend: b, victim: brokers[0], other: brokers[1]}
+	p.follower, p.at = subscribe(t, p.victim, "a")
+	p.bystander, p.otherAt = subscribe(t, p.other, "a")
+	publish(t, p.other, text("a", "first"))
+	p.follower.next(&p.at)
+	p.bystander.next(&p.otherAt)
+	return p
+}
+
+// testLoss loses messages of which later ones tell: one, several, every other.
+func testLoss(t testing.TB, s setup) {
+	p := s.pair(t)
+	for _, lost := range []int{1, 5, 1, 1, 1} {
+		p.Lose(t, p.victim, lost)
+		for i := range lost {
+			publish(t, p.other, text("a", fmt.Sprint("lost ", i)))
+		}
+		head := publish(t, p.other, text("a", "heard")).Position
+		p.follower.reach(&p.at, head)
+		for p.otherAt != head {
+			p.bystander.next(&p.otherAt)
+		}
+	}
+}
+
+func testLossThenSilence(t testing.TB, s setup) {
+	p := s.pair(t)
+	for _, lost := range []int{1, 5} {
+		p.Lose(t, p.victim, lost)
+		var head push.Position
+		for i := range lost {
+			head = publish(t, p.other, text("a", fmt.Sprint("lost ", i))).Position
+		}
+		p.follower.reach(&p.at, head)
+		for p.otherAt != head {
+			p.bystander.next(&p.otherAt)
+		}
+	}
+}
+
+// testCut breaks connections again and again while messages are sent.
+func testCut(t testing.TB, s setup) {
+	const messages, every = 300, 50
+	p := s.pair(t)
+	var head push.Position
+	for i := range messages {
+		if i%every == every/2 {
+			p.Cut(t, p.victim)
+		}
+		head = awaitPublish(t, p.other, "a", fmt.Sprint("id", i)).Position
+	}
+	p.follower.reach(&p.at, head)
+	p.bystander.reach(&p.otherAt, head)
+	if page := awaitSince(t, p.victim, "a", push.Position{Epoch: head.Epoch}); page.Head != head || len(page.Messages) != messages+1 {
+		t.Errorf("the history has %d messages up to %+v, want %d up to %+v", len(page.Messages), page.Head, messages+1, head)
+	}
+}
+
+func testCutThenSilence(t testing.TB, s setup) {
+	p := s.pair(t)
+	for i := range 3 {
+		p.Cut(t, p.victim)
+		head := awaitPublish(t, p.other, "a", fmt.Sprint("id", i)).Position
+		p.follower.reach(&p.at, head)
+		p.bystander.reach(&p.otherAt, head)
+	}
+}
+
+func testSubscribeOnCut(t testing.TB, s setup) {
+	p := s.pair(t)
+	p.Cut(t, p.victim)
+	late := newCollector(t)
+	var at push.Position
+	testaid.Eventually(t, "subscribing", func() bool {
+		var err error
+		at, err = p.victim.Subscribe(t.Context(), "a", late)
+		return err == nil
+	})
+	head := awaitPublish(t, p.other, "a", "id").Position
+	late.reach(&at, head)
+	p.follower.reach(&p.at, head)
+}

@@ -1,0 +1,97 @@
+package brokertest
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/tidewire/tidewire/push"
+)
+
+// A backend that comes back with its data goes on where it was.
+var restartTests = []test{
+	{"RestartWithDataLosesNothing", testRestart},
+}
+
+// One that comes back without them begins new epochs, and tells so.
+var eraseTests = []test{
+	{"LostDataIsTold", testErase},
+	{"LostDataIsToldInSilence", testEraseInSilence},
+}
+
+func testRestart(t testing.TB, s setup) {
+	p := s.pair(t)
+	start := push.Position{Epoch: p.at.Epoch}
+	m := push.Message{Topic: "a", ID: "once", Data: []byte("once")}
+	first := publish(t, p.victim, m)
+	for round := range 2 {
+		p.Restart(t)
+		if again := awaitPublish(t, p.other, "a", "once"); !again.Duplicate || again.Position != first.Position {
+			t.Errorf("first %+v, after the restart %+v", first, again)
+		}
+		head := awaitPublish(t, p.victim, "a", fmt.Sprint("after", round)).Position
+		for p.at != head {
+			p.follower.next(&p.at) // and no gap
+		}
+		for p.otherAt != head {
+			p.bystander.next(&p.otherAt)
+		}
+		for i, b := range []push.Broker{p.victim, p.other} {
+			page := awaitSince(t, b, "a", start)
+			if page.Gap != "" || page.Head != head || uint64(len(page.Messages)) != head.Offset {
+				t.Errorf("by instance %d the history has %d messages up to %+v, gap %q; want %d", i, len(page.Messages), page.Head, page.Gap, head.Offset)
+			}
+		}
+	}
+}
+
+func testErase(t testing.TB, s setup) {
+	p := s.pair(t)
+	quiet, quietAt := subscribe(t, p.victim, "quiet")
+	places := []push.Position{{Epoch: p.at.Epoch}, p.at}
+	for i := range 5 {
+		places = append(places, publish(t, p.other, text("a", fmt.Sprint(i))).Position)
+	}
+	old := places[len(places)-1]
+	p.follower.reach(&p.at, old)
+	p.bystander.reach(&p.otherAt, old)
+	for range 2 {
+		p.Erase(t)
+		first := awaitPublish(t, p.other, "a", "after")
+		if first.Duplicate || first.Position.Epoch == old.Epoch {
+			t.Errorf("%+v comes after %+v, which is lost", first, old)
+		}
+		head := awaitPublish(t, p.victim, "a", "last").Position
+		p.wantTold(t, head)
+		for i, b := range []push.Broker{p.victim, p.other} {
+			for _, place := range places {
+				page := awaitSince(t, b, "a", place)
+				if page.Gap != push.GapEpoch && page.Gap != push.GapFork || len(page.Messages) != 0 {
+					t.Errorf("instance %d after %+v, which is lost: gap %q, %d messages", i, place, page.Gap, len(page.Messages))
+				}
+			}
+		}
+		quiet.reach(&quietAt, awaitPublish(t, p.other, "quiet", "message").Position)
+		places, old = []push.Position{first.Position, head}, head
+	}
+}
+
+func testEraseInSilence(t testing.TB, s setup) {
+	p := s.pair(t)
+	p.Erase(t)
+	for i, c := range []*collector{p.follower, p.bystander} {
+		at := p.at
+		if e := c.event(&at); e.message != nil {
+			t.Errorf("follower %d got %+v, want a gap", i, e.message)
+		}
+	}
+}
+
+// wantTold waits until both followers are at the head, and fails unless each was
+// told of a gap.
+func (p *pair) wantTold(t testing.TB, head push.Position) {
+	t.Helper()
+	gaps, others := p.follower.reach(&p.at, head), p.bystander.reach(&p.otherAt, head)
+	if len(gaps) == 0 || len(others) == 0 {
+		t.Errorf("gaps %+v and %+v; all that was there is lost", gaps, others)
+	}
+}

@@ -1,0 +1,103 @@
+package brokertest
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+
+	"github.com/tidewire/tidewire/push"
+)
+
+// spread makes several instances look like one broker: each call goes to the
+// next of them. What is published through one is so followed through another and
+// read through a third, and what is published again goes through another than
+// the first time.
+type spread struct {
+	brokers                   []push.Broker
+	publishes, follows, reads atomic.Uint32
+
+	mu       sync.Mutex // guards the rest
+	followed map[subscription]push.Broker
+}
+
+type subscription struct {
+	topic string
+	r     push.Receiver
+}
+
+// spreadOver spreads calls over instances. A single one is given as it is.
+func spreadOver(brokers []push.Broker) push.Broker {
+	if len(brokers) == 1 {
+		return brokers[0]
+	}
+	s := &spread{brokers: brokers, followed: map[subscription]push.Broker{}}
+	s.follows.Store(1) // another than the first that publishes
+	s.reads.Store(1)
+	return s
+}
+
+func (s *spread) next(turn *atomic.Uint32) push.Broker {
+	return s.brokers[int(turn.Add(1)-1)%len(s.brokers)]
+}
+
+func (s *spread) Publish(ctx context.Context, m push.Message) (push.Receipt, error) {
+	return s.next(&s.publishes).Publish(ctx, m)
+}
+
+func (s *spread) Subscribe(ctx context.Context, topic string, r push.Receiver) (push.Position, error) {
+	b := s.next(&s.follows)
+	s.mu.Lock()
+	s.followed[subscription{topic, r}] = b
+	s.mu.Unlock()
+	return b.Subscribe(ctx, topic, r)
+}
+
+func (s *spread) Unsubscribe(topic string, r push.Receiver) {
+	s.mu.Lock()
+	b := s.followed[subscription{topic, r}]
+	s.mu.Unlock()
+	if b == nil {
+		b = s.brokers[0]
+	}
+	b.Unsubscribe(topic, r)
+}
+
+func (s *spread) Since(ctx context.Context, topic string, after push.Position, limit push.Limit) (push.Page, error) {
+	return s.next(&s.reads).Since(ctx, topic, after, limit)
+}
+
+func (s *spread) Recent(ctx context.Context, topic string, n int) (push.Page, error) {
+	return s.next(&s.reads).Recent(ctx, topic, n)
+}
+
+func (s *spread) Close(ctx context.Context) error {
+	var err error
+	for _, b := range s.brokers {
+		err = errors.Join(err, b.Close(ctx))
+	}
+	return err
+}
+
+// spreadStore is a spread of brokers that are stores, too.
+type spreadStore struct {
+	push.Broker
+	stores []storeBroker
+	calls  atomic.Uint32
+}
+
+func (s *spreadStore) next() push.Store {
+	return s.stores[int(s.calls.Add(1)-1)%len(s.stores)]
+}
+
+func (s *spreadStore) Put(ctx context.Context, set, key string, v push.Stored) (*push.Stored, error) {
+	return s.next().Put(ctx, set, key, v)
+}
+
+func (s *spreadStore) Take(ctx context.Context, set, key string) ([]byte, error) {
+	return s.next().Take(ctx, set, key)
+}
+
+func (s *spreadStore) All(ctx context.Context, set string) (map[string]push.Stored, error) {
+	return s.next().All(ctx, set)
+}

@@ -1,0 +1,257 @@
+package brokertest
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/tidewire/tidewire/broker/membroker"
+	"github.com/tidewire/tidewire/push"
+)
+
+// wrong makes a reference that does something wrong.
+func wrong(f faults) New {
+	return func(t testing.TB, o Options) Backend { return newReference(o, f).backend(t) }
+}
+
+// local makes a backend whose instances have a memory each, and nothing between them.
+func local(_ testing.TB, o Options) Backend {
+	return Backend{
+		Instance: func(testing.TB) push.Broker {
+			return membroker.New(membroker.Options{History: o.History, MaxMessage: o.MaxMessage, Retry: o.Retry})
+		},
+		Cost: func(testing.TB) map[string]int { return nil },
+		Lacks: map[Capability]string{
+			Lose: "it has no wire", Cut: "it has no wire", Restart: "it has no server", Erase: "it has no server",
+		},
+	}
+}
+
+// changing makes a right backend whose brokers are changed.
+func changing(change func(push.Broker) push.Broker) New {
+	return func(t testing.TB, o Options) Backend {
+		b := right(t, o)
+		inner := map[push.Broker]push.Broker{}
+		instance, lose, cut := b.Instance, b.Lose, b.Cut
+		b.Instance = func(t testing.TB) push.Broker {
+			old := instance(t)
+			changed := change(old)
+			inner[changed] = old
+			return changed
+		}
+		b.Lose = func(t testing.TB, changed push.Broker, n int) { lose(t, inner[changed], n) }
+		b.Cut = func(t testing.TB, changed push.Broker) { cut(t, inner[changed]) }
+		return b
+	}
+}
+
+// receiving makes a right backend whose brokers give what comes to changed receivers.
+func receiving(change func(push.Receiver) push.Receiver) New {
+	return changing(func(b push.Broker) push.Broker {
+		return &changed{Broker: b, change: change, receivers: map[subscription]push.Receiver{}}
+	})
+}
+
+type changed struct {
+	push.Broker
+	change    func(push.Receiver) push.Receiver
+	mu        sync.Mutex
+	receivers map[subscription]push.Receiver
+}
+
+func (b *changed) Subscribe(ctx context.Context, topic string, r push.Receiver) (push.Position, error) {
+	inner := b.change(r)
+	b.mu.Lock()
+	b.receivers[subscription{topic, r}] = inner
+	b.mu.Unlock()
+	return b.Broker.Subscribe(ctx, topic, inner)
+}
+
+func (b *changed) Unsubscribe(topic string, r push.Receiver) {
+	b.mu.Lock()
+	inner := b.receivers[subscription{topic, r}]
+	b.mu.Unlock()
+	b.Broker.Unsubscribe(topic, inner)
+}
+
+type loses struct{ push.Receiver }
+
+func (r loses) Receive(m *push.Message) {
+	if m.Offset != 2 {
+		r.Receiver.Receive(m)
+	}
+}
+
+type doubles struct{ push.Receiver }
+
+func (r doubles) Receive(m *push.Message) {
+	r.Receiver.Receive(m)
+	if m.Offset == 2 {
+		r.Receiver.Receive(m)
+	}
+}
+
+type swaps struct {
+	push.Receiver
+	second *push.Message
+}
+
+func (r *swaps) Receive(m *push.Message) {
+	if m.Offset == 2 {
+		r.second = m
+		return
+	}
+	r.Receiver.Receive(m)
+	if m.Offset == 3 && r.second != nil {
+		r.Receiver.Receive(r.second)
+	}
+}
+
+type hushes struct{ push.Receiver }
+
+func (hushes) Break(push.Gap) {}
+
+// clings makes a process whose receivers get all that is published, and get it within
+// the call, so that it is there when the test looks.
+func clings(t testing.TB, o Options) Backend {
+	b := local(t, o)
+	one := b.Instance(t)
+	b.Instance = func(testing.TB) push.Broker { return &clinging{one} }
+	b.Lacks[Apart] = "it is one process"
+	return b
+}
+
+type clinging struct{ push.Broker }
+
+func (*clinging) Unsubscribe(string, push.Receiver) {}
+
+// ending makes a backend where one Unsubscribe ends what others follow, too.
+func ending(t testing.TB, o Options) Backend {
+	var all []push.Broker
+	followers := map[string][]push.Receiver{}
+	return changing(func(b push.Broker) push.Broker {
+		all = append(all, b)
+		return &ends{Broker: b, all: &all, followers: followers}
+	})(t, o)
+}
+
+type ends struct {
+	push.Broker
+	all       *[]push.Broker
+	followers map[string][]push.Receiver
+}
+
+func (b *ends) Subscribe(ctx context.Context, topic string, r push.Receiver) (push.Position, error) {
+	b.followers[topic] = append(b.followers[topic], r)
+	return b.Broker.Subscribe(ctx, topic, r)
+}
+
+func (b *ends) Unsubscribe(topic string, r push.Receiver) {
+	for _, other := range *b.all {
+		for _, r := range b.followers[topic] {
+			other.Unsubscribe(topic, r)
+		}
+	}
+}
+
+func remembers(t testing.TB, o Options) Backend {
+	o.Retry = 24 * time.Hour
+	return right(t, o)
+}
+
+type forgetful struct{ push.Broker }
+
+func (b forgetful) Publish(ctx context.Context, m push.Message) (push.Receipt, error) {
+	receipt, err := b.Broker.Publish(ctx, m)
+	if receipt.Duplicate {
+		m.ID = ""
+		return b.Broker.Publish(ctx, m)
+	}
+	return receipt, err
+}
+
+// selfish knows the IDs that it has published itself.
+type selfish struct {
+	push.Broker
+	mu   sync.Mutex
+	mine map[string]bool
+}
+
+func (b *selfish) Publish(ctx context.Context, m push.Message) (push.Receipt, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	receipt, err := b.Broker.Publish(ctx, m)
+	if receipt.Duplicate && !b.mine[m.Topic+"\n"+m.ID] {
+		return forgetful{b.Broker}.Publish(ctx, m)
+	}
+	b.mine[m.Topic+"\n"+m.ID] = true
+	return receipt, err
+}
+
+type vague struct{ push.Broker }
+
+func (b vague) Publish(ctx context.Context, m push.Message) (push.Receipt, error) {
+	receipt, err := b.Broker.Publish(ctx, m)
+	if receipt.Duplicate {
+		page, pageErr := b.Broker.Recent(ctx, m.Topic, 0)
+		receipt.Position, err = page.Head, pageErr
+		receipt.Position.Offset++
+	}
+	return receipt, err
+}
+
+type credulous struct{ push.Broker }
+
+func (b credulous) Publish(ctx context.Context, m push.Message) (push.Receipt, error) {
+	receipt, err := b.Broker.Publish(ctx, m)
+	if err != nil && push.AsError(err).Code == push.CodeConflict {
+		return push.Receipt{ID: m.ID, Duplicate: true}, nil
+	}
+	return receipt, err
+}
+
+type trusting struct{ push.Broker }
+
+func (b trusting) Since(ctx context.Context, topic string, after push.Position, limit push.Limit) (push.Page, error) {
+	page, err := b.Broker.Since(ctx, topic, after, limit)
+	if page.Gap == push.GapFork {
+		page.Gap = ""
+	}
+	return page, err
+}
+
+type stale struct {
+	push.Broker
+	mu    sync.Mutex
+	heads map[string]push.Position
+}
+
+func (b *stale) Recent(ctx context.Context, topic string, n int) (push.Page, error) {
+	page, err := b.Broker.Recent(ctx, topic, n)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if head, there := b.heads[topic]; there {
+		page.Head = head
+	}
+	b.heads[topic] = page.Head
+	return page, err
+}
+
+// remembering makes a backend that keeps the names of topics that are read.
+func remembering(t testing.TB, o Options) Backend {
+	asked := map[string]bool{}
+	b := changing(func(b push.Broker) push.Broker { return &curious{b, asked} })(t, o)
+	b.Cost = func(testing.TB) map[string]int { return map[string]int{"asked": len(asked)} }
+	return b
+}
+
+type curious struct {
+	push.Broker
+	asked map[string]bool
+}
+
+func (b *curious) Since(ctx context.Context, topic string, after push.Position, limit push.Limit) (push.Page, error) {
+	b.asked[topic] = true
+	return b.Broker.Since(ctx, topic, after, limit)
+}
