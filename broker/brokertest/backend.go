@@ -9,43 +9,45 @@ import (
 	"github.com/tidewire/tidewire/push"
 )
 
-// Backend is where the data of brokers are, and what a test can do to it. All
-// functions are called from the test's goroutine.
+// Backend is where brokers keep their data, and what a test can do to it. The
+// suite calls all functions from the test's goroutine.
 //
-// Instance and Cost are required. Of the others a backend either has the
-// function, or says in Lacks why not; else the suite fails.
+// Instance and Cost are required. Each of the other functions is either there, or
+// Lacks says why not; otherwise every test fails.
 type Backend struct {
-	// Instance makes a broker on the backend's data: one more instance of the
-	// application. The suite closes it. A backend that is a single process and
-	// lacks [Apart] gives the same broker each time: its instances are hubs in
-	// that process.
+	// Instance makes a broker on the backend's data, as one more instance of the
+	// application does. The suite closes it. A backend that is a single process
+	// lacks [Apart] and returns the same broker each time: its instances are hubs
+	// in that process.
 	Instance func(t testing.TB) push.Broker
 
-	// Cost tells how much of each thing the backend and all its instances hold:
-	// keys and bytes in a store, topics and subscriptions in memory, whatever
-	// could grow. The suite compares a backend only with itself.
+	// Cost counts what the backend and all its instances hold: keys and bytes in a
+	// store, topics and subscriptions in memory, whatever could grow. The suite
+	// compares a backend only with itself.
 	Cost func(t testing.TB) map[string]int
 
-	// Lose makes the next n messages that are sent to an instance not arrive.
-	// They are stored, and other instances get them.
+	// Lose drops the next n messages on their way to an instance. They are stored,
+	// and other instances receive them. The suite can't see whether a message was
+	// dropped, so Lose should fail the test if none is.
 	Lose func(t testing.TB, instance push.Broker, n int)
 
-	// Cut breaks the instance's connections to the backend. Those of other
-	// instances may break as well.
+	// Cut breaks the connections on which the instance receives messages. Those of
+	// other instances may break as well. Like Lose, it should fail the test if
+	// there is nothing to break.
 	Cut func(t testing.TB, instance push.Broker)
 
-	// Restart makes the backend go away and come back with all its data. It
-	// returns when the backend can be reached again.
+	// Restart stops the backend and starts it again with all its data. It returns
+	// when the backend accepts connections again.
 	Restart func(t testing.TB)
 
-	// Erase makes the backend lose all its data, as a restart without them does.
+	// Erase makes the backend lose all its data, as a restart without data does.
 	Erase func(t testing.TB)
 
-	// Lacks says why the backend can't do something.
+	// Lacks has the reason for each capability that the backend lacks.
 	Lacks map[Capability]string
 }
 
-// Capability is something that a backend can do, or lacks.
+// Capability is something that not every backend can do.
 type Capability string
 
 // The capabilities. A backend has Shared and Apart unless it says that it lacks
@@ -64,7 +66,7 @@ const (
 	Erase   Capability = "Erase"   // Backend.Erase
 )
 
-// errors tells what is wrong with how the backend describes itself.
+// errors lists what is wrong with how the backend describes itself.
 func (b *Backend) errors() []string {
 	var errors []string
 	if b.Instance == nil || b.Cost == nil {
@@ -74,14 +76,14 @@ func (b *Backend) errors() []string {
 	for capability, has := range has {
 		switch _, lacks := b.Lacks[capability]; {
 		case !has && !lacks:
-			errors = append(errors, fmt.Sprintf("%s is neither there, nor does Lacks say why", capability))
+			errors = append(errors, fmt.Sprintf("%s is neither there nor in Lacks", capability))
 		case has && lacks:
-			errors = append(errors, fmt.Sprintf("%s is there, and Lacks says that it isn't", capability))
+			errors = append(errors, fmt.Sprintf("%s is there and in Lacks", capability))
 		}
 	}
 	for capability, reason := range b.Lacks {
 		if _, known := has[capability]; !known && capability != Shared && capability != Apart {
-			errors = append(errors, fmt.Sprintf("Lacks has %q, which is no capability", capability))
+			errors = append(errors, fmt.Sprintf("%q in Lacks is no capability", capability))
 		}
 		if reason == "" {
 			errors = append(errors, fmt.Sprintf("Lacks gives no reason for %s", capability))
@@ -91,8 +93,8 @@ func (b *Backend) errors() []string {
 	return errors
 }
 
-// testCapabilities holds the backend to what it says of itself. What it lacks is
-// skipped by the tests that need it, and is logged here once.
+// testCapabilities checks that the backend describes itself well. It logs what the
+// backend lacks; the tests that need it are skipped.
 func testCapabilities(t testing.TB, s setup) {
 	b := s.backend(t, Options{})
 	for capability, reason := range b.Lacks {
@@ -104,19 +106,20 @@ func testCapabilities(t testing.TB, s setup) {
 	}
 }
 
-// setup is how a test gets its brokers.
+// setup makes a test's brokers.
 type setup struct {
 	newBackend New
-	instances  int // which the calls of open are spread over
+	instances  int
 	needs      []Capability
 }
 
-// backend makes a backend. It skips the test if that lacks what the test needs.
+// backend makes a backend. It skips the test if the backend lacks what the test
+// needs.
 func (s setup) backend(t testing.TB, o Options) *backend {
 	t.Helper()
 	b := &backend{s.newBackend(t, o)}
 	if errors := b.errors(); len(errors) > 0 {
-		t.Fatalf("the backend doesn't say what it can do: %s", strings.Join(errors, "; "))
+		t.Fatalf("the backend doesn't state its capabilities: %s", strings.Join(errors, "; "))
 	}
 	for _, capability := range s.needs {
 		if reason, lacks := b.Lacks[capability]; lacks {
@@ -126,7 +129,7 @@ func (s setup) backend(t testing.TB, o Options) *backend {
 	return b
 }
 
-// open makes a backend, and gives its instances as one broker.
+// open makes a backend and returns its instances as one broker.
 func (s setup) open(t testing.TB, o Options) push.Broker {
 	t.Helper()
 	return spreadOver(s.backend(t, o).some(t, s.instances))

@@ -1,7 +1,7 @@
 // Package brokertest is the suite that every broker must pass. It tests a
-// backend, which is where brokers keep their data, and brokers on it, which are
-// its instances. A broker's test tells how a backend is made, what it can do,
-// and why it can't do the rest:
+// backend, where brokers keep their data, and its instances, which are the brokers
+// on it. A broker's test says how to make a backend, what the backend can do, and
+// why it can't do the rest:
 //
 //	func TestBroker(t *testing.T) {
 //		brokertest.Run(t, func(t testing.TB, o brokertest.Options) brokertest.Backend {
@@ -19,10 +19,11 @@
 //		})
 //	}
 //
-// The tests of one broker run three times: on one instance, and with their calls
-// spread over two and over three, so that what is published through one is
-// followed and read through another. Further tests are about several instances,
-// about messages that are lost on their way, and about a backend that restarts.
+// The tests of a single broker run three times: on one instance, and with their
+// calls spread over two and over three, so that a test publishes through one
+// instance and subscribes and reads through others. Further tests are about
+// several instances, messages that are lost on their way, and a backend that
+// restarts.
 package brokertest
 
 import (
@@ -40,37 +41,38 @@ type Options struct {
 	Retry      time.Duration // how long a message ID is remembered
 }
 
-// New makes a backend with nothing stored, and ends it with the test. t isn't
-// always a *testing.T: the suite's own tests record what fails.
+// New makes an empty backend and ends it with the test. t isn't always a
+// *testing.T: the suite's own tests record failures.
 type New func(t testing.TB, o Options) Backend
 
-// Run runs the suite. Each test gets a backend of its own. A test that needs
-// what the backend lacks is skipped, and says why.
+// Run runs the suite. Each test has a backend of its own. A test that needs what
+// the backend lacks is skipped with the reason.
 func Run(t *testing.T, newBackend New) {
 	run(t, newBackend, brokerGroups)
 }
 
-// RunStore runs the suite for brokers that are a push.Store as well.
+// RunStore runs the suite of brokers that are also a push.Store.
 func RunStore(t *testing.T, newBackend New) {
 	run(t, newBackend, storeGroups)
 }
 
-// group is some tests, and what they run on.
+// group is tests that run on the same number of instances.
 type group struct {
-	name      string // of the subtest that they are in; "" for none
-	instances int    // which the calls of setup.open are spread over
+	name      string // of their common subtest; "" for none
+	instances int    // of each test's backend
 	needs     []Capability
 	tests     []test
 }
 
-// test is one of the suite. It has no subtests, so that a recorder can run it.
+// test is a test of the suite. It has no subtests, so that it runs on any
+// testing.TB.
 type test struct {
 	name string
 	run  func(testing.TB, setup)
 }
 
 var brokerGroups = []group{
-	{"", 1, nil, []test{{"BackendSaysWhatItCanDo", testCapabilities}}},
+	{"", 1, nil, []test{{"BackendStatesItsCapabilities", testCapabilities}}},
 	{"", 1, nil, brokerTests},
 	{"TwoInstances", 2, []Capability{Shared}, brokerTests},
 	{"ThreeInstances", 3, []Capability{Shared}, brokerTests},
@@ -97,20 +99,20 @@ var brokerTests = []test{
 	{"SameIDIsStoredOnce", testSameID},
 	{"SameIDAtTheSameTimeIsStoredOnce", testSameIDConcurrently},
 	{"DuplicatesDontExtendTheRetryWindow", testRetryWindow},
-	{"ReplicatedIsStoredOrTold", testReplicated},
+	{"ReplicatedIsStoredOrReported", testReplicated},
 	{"SubscribersSeeOneOrder", testOneOrder},
 	{"SubscribingWhilePublishingHasNoSeam", testNoSeam},
 	{"NothingAfterUnsubscribe", testUnsubscribe},
-	{"SinceGivesTheRest", testSince},
+	{"SinceReturnsTheRest", testSince},
 	{"SinceHeedsLimits", testSinceLimits},
-	{"SinceGivesTheLeastOrNothing", testSinceLeast},
-	{"SinceTellsGaps", testSinceGaps},
-	{"SinceTellsTrimmed", testTrimmed},
+	{"SinceReturnsTheLeastOrNothing", testSinceLeast},
+	{"SinceReportsGaps", testSinceGaps},
+	{"SinceReportsTrimmed", testTrimmed},
 	{"HistoryIsBoundedInBytes", testHistoryBytes},
 	{"HistoryIsBoundedInAge", testHistoryAge},
 	{"HistoryNeedNotBeBounded", testHistoryWithoutBounds},
-	{"RecentGivesTheNewest", testRecent},
-	{"TopicWithoutMessagesHasAPlace", testEmptyTopic},
+	{"RecentReturnsTheNewest", testRecent},
+	{"TopicWithoutMessagesHasAPosition", testEmptyTopic},
 	{"TopicsThatNobodyPublishesToCostNothing", testCost},
 	{"ClosedBrokerRefuses", testClose},
 }

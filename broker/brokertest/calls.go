@@ -8,7 +8,7 @@ import (
 	"github.com/tidewire/tidewire/push/testaid"
 )
 
-// The calls of a broker that must not fail.
+// Calls of a broker that must not fail.
 
 func publish(t testing.TB, b push.Broker, m push.Message) push.Receipt {
 	t.Helper()
@@ -47,7 +47,7 @@ func recent(t testing.TB, b push.Broker, topic string, n int) push.Page {
 	return page
 }
 
-// newest gives the topic's newest message, which must be there.
+// newest returns the topic's newest message, which must exist.
 func newest(t testing.TB, b push.Broker, topic string) *push.Message {
 	t.Helper()
 	page := recent(t, b, topic, 1)
@@ -64,7 +64,7 @@ func closeBroker(t testing.TB, b push.Broker) {
 	}
 }
 
-// The same where a backend has just come back, and calls may fail for a while.
+// Calls that may fail for a while, because the backend has just come back.
 // Publishing again is safe because the message has an ID.
 
 func awaitPublish(t testing.TB, b push.Broker, topic, id string) (receipt push.Receipt) {

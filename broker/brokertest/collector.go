@@ -9,7 +9,7 @@ import (
 	"github.com/tidewire/tidewire/push/testaid"
 )
 
-// collector is a Receiver that keeps what it gets, for a test that checks the
+// collector is a Receiver that queues what it receives, for a test that checks the
 // chain.
 type collector struct {
 	t    testing.TB
@@ -42,7 +42,7 @@ func (c *collector) add(e event) {
 	}
 }
 
-// pop takes what came first.
+// pop removes the oldest event.
 func (c *collector) pop() (e event, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -54,15 +54,15 @@ func (c *collector) pop() (e event, ok bool) {
 	return e, true
 }
 
-// waiting is how much has come and wasn't taken.
+// waiting is the number of events in the queue.
 func (c *collector) waiting() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return len(c.events)
 }
 
-// event waits for what comes next after a position, and moves that on. A message
-// must continue it.
+// event waits for the next event after a position and moves the position on. A
+// message must continue it.
 func (c *collector) event(at *push.Position) event {
 	c.t.Helper()
 	timeout := time.After(testaid.Patience) //clock:real it ends a broken test
@@ -96,8 +96,8 @@ func (c *collector) next(at *push.Position) *push.Message {
 	return e.message
 }
 
-// reach waits until the collector is at the head: each message continued the one
-// before, or a gap told that some are missing. It gives the gaps.
+// reach waits until the collector is at the head. Each message must continue the
+// one before, unless a gap is between them. It returns the gaps.
 func (c *collector) reach(at *push.Position, head push.Position) (gaps []push.Gap) {
 	c.t.Helper()
 	for *at != head {
@@ -107,7 +107,7 @@ func (c *collector) reach(at *push.Position, head push.Position) (gaps []push.Ga
 			continue
 		}
 		if e.gap.Reason == "" || e.gap.Now.IsZero() || e.gap.Now == last {
-			c.t.Fatalf("gap %+v at %+v tells nothing", e.gap, last)
+			c.t.Fatalf("gap %+v at %+v says nothing", e.gap, last)
 		}
 		gaps = append(gaps, e.gap)
 	}

@@ -9,9 +9,10 @@ import (
 	"github.com/tidewire/tidewire/push/testaid"
 )
 
-// testCost has clients ask for whatever they can think of, from places that aren't real.
-// Nothing of it is left, and what is published later still reaches the clients that were
-// there. Each instance follows something throughout, so that it is connected.
+// testCost asks for many topics that nobody publishes to, from positions that aren't
+// real. Nothing of that stays, and subscribers that were there before still receive what
+// is published later. Each instance follows something throughout, so that it stays
+// connected.
 func testCost(t testing.TB, s setup) {
 	const madeUp = 1000
 	backend, brokers := s.several(t, Options{})
@@ -25,16 +26,16 @@ func testCost(t testing.TB, s setup) {
 	}
 	ask := func(topic string) {
 		t.Helper()
-		r, place := subscribe(t, b, topic)
+		r, position := subscribe(t, b, topic)
 		for _, after := range []push.Position{
-			place, at, {}, {Epoch: place.Epoch, Offset: 1, Tag: 1}, {Epoch: place.Epoch ^ 1}, {Epoch: 1, Offset: push.MaxOffset},
+			position, at, {}, {Epoch: position.Epoch, Offset: 1, Tag: 1}, {Epoch: position.Epoch ^ 1}, {Epoch: 1, Offset: push.MaxOffset},
 		} {
 			page := since(t, b, topic, after, push.Limit{})
-			if (page.Gap == "") != (after == place) || page.Head != place || len(page.Messages) > 0 {
+			if (page.Gap == "") != (after == position) || page.Head != position || len(page.Messages) > 0 {
 				t.Fatalf("since %+v of %q: %+v", after, topic, page)
 			}
 		}
-		if page := recent(t, b, topic, 10); page.Head != place || len(page.Messages) > 0 {
+		if page := recent(t, b, topic, 10); page.Head != position || len(page.Messages) > 0 {
 			t.Fatalf("recent of %q: %+v", topic, page)
 		}
 		b.Unsubscribe(topic, r)
@@ -43,7 +44,7 @@ func testCost(t testing.TB, s setup) {
 	for i := range madeUp {
 		ask(fmt.Sprint("made up/", i))
 	}
-	var last map[string]int // what is unsubscribed may go a moment later
+	var last map[string]int // a subscription may end a moment after Unsubscribe
 	defer func() {
 		if t.Failed() {
 			t.Logf("it costs %v, before it was %v", last, first)

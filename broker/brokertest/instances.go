@@ -11,8 +11,8 @@ import (
 	"github.com/tidewire/tidewire/push"
 )
 
-// What must hold between instances, beside what the tests of one broker find when
-// their calls are spread.
+// instanceTests are about what must hold between instances. The tests of a single
+// broker, with their calls spread, find the rest.
 var instanceTests = []test{
 	{"InstancesSeeOneOrder", testInstancesOrder},
 	{"RetryElsewhereIsADuplicate", testRetryElsewhere},
@@ -24,13 +24,13 @@ var instanceTests = []test{
 	{"UnsubscribeLeavesOtherInstances", testUnsubscribeLeaves},
 }
 
-// closeTests are for instances that are closed one by one.
+// closeTests close instances one by one.
 var closeTests = []test{
 	{"CloseLeavesOtherInstances", testCloseLeaves},
 }
 
-// testInstancesOrder has several publishers on each instance at the same time, and
-// several followers. All of these, and the history by each instance, have one order.
+// testInstancesOrder runs several publishers on each instance at the same time. All
+// subscribers, and the history as each instance reads it, have one order.
 func testInstancesOrder(t testing.TB, s setup) {
 	const publishers, each = 2, 50
 	_, brokers := s.several(t, Options{})
@@ -132,22 +132,22 @@ func testConflictElsewhere(t testing.TB, s setup) {
 
 func testHistoryEverywhere(t testing.TB, s setup) {
 	_, brokers := s.several(t, Options{})
-	places := []push.Position{recent(t, brokers[0], "a", 0).Head}
+	positions := []push.Position{recent(t, brokers[0], "a", 0).Head}
 	for i := range 9 {
 		m := push.Message{Topic: "a", Event: "e", Key: fmt.Sprint("key", i), Data: []byte{0, byte(i), 255}, Binary: true}
 		if i%2 == 0 {
 			m = text("a", fmt.Sprint(i))
 			m.ID = fmt.Sprint("id", i)
 		}
-		places = append(places, publish(t, brokers[i%len(brokers)], m).Position)
+		positions = append(positions, publish(t, brokers[i%len(brokers)], m).Position)
 	}
 	all := recent(t, brokers[0], "a", 100).Messages
 	if len(all) != 9 {
 		t.Fatalf("history has %d messages, want 9", len(all))
 	}
 	for i, b := range brokers {
-		for n, place := range places {
-			wantPage(t, fmt.Sprintf("since %d by instance %d", n, i), since(t, b, "a", place, push.Limit{}), all[n:])
+		for n, position := range positions {
+			wantPage(t, fmt.Sprintf("since %d by instance %d", n, i), since(t, b, "a", position, push.Limit{}), all[n:])
 			wantPage(t, fmt.Sprintf("the newest %d by instance %d", n, i), recent(t, b, "a", n), all[len(all)-n:])
 		}
 	}
@@ -165,23 +165,23 @@ func testHeadsAndGaps(t testing.TB, s setup) {
 			}
 		}
 	}
-	places := []push.Position{recent(t, brokers[0], "a", 0).Head}
-	wantHead(places[0]) // before anybody has published
+	positions := []push.Position{recent(t, brokers[0], "a", 0).Head}
+	wantHead(positions[0]) // before anybody has published
 	for i := range 10 {
-		places = append(places, publish(t, brokers[i%len(brokers)], text("a", fmt.Sprint(i))).Position)
-		wantHead(places[i+1])
+		positions = append(positions, publish(t, brokers[i%len(brokers)], text("a", fmt.Sprint(i))).Position)
+		wantHead(positions[i+1])
 	}
-	fork, ahead, elsewhere := places[8], places[10], places[8]
+	fork, ahead, elsewhere := positions[8], positions[10], positions[8]
 	fork.Tag ^= 1
 	ahead.Offset++
 	elsewhere.Epoch ^= 1
-	for place, want := range map[push.Position]push.GapReason{
-		places[0]: push.GapTrimmed, places[5]: push.GapTrimmed, places[6]: "", places[10]: "",
+	for position, want := range map[push.Position]push.GapReason{
+		positions[0]: push.GapTrimmed, positions[5]: push.GapTrimmed, positions[6]: "", positions[10]: "",
 		fork: push.GapFork, ahead: push.GapFork, elsewhere: push.GapEpoch,
 	} {
 		for i, b := range brokers {
-			if page := since(t, b, "a", place, push.Limit{}); page.Gap != want || page.Head != places[10] {
-				t.Errorf("instance %d after %+v: gap %q, head %+v; want %q, %+v", i, place, page.Gap, page.Head, want, places[10])
+			if page := since(t, b, "a", position, push.Limit{}); page.Gap != want || page.Head != positions[10] {
+				t.Errorf("instance %d after %+v: gap %q, head %+v; want %q, %+v", i, position, page.Gap, page.Head, want, positions[10])
 			}
 		}
 	}
@@ -214,9 +214,9 @@ func testUnsubscribeLeaves(t testing.TB, s setup) {
 	_, brokers := s.several(t, Options{})
 	gone, _ := subscribe(t, brokers[0], "a")
 	left := make([]*collector, len(brokers))
-	places := make([]push.Position, len(brokers))
+	positions := make([]push.Position, len(brokers))
 	for i, b := range brokers {
-		left[i], places[i] = subscribe(t, b, "a")
+		left[i], positions[i] = subscribe(t, b, "a")
 	}
 	stays, at := subscribe(t, brokers[0], "a")
 	goneAt := at
@@ -225,7 +225,7 @@ func testUnsubscribeLeaves(t testing.TB, s setup) {
 	}
 	publish(t, brokers[1], text("a", "1"))
 	gone.next(&goneAt)
-	left[0].next(&places[0])
+	left[0].next(&positions[0])
 	brokers[0].Unsubscribe("a", gone)
 	brokers[0].Unsubscribe("a", left[0])
 	publish(t, brokers[0], text("a", "2"))
@@ -233,7 +233,7 @@ func testUnsubscribeLeaves(t testing.TB, s setup) {
 	for range 3 {
 		stays.next(&at)
 		for i := range brokers[1:] {
-			left[i+1].next(&places[i+1])
+			left[i+1].next(&positions[i+1])
 		}
 	}
 	if gone.waiting() != 0 || left[0].waiting() != 0 {
@@ -249,16 +249,16 @@ func testUnsubscribeLeaves(t testing.TB, s setup) {
 	}
 }
 
-// testCloseLeaves closes one instance after the other. What those do that are left, a
-// closed one doesn't disturb, and what it has published stays.
+// testCloseLeaves closes one instance after the other. The rest go on undisturbed, and
+// what a closed instance has published stays.
 func testCloseLeaves(t testing.TB, s setup) {
 	b, brokers := s.several(t, Options{})
 	followers := make([]*collector, len(brokers))
-	places := make([]push.Position, len(brokers))
+	positions := make([]push.Position, len(brokers))
 	for i, b := range brokers {
-		followers[i], places[i] = subscribe(t, b, "a")
+		followers[i], positions[i] = subscribe(t, b, "a")
 	}
-	start := places[0]
+	start := positions[0]
 	var receipts []push.Receipt
 	for i, closing := range brokers {
 		m := push.Message{Topic: "a", ID: fmt.Sprint("id", i), Data: []byte("x")}
@@ -268,7 +268,7 @@ func testCloseLeaves(t testing.TB, s setup) {
 			t.Errorf("Publish after Close: %v", err)
 		}
 		for j := i + 1; j < len(brokers); j++ {
-			followers[j].next(&places[j])
+			followers[j].next(&positions[j])
 			if again := publish(t, brokers[j], m); !again.Duplicate || again.Position != receipts[i].Position {
 				t.Errorf("first %+v, again through another %+v", receipts[i], again)
 			}
@@ -292,7 +292,7 @@ func wantPage(t testing.TB, what string, page push.Page, want []*push.Message) {
 	}
 }
 
-// difference tells in what two messages differ that should be the same.
+// difference returns an error if two messages aren't the same.
 func difference(got, want *push.Message) error {
 	if got.ID != want.ID || got.Topic != want.Topic || got.Event != want.Event || got.Key != want.Key || got.Binary != want.Binary ||
 		!bytes.Equal(got.Data, want.Data) || got.Position != want.Position || got.PreviousTag != want.PreviousTag || !got.Time.Equal(want.Time) {

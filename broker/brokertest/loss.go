@@ -8,22 +8,23 @@ import (
 	"github.com/tidewire/tidewire/push/testaid"
 )
 
-// A message that doesn't reach an instance is read from the history, or its
-// followers are told of a gap. They never go on as if nothing had happened, also
-// if nothing more is ever sent.
+// lossTests lose messages on their way to an instance, which must then read them
+// from the history or break the chain. It must never go on in silence, even if
+// nothing more is sent.
 var lossTests = []test{
-	{"LossIsRepairedOrTold", testLoss},
-	{"LossThenSilenceIsRepairedOrTold", testLossThenSilence},
+	{"LossIsRepairedOrReported", testLoss},
+	{"LossThenSilenceIsRepairedOrReported", testLossThenSilence},
+	{"LossBeyondHistoryIsReported", testLossBeyondHistory},
 }
 
-// cutTests are the same with connections that break.
+// cutTests do the same to connections.
 var cutTests = []test{
 	{"CutInstanceCatchesUp", testCut},
-	{"CutThenSilenceIsRepairedOrTold", testCutThenSilence},
+	{"CutThenSilenceIsRepairedOrReported", testCutThenSilence},
 	{"SubscribingOnACutInstanceHasNoSeam", testSubscribeOnCut},
 }
 
-// pair is two instances with a follower each. Both have got one message.
+// pair is two instances with a subscriber each, which has received one message.
 type pair struct {
 	*backend
 	victim, other       push.Broker
@@ -31,9 +32,9 @@ type pair struct {
 	at, otherAt         push.Position
 }
 
-func (s setup) pair(t testing.TB) *pair {
+func (s setup) pair(t testing.TB, o Options) *pair {
 	t.Helper()
-	b, brokers := s.several(t, Options{})
+	b, brokers := s.several(t, o)
 	p := &pair{backend: b, victim: brokers[0], other: brokers[1]}
 	p.follower, p.at = subscribe(t, p.victim, "a")
 	p.bystander, p.otherAt = subscribe(t, p.other, "a")
@@ -43,9 +44,10 @@ func (s setup) pair(t testing.TB) *pair {
 	return p
 }
 
-// testLoss loses messages of which later ones tell: one, several, every other.
+// testLoss loses one message, several, and every other one. The next message shows
+// each loss.
 func testLoss(t testing.TB, s setup) {
-	p := s.pair(t)
+	p := s.pair(t, Options{})
 	for _, lost := range []int{1, 5, 1, 1, 1} {
 		p.Lose(t, p.victim, lost)
 		for i := range lost {
@@ -60,7 +62,7 @@ func testLoss(t testing.TB, s setup) {
 }
 
 func testLossThenSilence(t testing.TB, s setup) {
-	p := s.pair(t)
+	p := s.pair(t, Options{})
 	for _, lost := range []int{1, 5} {
 		p.Lose(t, p.victim, lost)
 		var head push.Position
@@ -74,10 +76,23 @@ func testLossThenSilence(t testing.TB, s setup) {
 	}
 }
 
+// testLossBeyondHistory loses more than the history keeps, so that it can't be read
+// again.
+func testLossBeyondHistory(t testing.TB, s setup) {
+	p := s.pair(t, Options{History: push.History{Messages: 4}})
+	for range 3 {
+		p.Lose(t, p.victim, 20)
+		for i := range 20 {
+			publish(t, p.other, text("a", fmt.Sprint("lost ", i)))
+		}
+		p.follower.reach(&p.at, publish(t, p.other, text("a", "heard")).Position)
+	}
+}
+
 // testCut breaks connections again and again while messages are sent.
 func testCut(t testing.TB, s setup) {
 	const messages, every = 300, 50
-	p := s.pair(t)
+	p := s.pair(t, Options{})
 	var head push.Position
 	for i := range messages {
 		if i%every == every/2 {
@@ -93,7 +108,7 @@ func testCut(t testing.TB, s setup) {
 }
 
 func testCutThenSilence(t testing.TB, s setup) {
-	p := s.pair(t)
+	p := s.pair(t, Options{})
 	for i := range 3 {
 		p.Cut(t, p.victim)
 		head := awaitPublish(t, p.other, "a", fmt.Sprint("id", i)).Position
@@ -103,7 +118,7 @@ func testCutThenSilence(t testing.TB, s setup) {
 }
 
 func testSubscribeOnCut(t testing.TB, s setup) {
-	p := s.pair(t)
+	p := s.pair(t, Options{})
 	p.Cut(t, p.victim)
 	late := newCollector(t)
 	var at push.Position

@@ -30,32 +30,33 @@ func TestWrongBackendsFail(t *testing.T) {
 		make  New
 	}{
 		{"each instance has a memory of its own", []string{
-			"TwoInstances/SinceGivesTheRest", "ThreeInstances/SubscribersSeeOneOrder", "InstancesSeeOneOrder", "RetryElsewhereIsADuplicate",
+			"TwoInstances/SinceReturnsTheRest", "ThreeInstances/SubscribersSeeOneOrder", "InstancesSeeOneOrder", "RetryElsewhereIsADuplicate",
 			"ConflictElsewhereIsRefused", "HistoryIsTheSameEverywhere", "HeadsAndGapsAgree", "NewInstanceKnowsWhatWasThere",
 		}, local},
 		{"a message is lost", []string{"SubscribersSeeOneOrder"}, receiving(func(r push.Receiver) push.Receiver { return loses{r} })},
 		{"a message comes twice", []string{"SubscribersSeeOneOrder"}, receiving(func(r push.Receiver) push.Receiver { return doubles{r} })},
-		{"two messages change places", []string{"SubscribersSeeOneOrder"}, receiving(func(r push.Receiver) push.Receiver { return &swaps{Receiver: r} })},
-		{"a broken chain isn't told", []string{"LostDataIsTold", "LostDataIsToldInSilence"}, receiving(func(r push.Receiver) push.Receiver { return hushes{r} })},
-		{"what comes after a loss is passed on", []string{"LossIsRepairedOrTold"}, wrong(faults{trusts: true})},
+		{"two messages change positions", []string{"SubscribersSeeOneOrder"}, receiving(func(r push.Receiver) push.Receiver { return &swaps{Receiver: r} })},
+		{"a broken chain isn't reported", []string{"LossBeyondHistoryIsReported", "LostDataIsReported", "LostDataIsReportedInSilence"}, receiving(func(r push.Receiver) push.Receiver { return hushes{r} })},
+		{"what comes after a loss is passed on", []string{"LossIsRepairedOrReported"}, wrong(faults{trusts: true})},
 		{"a loss is found by the next message alone", []string{
-			"LossThenSilenceIsRepairedOrTold", "CutThenSilenceIsRepairedOrTold", "LostDataIsToldInSilence",
+			"LossThenSilenceIsRepairedOrReported", "CutThenSilenceIsRepairedOrReported", "LostDataIsReportedInSilence",
 		}, wrong(faults{waits: true})},
 		{"a restart loses the data", []string{"RestartWithDataLosesNothing"}, wrong(faults{loses: true})},
 		{"one instance closes all", []string{"CloseLeavesOtherInstances"}, wrong(faults{closesAll: true})},
 		{"a retry is stored again", []string{"SameIDIsStoredOnce"}, changing(func(b push.Broker) push.Broker { return forgetful{b} })},
 		{"a retry elsewhere is stored again", []string{"TwoInstances/SameIDIsStoredOnce", "RetryElsewhereIsADuplicate", "RetriesEverywhereAtOnceAreOne"},
 			changing(func(b push.Broker) push.Broker { return &selfish{Broker: b, mine: map[string]bool{}} })},
-		{"a retry gets another place", []string{"SameIDIsStoredOnce", "RetryElsewhereIsADuplicate"}, changing(func(b push.Broker) push.Broker { return vague{b} })},
+		{"a retry gets another position", []string{"SameIDIsStoredOnce", "RetryElsewhereIsADuplicate"}, changing(func(b push.Broker) push.Broker { return vague{b} })},
 		{"other data under the same ID are taken for a retry", []string{"SameIDIsStoredOnce", "ConflictElsewhereIsRefused"},
 			changing(func(b push.Broker) push.Broker { return credulous{b} })},
-		{"a fork isn't told", []string{"SinceTellsGaps", "HeadsAndGapsAgree"}, changing(func(b push.Broker) push.Broker { return trusting{b} })},
-		{"an instance keeps the first head that it sees", []string{"TwoInstances/RecentGivesTheNewest", "HeadsAndGapsAgree"},
+		{"a fork isn't reported", []string{"SinceReportsGaps", "HeadsAndGapsAgree"}, changing(func(b push.Broker) push.Broker { return trusting{b} })},
+		{"an instance keeps the first head that it sees", []string{"TwoInstances/RecentReturnsTheNewest", "HeadsAndGapsAgree"},
 			changing(func(b push.Broker) push.Broker { return &stale{Broker: b, heads: map[string]push.Position{}} })},
 		{"a subscription never ends", []string{"NothingAfterUnsubscribe", "UnsubscribeLeavesOtherInstances"},
 			clings},
 		{"a subscription ends on all instances", []string{"UnsubscribeLeavesOtherInstances"}, ending},
 		{"an ID is remembered for too long", []string{"DuplicatesDontExtendTheRetryWindow"}, remembers},
+		{"a duplicate extends the retry window", []string{"DuplicatesDontExtendTheRetryWindow"}, extending},
 		{"topics that were asked for are remembered", []string{"TopicsThatNobodyPublishesToCostNothing"}, remembering},
 	}
 	for _, m := range mutants {
@@ -98,13 +99,13 @@ func TestNothingIsSkippedSilently(t *testing.T) {
 	}{
 		{"Nothing", func(b *Backend) { *b = Backend{} }, "Instance and Cost are required"},
 		{"NoCost", func(b *Backend) { b.Cost = nil }, "Instance and Cost are required"},
-		{"NoLose", func(b *Backend) { b.Lose = nil }, "Lose is neither there"},
-		{"NoCut", func(b *Backend) { b.Cut = nil }, "Cut is neither there"},
-		{"NoRestart", func(b *Backend) { b.Restart = nil }, "Restart is neither there"},
-		{"NoErase", func(b *Backend) { b.Erase = nil }, "Erase is neither there"},
-		{"LacksWhatIsThere", func(b *Backend) { b.Lacks = map[Capability]string{Lose: "no"} }, "Lose is there"},
+		{"NoLose", func(b *Backend) { b.Lose = nil }, "Lose is neither"},
+		{"NoCut", func(b *Backend) { b.Cut = nil }, "Cut is neither"},
+		{"NoRestart", func(b *Backend) { b.Restart = nil }, "Restart is neither"},
+		{"NoErase", func(b *Backend) { b.Erase = nil }, "Erase is neither"},
+		{"LacksWhatIsThere", func(b *Backend) { b.Lacks = map[Capability]string{Lose: "no"} }, "Lose is there and in Lacks"},
 		{"LacksWithoutReason", func(b *Backend) { b.Lacks = map[Capability]string{Shared: ""} }, "no reason for Shared"},
-		{"LacksWhatNobodyKnows", func(b *Backend) { b.Lacks = map[Capability]string{"Fly": "no wings"} }, `"Fly", which is no capability`},
+		{"LacksWhatNobodyKnows", func(b *Backend) { b.Lacks = map[Capability]string{"Fly": "no wings"} }, `"Fly" in Lacks is no capability`},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -166,7 +167,7 @@ func TestOneBrokerIsNotTwoInstances(t *testing.T) {
 		b.Instance = func(testing.TB) push.Broker { return one }
 		return b
 	}, brokerGroups[:1])
-	if !results["BackendSaysWhatItCanDo"].failed() {
+	if !results["BackendStatesItsCapabilities"].failed() {
 		t.Error("it passes")
 	}
 }

@@ -140,8 +140,8 @@ func testSameID(t testing.TB, s setup) {
 	}
 }
 
-// testRetryWindow publishes a message again and again. Did that keep its ID known, it would
-// go on for ever.
+// testRetryWindow publishes a message until it is no duplicate any more. If duplicates
+// extended the window, it would never end.
 func testRetryWindow(t testing.TB, s setup) {
 	b := s.open(t, Options{Retry: 200 * time.Millisecond})
 	m := push.Message{Topic: "a", ID: "once", Data: []byte("1")}

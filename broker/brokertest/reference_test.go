@@ -110,28 +110,26 @@ func (i *instance) open() (*membroker.Broker, error) {
 	return i.backend.store(), nil
 }
 
-func (i *instance) Publish(ctx context.Context, m push.Message) (push.Receipt, error) {
+// call calls the data, unless the instance is closed.
+func call[T any](i *instance, do func(*membroker.Broker) (T, error)) (T, error) {
 	data, err := i.open()
 	if err != nil {
-		return push.Receipt{}, err
+		var none T
+		return none, err
 	}
-	return data.Publish(ctx, m)
+	return do(data)
+}
+
+func (i *instance) Publish(ctx context.Context, m push.Message) (push.Receipt, error) {
+	return call(i, func(data *membroker.Broker) (push.Receipt, error) { return data.Publish(ctx, m) })
 }
 
 func (i *instance) Since(ctx context.Context, topic string, after push.Position, limit push.Limit) (push.Page, error) {
-	data, err := i.open()
-	if err != nil {
-		return push.Page{}, err
-	}
-	return data.Since(ctx, topic, after, limit)
+	return call(i, func(data *membroker.Broker) (push.Page, error) { return data.Since(ctx, topic, after, limit) })
 }
 
 func (i *instance) Recent(ctx context.Context, topic string, n int) (push.Page, error) {
-	data, err := i.open()
-	if err != nil {
-		return push.Page{}, err
-	}
-	return data.Recent(ctx, topic, n)
+	return call(i, func(data *membroker.Broker) (push.Page, error) { return data.Recent(ctx, topic, n) })
 }
 
 func (i *instance) Subscribe(ctx context.Context, topic string, r push.Receiver) (push.Position, error) {
@@ -144,7 +142,7 @@ func (i *instance) Subscribe(ctx context.Context, topic string, r push.Receiver)
 	if err != nil {
 		return push.Position{}, err
 	}
-	f.place = at
+	f.position = at
 	i.mu.Lock()
 	i.followings[subscription{topic, r}] = f
 	i.mu.Unlock()
@@ -209,8 +207,8 @@ type following struct {
 	work     sync.WaitGroup
 
 	// used by run alone, once that runs
-	place  push.Position
-	source *membroker.Broker // that it is subscribed to
+	position push.Position
+	source   *membroker.Broker // that it is subscribed to
 
 	mu     sync.Mutex // guards the rest
 	coming []*push.Message
@@ -273,8 +271,8 @@ func (f *following) deliver() {
 	f.coming = nil
 	f.mu.Unlock()
 	for _, m := range coming {
-		if f.place.Precedes(m) || f.instance.backend.faults.trusts {
-			f.place = m.Position
+		if f.position.Precedes(m) || f.instance.backend.faults.trusts {
+			f.position = m.Position
 			f.r.Receive(m)
 		} else {
 			f.repair()
@@ -297,43 +295,29 @@ func (f *following) mend() {
 
 // repair reads what is missing, or breaks the chain.
 func (f *following) repair() {
-	page, err := f.source.Since(context.Background(), f.topic, f.place, push.Limit{})
+	page, err := f.source.Since(context.Background(), f.topic, f.position, push.Limit{})
 	switch {
 	case err != nil:
 	case page.Gap != "":
-		gap := push.Gap{Topic: f.topic, Reason: page.Gap, Last: f.place, Now: page.Head}
-		f.place = page.Head
+		gap := push.Gap{Topic: f.topic, Reason: page.Gap, Last: f.position, Now: page.Head}
+		f.position = page.Head
 		f.r.Break(gap)
 	default:
 		for _, m := range page.Messages {
-			f.place = m.Position
+			f.position = m.Position
 			f.r.Receive(m)
 		}
 	}
 }
 
-// The reference is a store as well.
-
 func (i *instance) Put(ctx context.Context, set, key string, v push.Stored) (*push.Stored, error) {
-	data, err := i.open()
-	if err != nil {
-		return nil, err
-	}
-	return data.Put(ctx, set, key, v)
+	return call(i, func(data *membroker.Broker) (*push.Stored, error) { return data.Put(ctx, set, key, v) })
 }
 
 func (i *instance) Take(ctx context.Context, set, key string) ([]byte, error) {
-	data, err := i.open()
-	if err != nil {
-		return nil, err
-	}
-	return data.Take(ctx, set, key)
+	return call(i, func(data *membroker.Broker) ([]byte, error) { return data.Take(ctx, set, key) })
 }
 
 func (i *instance) All(ctx context.Context, set string) (map[string]push.Stored, error) {
-	data, err := i.open()
-	if err != nil {
-		return nil, err
-	}
-	return data.All(ctx, set)
+	return call(i, func(data *membroker.Broker) (map[string]push.Stored, error) { return data.All(ctx, set) })
 }

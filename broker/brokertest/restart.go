@@ -7,19 +7,20 @@ import (
 	"github.com/tidewire/tidewire/push"
 )
 
-// A backend that comes back with its data goes on where it was.
+// restartTests restart a backend with its data, which then goes on where it was.
 var restartTests = []test{
 	{"RestartWithDataLosesNothing", testRestart},
 }
 
-// One that comes back without them begins new epochs, and tells so.
+// eraseTests make a backend lose its data. Topics then have new epochs, and
+// subscribers learn of it.
 var eraseTests = []test{
-	{"LostDataIsTold", testErase},
-	{"LostDataIsToldInSilence", testEraseInSilence},
+	{"LostDataIsReported", testErase},
+	{"LostDataIsReportedInSilence", testEraseInSilence},
 }
 
 func testRestart(t testing.TB, s setup) {
-	p := s.pair(t)
+	p := s.pair(t, Options{})
 	start := push.Position{Epoch: p.at.Epoch}
 	m := push.Message{Topic: "a", ID: "once", Data: []byte("once")}
 	first := publish(t, p.victim, m)
@@ -45,13 +46,13 @@ func testRestart(t testing.TB, s setup) {
 }
 
 func testErase(t testing.TB, s setup) {
-	p := s.pair(t)
+	p := s.pair(t, Options{})
 	quiet, quietAt := subscribe(t, p.victim, "quiet")
-	places := []push.Position{{Epoch: p.at.Epoch}, p.at}
+	positions := []push.Position{{Epoch: p.at.Epoch}, p.at}
 	for i := range 5 {
-		places = append(places, publish(t, p.other, text("a", fmt.Sprint(i))).Position)
+		positions = append(positions, publish(t, p.other, text("a", fmt.Sprint(i))).Position)
 	}
-	old := places[len(places)-1]
+	old := positions[len(positions)-1]
 	p.follower.reach(&p.at, old)
 	p.bystander.reach(&p.otherAt, old)
 	for range 2 {
@@ -61,22 +62,22 @@ func testErase(t testing.TB, s setup) {
 			t.Errorf("%+v comes after %+v, which is lost", first, old)
 		}
 		head := awaitPublish(t, p.victim, "a", "last").Position
-		p.wantTold(t, head)
+		p.wantReported(t, head)
 		for i, b := range []push.Broker{p.victim, p.other} {
-			for _, place := range places {
-				page := awaitSince(t, b, "a", place)
+			for _, position := range positions {
+				page := awaitSince(t, b, "a", position)
 				if page.Gap != push.GapEpoch && page.Gap != push.GapFork || len(page.Messages) != 0 {
-					t.Errorf("instance %d after %+v, which is lost: gap %q, %d messages", i, place, page.Gap, len(page.Messages))
+					t.Errorf("instance %d after %+v, which is lost: gap %q, %d messages", i, position, page.Gap, len(page.Messages))
 				}
 			}
 		}
 		quiet.reach(&quietAt, awaitPublish(t, p.other, "quiet", "message").Position)
-		places, old = []push.Position{first.Position, head}, head
+		positions, old = []push.Position{first.Position, head}, head
 	}
 }
 
 func testEraseInSilence(t testing.TB, s setup) {
-	p := s.pair(t)
+	p := s.pair(t, Options{})
 	p.Erase(t)
 	for i, c := range []*collector{p.follower, p.bystander} {
 		at := p.at
@@ -86,9 +87,9 @@ func testEraseInSilence(t testing.TB, s setup) {
 	}
 }
 
-// wantTold waits until both followers are at the head, and fails unless each was
-// told of a gap.
-func (p *pair) wantTold(t testing.TB, head push.Position) {
+// wantReported waits until both subscribers are at the head, and fails unless the
+// chain of each was broken.
+func (p *pair) wantReported(t testing.TB, head push.Position) {
 	t.Helper()
 	gaps, others := p.follower.reach(&p.at, head), p.bystander.reach(&p.otherAt, head)
 	if len(gaps) == 0 || len(others) == 0 {

@@ -9,10 +9,9 @@ import (
 	"github.com/tidewire/tidewire/push"
 )
 
-// spread makes several instances look like one broker: each call goes to the
-// next of them. What is published through one is so followed through another and
-// read through a third, and what is published again goes through another than
-// the first time.
+// spread makes several instances look like one broker. Each call goes to the next
+// instance, so that a test publishes through one, subscribes and reads through
+// others, and repeats a message through another than the first.
 type spread struct {
 	brokers                   []push.Broker
 	publishes, follows, reads atomic.Uint32
@@ -26,13 +25,13 @@ type subscription struct {
 	r     push.Receiver
 }
 
-// spreadOver spreads calls over instances. A single one is given as it is.
+// spreadOver spreads calls over instances. A single one is returned as it is.
 func spreadOver(brokers []push.Broker) push.Broker {
 	if len(brokers) == 1 {
 		return brokers[0]
 	}
 	s := &spread{brokers: brokers, followed: map[subscription]push.Broker{}}
-	s.follows.Store(1) // another than the first that publishes
+	s.follows.Store(1) // not the first that publishes
 	s.reads.Store(1)
 	return s
 }
@@ -79,7 +78,7 @@ func (s *spread) Close(ctx context.Context) error {
 	return err
 }
 
-// spreadStore is a spread of brokers that are stores, too.
+// spreadStore is a spread of brokers that are also stores.
 type spreadStore struct {
 	push.Broker
 	stores []storeBroker

@@ -27,7 +27,7 @@ var storeTests = []test{
 	{"ReservedTopicsAreNotForAll", onStore(testReservedTopics)},
 }
 
-// onStore gives a test the backend's instances as one broker with a store.
+// onStore runs a test on the backend's instances as one broker with a store.
 func onStore(run func(testing.TB, storeBroker)) func(testing.TB, setup) {
 	return func(t testing.TB, s setup) {
 		brokers := s.backend(t, Options{}).some(t, s.instances)
@@ -166,8 +166,8 @@ func testPutAgain(t testing.TB, s storeBroker) {
 	wantTaken(t, s, "s", "b", "")
 }
 
-// testVersions has values come late, twice, and after the newer one has expired or was
-// taken. Versions are told apart up to the last one.
+// testVersions puts values late, twice, and after the newer one has expired or was
+// taken. Versions are compared exactly, up to the last one.
 func testVersions(t testing.TB, s storeBroker) {
 	for _, first := range []uint64{0, 1, push.MaxOffset - 1} {
 		key := fmt.Sprint(first)
@@ -194,7 +194,7 @@ func testVersions(t testing.TB, s storeBroker) {
 	wantTaken(t, s, "s", "short", "old")
 }
 
-// testPutConcurrently has many put at once, in no order: the newest is there in the end.
+// testPutConcurrently puts many values at once, in no order: the newest stays.
 func testPutConcurrently(t testing.TB, s storeBroker) {
 	const n = 50
 	var wait sync.WaitGroup
@@ -252,7 +252,7 @@ func testClosedStore(t testing.TB, s storeBroker) {
 	}
 }
 
-// testReservedTopics has what hubs alone may publish to.
+// testReservedTopics uses a topic that only hubs may publish to.
 func testReservedTopics(t testing.TB, s storeBroker) {
 	topic := push.ReservedTopicPrefix + "test"
 	if _, err := s.Publish(t.Context(), text(topic, "x")); !errors.Is(err, push.ErrBadRequest) {

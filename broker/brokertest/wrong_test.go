@@ -160,6 +160,38 @@ func remembers(t testing.TB, o Options) Backend {
 	return right(t, o)
 }
 
+// extending makes a backend whose instances count the retry window from the last
+// duplicate.
+func extending(t testing.TB, o Options) Backend {
+	known := map[string]extended{}
+	return changing(func(b push.Broker) push.Broker { return &extends{b, o.Retry, known} })(t, o)
+}
+
+type extends struct {
+	push.Broker
+	retry time.Duration
+	known map[string]extended
+}
+
+type extended struct {
+	receipt push.Receipt
+	until   time.Time
+}
+
+func (b *extends) Publish(ctx context.Context, m push.Message) (push.Receipt, error) {
+	if b.retry == 0 { // only the test of the window sets it, and publishes one message at a time
+		return b.Broker.Publish(ctx, m)
+	}
+	receipt, err := b.known[m.ID].receipt, error(nil)
+	if !time.Now().Before(b.known[m.ID].until) {
+		receipt, err = b.Broker.Publish(ctx, m)
+	}
+	duplicate := receipt
+	duplicate.Duplicate = true
+	b.known[m.ID] = extended{duplicate, time.Now().Add(b.retry)}
+	return receipt, err
+}
+
 type forgetful struct{ push.Broker }
 
 func (b forgetful) Publish(ctx context.Context, m push.Message) (push.Receipt, error) {

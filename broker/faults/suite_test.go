@@ -14,10 +14,11 @@ import (
 	"github.com/tidewire/tidewire/broker/redisbroker"
 	"github.com/tidewire/tidewire/broker/redistest"
 	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/push/testaid"
 )
 
-// suite runs what every broker must pass, on a client, with further clients of the same servers for the administrator and
-// server, if it isn't nil, to restart.
+// suite runs what every broker must pass, on a client. The administrator's client counts keys and cuts connections. A server
+// that isn't nil is restarted.
 func suite(t *testing.T, client, admin redis.UniversalClient, server *redistest.Server) {
 	t.Helper()
 	onEach := func(t testing.TB, do func(ctx context.Context, node *redis.Client) error) {
@@ -49,8 +50,14 @@ func suite(t *testing.T, client, admin redis.UniversalClient, server *redistest.
 			},
 			Cut: func(t testing.TB, _ push.Broker) {
 				t.Helper()
-				onEach(t, func(ctx context.Context, node *redis.Client) error {
-					return node.ClientKillByFilter(ctx, "TYPE", "pubsub").Err()
+				testaid.Eventually(t, "a connection to cut", func() bool {
+					var killed atomic.Int64
+					onEach(t, func(ctx context.Context, node *redis.Client) error {
+						n, err := node.ClientKillByFilter(ctx, "TYPE", "pubsub").Result()
+						killed.Add(n)
+						return err
+					})
+					return killed.Load() > 0
 				})
 			},
 			Erase: func(t testing.TB) {
@@ -58,11 +65,11 @@ func suite(t *testing.T, client, admin redis.UniversalClient, server *redistest.
 				onEach(t, func(ctx context.Context, node *redis.Client) error { return node.FlushAll(ctx).Err() })
 			},
 			Lacks: map[brokertest.Capability]string{
-				brokertest.Lose: "Redis loses what is sent on a connection, and not single messages; package redisbroker loses those",
+				brokertest.Lose: "a real Redis loses connections and no single messages; the tests of package redisbroker lose those",
 			},
 		}
 		if server == nil {
-			b.Lacks[brokertest.Restart] = "a node that goes away is a failover, and those have tests of their own"
+			b.Lacks[brokertest.Restart] = "a node that stops causes a failover, which has its own tests"
 			return b
 		}
 		b.Restart = func(t testing.TB) {

@@ -10,18 +10,21 @@ import (
 	"github.com/tidewire/tidewire/broker/brokertest"
 	"github.com/tidewire/tidewire/broker/redisbroker"
 	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/push/testaid"
 )
 
 func TestBroker(t *testing.T) { brokertest.Run(t, onRedis(t)) }
 
 func TestStore(t *testing.T) { brokertest.RunStore(t, onRedis(t)) }
 
-// onRedis makes backends that share a real Redis. Each has a prefix of its own.
+// onRedis makes backends on one real Redis, each with its own prefix.
 func onRedis(t *testing.T) brokertest.New {
 	redis := startRedis(t)
 	admin := redis.client()
 	return func(_ testing.TB, c brokertest.Options) brokertest.Backend {
-		o := redisbroker.Options{Prefix: prefix(), History: c.History, MaxMessage: c.MaxMessage, Retry: c.Retry, Logger: slog.New(slog.DiscardHandler)}
+		o := redisbroker.Options{
+			Prefix: prefix(), History: c.History, MaxMessage: c.MaxMessage, Retry: c.Retry, Logger: slog.New(slog.DiscardHandler),
+		}
 		lose := map[push.Broker]*atomic.Int32{}
 		check := func(t testing.TB, err error) {
 			t.Helper()
@@ -54,10 +57,19 @@ func onRedis(t *testing.T) brokertest.New {
 				cost["keys"], cost["channels"] = len(keys), len(channels)
 				return cost
 			},
-			Lose: func(_ testing.TB, b push.Broker, n int) { lose[b].Store(int32(n)) },
+			Lose: func(t testing.TB, b push.Broker, n int) {
+				lose[b].Store(int32(n))
+				t.Cleanup(func() {
+					testaid.Eventually(t, "the loss of all messages that were to be lost", func() bool { return lose[b].Load() <= 0 })
+				})
+			},
 			Cut: func(t testing.TB, _ push.Broker) {
 				t.Helper()
-				check(t, admin.ClientKillByFilter(t.Context(), "TYPE", "pubsub").Err())
+				testaid.Eventually(t, "a connection to cut", func() bool {
+					killed, err := admin.ClientKillByFilter(t.Context(), "TYPE", "pubsub").Result()
+					check(t, err)
+					return killed > 0
+				})
 			},
 			Restart: func(t testing.TB) {
 				t.Helper()

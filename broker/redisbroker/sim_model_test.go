@@ -13,6 +13,7 @@ import (
 	"github.com/tidewire/tidewire/broker/brokertest"
 	"github.com/tidewire/tidewire/broker/redisbroker"
 	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/push/testaid"
 )
 
 // TestFakeBroker holds the fake Redis to the suite that every broker must pass.
@@ -25,15 +26,20 @@ func onFakeRedis(_ testing.TB, c brokertest.Options) brokertest.Backend {
 	o := redisbroker.Options{History: c.History, MaxMessage: c.MaxMessage, Retry: c.Retry, Logger: slog.New(slog.DiscardHandler)}
 	redis := newFakeRedis(1, o)
 	ports := map[push.Broker]*fakePort{}
-	// lines does something to the lines of an instance.
-	lines := func(instance push.Broker, do func(*fakeLine)) {
-		redis.mu.Lock()
-		defer redis.mu.Unlock()
-		for line := range redis.lines {
-			if line.port == ports[instance] {
-				do(line)
+	// toLine does something to the line of an instance, which may be connecting.
+	toLine := func(t testing.TB, instance push.Broker, do func(*fakeLine)) {
+		t.Helper()
+		testaid.Eventually(t, "a line", func() bool {
+			redis.mu.Lock()
+			defer redis.mu.Unlock()
+			for line := range redis.lines {
+				if line.port == ports[instance] {
+					do(line)
+					return true
+				}
 			}
-		}
+			return false
+		})
 	}
 	return brokertest.Backend{
 		Instance: func(testing.TB) push.Broker {
@@ -57,8 +63,14 @@ func onFakeRedis(_ testing.TB, c brokertest.Options) brokertest.Backend {
 			}
 			return cost
 		},
-		Lose:    func(_ testing.TB, b push.Broker, n int) { lines(b, func(l *fakeLine) { l.lose = n }) },
-		Cut:     func(_ testing.TB, b push.Broker) { lines(b, (*fakeLine).breakOff) },
+		Lose: func(t testing.TB, b push.Broker, n int) {
+			t.Helper()
+			toLine(t, b, func(l *fakeLine) { l.lose = n })
+		},
+		Cut: func(t testing.TB, b push.Broker) {
+			t.Helper()
+			toLine(t, b, (*fakeLine).breakOff)
+		},
 		Restart: func(testing.TB) { redis.promote(0, false) },
 		Erase: func(testing.TB) {
 			redis.flush()
