@@ -10,7 +10,7 @@ import (
 	"github.com/tidewire/tidewire/push"
 )
 
-// TestRightBackendPasses runs all of the suite on a backend that is as it should be.
+// TestRightBackendPasses runs the whole suite on a backend without faults.
 func TestRightBackendPasses(t *testing.T) {
 	for name, r := range record(t, right, slices.Concat(brokerGroups, storeGroups)) {
 		if r.failed() || r.skipped != "" {
@@ -21,48 +21,55 @@ func TestRightBackendPasses(t *testing.T) {
 
 func right(t testing.TB, o Options) Backend { return newReference(o, faults{}).backend(t) }
 
-// TestWrongBackendsFail runs the suite on backends of which one thing is wrong each,
-// and wants the test that is about that to fail.
+// TestWrongBackendsFail runs the suite on backends with one fault each. The tests that
+// look for that fault must fail.
 func TestWrongBackendsFail(t *testing.T) {
 	mutants := []struct {
-		name  string
-		fails []string // tests that must
-		make  New
+		name string
+		make New
+		want []string // tests that must fail
 	}{
-		{"each instance has a memory of its own", []string{
-			"TwoInstances/SinceReturnsTheRest", "ThreeInstances/SubscribersSeeOneOrder", "InstancesSeeOneOrder", "RetryElsewhereIsADuplicate",
-			"ConflictElsewhereIsRefused", "HistoryIsTheSameEverywhere", "HeadsAndGapsAgree", "NewInstanceKnowsWhatWasThere",
-		}, local},
-		{"a message is lost", []string{"SubscribersSeeOneOrder"}, receiving(func(r push.Receiver) push.Receiver { return loses{r} })},
-		{"a message comes twice", []string{"SubscribersSeeOneOrder"}, receiving(func(r push.Receiver) push.Receiver { return doubles{r} })},
-		{"two messages change positions", []string{"SubscribersSeeOneOrder"}, receiving(func(r push.Receiver) push.Receiver { return &swaps{Receiver: r} })},
-		{"a broken chain isn't reported", []string{"LossBeyondHistoryIsReported", "LostDataIsReported", "LostDataIsReportedInSilence"}, receiving(func(r push.Receiver) push.Receiver { return hushes{r} })},
-		{"what comes after a loss is passed on", []string{"LossIsRepairedOrReported"}, wrong(faults{trusts: true})},
-		{"a loss is found by the next message alone", []string{
+		{"each instance has a memory of its own", local, []string{
+			"TwoInstances/SinceReturnsTheRest", "ThreeInstances/SubscribersSeeOneOrder", "InstancesSeeOneOrder",
+			"RetryElsewhereIsADuplicate", "ConflictElsewhereIsRefused", "HistoryIsTheSameEverywhere", "HeadsAndGapsAgree",
+			"NewInstanceKnowsWhatWasThere",
+		}},
+		{"a message is lost", receiving(func(r push.Receiver) push.Receiver { return loses{r} }), []string{"SubscribersSeeOneOrder"}},
+		{"a message comes twice", receiving(func(r push.Receiver) push.Receiver { return doubles{r} }), []string{"SubscribersSeeOneOrder"}},
+		{"two messages are swapped", receiving(func(r push.Receiver) push.Receiver { return &swaps{Receiver: r} }), []string{"SubscribersSeeOneOrder"}},
+		{"a broken chain isn't reported", receiving(func(r push.Receiver) push.Receiver { return hushes{r} }), []string{
+			"LossBeyondHistoryIsReported", "LostDataIsReported", "LostDataIsReportedInSilence",
+		}},
+		{"what follows a loss is passed on", wrong(faults{trusts: true}), []string{"LossIsRepairedOrReported"}},
+		{"only the next message shows a loss", wrong(faults{waits: true}), []string{
 			"LossThenSilenceIsRepairedOrReported", "CutThenSilenceIsRepairedOrReported", "LostDataIsReportedInSilence",
-		}, wrong(faults{waits: true})},
-		{"a restart loses the data", []string{"RestartWithDataLosesNothing"}, wrong(faults{loses: true})},
-		{"one instance closes all", []string{"CloseLeavesOtherInstances"}, wrong(faults{closesAll: true})},
-		{"a retry is stored again", []string{"SameIDIsStoredOnce"}, changing(func(b push.Broker) push.Broker { return forgetful{b} })},
-		{"a retry elsewhere is stored again", []string{"TwoInstances/SameIDIsStoredOnce", "RetryElsewhereIsADuplicate", "RetriesEverywhereAtOnceAreOne"},
-			changing(func(b push.Broker) push.Broker { return &selfish{Broker: b, mine: map[string]bool{}} })},
-		{"a retry gets another position", []string{"SameIDIsStoredOnce", "RetryElsewhereIsADuplicate"}, changing(func(b push.Broker) push.Broker { return vague{b} })},
-		{"other data under the same ID are taken for a retry", []string{"SameIDIsStoredOnce", "ConflictElsewhereIsRefused"},
-			changing(func(b push.Broker) push.Broker { return credulous{b} })},
-		{"a fork isn't reported", []string{"SinceReportsGaps", "HeadsAndGapsAgree"}, changing(func(b push.Broker) push.Broker { return trusting{b} })},
-		{"an instance keeps the first head that it sees", []string{"TwoInstances/RecentReturnsTheNewest", "HeadsAndGapsAgree"},
-			changing(func(b push.Broker) push.Broker { return &stale{Broker: b, heads: map[string]push.Position{}} })},
-		{"a subscription never ends", []string{"NothingAfterUnsubscribe", "UnsubscribeLeavesOtherInstances"},
-			clings},
-		{"a subscription ends on all instances", []string{"UnsubscribeLeavesOtherInstances"}, ending},
-		{"an ID is remembered for too long", []string{"DuplicatesDontExtendTheRetryWindow"}, remembers},
-		{"a duplicate extends the retry window", []string{"DuplicatesDontExtendTheRetryWindow"}, extending},
-		{"topics that were asked for are remembered", []string{"TopicsThatNobodyPublishesToCostNothing"}, remembering},
+		}},
+		{"a restart loses the data", wrong(faults{loses: true}), []string{"RestartWithDataLosesNothing"}},
+		{"one instance closes all", wrong(faults{closesAll: true}), []string{"CloseLeavesOtherInstances"}},
+		{"a retry is stored again", changing(func(b push.Broker) push.Broker { return forgetful{b} }), []string{"SameIDIsStoredOnce"}},
+		{"a retry elsewhere is stored again", changing(func(b push.Broker) push.Broker { return &selfish{Broker: b, mine: map[string]bool{}} }), []string{
+			"TwoInstances/SameIDIsStoredOnce", "RetryElsewhereIsADuplicate", "RetriesEverywhereAtOnceAreOne",
+		}},
+		{"a retry gets another position", changing(func(b push.Broker) push.Broker { return vague{b} }), []string{
+			"SameIDIsStoredOnce", "RetryElsewhereIsADuplicate",
+		}},
+		{"a conflict passes for a retry", changing(func(b push.Broker) push.Broker { return credulous{b} }), []string{
+			"SameIDIsStoredOnce", "ConflictElsewhereIsRefused",
+		}},
+		{"an ID is remembered for too long", remembers, []string{"DuplicatesDontExtendTheRetryWindow"}},
+		{"a duplicate extends the retry window", extending, []string{"DuplicatesDontExtendTheRetryWindow"}},
+		{"a fork isn't reported", changing(func(b push.Broker) push.Broker { return trusting{b} }), []string{"SinceReportsGaps", "HeadsAndGapsAgree"}},
+		{"an instance keeps the first head that it sees", changing(func(b push.Broker) push.Broker {
+			return &stale{Broker: b, heads: map[string]push.Position{}}
+		}), []string{"TwoInstances/RecentReturnsTheNewest", "HeadsAndGapsAgree"}},
+		{"a subscription never ends", clings, []string{"NothingAfterUnsubscribe", "UnsubscribeLeavesOtherInstances"}},
+		{"a subscription ends on all instances", ending, []string{"UnsubscribeLeavesOtherInstances"}},
+		{"topics that were read are remembered", remembering, []string{"TopicsThatNobodyPublishesToCostNothing"}},
 	}
 	for _, m := range mutants {
 		t.Run(m.name, func(t *testing.T) {
 			results := record(t, m.make, brokerGroups)
-			for _, name := range m.fails {
+			for _, name := range m.want {
 				if r, there := results[name]; !there || !r.failed() {
 					t.Errorf("%s: want a failure; it was %+v", name, r)
 				}
@@ -73,14 +80,14 @@ func TestWrongBackendsFail(t *testing.T) {
 	}
 }
 
-// failures gives the names of the tests that failed.
+// failures returns the names of the tests that failed.
 func failures(results map[string]result) []string {
 	maps.DeleteFunc(results, func(_ string, r result) bool { return !r.failed() })
 	return slices.Sorted(maps.Keys(results))
 }
 
-// TestLocalMemoryPassesOnOneInstance shows why the suite needs several: a broker of a
-// single process does all that is asked of one instance.
+// TestLocalMemoryPassesOnOneInstance shows why the suite needs several instances: with
+// one, a broker that shares nothing passes.
 func TestLocalMemoryPassesOnOneInstance(t *testing.T) {
 	for name, r := range record(t, local, brokerGroups[:2]) {
 		if r.failed() {
@@ -89,8 +96,8 @@ func TestLocalMemoryPassesOnOneInstance(t *testing.T) {
 	}
 }
 
-// TestNothingIsSkippedSilently has backends that don't say what they lack, or say what
-// isn't so.
+// TestNothingIsSkippedSilently uses backends that don't state their capabilities, or
+// state them wrongly: every test fails.
 func TestNothingIsSkippedSilently(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -123,9 +130,9 @@ func TestNothingIsSkippedSilently(t *testing.T) {
 	}
 }
 
-// TestWhatIsLackedIsNamed has a backend that says what it lacks: the tests that need it
-// are skipped with that reason, and no others.
-func TestWhatIsLackedIsNamed(t *testing.T) {
+// TestMissingCapabilityIsNamed uses a backend that lacks a capability and says why. The
+// tests that need it, and no others, are skipped with the reason.
+func TestMissingCapabilityIsNamed(t *testing.T) {
 	for _, capability := range []Capability{Shared, Apart, Lose, Cut, Restart, Erase} {
 		t.Run(string(capability), func(t *testing.T) {
 			results := record(t, func(t testing.TB, o Options) Backend {
@@ -159,7 +166,7 @@ func TestWhatIsLackedIsNamed(t *testing.T) {
 	}
 }
 
-// TestOneBrokerIsNotTwoInstances has a backend that gives the same broker twice.
+// TestOneBrokerIsNotTwoInstances uses a backend that returns the same broker twice.
 func TestOneBrokerIsNotTwoInstances(t *testing.T) {
 	results := record(t, func(t testing.TB, o Options) Backend {
 		b := right(t, o)
@@ -172,8 +179,8 @@ func TestOneBrokerIsNotTwoInstances(t *testing.T) {
 	}
 }
 
-// TestStoreOfOneInstanceFails has stores that aren't shared.
-func TestStoreOfOneInstanceFails(t *testing.T) {
+// TestLocalStoreFails uses stores that aren't shared.
+func TestLocalStoreFails(t *testing.T) {
 	results := record(t, local, storeGroups)
 	for _, name := range []string{"TwoInstances/ValueIsTakenOnce", "ThreeInstances/OlderNeverReplacesNewer"} {
 		if !results[name].failed() {

@@ -19,7 +19,7 @@ type result struct {
 // failed reports whether the test would have failed.
 func (r result) failed() bool { return len(r.failures) > 0 }
 
-// record runs the suite on a backend, each test in virtual time, and gives the
+// record runs the suite on a backend, each test in virtual time, and returns the
 // results by the tests' names.
 func record(t *testing.T, newBackend New, groups []group) map[string]result {
 	t.Helper()
@@ -52,7 +52,7 @@ func recordTest(t testing.TB, run func(testing.TB)) result {
 	return r.result
 }
 
-// inGoroutine runs what may end its goroutine, and waits for it.
+// inGoroutine runs a function that may end its goroutine, and waits for it.
 func inGoroutine(run func()) {
 	done := make(chan struct{})
 	go func() {
@@ -62,7 +62,7 @@ func inGoroutine(run func()) {
 	<-done
 }
 
-// recorder is a testing.TB that notes a failure, and doesn't fail.
+// recorder is a testing.TB that records failures and doesn't fail.
 type recorder struct {
 	testing.TB
 	ctx      context.Context

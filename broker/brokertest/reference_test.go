@@ -10,9 +10,9 @@ import (
 	"github.com/tidewire/tidewire/push"
 )
 
-// reference is a backend as it should be, and can be made to be wrong. Its data
-// are a memory broker. Messages go to the instances on a wire that loses some, so
-// each instance looks from time to time, and reads what is missing.
+// reference is a right backend that can be given faults. Its data are in a memory
+// broker. A wire that can lose messages leads to each instance, so the instances
+// look from time to time, and read what is missing.
 type reference struct {
 	options membroker.Options
 	faults  faults
@@ -24,8 +24,8 @@ type reference struct {
 
 // faults are what a reference does wrong.
 type faults struct {
-	trusts    bool // an instance passes on whatever comes, and doesn't check the chain
-	waits     bool // it looks only when something comes
+	trusts    bool // an instance passes messages on without checking the chain
+	waits     bool // it never looks unless a message comes
 	loses     bool // a restart loses the data
 	closesAll bool // closing one instance closes the data
 }
@@ -99,7 +99,7 @@ type instance struct {
 	closed     bool
 }
 
-// open gives the data, unless the instance is closed.
+// open returns the data, unless the instance is closed.
 func (i *instance) open() (*membroker.Broker, error) {
 	i.mu.Lock()
 	closed := i.closed
@@ -196,8 +196,7 @@ func (i *instance) cut() {
 	}
 }
 
-// following is one subscription: what comes on the wire, and where its receiver
-// is.
+// following is one subscription: its wire, and its receiver's position.
 type following struct {
 	instance *instance
 	topic    string
@@ -264,7 +263,7 @@ func (f *following) run() {
 	}
 }
 
-// deliver passes on what has come.
+// deliver passes on what the wire has brought.
 func (f *following) deliver() {
 	f.mu.Lock()
 	coming := f.coming
@@ -280,7 +279,7 @@ func (f *following) deliver() {
 	}
 }
 
-// mend makes the wire anew, to the data there are now.
+// mend replaces a broken wire by one to the current data.
 func (f *following) mend() {
 	f.mu.Lock()
 	broken := f.broken
@@ -289,7 +288,7 @@ func (f *following) mend() {
 	if broken {
 		f.source.Unsubscribe(f.topic, f)
 		f.source = f.instance.backend.store()
-		_, _ = f.source.Subscribe(context.Background(), f.topic, f) // which fails once all is closed
+		_, _ = f.source.Subscribe(context.Background(), f.topic, f) // it fails once everything is closed
 	}
 }
 

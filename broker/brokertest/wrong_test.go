@@ -10,12 +10,12 @@ import (
 	"github.com/tidewire/tidewire/push"
 )
 
-// wrong makes a reference that does something wrong.
+// wrong makes a reference with faults.
 func wrong(f faults) New {
 	return func(t testing.TB, o Options) Backend { return newReference(o, f).backend(t) }
 }
 
-// local makes a backend whose instances have a memory each, and nothing between them.
+// local makes a backend whose instances have a memory each and share nothing.
 func local(_ testing.TB, o Options) Backend {
 	return Backend{
 		Instance: func(testing.TB) push.Broker {
@@ -46,7 +46,7 @@ func changing(change func(push.Broker) push.Broker) New {
 	}
 }
 
-// receiving makes a right backend whose brokers give what comes to changed receivers.
+// receiving makes a right backend whose brokers deliver to changed receivers.
 func receiving(change func(push.Receiver) push.Receiver) New {
 	return changing(func(b push.Broker) push.Broker {
 		return &changed{Broker: b, change: change, receivers: map[subscription]push.Receiver{}}
@@ -112,8 +112,8 @@ type hushes struct{ push.Receiver }
 
 func (hushes) Break(push.Gap) {}
 
-// clings makes a process whose receivers get all that is published, and get it within
-// the call, so that it is there when the test looks.
+// clings makes a single process in which Unsubscribe does nothing. Receivers are called
+// within Publish, so that the message is there when the test looks.
 func clings(t testing.TB, o Options) Backend {
 	b := local(t, o)
 	one := b.Instance(t)
@@ -126,7 +126,7 @@ type clinging struct{ push.Broker }
 
 func (*clinging) Unsubscribe(string, push.Receiver) {}
 
-// ending makes a backend where one Unsubscribe ends what others follow, too.
+// ending makes a backend where Unsubscribe ends the subscriptions of all instances.
 func ending(t testing.TB, o Options) Backend {
 	var all []push.Broker
 	followers := map[string][]push.Receiver{}
@@ -203,7 +203,7 @@ func (b forgetful) Publish(ctx context.Context, m push.Message) (push.Receipt, e
 	return receipt, err
 }
 
-// selfish knows the IDs that it has published itself.
+// selfish knows only the IDs that it published itself.
 type selfish struct {
 	push.Broker
 	mu   sync.Mutex
@@ -270,7 +270,7 @@ func (b *stale) Recent(ctx context.Context, topic string, n int) (push.Page, err
 	return page, err
 }
 
-// remembering makes a backend that keeps the names of topics that are read.
+// remembering makes a backend that keeps the names of topics that were read.
 func remembering(t testing.TB, o Options) Backend {
 	asked := map[string]bool{}
 	b := changing(func(b push.Broker) push.Broker { return &curious{b, asked} })(t, o)
