@@ -9,8 +9,7 @@ import (
 )
 
 // lossTests lose messages on their way to an instance, which must then read them
-// from the history or break the chain. It must never go on in silence, even if
-// nothing more is sent.
+// from the history or break the chain, even if nothing more is sent.
 var lossTests = []test{
 	{"LossIsRepairedOrReported", testLoss},
 	{"LossThenSilenceIsRepairedOrReported", testLossThenSilence},

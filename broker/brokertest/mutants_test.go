@@ -38,11 +38,11 @@ func TestWrongBackendsFail(t *testing.T) {
 		{"a message comes twice", receiving(func(r push.Receiver) push.Receiver { return doubles{r} }), []string{"SubscribersSeeOneOrder"}},
 		{"two messages are swapped", receiving(func(r push.Receiver) push.Receiver { return &swaps{Receiver: r} }), []string{"SubscribersSeeOneOrder"}},
 		{"a broken chain isn't reported", receiving(func(r push.Receiver) push.Receiver { return hushes{r} }), []string{
-			"LossBeyondHistoryIsReported", "LostDataIsReported", "LostDataIsReportedInSilence",
+			"LossBeyondHistoryIsReported", "LostDataIsReported", "LostDataIsReportedWithoutTraffic",
 		}},
 		{"what follows a loss is passed on", wrong(faults{trusts: true}), []string{"LossIsRepairedOrReported"}},
 		{"only the next message shows a loss", wrong(faults{waits: true}), []string{
-			"LossThenSilenceIsRepairedOrReported", "CutThenSilenceIsRepairedOrReported", "LostDataIsReportedInSilence",
+			"LossThenSilenceIsRepairedOrReported", "CutThenSilenceIsRepairedOrReported", "LostDataIsReportedWithoutTraffic",
 		}},
 		{"a restart loses the data", wrong(faults{loses: true}), []string{"RestartWithDataLosesNothing"}},
 		{"one instance closes all", wrong(faults{closesAll: true}), []string{"CloseLeavesOtherInstances"}},

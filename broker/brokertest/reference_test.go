@@ -256,7 +256,7 @@ func (f *following) run() {
 			f.deliver()
 		case <-ticker.C:
 			if !f.instance.backend.faults.waits {
-				f.mend()
+				f.reconnect()
 				f.repair()
 			}
 		}
@@ -279,8 +279,8 @@ func (f *following) deliver() {
 	}
 }
 
-// mend replaces a broken wire by one to the current data.
-func (f *following) mend() {
+// reconnect replaces a broken wire by one to the current data.
+func (f *following) reconnect() {
 	f.mu.Lock()
 	broken := f.broken
 	f.broken = false

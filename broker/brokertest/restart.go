@@ -16,7 +16,7 @@ var restartTests = []test{
 // subscribers learn of it.
 var eraseTests = []test{
 	{"LostDataIsReported", testErase},
-	{"LostDataIsReportedInSilence", testEraseInSilence},
+	{"LostDataIsReportedWithoutTraffic", testEraseWithoutTraffic},
 }
 
 func testRestart(t testing.TB, s setup) {
@@ -76,7 +76,7 @@ func testErase(t testing.TB, s setup) {
 	}
 }
 
-func testEraseInSilence(t testing.TB, s setup) {
+func testEraseWithoutTraffic(t testing.TB, s setup) {
 	p := s.pair(t, Options{})
 	p.Erase(t)
 	for i, c := range []*collector{p.follower, p.bystander} {
