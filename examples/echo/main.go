@@ -21,7 +21,6 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/tidewire/tidewire/examples/internal/serve"
-	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/transport/websocket"
 )
 
@@ -56,7 +55,7 @@ func parse(args []string) (config, error) {
 }
 
 func (c config) options() *websocket.AcceptOptions {
-	opts := &websocket.AcceptOptions{Origins: push.AnyOrigin, MaxMessage: c.maxMessage}
+	opts := &websocket.AcceptOptions{CheckOrigin: websocket.AnyOrigin, MaxMessage: c.maxMessage}
 	switch {
 	case c.deflate && c.takeover:
 		opts.Compression = websocket.CompressionContextTakeover

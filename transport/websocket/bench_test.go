@@ -29,7 +29,7 @@ func (e *endless) SetWriteDeadline(time.Time) error { return nil }
 func (e *endless) Close() error                     { return nil }
 
 func benchConn(received []byte, deflate deflateParams) *Conn {
-	opts := (&AcceptOptions{MaxMessage: -1}).withDefaults()
+	opts := (&AcceptOptions{MaxMessage: -1}).withDefaults().settings()
 	return newConn(&endless{bytes: received}, nil, "", deflate, opts)
 }
 
@@ -69,9 +69,9 @@ func BenchmarkReader(b *testing.B) {
 }
 
 func BenchmarkWrite(b *testing.B) {
-	for _, deflate := range []deflateParams{{}, {on: true, serverBits: 15}, {on: true, serverBits: 15, serverTakeover: true}} {
+	for _, deflate := range []deflateParams{{}, {on: true, sendBits: 15}, {on: true, sendBits: 15, sendTakeover: true}} {
 		for _, size := range benchSizes {
-			name := fmt.Sprintf("deflate=%t,takeover=%t/%d", deflate.on, deflate.serverTakeover, size)
+			name := fmt.Sprintf("deflate=%t,takeover=%t/%d", deflate.on, deflate.sendTakeover, size)
 			b.Run(name, func(b *testing.B) {
 				c := benchConn(nil, deflate)
 				data := make([]byte, size)

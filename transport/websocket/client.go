@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/transport/protocol"
@@ -18,14 +19,14 @@ type client struct {
 	transport *Transport
 	conn      *Conn
 	session   *push.Session
-	reading   sync.WaitGroup // done when nothing more is read
+	receiving sync.WaitGroup // done when nothing more is received
 
 	rest    []*push.Frame // owned by the writer: what TryWrite didn't begin with
 	meter   push.Meter    // owned by the reader
 	strikes uint8         // owned by the reader
 
-	ended  bool       // guarded by mu
-	mu     sync.Mutex // guards cancel too
+	ended  atomic.Bool // changed with mu held
+	mu     sync.Mutex  // guards cancel
 	cancel context.CancelFunc
 }
 
@@ -43,7 +44,7 @@ func (cl *client) Write(frames []*push.Frame) error {
 // TryWrite sends frames as far as the kernel takes them.
 func (cl *client) TryWrite(frames []*push.Frame) (bool, error) {
 	var room fewParts
-	left, all, err := cl.conn.tryWriteFrames(appendParts(room[:0], frames))
+	left, all, err := cl.conn.TryWriteFrames(appendParts(room[:0], frames))
 	if left > 0 {
 		cl.rest = slices.Clone(frames[len(frames)-left:])
 	}
@@ -64,7 +65,6 @@ func appendParts(parts [][]byte, frames []*push.Frame) [][]byte {
 // for the reader.
 func (cl *client) End(reason *push.Error) {
 	cl.stop()
-	cl.conn.client.Store(nil) // what still comes is on the way to the close frame
 	if reason != nil {
 		if reason.Code != push.CodeDraining {
 			sayError(cl.conn, reason)
@@ -72,7 +72,7 @@ func (cl *client) End(reason *push.Error) {
 		_ = cl.conn.Close(StatusCode(reason.Code.CloseCode()), closeReason(reason)) // closed either way
 	}
 	_ = cl.conn.CloseNow() // never fails
-	cl.reading.Wait()
+	cl.receiving.Wait()
 }
 
 // Abort drops the connection.
@@ -88,7 +88,7 @@ func (cl *client) begin() (ctx context.Context, end context.CancelFunc) {
 	cl.mu.Lock()
 	defer cl.mu.Unlock()
 	cl.cancel = cancel
-	if cl.ended {
+	if cl.ended.Load() {
 		cancel()
 	}
 	return ctx, func() {
@@ -103,7 +103,7 @@ func (cl *client) begin() (ctx context.Context, end context.CancelFunc) {
 func (cl *client) stop() {
 	cl.mu.Lock()
 	defer cl.mu.Unlock()
-	cl.ended = true
+	cl.ended.Store(true)
 	if cl.cancel != nil {
 		cl.cancel()
 	}
@@ -130,60 +130,42 @@ func (cl *client) follow(follows []push.Follow) {
 // plain reports whether the client has no subprotocol, and so nothing to say.
 func (cl *client) plain() bool { return cl.conn.Subprotocol() == "" }
 
-// wait has read called when the client says something, which it may have done with
-// the handshake. One without topics has to.
-func (cl *client) wait(early, idle bool) {
+// receive begins to receive what the client sends, which may have come with the
+// handshake. A client without topics has to send something.
+func (cl *client) receive(idle bool) {
 	if idle {
 		cl.session.AwaitFirst()
 	} else {
 		cl.session.Await()
 	}
-	switch {
-	case cl.conn.socket == nil:
-		go cl.readAll()
-	case early:
-		go cl.read(0)
-	default:
-		cl.conn.socket.OnReadable(cl.readable)
+	cl.conn.Receive(cl)
+}
+
+// Frame counts a frame of the client.
+func (cl *client) Frame() error {
+	if cl.ended.Load() {
+		return nil // what still comes is on the way to the close frame
+	}
+	return cl.session.Said(&cl.meter)
+}
+
+// Hold counts what a message holds of which a part has come.
+func (cl *client) Hold(bytes int) error {
+	if cl.ended.Load() && bytes > 0 || cl.session.Keep(bytes) {
+		return nil
+	}
+	return push.ErrSlowConsumer // the session is over, and its client knows why
+}
+
+// Pong has the client waited for anew.
+func (cl *client) Pong() {
+	if !cl.ended.Load() {
+		cl.session.Await()
 	}
 }
 
-// readAll takes what the client sends until the connection ends.
-func (cl *client) readAll() {
-	defer cl.reading.Done()
-	for {
-		typ, data, err := cl.conn.Read(context.Background()) // ends with the connection
-		if !cl.take(typ, data, err) {
-			return
-		}
-	}
-}
-
-func (cl *client) readable() { cl.read(1) }
-
-// read takes what the client has sent, and waits again, on a fresh goroutine
-// if any, so that none keeps the stack that this one has come to need.
-func (cl *client) read(polls int) {
-	for {
-		typ, data, err := cl.conn.poll(polls)
-		if err == errNothing {
-			cl.conn.socket.OnReadable(cl.readable)
-			return
-		}
-		if !cl.take(typ, data, err) {
-			cl.reading.Done()
-			return
-		}
-		polls = 0
-	}
-}
-
-// take acts on what reading gave; false if it was the last.
-func (cl *client) take(typ MessageType, data []byte, err error) bool {
-	if err != nil {
-		cl.session.Lost(err)
-		return false
-	}
+// Message acts on a message.
+func (cl *client) Message(typ MessageType, data []byte) bool {
 	if cl.plain() || typ != Text {
 		cl.session.Close(push.Errorf(push.CodeUnsupported, "this connection takes no such message", nil))
 		return false
@@ -193,12 +175,16 @@ func (cl *client) take(typ MessageType, data []byte, err error) bool {
 		cl.session.Close(e)
 		return false
 	}
-	if kept := cl.conn.in.kept; kept > 0 {
-		cl.conn.in.kept = 0
-		cl.session.Keep(-kept)
-	}
 	cl.session.Await()
 	return true
+}
+
+// Ended is called when nothing more is received.
+func (cl *client) Ended(err error) {
+	if err != nil {
+		cl.session.Lost(err)
+	}
+	cl.receiving.Done()
 }
 
 // handle acts on one frame. An error ends the connection.
@@ -231,13 +217,13 @@ func (cl *client) handle(frame []byte) *push.Error {
 			return textFrame(protocol.Unsubscribed(request.ID, request.Topics))
 		})
 	case protocol.TypeSend:
-		cl.receive(request)
+		cl.inbound(request)
 	}
 	return nil
 }
 
-// receive hands a message to the application and sends its reply.
-func (cl *client) receive(request protocol.Request) {
+// inbound hands a message to the application and sends its reply.
+func (cl *client) inbound(request protocol.Request) {
 	ctx, end := cl.begin()
 	defer end()
 	reply, err := cl.session.Inbound(ctx, &cl.meter, push.Inbound{

@@ -39,7 +39,7 @@ func (c *Conn) close(code StatusCode, reason string) error {
 	if c.dropped.Load() {
 		return net.ErrClosed
 	}
-	timer := time.AfterFunc(c.opts.CloseTimeout, c.dropNow)
+	timer := time.AfterFunc(c.opts.closeTimeout, c.dropNow)
 	c.readDeadline.lift()
 	c.sendClose(payload) // nothing to do about a failure but to go on
 	err := c.awaitClose()
@@ -74,7 +74,7 @@ func (c *Conn) WriteClose(code StatusCode, reason string) error {
 }
 
 func (c *Conn) sendClose(payload []byte) error {
-	if err := c.acquire(context.Background(), &c.frameLock, c.opts.WriteTimeout); err != nil {
+	if err := c.acquire(context.Background(), &c.frameLock, c.opts.writeTimeout); err != nil {
 		return err
 	}
 	defer c.frameLock.unlock()
@@ -128,7 +128,7 @@ func (c *Conn) answerClose(payload []byte) error {
 // for writing first and reads on, until the peer closes as well: that takes one
 // round trip. A peer that isn't known to be still sending may also just be quiet.
 func (c *Conn) finish(payload []byte, sending bool) {
-	timer := time.AfterFunc(c.opts.CloseTimeout, c.dropNow)
+	timer := time.AfterFunc(c.opts.closeTimeout, c.dropNow)
 	defer timer.Stop()
 	c.readDeadline.lift()
 	c.flushPongs() // what came before the end is answered before it

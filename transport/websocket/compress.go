@@ -178,7 +178,7 @@ func (c *Conn) readInflated(p []byte) (int, error) {
 	}
 	f := in.inflater
 	n, err := f.flate.Read(p)
-	if c.deflate.clientTakeover {
+	if c.deflate.receiveTakeover {
 		in.window = slideWindow(in.window, p[:n], maxWindow)
 	}
 	if err == nil {

@@ -71,7 +71,7 @@ func TestReadCompressed(t *testing.T) {
 				name += " with takeover"
 			}
 			t.Run(name, func(t *testing.T) {
-				c, p := pipe(t, &AcceptOptions{MaxMessage: int64(limit)}, deflateParams{on: true, clientTakeover: takeover, serverBits: 15})
+				c, p := pipe(t, &AcceptOptions{MaxMessage: int64(limit)}, deflateParams{on: true, receiveTakeover: takeover, sendBits: 15})
 				go p.Write(tt.send)
 				go io.Copy(io.Discard, p.br)
 				_, data, err := c.Read(t.Context())
@@ -93,7 +93,7 @@ func TestReadCompressed(t *testing.T) {
 func TestReadCutAfterTheLastBlock(t *testing.T) {
 	frame := rawFrame(0xC1, "\xf3\x48\xcd\xc9\xc9\x07\x00\x00")
 	for cut := 1; cut <= 2; cut++ {
-		c, p := pipe(t, nil, deflateParams{on: true, serverBits: 15})
+		c, p := pipe(t, nil, deflateParams{on: true, sendBits: 15})
 		go func() {
 			p.Write(frame[:len(frame)-cut])
 			p.Close()
@@ -109,7 +109,7 @@ func TestReadCutAfterTheLastBlock(t *testing.T) {
 // taken for the next frame.
 func TestDeadlineAfterTheLastBlock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, p := pipe(t, nil, deflateParams{on: true, serverBits: 15})
+		c, p := pipe(t, nil, deflateParams{on: true, sendBits: 15})
 		frame := rawFrame(0xC1, "\xf3\x48\xcd\xc9\xc9\x07\x00\x00")
 		go p.Write(frame[:len(frame)-1])
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -122,7 +122,7 @@ func TestDeadlineAfterTheLastBlock(t *testing.T) {
 }
 
 func TestReadWithClientTakeover(t *testing.T) {
-	c, p := pipe(t, &AcceptOptions{MaxMessage: -1}, deflateParams{on: true, clientTakeover: true, serverBits: 15})
+	c, p := pipe(t, &AcceptOptions{MaxMessage: -1}, deflateParams{on: true, receiveTakeover: true, sendBits: 15})
 	messages := takeoverMessages()
 	go func() {
 		// One compressor for all messages, as a client with takeover has it.
@@ -207,7 +207,7 @@ func windowedInflate(t testing.TB, window *[]byte, payload []byte) []byte {
 func TestWriteCompressed(t *testing.T) {
 	for _, takeover := range []bool{false, true} {
 		for _, bits := range []int{8, 9, 12, 15} {
-			c, p := pipe(t, &AcceptOptions{CompressionThreshold: 100}, deflateParams{on: true, serverTakeover: takeover, serverBits: bits})
+			c, p := pipe(t, &AcceptOptions{CompressionThreshold: 100}, deflateParams{on: true, sendTakeover: takeover, sendBits: bits})
 			messages := takeoverMessages()
 			go func() {
 				for i, m := range messages {
@@ -335,7 +335,7 @@ func TestDictionary(t *testing.T) {
 }
 
 func TestCompressionThreshold(t *testing.T) {
-	c, p := pipe(t, nil, deflateParams{on: true, serverBits: 15})
+	c, p := pipe(t, nil, deflateParams{on: true, sendBits: 15})
 	go func() {
 		c.Write(context.Background(), Text, bytes.Repeat([]byte("a"), defaultThreshold-1))
 		c.Write(context.Background(), Text, bytes.Repeat([]byte("a"), defaultThreshold))
@@ -361,7 +361,7 @@ func FuzzInflate(f *testing.F) {
 	f.Add([]byte{}, true, uint16(0))
 	f.Fuzz(func(t *testing.T, payload []byte, takeover bool, cut uint16) {
 		limit := 1 << 16
-		c, p := pipe(t, &AcceptOptions{MaxMessage: int64(limit)}, deflateParams{on: true, clientTakeover: takeover, serverBits: 15})
+		c, p := pipe(t, &AcceptOptions{MaxMessage: int64(limit)}, deflateParams{on: true, receiveTakeover: takeover, sendBits: 15})
 		at := min(int(cut), len(payload))
 		go func() {
 			p.Write(join(rawFrame(0x42, string(payload[:at])), fin(opContinuation, string(payload[at:]))))

@@ -21,9 +21,10 @@ const readBufferSize = 512
 type Conn struct {
 	net         net.Conn
 	socket      *socket.Socket // net, if it is a plain socket
-	opts        *AcceptOptions // shared; full
+	opts        *settings      // shared with others of the same options
 	subprotocol string
 	deflate     deflateParams
+	handler     Handler // nil without Receive
 
 	// Held while reading, so that Close can take over from an absent reader.
 	readLock     lock
@@ -40,15 +41,14 @@ type Conn struct {
 	unsent        []byte // guarded by frameLock: goes before all else, what a write that doesn't wait has left
 	sentWindow    []byte // guarded by messageLock: what our compressor may refer to
 
-	pings  waitingPings
-	client atomic.Pointer[client] // whose connection it is, if it is a Transport's and not at its end
+	pings waitingPings
 
 	closeReceived atomic.Bool
 	dropped       atomic.Bool
 	done          event // the net.Conn is closed
 }
 
-func newConn(netConn net.Conn, early []byte, subprotocol string, deflate deflateParams, opts *AcceptOptions) *Conn {
+func newConn(netConn net.Conn, early []byte, subprotocol string, deflate deflateParams, opts *settings) *Conn {
 	c := &Conn{
 		net:         netConn,
 		socket:      socket.New(netConn),

@@ -9,6 +9,10 @@ import (
 	"sync"
 )
 
+// AppendPing appends a ping, encoded as servers send it, with at most 125 bytes of
+// payload. It can be given to [Conn.WriteFrames] as messages can.
+func AppendPing(dst, payload []byte) []byte { return appendControl(dst, opPing, payload) }
+
 // appendControl appends a control frame with at most 125 bytes of payload.
 func appendControl(dst []byte, op opcode, payload []byte) []byte {
 	return append(append(dst, bitFin|byte(op), byte(len(payload))), payload...)
@@ -18,16 +22,16 @@ func appendControl(dst []byte, op opcode, payload []byte) []byte {
 func (c *Conn) handleControl(op opcode, payload []byte) error {
 	switch op {
 	case opPing:
-		if c.opts.OnPing != nil {
-			c.opts.OnPing(c, payload)
+		if c.opts.onPing != nil {
+			c.opts.onPing(c, payload)
 		}
 		c.in.pongs = appendControl(c.in.pongs, opPong, payload)
 	case opPong:
-		if c.opts.OnPong != nil {
-			c.opts.OnPong(c, payload)
+		if c.opts.onPong != nil {
+			c.opts.onPong(c, payload)
 		}
-		if cl := c.client.Load(); cl != nil && !c.in.open {
-			cl.session.Await() // but not for the rest of a message: who is slow with that doesn't gain time by pongs
+		if c.in.handled && !c.in.open {
+			c.handler.Pong()
 		}
 		c.pings.answered(payload)
 	case opClose:

@@ -59,10 +59,10 @@ const (
 // deflateParams is what both sides agreed on for permessage-deflate. The zero
 // value stands for no compression.
 type deflateParams struct {
-	on             bool
-	serverTakeover bool // our messages may refer to earlier ones
-	clientTakeover bool // the client's may
-	serverBits     int  // our window is 1<<serverBits bytes
+	on              bool
+	sendTakeover    bool // our messages may refer to earlier ones
+	receiveTakeover bool // the peer's may
+	sendBits        int  // our window is 1<<sendBits bytes
 }
 
 // negotiateDeflate picks the first of the client's offers that the server can
@@ -87,7 +87,7 @@ func negotiateDeflate(offers []extension, mode CompressionMode) (deflateParams, 
 // parameter that is unknown, repeated or has a value it can't have is declined.
 func acceptDeflate(offer []extensionParam, mode CompressionMode) (_ deflateParams, answer string, ok bool) {
 	takeover := mode == CompressionContextTakeover
-	params := deflateParams{on: true, serverTakeover: takeover, clientTakeover: takeover, serverBits: maxWindowBits}
+	params := deflateParams{on: true, sendTakeover: takeover, receiveTakeover: takeover, sendBits: maxWindowBits}
 	bitsAsked := false
 	seen := map[string]bool{}
 	for _, p := range offer {
@@ -97,14 +97,14 @@ func acceptDeflate(offer []extensionParam, mode CompressionMode) (_ deflateParam
 		seen[p.name] = true
 		switch p.name {
 		case "server_no_context_takeover":
-			params.serverTakeover = false
+			params.sendTakeover = false
 			ok = !p.hasValue
 		case "client_no_context_takeover":
-			params.clientTakeover = false
+			params.receiveTakeover = false
 			ok = !p.hasValue
 		case "server_max_window_bits":
 			bitsAsked = true
-			params.serverBits, ok = windowBits(p.value)
+			params.sendBits, ok = windowBits(p.value)
 		case "client_max_window_bits":
 			// A hint that the client can use a smaller window. Ours holds the
 			// largest there is, so the answer doesn't mention it.
@@ -118,14 +118,14 @@ func acceptDeflate(offer []extensionParam, mode CompressionMode) (_ deflateParam
 		}
 	}
 	answer = deflateName
-	if !params.serverTakeover {
+	if !params.sendTakeover {
 		answer += "; server_no_context_takeover"
 	}
-	if !params.clientTakeover {
+	if !params.receiveTakeover {
 		answer += "; client_no_context_takeover"
 	}
 	if bitsAsked {
-		answer += "; server_max_window_bits=" + strconv.Itoa(params.serverBits)
+		answer += "; server_max_window_bits=" + strconv.Itoa(params.sendBits)
 	}
 	return params, answer, true
 }

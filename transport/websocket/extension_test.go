@@ -94,8 +94,8 @@ func FuzzExtensions(f *testing.F) {
 			if _, again := negotiateDeflate(offer, CompressionContextTakeover); again != answer {
 				t.Fatalf("answer %q isn't an offer to accept", answer)
 			}
-			if params.serverBits < minWindowBits || params.serverBits > maxWindowBits {
-				t.Fatalf("window of %d bits", params.serverBits)
+			if params.sendBits < minWindowBits || params.sendBits > maxWindowBits {
+				t.Fatalf("window of %d bits", params.sendBits)
 			}
 		}
 	})

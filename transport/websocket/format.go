@@ -1,8 +1,6 @@
 package websocket
 
 import (
-	"bytes"
-
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/transport/protocol"
 )
@@ -38,7 +36,7 @@ func textFrame(json []byte) *push.Frame {
 
 // format is the wire format of a connection.
 func (t *Transport) format(c *Conn) push.Format {
-	if c.deflate.on && c.deflate.serverBits == maxWindowBits {
+	if c.SharesCompressed() {
 		return compressing{t}
 	}
 	return t
@@ -52,16 +50,10 @@ type compressing struct{ *Transport }
 // Message encodes a message as one text frame, compressed if that pays.
 func (t compressing) Message(m *push.Message) *push.Frame {
 	f, json := message(m)
-	if len(json) >= t.accept.CompressionThreshold {
-		d := takeDeflater(maxWindowBits, nil, len(json))
-		defer d.give()
-		d.write(json)
-		d.flush()
-		if len(d.out)-maxServerHeader < len(json) {
-			f.Bytes = bytes.Clone(sealFrame(d.out, bitFin|bitRSV1|byte(Text)))
-			return f
-		}
+	if len(json) < compressionThreshold {
+		f.Bytes = AppendFrame(nil, Text, json)
+	} else {
+		f.Bytes = AppendCompressedFrame(nil, Text, json)
 	}
-	f.Bytes = AppendFrame(nil, Text, json)
 	return f
 }

@@ -83,7 +83,7 @@ func TestCompressedMessageIsWhole(t *testing.T) {
 	if len(packed.Bytes) < 130 {
 		masked = rawFrame(packed.Bytes[0], string(packed.Bytes[2:]))
 	}
-	conn, peer := pipe(t, &AcceptOptions{MaxMessage: -1}, deflateParams{on: true, serverBits: maxWindowBits})
+	conn, peer := pipe(t, &AcceptOptions{MaxMessage: -1}, deflateParams{on: true, sendBits: maxWindowBits})
 	defer peer.Close()
 	go peer.Write(masked)
 	_, data, err := conn.Read(t.Context())

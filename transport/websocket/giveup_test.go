@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-var takeoverBothWays = deflateParams{on: true, serverTakeover: true, clientTakeover: true, serverBits: 15}
+var takeoverBothWays = deflateParams{on: true, sendTakeover: true, receiveTakeover: true, sendBits: 15}
 
 // TestWriteThatWaitedInVainLeavesNothing: what was never sent must not be referred to
 // by the messages after it.
@@ -120,7 +120,7 @@ func FuzzWritersThatGiveUp(f *testing.F) {
 		f.Add(script)
 	}
 	f.Fuzz(func(t *testing.T, script []byte) {
-		for _, deflate := range []deflateParams{{}, {on: true, serverBits: 15}, takeoverBothWays} {
+		for _, deflate := range []deflateParams{{}, {on: true, sendBits: 15}, takeoverBothWays} {
 			synctest.Test(t, func(t *testing.T) { giveUp(t, deflate, script[:min(len(script), 300)]) })
 		}
 	})
@@ -159,7 +159,7 @@ func giveUp(t *testing.T, deflate deflateParams, script []byte) {
 		writers.Wait()
 		c.CloseNow()
 	}()
-	got := takeMessages(t, p, deflate.serverTakeover, pauses)
+	got := takeMessages(t, p, deflate.sendTakeover, pauses)
 	<-ended
 	for _, message := range got {
 		if !messages[message] {

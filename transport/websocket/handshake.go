@@ -52,11 +52,25 @@ const protocolVersion = "13"
 // connection can't be taken over; 501 for HTTP/2.
 // Any other error means that the client was gone before it got the answer.
 func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn, error) {
-	return accept(w, r, opts.withDefaults())
+	return NewAcceptor(opts).Accept(w, r)
 }
 
-// accept is Accept with options that are full, and shared.
-func accept(w http.ResponseWriter, r *http.Request, o *AcceptOptions) (*Conn, error) {
+// Acceptor accepts many connections with the same options, which they share: it spares
+// each the memory for a copy. Its methods may be called by any goroutine at any time.
+type Acceptor struct {
+	opts     *AcceptOptions // full
+	settings *settings
+}
+
+// NewAcceptor returns an Acceptor. opts may be nil; they are copied.
+func NewAcceptor(opts *AcceptOptions) *Acceptor {
+	full := opts.withDefaults()
+	return &Acceptor{full, full.settings()}
+}
+
+// Accept is [Accept] with the Acceptor's options.
+func (a *Acceptor) Accept(w http.ResponseWriter, r *http.Request) (*Conn, error) {
+	o := a.opts
 	offer, refusal := checkHandshake(r, o)
 	if refusal != nil {
 		return nil, o.refuse(w, r, refusal)
@@ -74,7 +88,7 @@ func accept(w http.ResponseWriter, r *http.Request, o *AcceptOptions) (*Conn, er
 	socket.Tune(netConn, socket.Tuning{SendBuffer: o.SendBuffer, AckTimeout: o.AckTimeout})
 	subprotocol := chooseSubprotocol(offer.subprotocols, o.Subprotocols)
 	deflate, extensions := negotiateDeflate(offer.extensions, o.Compression)
-	c := newConn(netConn, takeBuffered(buffered.Reader), subprotocol, deflate, o)
+	c := newConn(netConn, takeBuffered(buffered.Reader), subprotocol, deflate, a.settings)
 	if err := c.writeSwitch(acceptKey(r.Header.Get("Sec-WebSocket-Key")), extensions, w.Header()); err != nil {
 		_ = c.CloseNow() // never fails
 		return nil, fmt.Errorf("websocket: accept: %w", err)
@@ -134,8 +148,8 @@ func checkHandshake(r *http.Request, o *AcceptOptions) (offer, *HandshakeError) 
 	if refusal != nil {
 		return offer{}, refusal
 	}
-	if e := o.Origins.Check(r); e != nil {
-		return offer{}, &HandshakeError{Status: http.StatusForbidden, Reason: e.Reason}
+	if err := o.CheckOrigin(r); err != nil {
+		return offer{}, &HandshakeError{Status: http.StatusForbidden, Reason: err.Error()}
 	}
 	return offered, nil
 }

@@ -15,8 +15,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/tidewire/tidewire/push"
 )
 
 // handshake returns a request with the usual headers, in which each edit replaces
@@ -84,7 +82,7 @@ func TestHandshake(t *testing.T) {
 		{name: "other origin", request: handshake(getLine, "Origin:http://evil.example"), status: 403},
 		{name: "null origin", request: handshake(getLine, "Origin:null"), status: 403},
 		{name: "other origin allowed", request: handshake(getLine, "Origin:http://evil.example"), status: 101,
-			opts: &AcceptOptions{Origins: push.AnyOrigin}},
+			opts: &AcceptOptions{CheckOrigin: AnyOrigin}},
 
 		{name: "our favourite subprotocol", request: handshake(getLine, "Sec-WebSocket-Protocol:a, b", "Sec-WebSocket-Protocol:+c"), status: 101,
 			opts: &AcceptOptions{Subprotocols: []string{"x", "c", "a"}}, headers: map[string]string{"Sec-WebSocket-Protocol": "c"}},

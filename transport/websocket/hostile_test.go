@@ -49,7 +49,7 @@ func TestHostileFramesCostNothing(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			c, p := pipe(t, &AcceptOptions{MaxMessage: limit}, deflateParams{on: tt.deflate, serverBits: 15})
+			c, p := pipe(t, &AcceptOptions{MaxMessage: limit}, deflateParams{on: tt.deflate, sendBits: 15})
 			sent := make(chan int, 1)
 			go func() {
 				n, err := p.Write(tt.send)

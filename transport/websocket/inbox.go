@@ -13,7 +13,7 @@ var (
 	errEmpty   = &ProtocolError{StatusMessageTooBig, "too many empty fragments"}
 	errCorrupt = &ProtocolError{StatusInvalidData, "corrupt compressed data"}
 
-	// errNothing is for who reads only what has come: no message begins with it.
+	// errNothing ends a read that doesn't wait: no message begins with what has come.
 	errNothing = errors.New("nothing more has come")
 )
 
@@ -21,7 +21,8 @@ var (
 type inbox struct {
 	buf      []byte // nil while nothing is buffered and nobody waits
 	from, to int    // what is buffered
-	polling  bool   // who reads doesn't wait for the next message
+	handled  bool   // it is read for the connection's handler
+	polling  bool   // it is read without waiting for the next message
 	polls    int    // how often it may read from the network
 	pongs    []byte // encoded answers to pings, not yet sent
 
@@ -40,7 +41,7 @@ type inbox struct {
 	delivered  int64  // bytes after decompression
 	text       textChecker
 	inflater   *inflater      // from its first read
-	kept       int            // bytes that are counted for it; see Conn.keep
+	held       int            // bytes that the handler knows of; see Conn.hold
 	reader     *messageReader // who may read it, unless Read does
 
 	window []byte // what the client's compressor may refer to

@@ -97,7 +97,7 @@ func TestWhatAFullSocketLeavesIsntCopied(t *testing.T) {
 				frames = append(frames, bytes.Repeat([]byte{byte('a' + i%26)}, size))
 				want = append(want, frames[i]...)
 			}
-			left, all, err := c.tryWriteFrames(frames)
+			left, all, err := c.TryWriteFrames(frames)
 			if err != nil || all != (int64(len(want)) <= room) {
 				t.Fatalf("%s, room for %d: all %v, %v", name, room, all, err)
 			}
@@ -128,5 +128,5 @@ func isEndOf(p, whole []byte) bool { return len(p) > 0 && &p[len(p)-1] == &whole
 func narrowConn(room int64) (*Conn, *narrow) {
 	below := &narrow{}
 	below.room.Store(room)
-	return newConn(below, nil, "", deflateParams{}, (*AcceptOptions)(nil).withDefaults()), below
+	return newConn(below, nil, "", deflateParams{}, (*AcceptOptions)(nil).withDefaults().settings()), below
 }

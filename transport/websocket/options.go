@@ -1,9 +1,8 @@
 package websocket
 
 import (
+	"net/http"
 	"time"
-
-	"github.com/tidewire/tidewire/push"
 )
 
 // CompressionMode says whether messages may be compressed by
@@ -32,9 +31,11 @@ type AcceptOptions struct {
 	// no subprotocol, and browsers then drop it if they had offered any.
 	Subprotocols []string
 
-	// Origins says which web pages may connect. Zero: those of the same host.
-	// Use push.AnyOrigin only for what anyone may see and do.
-	Origins push.Origins
+	// CheckOrigin decides which web pages may connect, by the Origin header of the
+	// request (RFC 6455 section 10.2). The text of its error is the reason that the
+	// client gets with the status 403. Nil: [SameOrigin]. Use [AnyOrigin] only for
+	// what anyone may see and do.
+	CheckOrigin func(r *http.Request) error
 
 	// Compression is off by default.
 	Compression CompressionMode
@@ -99,10 +100,34 @@ func (o *AcceptOptions) withDefaults() *AcceptOptions {
 	full.WriteTimeout = orDefault(full.WriteTimeout, defaultTimeout)
 	full.AckTimeout = orDefault(full.AckTimeout, defaultAckTimeout)
 	full.SendBuffer = orDefault(full.SendBuffer, defaultSendBuffer)
+	if full.CheckOrigin == nil {
+		full.CheckOrigin = SameOrigin
+	}
 	if full.CloseTimeout <= 0 {
 		full.CloseTimeout = defaultTimeout
 	}
 	return full
+}
+
+// settings is what a connection needs of its options. Connections that are made with the
+// same options share it. Zero means no limit.
+type settings struct {
+	threshold                  int
+	maxMessage                 int64
+	writeTimeout, closeTimeout time.Duration
+	onPing, onPong             func(c *Conn, payload []byte)
+}
+
+// settings returns what the connections need of options that are full.
+func (o *AcceptOptions) settings() *settings {
+	return &settings{
+		threshold:    o.CompressionThreshold,
+		maxMessage:   o.MaxMessage,
+		writeTimeout: o.WriteTimeout,
+		closeTimeout: o.CloseTimeout,
+		onPing:       o.OnPing,
+		onPong:       o.OnPong,
+	}
 }
 
 func orDefault[T int | int64 | time.Duration](v, def T) T {

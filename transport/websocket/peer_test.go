@@ -218,8 +218,7 @@ func echoPieces(c *Conn, size int) error {
 // pipe returns a connection over net.Pipe and its other end.
 func pipe(t testing.TB, opts *AcceptOptions, deflate deflateParams) (*Conn, *peer) {
 	near, far := net.Pipe()
-	full := opts.withDefaults()
-	c := newConn(near, nil, "", deflate, full)
+	c := newConn(near, nil, "", deflate, opts.withDefaults().settings())
 	t.Cleanup(func() { c.CloseNow(); far.Close() })
 	return c, &peer{far, bufio.NewReader(far)}
 }

@@ -7,8 +7,6 @@ import (
 	"io"
 	"net"
 	"os"
-
-	"github.com/tidewire/tidewire/push"
 )
 
 // firstRead is how much Read allocates on the word of the peer. More is
@@ -36,20 +34,6 @@ func (c *Conn) Read(ctx context.Context) (MessageType, []byte, error) {
 		return 0, nil, err
 	}
 	return typ, data, nil
-}
-
-// poll is Read for who has been told that polls reads from the network won't wait.
-// It returns errNothing instead of waiting for a message to begin, and then
-// holds no buffer without need.
-func (c *Conn) poll(polls int) (typ MessageType, data []byte, err error) {
-	err = c.whileReading(context.Background(), func() (err error) {
-		c.in.polling, c.in.polls = true, polls
-		typ, data, err = c.read()
-		c.in.polling = false
-		c.in.rest()
-		return err
-	})
-	return typ, data, err
 }
 
 func (c *Conn) read() (typ MessageType, data []byte, err error) {
@@ -133,12 +117,13 @@ func (c *Conn) whileReading(ctx context.Context, read func() error) error {
 func (c *Conn) readFailed(ctx context.Context, err error) error {
 	var broken *ProtocolError
 	var closed *CloseError
+	var refused *handlerError
 	switch {
 	case err == errNothing:
 		return err
 	case err == errOldReader:
 		return fmt.Errorf("websocket: read: %w", err)
-	case errors.As(err, &closed), errors.Is(err, push.ErrRateLimited), errors.Is(err, push.ErrSlowConsumer):
+	case errors.As(err, &closed), errors.As(err, &refused):
 	case errors.As(err, &broken):
 		payload, _ := closePayload(broken.Code, broken.Reason)
 		c.finish(payload, true)
@@ -176,14 +161,14 @@ func (c *Conn) nextMessage() error {
 	if err != nil {
 		return err
 	}
-	return c.in.openMessage(h, c.opts.MaxMessage)
+	return c.in.openMessage(h, c.opts.maxMessage)
 }
 
 // readWhole reads the current message to its end.
 func (c *Conn) readWhole() ([]byte, error) {
 	in := &c.in
 	p := make([]byte, 0, min(in.remaining, firstRead))
-	if err := c.keep(cap(p)); err != nil {
+	if err := c.hold(cap(p)); err != nil {
 		return nil, err
 	}
 	for {
@@ -192,7 +177,7 @@ func (c *Conn) readWhole() ([]byte, error) {
 			if in.final && !in.compressed {
 				size = int(min(int64(size), int64(len(p))+in.remaining))
 			}
-			if err := c.keep(size); err != nil {
+			if err := c.hold(size); err != nil {
 				return nil, err
 			}
 			p = append(make([]byte, 0, size), p...)
@@ -218,7 +203,7 @@ func (c *Conn) readMessage(p []byte) (n int, err error) {
 		n, err = c.readPayload(p)
 	}
 	in.delivered += int64(n)
-	if limit := c.opts.MaxMessage; limit > 0 && in.delivered > limit {
+	if limit := c.opts.maxMessage; limit > 0 && in.delivered > limit {
 		return 0, errTooBig
 	}
 	if in.typ == Text && (!in.text.add(p[:n]) || err == io.EOF && !in.text.complete()) {
@@ -241,7 +226,7 @@ func (c *Conn) readPayload(p []byte) (int, error) {
 		if err != nil {
 			return 0, err
 		}
-		if err := in.openFragment(h, c.opts.MaxMessage); err != nil {
+		if err := in.openFragment(h, c.opts.maxMessage); err != nil {
 			return 0, err
 		}
 	}
@@ -314,32 +299,6 @@ func (c *Conn) nextHeader() (frameHeader, error) {
 			return h, err
 		}
 	}
-}
-
-// keep has what the current message has come to counted for its client, if the connection
-// is a client's: its data and an inflater, but nothing as small as the buffer that
-// every connection has that reads.
-func (c *Conn) keep(size int) error {
-	cl := c.client.Load()
-	if cl == nil || size <= readBufferSize {
-		return nil
-	}
-	if c.in.compressed {
-		size += inflaterSize
-	}
-	if !cl.session.Keep(size - c.in.kept) {
-		return push.ErrSlowConsumer // it is over, and was told
-	}
-	c.in.kept = size
-	return nil
-}
-
-// count has a frame measured that is about to be taken, if the connection is a client's.
-func (c *Conn) count() error {
-	if cl := c.client.Load(); cl != nil {
-		return cl.session.Said(&cl.meter)
-	}
-	return nil
 }
 
 // skipFrame drops the rest of the current frame and opens the next one.

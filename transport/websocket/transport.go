@@ -40,7 +40,7 @@ type Options struct {
 type Transport struct {
 	hub     *push.Hub
 	options Options
-	accept  *AcceptOptions
+	accept  *Acceptor
 }
 
 var (
@@ -59,16 +59,29 @@ func New(hub *push.Hub, options ...Options) *Transport {
 	if o.Compression {
 		compression = CompressionNoContextTakeover
 	}
-	return &Transport{hub: hub, options: o, accept: (&AcceptOptions{
-		Subprotocols: []string{protocol.Subprotocol},
-		Origins:      hub.Origins(),
-		Compression:  compression,
-		MaxMessage:   o.MaxFrame,
-		WriteTimeout: o.WriteTimeout,
-		CloseTimeout: closeTimeout,
-		AckTimeout:   o.AckTimeout,
-	}).withDefaults()}
+	return &Transport{hub: hub, options: o, accept: NewAcceptor(&AcceptOptions{
+		Subprotocols:         []string{protocol.Subprotocol},
+		CheckOrigin:          checkOrigin(hub.Origins()),
+		Compression:          compression,
+		CompressionThreshold: compressionThreshold,
+		MaxMessage:           o.MaxFrame,
+		WriteTimeout:         o.WriteTimeout,
+		CloseTimeout:         closeTimeout,
+		AckTimeout:           o.AckTimeout,
+	})}
 }
+
+func checkOrigin(allowed push.Origins) func(*http.Request) error {
+	return func(r *http.Request) error {
+		if e := allowed.Check(r); e != nil {
+			return errors.New(e.Reason)
+		}
+		return nil
+	}
+}
+
+// compressionThreshold is the size in bytes of the smallest frame that is compressed.
+const compressionThreshold = 256
 
 // closeTimeout is how long a client may take to answer a close frame.
 const closeTimeout = 2 * time.Second
@@ -82,7 +95,7 @@ func (t *Transport) Publish(_ context.Context, m push.Message) (push.Receipt, er
 // The heartbeats: one that a page can see, and one that every library answers.
 var (
 	visiblePing  = textFrame(protocol.Ping())
-	protocolPing = &push.Frame{Bytes: appendControl(nil, opPing, nil)}
+	protocolPing = &push.Frame{Bytes: AppendPing(nil, nil)}
 )
 
 // ServeHTTP accepts a WebSocket and returns; the session then lives until the
@@ -99,7 +112,7 @@ func (t *Transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	defer admission.Release()
 	protocol.SetHeaders(w.Header())
-	c, err := accept(w, r, t.accept)
+	c, err := t.accept.Accept(w, r)
 	if err != nil {
 		if refusal, ok := errors.AsType[*HandshakeError](err); ok { // else the client has left
 			t.hub.Refused(r, refusal.asError()) // it has been answered
@@ -149,8 +162,7 @@ func sayError(c *Conn, e *push.Error) {
 // of its URL.
 func (t *Transport) open(c *Conn, r *http.Request, options push.Client, follows []push.Follow) {
 	cl := &client{transport: t, conn: c}
-	early := c.in.buffered() > 0 // nobody else reads yet
-	cl.reading.Add(1)
+	cl.receiving.Add(1)
 	beat := visiblePing
 	if cl.plain() {
 		beat = protocolPing
@@ -158,7 +170,7 @@ func (t *Transport) open(c *Conn, r *http.Request, options push.Client, follows 
 	options.Format, options.Conn = t.format(c), cl
 	options.Heartbeat, options.Interval = beat, t.options.Heartbeat
 	options.Patience = t.options.Heartbeat + t.options.PongTimeout
-	if c.socket != nil {
+	if c.Nonblocking() {
 		options.Try = cl
 	}
 	session, err := t.hub.Open(options)
@@ -167,9 +179,8 @@ func (t *Transport) open(c *Conn, r *http.Request, options push.Client, follows 
 		return
 	}
 	cl.session = session
-	c.client.Store(cl)
 	cl.follow(follows)
-	cl.wait(early, len(follows) == 0)
+	cl.receive(len(follows) == 0)
 }
 
 // closeReason is what stands in the close frame. For a client that is to come

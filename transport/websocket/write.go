@@ -52,8 +52,8 @@ func (c *Conn) beginMessage(ctx context.Context, typ MessageType, timeout time.D
 
 func (c *Conn) writeMessage(ctx context.Context, typ MessageType, data []byte) error {
 	first := bitFin | byte(typ)
-	if c.deflate.on && len(data) >= c.opts.CompressionThreshold {
-		d := takeDeflater(c.deflate.serverBits, c.sentWindow, len(data))
+	if c.deflate.on && len(data) >= c.opts.threshold {
+		d := takeDeflater(c.deflate.sendBits, c.sentWindow, len(data))
 		defer d.give()
 		d.write(data)
 		d.flush()
@@ -80,8 +80,8 @@ func (c *Conn) writeMessage(ctx context.Context, typ MessageType, data []byte) e
 // rememberSent extends the window that later messages may refer to. messageLock
 // is held.
 func (c *Conn) rememberSent(data []byte) {
-	if c.deflate.serverTakeover {
-		c.sentWindow = slideWindow(c.sentWindow, data, 1<<c.deflate.serverBits)
+	if c.deflate.sendTakeover {
+		c.sentWindow = slideWindow(c.sentWindow, data, 1<<c.deflate.sendBits)
 	}
 }
 
@@ -92,7 +92,7 @@ func (c *Conn) rememberSent(data []byte) {
 // for its turn, and then fails without having sent anything. When the peer
 // doesn't take the frames in WriteTimeout, the connection is dropped.
 func (c *Conn) WriteFrames(frames [][]byte) error {
-	err := c.acquire(context.Background(), &c.messageLock, c.opts.WriteTimeout)
+	err := c.acquire(context.Background(), &c.messageLock, c.opts.writeTimeout)
 	if err == nil {
 		err = c.writeFrame(context.Background(), frames...)
 		c.messageLock.unlock()
@@ -103,12 +103,19 @@ func (c *Conn) WriteFrames(frames [][]byte) error {
 	return nil
 }
 
-// tryWriteFrames is WriteFrames as far as it goes without waiting. left is how many of
-// the frames were not begun with: all if somebody else is writing. What is left of
-// those before them is kept, and goes out before anything else that is written; it is
-// at most what is joined to one write call, or the rest of a frame, which nobody may change until
-// then. The connection has to have a socket.
-func (c *Conn) tryWriteFrames(frames [][]byte) (left int, all bool, err error) {
+// TryWriteFrames is [Conn.WriteFrames] as far as the kernel takes the frames without
+// waiting. It begins with as many as it can and returns how many are left; all reports
+// whether everything has been handed to the kernel. What the kernel didn't take of the
+// frames before those that are left is kept, and goes out before anything else is
+// written: at most what is joined to one write call, or the rest of one frame, whose
+// bytes nobody may change until then. An error drops the connection.
+//
+// It begins with no frame if another write is under way, and always if the connection
+// isn't [Conn.Nonblocking]: then WriteFrames has to send them.
+func (c *Conn) TryWriteFrames(frames [][]byte) (left int, all bool, err error) {
+	if c.socket == nil {
+		return len(frames), false, nil
+	}
 	if taken, _ := c.messageLock.try(false); !taken {
 		return len(frames), false, nil
 	}
@@ -175,7 +182,7 @@ func (c *Conn) trySocket(p []byte) error {
 // writeFrame writes whole frames, cut into parts anywhere, with nothing between
 // them.
 func (c *Conn) writeFrame(ctx context.Context, parts ...[]byte) error {
-	if err := c.acquire(ctx, &c.frameLock, c.opts.WriteTimeout); err != nil {
+	if err := c.acquire(ctx, &c.frameLock, c.opts.writeTimeout); err != nil {
 		return err
 	}
 	defer c.frameLock.unlock()
@@ -237,8 +244,8 @@ func (c *Conn) writeBytes(p []byte) (err error) {
 		n, err = c.socket.TryWrite(p) // most often that is all, and needs no timer
 	}
 	for p = p[n:]; len(p) > 0 && err == nil; p = p[n:] {
-		if c.opts.WriteTimeout > 0 {
-			c.writeDeadline.move(time.Now().Add(c.opts.WriteTimeout))
+		if c.opts.writeTimeout > 0 {
+			c.writeDeadline.move(time.Now().Add(c.opts.writeTimeout))
 		}
 		n, err = c.net.Write(p[:min(len(p), writeChunk)])
 	}
@@ -250,6 +257,26 @@ func (c *Conn) writeBytes(p []byte) (err error) {
 	}
 	c.drop(false)
 	return err
+}
+
+// AppendCompressedFrame is [AppendFrame] with the payload compressed, if that makes the
+// frame smaller. It refers to no other message, so that it is the same for every
+// connection that [Conn.SharesCompressed].
+func AppendCompressedFrame(dst []byte, typ MessageType, payload []byte) []byte {
+	d := takeDeflater(maxWindowBits, nil, len(payload))
+	defer d.give()
+	d.write(payload)
+	d.flush()
+	if len(d.out)-maxServerHeader >= len(payload) {
+		return AppendFrame(dst, typ, payload)
+	}
+	return append(dst, sealFrame(d.out, bitFin|bitRSV1|byte(typ))...)
+}
+
+// SharesCompressed reports whether frames of [AppendCompressedFrame] may be written to
+// the connection: compression was agreed on, with the largest window.
+func (c *Conn) SharesCompressed() bool {
+	return c.deflate.on && c.deflate.sendBits == maxWindowBits
 }
 
 // sealFrame turns b, whose first maxServerHeader bytes are room for a header,

@@ -75,12 +75,12 @@ func (w *messageWriter) send(final bool) error {
 	frame := w.buf[:w.end]
 	if c.deflate.on {
 		if w.deflater == nil {
-			w.deflater = takeDeflater(c.deflate.serverBits, c.sentWindow, len(data))
+			w.deflater = takeDeflater(c.deflate.sendBits, c.sentWindow, len(data))
 			w.first |= bitRSV1
 		}
 		w.deflater.write(data)
 		c.rememberSent(data)
-		w.begun = w.begun || c.deflate.serverTakeover
+		w.begun = w.begun || c.deflate.sendTakeover
 		if final {
 			w.deflater.flush()
 		}

@@ -15,7 +15,6 @@ import (
 	coder "github.com/coder/websocket"
 	gorilla "github.com/gorilla/websocket"
 
-	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/push/testaid"
 	"github.com/tidewire/tidewire/transport/websocket"
 )
@@ -48,7 +47,7 @@ type server struct {
 var ours = server{"tidewire", func(w http.ResponseWriter, r *http.Request, m mode) (read, func(), error) {
 	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{
 		Subprotocols: []string{subprotocol},
-		Origins:      push.AnyOrigin,
+		CheckOrigin:  websocket.AnyOrigin,
 		Compression:  websocket.CompressionMode(m),
 		MaxMessage:   maxMessage,
 	})
