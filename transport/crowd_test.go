@@ -21,7 +21,7 @@ import (
 	"github.com/tidewire/tidewire/transport/protocol"
 	"github.com/tidewire/tidewire/transport/sse"
 	"github.com/tidewire/tidewire/transport/transporttest"
-	"github.com/tidewire/tidewire/transport/websocket"
+	"github.com/tidewire/tidewire/transport/ws"
 )
 
 // crowd is a server with honest clients, of which each gets every message of its topic
@@ -83,7 +83,7 @@ func newCrowd(t *testing.T, options push.Options) *crowd {
 	handler := http.NewServeMux()
 	handler.Handle("/push/", http.StripPrefix("/push", transport.Routes(w.hub, transport.Options{
 		PublishKey: "k",
-		WebSocket: websocket.New(w.hub, websocket.Options{
+		WebSocket: ws.New(w.hub, ws.Options{
 			Heartbeat: time.Second, PongTimeout: 5 * time.Second, WriteTimeout: time.Second, Compression: true,
 		}),
 		SSE: sse.New(w.hub, sse.Options{Heartbeat: time.Second, WriteTimeout: time.Second}),

@@ -24,7 +24,7 @@ import (
 	"github.com/tidewire/tidewire/push/testaid"
 	"github.com/tidewire/tidewire/transport"
 	"github.com/tidewire/tidewire/transport/sse"
-	"github.com/tidewire/tidewire/transport/websocket"
+	"github.com/tidewire/tidewire/transport/ws"
 )
 
 var deadPathDefaults = flag.Bool("deadpath.defaults", false, "TestDeadPath takes the defaults, tells how long they take, and wants 35 s at most")
@@ -56,14 +56,14 @@ func TestDeadPath(t *testing.T) {
 			path := newPath(t)
 			hub := push.New(membroker.New(), push.Options{Authorize: push.Anyone})
 			stream := sse.Options{Heartbeat: tt.beat, AckTimeout: scaledDown}
-			socket := websocket.Options{Heartbeat: tt.beat, AckTimeout: scaledDown, PongTimeout: time.Hour}
+			socket := ws.Options{Heartbeat: tt.beat, AckTimeout: scaledDown, PongTimeout: time.Hour}
 			http2Options := &http.HTTP2Config{SendPingTimeout: time.Second, PingTimeout: 5 * time.Second}
 			if *deadPathDefaults {
-				stream, socket = sse.Options{}, websocket.Options{}
+				stream, socket = sse.Options{}, ws.Options{}
 				http2Options = &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 15 * time.Second}
 			}
 			server := httptest.NewUnstartedServer(transport.Routes(hub, transport.Options{
-				SSE: sse.New(hub, stream), WebSocket: websocket.New(hub, socket),
+				SSE: sse.New(hub, stream), WebSocket: ws.New(hub, socket),
 			}))
 			server.Listener.Close()
 			server.Listener = path.listener

@@ -7,8 +7,8 @@
 // When the http.Server by which clients have come shuts down, the hub sends them away;
 // hub.Shutdown waits for that. The example is a whole program.
 //
-// docs/protocol.md describes the routes. Package websocket and package sse are
-// the transports, package protocol is what both write on the wire.
+// docs/protocol.md describes the routes. Packages ws and sse are the transports,
+// package protocol is what both write on the wire.
 package transport
 
 import (
@@ -22,7 +22,7 @@ import (
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/push/optional"
 	"github.com/tidewire/tidewire/transport/sse"
-	"github.com/tidewire/tidewire/transport/websocket"
+	"github.com/tidewire/tidewire/transport/ws"
 )
 
 // Options configures [Routes]. The zero value of each field is its production
@@ -46,9 +46,9 @@ type Options struct {
 	// URL says who somebody is. The broker must be a [push.Store].
 	Tickets bool
 
-	// WebSocket and SSE are the transports, for who made them to publish through
-	// them or to configure them. Nil: made with their defaults.
-	WebSocket *websocket.Transport
+	// WebSocket and SSE are the transports, for a program that has made them to publish
+	// through them or to configure them. Nil: made with their defaults.
+	WebSocket *ws.Transport
 	SSE       *sse.Transport
 }
 
@@ -62,7 +62,7 @@ const defaultMaxPublish = 64 << 10
 func Routes(hub *push.Hub, options ...Options) http.Handler {
 	o := optional.One(options)
 	if o.WebSocket == nil {
-		o.WebSocket = websocket.New(hub)
+		o.WebSocket = ws.New(hub)
 	}
 	if o.SSE == nil {
 		o.SSE = sse.New(hub)
@@ -73,9 +73,9 @@ func Routes(hub *push.Hub, options ...Options) http.Handler {
 	if o.AuthorizePublish == nil {
 		o.AuthorizePublish = withKey(o.PublishKey)
 	}
-	var ws, stream http.Handler = o.WebSocket, o.SSE
+	var socket, stream http.Handler = o.WebSocket, o.SSE
 	if o.Tickets {
-		ws, stream = withTickets(hub, ws), withTickets(hub, stream)
+		socket, stream = withTickets(hub, socket), withTickets(hub, stream)
 	}
 	pages := middleware.Origins(hub)
 	m := &mount{
@@ -83,7 +83,7 @@ func Routes(hub *push.Hub, options ...Options) http.Handler {
 		routes: map[string]http.Handler{
 			"client.js":  script(hub, jsclient.Script()),
 			"client.mjs": script(hub, jsclient.Module()),
-			"ws":         ws,
+			"ws":         socket,
 			"sse":        pages(stream),
 			"send":       pages(&sendHandler{hub}),
 			"publish":    pages(&publishHandler{hub, o}),

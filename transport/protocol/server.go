@@ -7,7 +7,15 @@ import (
 	"github.com/tidewire/tidewire/push"
 )
 
-// Message encodes a message; cursor is the place after it, or empty.
+// Cursor gives the cursor after a message, which is empty if the message has no position.
+func Cursor(m *push.Message) string {
+	if m.Position.IsZero() {
+		return ""
+	}
+	return push.FormatCursor(m.Topic, m.Position)
+}
+
+// Message encodes a message; cursor is [Cursor], or what stands for it.
 func Message(m *push.Message, cursor string) []byte {
 	return AppendMessage(make([]byte, 0, MessageSize(m, cursor)), m, cursor)
 }

@@ -20,10 +20,7 @@ const minRetry = time.Second
 
 // Message encodes a message as an event of its own name.
 func (t *Transport) Message(m *push.Message) *push.Frame {
-	if m.Position.IsZero() {
-		return event(m.Topic, "", m.Event, protocol.Message(m, ""))
-	}
-	cursor := push.FormatCursor(m.Topic, m.Position)
+	cursor := protocol.Cursor(m)
 	return event(m.Topic, cursor, m.Event, protocol.Message(m, cursor))
 }
 

@@ -233,7 +233,7 @@ func (p *deflatePeer) received(typ MessageType) (payload []byte, compressed bool
 	p.t.Helper()
 	want := byte(typ)
 	for n := 0; ; n++ {
-		first, piece, err := p.frame()
+		first, piece, err := p.Frame()
 		if n == 0 {
 			compressed = first&bitRSV1 != 0
 			first &^= bitRSV1

@@ -2,7 +2,6 @@ package websocket
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -83,7 +82,7 @@ func (p *peer) event() string {
 	var message []byte
 	var typ opcode
 	for {
-		first, payload, err := p.frame()
+		first, payload, err := p.Frame()
 		op := opcode(first & 0xF)
 		switch {
 		case err == io.EOF:
@@ -106,36 +105,6 @@ func (p *peer) event() string {
 			return MessageType(typ).String() + " " + string(message)
 		}
 	}
-}
-
-var errServerFrame = errors.New("a frame that a server mustn't send")
-
-// frame reads a frame of the server. io.EOF means that there is none.
-func (p *peer) frame() (first byte, payload []byte, err error) {
-	var head [10]byte
-	if _, err := io.ReadFull(p.br, head[:2]); err != nil {
-		return 0, nil, err
-	}
-	length, least := uint64(head[1]), uint64(0)
-	switch length {
-	case 126:
-		_, err = io.ReadFull(p.br, head[2:4])
-		length, least = uint64(binary.BigEndian.Uint16(head[2:])), 126
-	case 127:
-		_, err = io.ReadFull(p.br, head[2:10])
-		length, least = binary.BigEndian.Uint64(head[2:]), 1<<16
-	}
-	if err != nil {
-		return 0, nil, io.ErrUnexpectedEOF
-	}
-	if head[1]&bitMask != 0 || length < least {
-		return 0, nil, errServerFrame
-	}
-	payload = make([]byte, length)
-	if _, err := io.ReadFull(p.br, payload); err != nil {
-		return 0, nil, io.ErrUnexpectedEOF
-	}
-	return head[0], payload, nil
 }
 
 // fragmented cuts a message to frames of size bytes.

@@ -17,7 +17,7 @@ func TestCloseWithAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, p := pipe(t, nil, deflateParams{})
 		go func() {
-			if got := p.next(); got != "close 4000" {
+			if got := p.Next(); got != "close 4000" {
 				t.Errorf("peer got %q", got)
 			}
 			// The peer had been busy: its messages are dropped on the way.
@@ -45,7 +45,7 @@ func TestCloseWhileReading(t *testing.T) {
 			read <- err
 		}()
 		go func() {
-			p.next()
+			p.Next()
 			p.Write(closeFrame(1001, "me too"))
 		}()
 		synctest.Wait()
@@ -64,11 +64,11 @@ func TestCloseWhileReading(t *testing.T) {
 // B36: a peer that doesn't answer, whatever it does instead, is dropped in time.
 func TestCloseWithoutAnswer(t *testing.T) {
 	for name, peerDoes := range map[string]func(p *peer){
-		"silent":            func(p *peer) { io.Copy(io.Discard, p.br) },
+		"silent":            func(p *peer) { io.Copy(io.Discard, p.Buffer) },
 		"doesn't read":      func(p *peer) {},
-		"goes on sending":   func(p *peer) { go io.Copy(io.Discard, p.br); flood(p, fin(opText, "more")) },
-		"goes on pinging":   func(p *peer) { go io.Copy(io.Discard, p.br); flood(p, fin(opPing, "more")) },
-		"stays in a header": func(p *peer) { go io.Copy(io.Discard, p.br); p.Write([]byte{0x82}) },
+		"goes on sending":   func(p *peer) { go io.Copy(io.Discard, p.Buffer); flood(p, fin(opText, "more")) },
+		"goes on pinging":   func(p *peer) { go io.Copy(io.Discard, p.Buffer); flood(p, fin(opPing, "more")) },
+		"stays in a header": func(p *peer) { go io.Copy(io.Discard, p.Buffer); p.Write([]byte{0x82}) },
 	} {
 		for _, reading := range []bool{false, true} {
 			t.Run(name, func(t *testing.T) {
@@ -112,7 +112,7 @@ func TestCloseWithUnusableArguments(t *testing.T) {
 		c, p := pipe(t, nil, deflateParams{})
 		got := make(chan string, 1)
 		go func() {
-			got <- p.next()
+			got <- p.Next()
 			p.Write(closeFrame(1011, ""))
 		}()
 		if err := c.WriteClose(1006, ""); err == nil {
@@ -145,7 +145,7 @@ func TestWriteCloseBesideRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, p := pipe(t, nil, deflateParams{})
 		go func() {
-			p.next()
+			p.Next()
 			p.Write(join(fin(opText, "last words"), closeFrame(4401, "")))
 		}()
 		go func() {
@@ -189,7 +189,7 @@ func TestReadDeadlineThenClose(t *testing.T) {
 				c, p := pipe(t, nil, deflateParams{})
 				go func() {
 					p.Write(sent)
-					if got := p.next(); got != "close 4408" {
+					if got := p.Next(); got != "close 4408" {
 						t.Errorf("peer got %q", got)
 					}
 					whole := fin(opText, "hello")
@@ -305,7 +305,7 @@ func TestRefusedPeerThatStays(t *testing.T) {
 		var peer sync.WaitGroup
 		peer.Go(func() {
 			p.Write([]byte{0xFF})
-			got <- p.next()
+			got <- p.Next()
 			flood(p, []byte("never mind"))
 		})
 		start := time.Now()
@@ -335,7 +335,7 @@ func TestRefusedPeerThatStaysQuiet(t *testing.T) {
 		c, p := pipe(t, nil, deflateParams{})
 		go func() {
 			p.Write([]byte{0xFF})
-			io.Copy(io.Discard, p.br)
+			io.Copy(io.Discard, p.Buffer)
 		}()
 		start := time.Now()
 		c.Read(t.Context())

@@ -73,7 +73,7 @@ func TestReadCompressed(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				c, p := pipe(t, &AcceptOptions{MaxMessage: int64(limit)}, deflateParams{on: true, receiveTakeover: takeover, sendBits: 15})
 				go p.Write(tt.send)
-				go io.Copy(io.Discard, p.br)
+				go io.Copy(io.Discard, p.Buffer)
 				_, data, err := c.Read(t.Context())
 				if broken, ok := errors.AsType[*ProtocolError](err); ok {
 					if broken.Code != tt.code {
@@ -252,7 +252,7 @@ func TestWriteCompressed(t *testing.T) {
 func (p *peer) message(t testing.TB) (payload []byte, compressed bool) {
 	t.Helper()
 	for first := true; ; first = false {
-		head, err := p.br.ReadByte()
+		head, err := p.Buffer.ReadByte()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -261,17 +261,17 @@ func (p *peer) message(t testing.TB) (payload []byte, compressed bool) {
 		} else if head&0x7F != 0 {
 			t.Fatalf("continuation starts with %x", head)
 		}
-		b, _ := p.br.ReadByte()
+		b, _ := p.Buffer.ReadByte()
 		n := int(b)
 		for extra := map[byte]int{126: 2, 127: 8}[b]; extra > 0; extra-- {
 			if b >= 126 {
 				n, b = 0, 0
 			}
-			next, _ := p.br.ReadByte()
+			next, _ := p.Buffer.ReadByte()
 			n = n<<8 | int(next)
 		}
 		chunk := make([]byte, n)
-		if _, err := io.ReadFull(p.br, chunk); err != nil {
+		if _, err := io.ReadFull(p.Buffer, chunk); err != nil {
 			t.Fatal(err)
 		}
 		payload = append(payload, chunk...)

@@ -33,7 +33,7 @@ func TestFloodWhileClosing(t *testing.T) {
 				}()
 				go func() {
 					for {
-						if _, _, err := p.frame(); err != nil {
+						if _, _, err := p.Frame(); err != nil {
 							return
 						}
 					}

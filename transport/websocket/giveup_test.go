@@ -37,7 +37,7 @@ func TestWriteThatWaitedInVainLeavesNothing(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 				defer cancel()
 				wantErr(t, write(ctx, c, data), context.DeadlineExceeded)
-				if got := p.next(); got != "ping" {
+				if got := p.Next(); got != "ping" {
 					t.Fatal(got)
 				}
 				go c.Write(t.Context(), Binary, data)
@@ -72,7 +72,7 @@ func TestStreamThatWaitedInVainLeavesTheConnection(t *testing.T) {
 		wantErr(t, w.Close(), context.DeadlineExceeded)
 		go c.Write(t.Context(), Text, []byte("after"))
 		for _, want := range []string{"ping", "text after"} {
-			if got := p.next(); got != want {
+			if got := p.Next(); got != want {
 				t.Errorf("got %q, want %q", got, want)
 			}
 		}
@@ -88,13 +88,13 @@ func TestCloseOvertakesAMessage(t *testing.T) {
 			t.Fatal(err)
 		}
 		go w.Write(make([]byte, writeBufferSize))
-		if got := p.next(); got != "part binary 16374 bytes" {
+		if got := p.Next(); got != "part binary 16374 bytes" {
 			t.Fatal(got)
 		}
 		synctest.Wait()
 		closed := make(chan error, 1)
 		go func() { closed <- c.Close(StatusGoingAway, "") }()
-		if got := p.next(); got != "close 1001" {
+		if got := p.Next(); got != "close 1001" {
 			t.Fatal(got)
 		}
 		if err := w.Close(); err == nil {
@@ -203,7 +203,7 @@ func takeMessages(t *testing.T, p *peer, takeover bool, pauses <-chan time.Durat
 			time.Sleep(pause) //clock:virtual
 		default:
 		}
-		first, piece, err := p.frame()
+		first, piece, err := p.Frame()
 		if err != nil {
 			return messages
 		}

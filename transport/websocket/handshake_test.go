@@ -15,6 +15,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tidewire/tidewire/transport/internal/rawclient"
 )
 
 // handshake returns a request with the usual headers, in which each edit replaces
@@ -236,7 +238,7 @@ func TestHandshakeThroughMiddleware(t *testing.T) {
 	defer server.Close()
 	p := dialRaw(t, server)
 	p.Write(join(fin(opText, "hi"), closeFrame(1000, "")))
-	if got := strings.Join(p.rest(), "|"); got != "text hi|close 1000|end" {
+	if got := strings.Join(p.Rest(), "|"); got != "text hi|close 1000|end" {
 		t.Error(got)
 	}
 }
@@ -256,7 +258,7 @@ func TestFramesRightBehindTheHandshake(t *testing.T) {
 		if _, err := http.ReadResponse(br, nil); err != nil {
 			t.Fatal(err)
 		}
-		got := (&peer{conn, br}).rest()
+		got := (&peer{&rawclient.Conn{Conn: conn, Buffer: br}}).Rest()
 		if len(got) != 4 || got[1] != "text second" || got[2] != "close 1000" {
 			t.Errorf("%d bytes: %q", size, got)
 		}
@@ -319,13 +321,13 @@ func TestOverTLS(t *testing.T) {
 	if _, err := http.ReadResponse(br, nil); err != nil {
 		t.Fatal(err)
 	}
-	p := &peer{conn, br}
+	p := &peer{&rawclient.Conn{Conn: conn, Buffer: br}}
 	p.Write(fin(opBinary, string(bytes.Repeat([]byte{7}, 10_000))))
-	if got := p.next(); got != "binary 10000 bytes" {
+	if got := p.Next(); got != "binary 10000 bytes" {
 		t.Error(got)
 	}
 	p.Write(rawFrame(0xF1, "reserved bits"))
-	if got := strings.Join(p.rest(), "|"); got != "close 1002|end" {
+	if got := strings.Join(p.Rest(), "|"); got != "close 1002|end" {
 		t.Error(got)
 	}
 }

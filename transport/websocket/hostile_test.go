@@ -60,7 +60,7 @@ func TestHostileFramesCostNothing(t *testing.T) {
 				}
 				sent <- n
 			}()
-			go p.rest()
+			go p.Rest()
 			var err error
 			memory := allocated(func() { _, _, err = c.Read(context.Background()) })
 			if broken, ok := errors.AsType[*ProtocolError](err); !ok || broken.Code != tt.code {

@@ -151,7 +151,7 @@ func runCase(t *testing.T, server *httptest.Server, tt protocolCase, step int) {
 			}
 		}
 	}()
-	got := p.rest()
+	got := p.Rest()
 	p.Close()
 	<-sent
 	if tt.want != nil && !slices.Equal(got, tt.want) {
@@ -168,7 +168,7 @@ func TestStreamEcho(t *testing.T) {
 	p.Write(fin(opText, strings.Repeat("x", 40_000)))
 	want := []string{"part text 16374 bytes", "part more 16374 bytes", "more 7252 bytes"}
 	for _, w := range want {
-		if got := p.next(); got != w {
+		if got := p.Next(); got != w {
 			t.Fatalf("got %q, want %q", got, w)
 		}
 	}

@@ -128,7 +128,7 @@ func TestWriteGivesUpWithItsContext(t *testing.T) {
 		wantErr(t, c.Write(ctx, Text, nil), context.DeadlineExceeded)
 		wantErr(t, c.WriteFrames(nil), os.ErrDeadlineExceeded)
 		go w.Close()
-		if got := p.next(); got != "text" {
+		if got := p.Next(); got != "text" {
 			t.Error(got)
 		}
 		// In the middle of a frame: the connection is lost.
@@ -157,7 +157,7 @@ func TestWriterSendsFragments(t *testing.T) {
 			c.Write(context.Background(), Binary, []byte("next"))
 		}()
 		for _, want := range []string{"part text 16374 bytes", "ping between", "more 3627 bytes", "binary next"} {
-			if got := p.next(); got != want {
+			if got := p.Next(); got != want {
 				t.Errorf("got %q, want %q", got, want)
 			}
 		}
@@ -198,10 +198,10 @@ func TestEverybodyWrites(t *testing.T) {
 		}
 		got := map[string]int{}
 		for n := 0; n < 20*7; n++ {
-			f := p.next()
+			f := p.Next()
 			got[f]++
 			if f == "part text 16374 bytes" {
-				for f = p.next(); f == "ping p" || f == "pong q"; f = p.next() {
+				for f = p.Next(); f == "ping p" || f == "pong q"; f = p.Next() {
 					got[f]++
 					n++
 				}
@@ -232,9 +232,9 @@ func TestPing(t *testing.T) {
 		defer cancel()
 		first, second := make(chan error, 1), make(chan error, 1)
 		go func() { first <- c.Ping(t.Context()) }()
-		p.next()
+		p.Next()
 		go func() { second <- c.Ping(t.Context()) }()
-		answer := strings.TrimPrefix(p.next(), "ping ")
+		answer := strings.TrimPrefix(p.Next(), "ping ")
 		p.Write(join(fin(opPong, "nobody asked"), fin(opPong, answer), fin(opPong, answer)))
 		if err := <-first; err != nil { // a pong answers the pings before, too
 			t.Error(err)
@@ -243,7 +243,7 @@ func TestPing(t *testing.T) {
 			t.Error(err)
 		}
 
-		go io.Copy(io.Discard, p.br)
+		go io.Copy(io.Discard, p.Buffer)
 		wantErr(t, c.Ping(ctx), context.DeadlineExceeded)
 		if err := c.WritePing(make([]byte, 126)); err == nil {
 			t.Error("ping of 126 bytes was sent")

@@ -14,6 +14,7 @@ var tests = map[string][]suite{
 	"push": {
 		{of: "push", skip: "Imports|TestOnly|TestPushPullsInNothing"},
 		{of: "transport/sse"},
+		{of: "transport/ws"},
 		{of: "transport"},
 		{of: "broker/redisbroker"},
 	},
@@ -21,8 +22,10 @@ var tests = map[string][]suite{
 	"transport/websocket": {
 		{of: "transport/websocket", skip: "Autobahn"},
 		{of: "transport/websocket"}, // with what takes long
+		{of: "transport/ws"},
 		{of: "transport"},
 	},
+	"transport/ws": {{of: "transport/ws"}, {of: "transport"}},
 }
 
 // testsOf returns the suites that are asked about a package; with own only its own.

@@ -22,7 +22,7 @@ import (
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/transport"
 	"github.com/tidewire/tidewire/transport/sse"
-	"github.com/tidewire/tidewire/transport/websocket"
+	"github.com/tidewire/tidewire/transport/ws"
 )
 
 // instanceArgument is the first argument of a process that is to be an instance.
@@ -55,7 +55,7 @@ func instance(args []string, stdin io.Reader, stdout io.Writer) error {
 	hub := push.New(redisbroker.New(client, redisbroker.Options{}), push.Options{Identify: identify, Authorize: push.Anyone})
 	r := chi.NewRouter()
 	r.Mount("/push", transport.Routes(hub, transport.Options{
-		WebSocket: websocket.New(hub, websocket.Options{Heartbeat: *heartbeat, PongTimeout: *heartbeat}),
+		WebSocket: ws.New(hub, ws.Options{Heartbeat: *heartbeat, PongTimeout: *heartbeat}),
 		SSE:       sse.New(hub, sse.Options{Heartbeat: *heartbeat}),
 	}))
 	var listening net.ListenConfig

@@ -13,6 +13,7 @@ import (
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/transport"
 	"github.com/tidewire/tidewire/transport/websocket"
+	"github.com/tidewire/tidewire/transport/ws"
 )
 
 // newHub makes a hub as in production: history, cursors and heartbeats are on.
@@ -33,7 +34,7 @@ func tidewire(s *site) publish {
 	hub, send := s.newHub()
 	r := chi.NewRouter()
 	r.Mount("/push", transport.Routes(hub, transport.Options{
-		WebSocket: websocket.New(hub, websocket.Options{Compression: s.deflate}),
+		WebSocket: ws.New(hub, ws.Options{Compression: s.deflate}),
 	}))
 	s.serve(r)
 	return send

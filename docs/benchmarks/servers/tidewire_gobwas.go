@@ -138,7 +138,7 @@ func (c *gobwasConn) TryWrite(frames []*push.Frame) (bool, error) {
 func (c *gobwasConn) End(*push.Error) { c.Abort() }
 func (c *gobwasConn) Abort()          { _ = c.conn.Close() } // closed either way
 
-// gobwasFormat makes the frames of transport/websocket with the encoder of gobwas/ws.
+// gobwasFormat makes the frames of transport/ws with the encoder of gobwas/ws.
 type gobwasFormat struct{}
 
 func (gobwasFormat) Message(m *push.Message) *push.Frame {

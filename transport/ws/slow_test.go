@@ -1,4 +1,4 @@
-package websocket
+package ws
 
 import (
 	"encoding/binary"
@@ -8,6 +8,7 @@ import (
 
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/transport/internal/rawclient"
 	"github.com/tidewire/tidewire/transport/protocol"
 )
 
@@ -16,18 +17,18 @@ import (
 // as long as a client may be silent.
 func TestSlowMessageIsTimed(t *testing.T) {
 	t.Parallel()
-	frame := fin(opText, `{"type":"ping"}`)
+	frame := rawclient.Fin(rawclient.Text, `{"type":"ping"}`)
 	tests := []struct {
 		name  string
 		first []byte
 		more  []byte // one piece every few milliseconds
 		piece int
 	}{
-		{"a byte at a time", nil, fin(opText, string(make([]byte, 60_000))), 1},
+		{"a byte at a time", nil, rawclient.Fin(rawclient.Text, string(make([]byte, 60_000))), 1},
 		{"half a header", frame[:1], nil, 0},
-		{"pongs between fragments", part(opText, `{"type":`), fin(opPong, ""), 6},
-		{"pings between fragments", part(opText, `{"type":`), fin(opPing, ""), 6},
-		{"small fragments", part(opText, `{"type":`), part(opContinuation, " "), 7},
+		{"pongs between fragments", rawclient.Part(rawclient.Text, `{"type":`), rawclient.Fin(rawclient.Pong, ""), 6},
+		{"pings between fragments", rawclient.Part(rawclient.Text, `{"type":`), rawclient.Fin(rawclient.Ping, ""), 6},
+		{"small fragments", rawclient.Part(rawclient.Text, `{"type":`), rawclient.Part(rawclient.Continuation, " "), 7},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -35,7 +36,7 @@ func TestSlowMessageIsTimed(t *testing.T) {
 			hub := push.New(membroker.New(), push.Options{Authorize: push.Anyone})
 			server := httptest.NewServer(New(hub, Options{Heartbeat: 50 * time.Millisecond, PongTimeout: 350 * time.Millisecond}))
 			defer server.Close()
-			p := dialRaw(t, server, "Sec-WebSocket-Protocol: "+protocol.Subprotocol)
+			p := rawclient.Dial(t, server, "Sec-WebSocket-Protocol: "+protocol.Subprotocol)
 			stop, stopped := make(chan struct{}), make(chan struct{})
 			go func() {
 				defer close(stopped)
@@ -51,11 +52,11 @@ func TestSlowMessageIsTimed(t *testing.T) {
 			}()
 			code := uint16(0)
 			for {
-				first, payload, err := p.frame()
+				first, payload, err := p.Frame()
 				if err != nil {
 					break
 				}
-				if opcode(first&0xF) == opClose {
+				if first&0xF == rawclient.Close {
 					code = binary.BigEndian.Uint16(payload)
 				}
 			}

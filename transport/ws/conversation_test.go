@@ -1,4 +1,4 @@
-package websocket_test
+package ws_test
 
 import (
 	"context"
@@ -16,7 +16,7 @@ import (
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/push/testaid"
 	"github.com/tidewire/tidewire/transport/protocol"
-	ours "github.com/tidewire/tidewire/transport/websocket"
+	"github.com/tidewire/tidewire/transport/ws"
 )
 
 // talk is a connection in the subprotocol, written and read as text.
@@ -28,16 +28,16 @@ type talk struct {
 
 func newTalk(t *testing.T, options push.Options, query string, subprotocols ...string) *talk {
 	t.Helper()
-	return newTalkOver(t, ours.Options{MaxFrame: 4096}, options, query, subprotocols...)
+	return newTalkOver(t, ws.Options{MaxFrame: 4096}, options, query, subprotocols...)
 }
 
-func newTalkOver(t *testing.T, below ours.Options, options push.Options, query string, subprotocols ...string) *talk {
+func newTalkOver(t *testing.T, below ws.Options, options push.Options, query string, subprotocols ...string) *talk {
 	t.Helper()
 	if options.Authorize == nil {
 		options.Authorize = push.Anyone
 	}
 	hub := push.New(membroker.New(), options)
-	server := httptest.NewServer(ours.New(hub, below))
+	server := httptest.NewServer(ws.New(hub, below))
 	ctx, cancel := context.WithTimeout(context.Background(), testaid.Patience)
 	transport := &http.Transport{}
 	conn, _, err := websocket.Dial(ctx, server.URL+query, &websocket.DialOptions{
@@ -215,7 +215,7 @@ func TestShutdownWaitsForThoseAtTheDoor(t *testing.T) {
 		<-release
 		return push.Identity{}, nil
 	}})
-	server := httptest.NewServer(ours.New(hub))
+	server := httptest.NewServer(ws.New(hub))
 	defer server.Close()
 	conn, err := net.Dial("tcp", server.Listener.Addr().String())
 	if err != nil {
@@ -252,7 +252,7 @@ func TestEndWhileTopicsAreAskedFor(t *testing.T) {
 		<-release
 		return nil
 	}})
-	server := httptest.NewServer(ours.New(hub))
+	server := httptest.NewServer(ws.New(hub))
 	defer server.Close()
 	conn, err := net.Dial("tcp", server.Listener.Addr().String())
 	if err != nil {

@@ -1,12 +1,10 @@
-package websocket
+package ws
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"slices"
@@ -18,6 +16,7 @@ import (
 
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/transport/internal/rawclient"
 	"github.com/tidewire/tidewire/transport/protocol"
 )
 
@@ -85,29 +84,23 @@ func (m *inMemory) dial(path, subprotocol string) *guest {
 	m.t.Helper()
 	client, conn := net.Pipe()
 	m.conns <- conn
-	request := "GET " + path + " HTTP/1.1\r\nHost: example.com\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
-		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " + sampleKey + "\r\n"
+	var headers []string
 	if subprotocol != "" {
-		request += "Sec-WebSocket-Protocol: " + subprotocol + "\r\n"
+		headers = append(headers, "Sec-WebSocket-Protocol: "+subprotocol)
 	}
-	if _, err := io.WriteString(client, request+"\r\n"); err != nil {
-		m.t.Fatal(err)
-	}
-	p := &peer{client, bufio.NewReader(client)}
-	if response, err := http.ReadResponse(p.br, nil); err != nil || response.StatusCode != http.StatusSwitchingProtocols {
-		m.t.Fatalf("answered with %v, %v", response, err)
-	}
+	p := rawclient.New(client)
+	p.Handshake(m.t, path, headers...)
 	g := &guest{Conn: client, done: make(chan struct{})}
 	go func() {
 		defer close(g.done)
 		for {
-			first, payload, err := p.frame()
+			first, payload, err := p.Frame()
 			if err != nil {
 				return
 			}
-			if opcode(first&0xF) == opClose {
+			if first&0xF == rawclient.Close {
 				g.code = binary.BigEndian.Uint16(payload)
-				client.Write(closeFrame(StatusNormal, ""))
+				client.Write(rawclient.CloseFrame(1000, ""))
 			}
 			g.mu.Lock()
 			g.got = append(g.got, string(payload))
@@ -144,7 +137,7 @@ func (m *inMemory) ended(g *guest, code push.Code) {
 
 // TestFloods: a client may send so many frames at once, of whatever kind, and no more.
 func TestFloods(t *testing.T) {
-	text := func(s string) []byte { return fin(opText, s) }
+	text := func(s string) []byte { return rawclient.Fin(rawclient.Text, s) }
 	subscribe := text(`{"type":"subscribe","id":1,"topics":[{"topic":"b"}]}`)
 	var many []string
 	for i := range 50 {
@@ -157,15 +150,15 @@ func TestFloods(t *testing.T) {
 		more        []byte
 		frames      int // of more
 	}{
-		{"pings", protocol.Subprotocol, nil, fin(opPing, "x"), 1},
-		{"pings of a plain client", "", nil, fin(opPing, "x"), 1},
-		{"pongs", protocol.Subprotocol, nil, fin(opPong, ""), 1},
+		{"pings", protocol.Subprotocol, nil, rawclient.Fin(rawclient.Ping, "x"), 1},
+		{"pings of a plain client", "", nil, rawclient.Fin(rawclient.Ping, "x"), 1},
+		{"pongs", protocol.Subprotocol, nil, rawclient.Fin(rawclient.Pong, ""), 1},
 		{"pings of the protocol", protocol.Subprotocol, nil, text(`{"type":"ping"}`), 1},
 		{"subscribe and unsubscribe", protocol.Subprotocol, nil,
 			append(subscribe, text(`{"type":"unsubscribe","id":1,"topics":["b"]}`)...), 2},
 		{"subscribes to many topics", protocol.Subprotocol, nil,
 			text(`{"type":"subscribe","id":1,"topics":[` + strings.Join(many, ",") + `]}`), 50},
-		{"small fragments", protocol.Subprotocol, part(opText, "{"), part(opContinuation, " "), 1},
+		{"small fragments", protocol.Subprotocol, rawclient.Part(rawclient.Text, "{"), rawclient.Part(rawclient.Continuation, " "), 1},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -213,7 +206,7 @@ func TestSteadyFramesArentAFlood(t *testing.T) {
 	within(t, push.Options{}, func(m *inMemory) {
 		g := m.dial("/", protocol.Subprotocol)
 		for range 2000 {
-			if _, err := g.Write(fin(opPing, "x")); err != nil {
+			if _, err := g.Write(rawclient.Fin(rawclient.Ping, "x")); err != nil {
 				t.Fatal(err)
 			}
 			time.Sleep(10 * time.Millisecond)
@@ -235,11 +228,11 @@ func TestMuteClientIsEnded(t *testing.T) {
 	}{
 		{"nothing", "/", 0, nil, 1, false},
 		{"half a frame", "/", time.Second, []byte{0x81}, 1, false},
-		{"a frame", "/", time.Second, fin(opText, `{"type":"pong"}`), 0, true},
-		{"a request that can't be understood", "/", time.Second, fin(opText, `{"type":"dance","id":1}`), 0, true},
-		{"a ping", "/", time.Second, fin(opPing, ""), 0, true},
-		{"a pong", "/", time.Second, fin(opPong, ""), 0, true},
-		{"an answer", "/", 3 * time.Second, fin(opText, `{"type":"pong"}`), 1, true},
+		{"a frame", "/", time.Second, rawclient.Fin(rawclient.Text, `{"type":"pong"}`), 0, true},
+		{"a request that can't be understood", "/", time.Second, rawclient.Fin(rawclient.Text, `{"type":"dance","id":1}`), 0, true},
+		{"a ping", "/", time.Second, rawclient.Fin(rawclient.Ping, ""), 0, true},
+		{"a pong", "/", time.Second, rawclient.Fin(rawclient.Pong, ""), 0, true},
+		{"an answer", "/", 3 * time.Second, rawclient.Fin(rawclient.Text, `{"type":"pong"}`), 1, true},
 		{"nothing, with a topic", "/?topic=a", 0, nil, 0, true},
 	}
 	for _, tt := range tests {
@@ -276,7 +269,7 @@ func TestSendsOverAWebSocketAreLimited(t *testing.T) {
 	options := push.Options{Receive: func(context.Context, push.Inbound) (push.Reply, error) { return push.Reply{}, nil }}
 	within(t, options, func(m *inMemory) {
 		g := m.dial("/", protocol.Subprotocol)
-		send := fin(opText, `{"type":"send","id":1,"topic":"a","data":"x"}`)
+		send := rawclient.Fin(rawclient.Text, `{"type":"send","id":1,"topic":"a","data":"x"}`)
 		if _, err := g.Write(bytes.Repeat(send, 21)); err != nil {
 			t.Fatal(err)
 		}

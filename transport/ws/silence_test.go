@@ -1,4 +1,4 @@
-package websocket
+package ws
 
 import (
 	"context"
@@ -11,13 +11,14 @@ import (
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/push/testaid"
+	"github.com/tidewire/tidewire/transport/internal/rawclient"
 	"github.com/tidewire/tidewire/transport/protocol"
 )
 
 // pings are how a server asks whether a client lives, and how that answers.
 var pings = map[string]struct{ ping, pong string }{
-	protocol.Subprotocol: {`{"type":"ping"}`, string(fin(opText, `{"type":"pong"}`))},
-	"":                   {"", string(fin(opPong, ""))},
+	protocol.Subprotocol: {`{"type":"ping"}`, string(rawclient.Fin(rawclient.Text, `{"type":"pong"}`))},
+	"":                   {"", string(rawclient.Fin(rawclient.Pong, ""))},
 }
 
 // answer answers pings that the guest has got since a number of frames, and gives how
@@ -65,7 +66,7 @@ func TestSilentClientOnASocketIsDropped(t *testing.T) {
 	hub := push.New(membroker.New(), push.Options{Authorize: push.Anyone})
 	server := httptest.NewServer(New(hub, Options{Heartbeat: 20 * time.Millisecond, PongTimeout: 20 * time.Millisecond}))
 	defer server.Close()
-	dialRaw(t, server, "Sec-WebSocket-Protocol: "+protocol.Subprotocol)
+	rawclient.Dial(t, server, "Sec-WebSocket-Protocol: "+protocol.Subprotocol)
 	testaid.Eventually(t, "the end of a silent client", func() bool { return hub.Stats().Closed[push.CodeTimeout] == 1 })
 	if err := hub.Shutdown(context.Background()); err != nil {
 		t.Error(err)
@@ -81,12 +82,12 @@ func TestSlowReceiveIsNotTheClientsSilence(t *testing.T) {
 	}}
 	within(t, options, func(m *inMemory) {
 		g := m.dial("/", protocol.Subprotocol)
-		if _, err := g.Write(fin(opText, `{"type":"send","id":1,"topic":"a","data":"x"}`)); err != nil {
+		if _, err := g.Write(rawclient.Fin(rawclient.Text, `{"type":"send","id":1,"topic":"a","data":"x"}`)); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(61 * time.Second)
 		m.here(g)
-		if _, err := g.Write(fin(opText, `{"type":"subscribe","id":2,"topics":[{"topic":"a"}]}`)); err != nil {
+		if _, err := g.Write(rawclient.Fin(rawclient.Text, `{"type":"subscribe","id":2,"topics":[{"topic":"a"}]}`)); err != nil {
 			t.Fatal(err)
 		}
 		m.here(g)

@@ -1,4 +1,4 @@
-package websocket_test
+package ws_test
 
 import (
 	"testing"
@@ -6,13 +6,13 @@ import (
 
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/transport/transporttest"
-	"github.com/tidewire/tidewire/transport/websocket"
+	"github.com/tidewire/tidewire/transport/ws"
 )
 
-func newTransport(hub *push.Hub) transporttest.Transport { return websocket.New(hub) }
+func newTransport(hub *push.Hub) transporttest.Transport { return ws.New(hub) }
 
 func patientTransport(hub *push.Hub) transporttest.Transport {
-	return websocket.New(hub, websocket.Options{WriteTimeout: time.Hour, AckTimeout: -1})
+	return ws.New(hub, ws.Options{WriteTimeout: time.Hour, AckTimeout: -1})
 }
 
 func TestTransportWithoutSubprotocol(t *testing.T) {

@@ -1,0 +1,74 @@
+package ws
+
+import (
+	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/transport/protocol"
+	"github.com/tidewire/tidewire/transport/websocket"
+)
+
+// The heartbeats: one that a page can see, and one that every library answers.
+var (
+	visiblePing  = textFrame(protocol.Ping())
+	protocolPing = &push.Frame{Bytes: websocket.AppendPing(nil, nil)}
+)
+
+func (c *conn) heartbeat() *push.Frame {
+	if c.plain() {
+		return protocolPing
+	}
+	return visiblePing
+}
+
+// Message encodes a message as one text frame.
+func (t *Transport) Message(m *push.Message) *push.Frame {
+	f, json := message(m)
+	f.Bytes = websocket.AppendFrame(nil, websocket.Text, json)
+	return f
+}
+
+// message encodes a message and makes a frame of it that has no bytes yet.
+func message(m *push.Message) (f *push.Frame, json []byte) {
+	f = &push.Frame{Topic: m.Topic, Cursor: protocol.Cursor(m)}
+	return f, protocol.Message(m, f.Cursor)
+}
+
+// Gap encodes a gap as one text frame.
+func (t *Transport) Gap(g push.Gap) *push.Frame {
+	f := &push.Frame{Topic: g.Topic, Cursor: push.FormatCursor(g.Topic, g.Now)}
+	f.Bytes = websocket.AppendFrame(nil, websocket.Text, protocol.Gap(g, f.Cursor))
+	return f
+}
+
+// Reconnect encodes the request to come back elsewhere.
+func (t *Transport) Reconnect(afterMS int) *push.Frame { return textFrame(protocol.Reconnect(afterMS)) }
+
+func textFrame(json []byte) *push.Frame {
+	return &push.Frame{Bytes: websocket.AppendFrame(nil, websocket.Text, json)}
+}
+
+// format is the wire format of a connection.
+func (t *Transport) format(socket *websocket.Conn) push.Format {
+	if socket.SharesCompressed() {
+		return compressing{t}
+	}
+	return t
+}
+
+// compressionThreshold is the size in bytes of the smallest frame that is compressed.
+const compressionThreshold = 256
+
+// compressing is the format of connections that agreed on compression: each
+// message is compressed once, for all of them. What is rare, or for one client
+// alone, isn't compressed.
+type compressing struct{ *Transport }
+
+// Message encodes a message as one text frame, compressed if that makes it smaller.
+func (t compressing) Message(m *push.Message) *push.Frame {
+	f, json := message(m)
+	if len(json) < compressionThreshold {
+		f.Bytes = websocket.AppendFrame(nil, websocket.Text, json)
+	} else {
+		f.Bytes = websocket.AppendCompressedFrame(nil, websocket.Text, json)
+	}
+	return f
+}

@@ -1,0 +1,64 @@
+package ws
+
+import (
+	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/transport/websocket"
+)
+
+// receive begins to receive what the client sends, which may have come with the
+// handshake. A client without topics has to send something.
+func (c *conn) receive(idle bool) {
+	if idle {
+		c.session.AwaitFirst()
+	} else {
+		c.session.Await()
+	}
+	c.socket.Receive(c)
+}
+
+// Frame counts a frame of the client. What still comes after the end is on the way to
+// the answer to the close frame, and isn't counted.
+func (c *conn) Frame() error {
+	if c.ended.Load() {
+		return nil
+	}
+	return c.session.Said(&c.meter)
+}
+
+// Hold counts what a message holds that has come in part.
+func (c *conn) Hold(bytes int) error {
+	if bytes > 0 && c.ended.Load() || c.session.Keep(bytes) {
+		return nil
+	}
+	return push.ErrSlowConsumer // the session is over, and its client has been told why
+}
+
+// Pong starts the wait for the client anew.
+func (c *conn) Pong() {
+	if !c.ended.Load() {
+		c.session.Await()
+	}
+}
+
+// Message acts on a message of the client; false if it was the last.
+func (c *conn) Message(typ websocket.MessageType, data []byte) bool {
+	if c.plain() || typ != websocket.Text {
+		c.session.Close(push.Errorf(push.CodeUnsupported, "this connection takes no such message", nil))
+		return false
+	}
+	c.session.Heard()
+	if e := c.handle(data); e != nil {
+		c.session.Close(e)
+		return false
+	}
+	c.session.Await()
+	return true
+}
+
+// Ended notes that nothing more is received.
+func (c *conn) Ended(err error) {
+	if err != nil {
+		c.session.Lost(err)
+	}
+	c.receiving.Done()
+}

@@ -1,0 +1,143 @@
+// Package ws is the transport over WebSockets: the Tidewire protocol on top of package
+// websocket. A client that asks for the subprotocol may subscribe, unsubscribe and send;
+// one without it follows the topics of its URL and only receives.
+package ws
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/push/optional"
+	"github.com/tidewire/tidewire/transport/protocol"
+	"github.com/tidewire/tidewire/transport/websocket"
+)
+
+// Transport serves WebSockets for a hub. It is a [push.Publisher] for the clients
+// connected to it.
+type Transport struct {
+	hub      *push.Hub
+	options  Options
+	acceptor *websocket.Acceptor
+}
+
+var (
+	_ http.Handler   = (*Transport)(nil)
+	_ push.Publisher = (*Transport)(nil)
+	_ push.Format    = (*Transport)(nil)
+)
+
+// New makes the transport. More than one Options panics.
+func New(hub *push.Hub, options ...Options) *Transport {
+	o := optional.One(options).withDefaults()
+	compression := websocket.CompressionOff
+	if o.Compression {
+		compression = websocket.CompressionNoContextTakeover
+	}
+	return &Transport{hub: hub, options: o, acceptor: websocket.NewAcceptor(&websocket.AcceptOptions{
+		Subprotocols:         []string{protocol.Subprotocol},
+		CheckOrigin:          checkOrigin(hub.Origins()),
+		Compression:          compression,
+		CompressionThreshold: compressionThreshold,
+		MaxMessage:           o.MaxFrame,
+		WriteTimeout:         o.WriteTimeout,
+		CloseTimeout:         closeTimeout,
+		AckTimeout:           o.AckTimeout,
+	})}
+}
+
+// closeTimeout is how long a client may take to answer a close frame.
+const closeTimeout = 2 * time.Second
+
+func checkOrigin(allowed push.Origins) func(*http.Request) error {
+	return func(r *http.Request) error {
+		if e := allowed.Check(r); e != nil {
+			return errors.New(e.Reason)
+		}
+		return nil
+	}
+}
+
+// Publish delivers a message to the clients of this transport that follow its
+// topic, at once and without storing it; see [push.Hub.Deliver].
+func (t *Transport) Publish(_ context.Context, m push.Message) (push.Receipt, error) {
+	return t.hub.Deliver(m, t, compressing{t})
+}
+
+// ServeHTTP accepts a WebSocket and returns; the session then lives until the client
+// leaves or the hub ends it. Most refusals come after the upgrade, because a page can't
+// see the status of a failed handshake. Before it come these: foreign origins with 403,
+// what Hub.Admit refuses for a limit with 429, and a draining or full hub with 503, so
+// that a balancer can choose another instance.
+func (t *Transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	admission, err := t.hub.Admit(r)
+	if err != nil {
+		protocol.Refuse(t.hub, w, r, push.AsError(err))
+		return
+	}
+	defer admission.Release()
+	protocol.SetHeaders(w.Header())
+	socket, err := t.acceptor.Accept(w, r)
+	if err != nil {
+		if refusal, ok := errors.AsType[*websocket.HandshakeError](err); ok { // else the client has left
+			t.hub.Refused(r, refusalOf(refusal)) // it has been answered
+		}
+		return
+	}
+	identity, err := admission.Identify(r)
+	if err != nil {
+		t.refuse(socket, r, push.AsError(err))
+		return
+	}
+	follows, e := protocol.Follows(r, maxURLTopics)
+	if e == nil && socket.Subprotocol() == "" && len(follows) == 0 {
+		e = push.Errorf(push.CodeBadRequest, "no topic is named, and without the subprotocol none can follow", nil)
+	}
+	if e != nil {
+		t.refuse(socket, r, e)
+		return
+	}
+	t.open(socket, r, push.Client{Admission: admission, Identity: identity}, follows)
+}
+
+// maxURLTopics is how many topics a URL may name.
+const maxURLTopics = 100
+
+// refusalOf is the refusal of a handshake as the hub counts it.
+func refusalOf(e *websocket.HandshakeError) *push.Error {
+	code := push.CodeBadRequest
+	if e.Status == http.StatusInternalServerError {
+		code = push.CodeInternal
+	}
+	return push.Errorf(code, e.Reason, e.Err)
+}
+
+// refuse tells a client why it isn't served, and closes its connection.
+func (t *Transport) refuse(socket *websocket.Conn, r *http.Request, e *push.Error) {
+	t.hub.Refused(r, e)
+	writeError(socket, e)
+	_ = socket.Close(websocket.StatusCode(e.Code.CloseCode()), e.Reason) // closed either way
+}
+
+// open begins the session of an accepted connection, and subscribes to the topics
+// of its URL.
+func (t *Transport) open(socket *websocket.Conn, r *http.Request, client push.Client, follows []push.Follow) {
+	c := &conn{transport: t, socket: socket}
+	c.receiving.Add(1)
+	client.Format, client.Conn = t.format(socket), c
+	client.Heartbeat, client.Interval = c.heartbeat(), t.options.Heartbeat
+	client.Patience = t.options.Heartbeat + t.options.PongTimeout
+	if socket.Nonblocking() {
+		client.Try = c
+	}
+	session, err := t.hub.Open(client)
+	if err != nil {
+		t.refuse(socket, r, push.AsError(err))
+		return
+	}
+	c.session = session
+	c.follow(follows)
+	c.receive(len(follows) == 0)
+}
