@@ -20,9 +20,9 @@ type conn struct {
 	watch    watch
 
 	// owned by the writer, set up before the first frame
-	places places
-	unsent [][]byte      // goes before all else
-	rest   []*push.Frame // what TryWrite didn't begin with
+	cursors cursors
+	unsent  [][]byte      // goes before all else
+	rest    []*push.Frame // what TryWrite didn't begin with
 
 	mu      sync.Mutex // guards the rest; not held during writes
 	out     output
@@ -180,8 +180,8 @@ func (c *conn) write(p []byte, shared bool) (err error) {
 // join writes frames, joined as far as they are small. It leaves those that it hasn't
 // begun with when w is full.
 func (c *conn) join(frames []*push.Frame, w writer) (left []*push.Frame, err error) {
-	if len(frames) == 1 && c.places.shares(frames[0]) {
-		c.places.move(frames[0])
+	if len(frames) == 1 && c.cursors.shares(frames[0]) {
+		c.cursors.move(frames[0])
 		return nil, w.write(frames[0].Bytes, true)
 	}
 	buffer := buffers.Get().(*[joinSize]byte)
@@ -197,9 +197,9 @@ func (c *conn) join(frames []*push.Frame, w writer) (left []*push.Frame, err err
 		if w.full() {
 			return frames[i:], nil
 		}
-		c.places.move(f)
+		c.cursors.move(f)
 		var own []byte
-		if joined, own = c.places.append(joined, f); own == nil {
+		if joined, own = c.cursors.append(joined, f); own == nil {
 			continue
 		}
 		// It is written from where it is.
@@ -219,10 +219,10 @@ func (c *conn) open(answers []push.Followed, takeOver func() (*connection, error
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.begun || c.ended || c.aborted {
-		return // it ends before it begins, and its places are the writer's
+		return // it ends before it begins, and its cursors are the writer's
 	}
 	c.opened = true
-	c.places = newPlaces(answers)
+	c.cursors = newCursors(answers)
 	if takeOver == nil {
 		return
 	}

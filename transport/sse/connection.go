@@ -19,17 +19,9 @@ type connection struct {
 	socket *socket.Socket // if it is a plain one
 	head   []byte         // of the response, to be sent before the stream
 
-	session *push.Session
-	reading sync.WaitGroup // done when nothing more is read
-	ignored int            // bytes that the client has sent after its request
-}
-
-// canTakeOver reports whether a request's connection can become a stream's own.
-func canTakeOver(w http.ResponseWriter, r *http.Request) bool {
-	return r.ProtoMajor == 1 && offers(w, func(w http.ResponseWriter) bool {
-		_, ok := w.(http.Hijacker)
-		return ok
-	})
+	session   *push.Session
+	receiving sync.WaitGroup // done when nothing more is received
+	ignored   int            // bytes that the client has sent after its request
 }
 
 // takeConnection takes a request's connection over, with the headers that were set
@@ -52,7 +44,7 @@ func takeConnection(w http.ResponseWriter, ackTimeout time.Duration) (*connectio
 	head.WriteString("\r\n")
 	socket.Tune(netConn, socket.Tuning{SendBuffer: sendBuffer, AckTimeout: ackTimeout})
 	c := &connection{Conn: netConn, socket: socket.New(netConn), head: head.Bytes()}
-	c.reading.Add(1)
+	c.receiving.Add(1)
 	return c, nil
 }
 
@@ -91,7 +83,7 @@ func (c *connection) read() bool {
 	}
 	c.session.Lost(err)
 	c.Abort(false)
-	c.reading.Done()
+	c.receiving.Done()
 	return false
 }
 
@@ -110,5 +102,5 @@ func (c *connection) End(politely bool) {
 		_ = c.Close() // TLS says goodbye
 	}
 	c.Abort(true)
-	c.reading.Wait()
+	c.receiving.Wait()
 }

@@ -3,6 +3,8 @@ package sse
 import (
 	"net/http"
 	"time"
+
+	"github.com/tidewire/tidewire/transport/protocol"
 )
 
 // response is the output of a stream that stays the response of its request, whose
@@ -41,4 +43,11 @@ func (r *response) Abort(ended bool) {
 
 func (r *response) End(bool) {
 	_ = r.SetWriteDeadline(time.Time{}) // the connection may serve another request
+}
+
+// setHeaders sets the headers of a stream.
+func setHeaders(h http.Header) {
+	protocol.SetHeaders(h)
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("X-Accel-Buffering", "no") // nginx would hold events back
 }

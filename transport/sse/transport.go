@@ -8,33 +8,12 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/push/optional"
 	"github.com/tidewire/tidewire/transport/protocol"
 )
-
-// Options configures a [Transport]. The zero value of each field is its production
-// default.
-type Options struct {
-	// Heartbeat is how often a comment is sent, so that proxies and clients see
-	// that the stream lives. Default 15 s.
-	Heartbeat time.Duration
-	// WriteTimeout is how long one write may take before the client counts as
-	// too slow. Default 5 s. Over HTTP/2 it ends the stream; that a client leaves the
-	// whole connection unread is for http.Server.HTTP2.WriteByteTimeout to see, which
-	// has no default.
-	WriteTimeout time.Duration
-	// AckTimeout is how long the client's system may leave unacknowledged what was sent
-	// to it, before the client counts as dead; with the heartbeat that is how long a
-	// client whose network is gone holds its place. Default 15 s; negative leaves it to
-	// the system. Under Linux, for HTTP/1 and also over TLS: docs/security.md says what
-	// there is elsewhere, and over HTTP/2.
-	AckTimeout time.Duration
-}
 
 // Transport serves event streams for a hub. It is a [push.Publisher] for the
 // clients connected to it.
@@ -52,16 +31,7 @@ var (
 
 // New makes the transport. More than one Options panics.
 func New(hub *push.Hub, options ...Options) *Transport {
-	o := optional.One(options)
-	if o.Heartbeat <= 0 {
-		o.Heartbeat = 15 * time.Second
-	}
-	if o.WriteTimeout <= 0 {
-		o.WriteTimeout = 5 * time.Second
-	}
-	if o.AckTimeout == 0 {
-		o.AckTimeout = 15 * time.Second
-	}
+	o := optional.One(options).withDefaults()
 	return &Transport{hub: hub, options: o, watchdog: newWatchdog(o.WriteTimeout)}
 }
 
@@ -192,75 +162,6 @@ func (t *Transport) warnOfDeadlines(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// canLiftDeadline reports whether the server's WriteTimeout needn't hold.
-func canLiftDeadline(w http.ResponseWriter) bool {
-	return offers(w, func(w http.ResponseWriter) bool {
-		_, ok := w.(interface{ SetWriteDeadline(time.Time) error })
-		return ok
-	})
-}
-
 // deadlineMargin is how long before a request's deadline the stream ends by
 // itself, cleanly.
 const deadlineMargin = 500 * time.Millisecond
-
-// canFlush reports whether w can send what was written at once.
-func canFlush(w http.ResponseWriter) bool {
-	return offers(w, func(w http.ResponseWriter) bool {
-		switch w.(type) {
-		case http.Flusher, interface{ FlushError() error }:
-			return true
-		default:
-			return false
-		}
-	})
-}
-
-// offers reports whether w or what it wraps is of some kind, as
-// http.ResponseController would find out by using it.
-func offers(w http.ResponseWriter, kind func(http.ResponseWriter) bool) bool {
-	for !kind(w) {
-		wrapper, ok := w.(interface{ Unwrap() http.ResponseWriter })
-		if !ok {
-			return false
-		}
-		w = wrapper.Unwrap()
-	}
-	return true
-}
-
-// accepts reports whether the client takes an event stream (RFC 9110 section
-// 12.5.1). No Accept header takes everything.
-func accepts(r *http.Request) bool {
-	values := r.Header.Values("Accept")
-	if len(values) == 0 {
-		return true
-	}
-	for entry := range strings.SplitSeq(strings.Join(values, ","), ",") {
-		kind, parameters, _ := strings.Cut(entry, ";")
-		switch strings.ToLower(strings.TrimSpace(kind)) {
-		case "text/event-stream", "text/*", "*/*":
-			if !zeroQuality(parameters) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-func zeroQuality(parameters string) bool {
-	for parameter := range strings.SplitSeq(parameters, ";") {
-		name, value, _ := strings.Cut(strings.TrimSpace(parameter), "=")
-		if strings.EqualFold(strings.TrimSpace(name), "q") {
-			q, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
-			return err != nil || q == 0
-		}
-	}
-	return false
-}
-
-func setHeaders(h http.Header) {
-	protocol.SetHeaders(h)
-	h.Set("Content-Type", "text/event-stream")
-	h.Set("X-Accel-Buffering", "no") // nginx would hold events back
-}

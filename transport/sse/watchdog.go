@@ -54,14 +54,14 @@ func (*watchdog) end(c *conn) { c.watch.since.Store(0) }
 // wait arms the timer. Called with w.mu held.
 func (w *watchdog) wait(d time.Duration) {
 	if w.timer == nil {
-		w.timer = time.AfterFunc(d, w.look)
+		w.timer = time.AfterFunc(d, w.check)
 		return
 	}
 	w.timer.Reset(d)
 }
 
-// look aborts what is late, and forgets who is quiet.
-func (w *watchdog) look() {
+// check aborts the writes that are late, and forgets the streams that are quiet.
+func (w *watchdog) check() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := time.Since(w.born)

@@ -14,7 +14,6 @@ var tests = map[string][]suite{
 	"push": {
 		{of: "push", skip: "Imports|TestOnly|TestPushPullsInNothing"},
 		{of: "transport/sse"},
-		{of: "transport/ws"},
 		{of: "transport"},
 		{of: "broker/redisbroker"},
 	},

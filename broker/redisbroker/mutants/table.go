@@ -42,10 +42,10 @@ const (
 	subscriptionGo = "push/subscription.go"
 	windowGo       = "push/window.go"
 	sseConnGo      = "transport/sse/conn.go"
-	ssePlacesGo    = "transport/sse/places.go"
+	sseCursorsGo   = "transport/sse/cursors.go"
 	writeGo        = "transport/websocket/write.go"
 	writerGo       = "push/writer.go"
-	sseEventGo     = "transport/sse/event.go"
+	sseFormatGo    = "transport/sse/format.go"
 )
 
 var mutants = []mutant{
@@ -154,8 +154,8 @@ var mutants = []mutant{
 	{"who is ahead of an instance counts as behind", "", []patch{{catchUpGo, "return c.from == FromCursor && (c.since.Epoch != c.head.Epoch || c.since.Offset > c.head.Offset)", "return false"}}},
 	{"who is ahead gets what it has", "", []patch{{subscriptionGo, "if c == nil || frame.Cursor == \"\" {", "if true {"}}},
 	{"a subscription goes on after its end", "", []patch{{followGo, "\t\tsub.stop()\n\t\treleased = append(released, sub)\n", ""}}},
-	{"the id of an event comes before its data", "", []patch{{sseEventGo, `return append(append(append(b, "id: "...), cursor...), '\n')`, `return append(append(append(b, "id: "...), cursor...), "\n\n"...)`}}},
-	{"the id of a stream stays", "", []patch{{ssePlacesGo, "\t\t\tp[i].cursor = f.Cursor\n", ""}}},
+	{"the id of an event comes before its data", "", []patch{{sseFormatGo, `return append(append(append(b, "id: "...), cursor...), '\n')`, `return append(append(append(b, "id: "...), cursor...), "\n\n"...)`}}},
+	{"the id of a stream stays", "", []patch{{sseCursorsGo, "\t\t\tall[i].cursor = f.Cursor\n", ""}}},
 
 	// Writing without waiting.
 	{"what doesn't fit into a write is lost", "", []patch{{sseConnGo, "\t\tc.unsent = append(c.unsent, p)\n", ""}}},

@@ -1,0 +1,77 @@
+package sse
+
+import (
+	"slices"
+
+	"github.com/tidewire/tidewire/push"
+)
+
+// cursors are a client's cursors in the topics of its stream, from which the id of each
+// event is made.
+type cursors []topicCursor
+
+type topicCursor struct {
+	topic  string
+	cursor string // "" if not known
+}
+
+// newCursors starts with the topics of a stream. One that is refused for now keeps its
+// cursor in the id, so that the client still has it when it comes back.
+func newCursors(answers []push.Followed) cursors {
+	all := make(cursors, 0, len(answers))
+	for _, a := range answers {
+		if a.Err == nil || a.Cursor != "" {
+			all = append(all, topicCursor{a.Topic, a.Cursor})
+		}
+	}
+	return all
+}
+
+// move notes the cursor that a frame brings.
+func (all cursors) move(f *push.Frame) {
+	if f.Cursor == "" {
+		return
+	}
+	for i := range all {
+		if all[i].topic == f.Topic {
+			all[i].cursor = f.Cursor
+			return
+		}
+	}
+}
+
+// shares reports whether the frame's bytes are right for this stream as they are: a
+// stream of one topic shares all bytes with others of the same topic.
+func (all cursors) shares(f *push.Frame) bool {
+	return f == heartbeat || len(all) == 0 || len(all) == 1 && f.Cursor != ""
+}
+
+// append appends a frame as it is for this stream, with the id of all its topics. Of one
+// that is too large to be joined with others it leaves the part that streams share.
+func (all cursors) append(b []byte, f *push.Frame) (joined, left []byte) {
+	shared := f.Bytes
+	if !all.shares(f) {
+		b, shared = all.appendID(b), f.Bytes[f.Own:]
+	}
+	if len(b)+len(shared) > joinSize {
+		return b, shared
+	}
+	return append(b, shared...), nil
+}
+
+// appendID appends the id line: the joined cursors of all topics. While one isn't known
+// it is the cursor of nothing, since one that lacks a topic would mean that the client
+// is new to it, and hide the gap that is still to come.
+func (all cursors) appendID(b []byte) []byte {
+	if slices.ContainsFunc(all, func(at topicCursor) bool { return at.cursor == "" }) {
+		return appendID(b, push.EmptyCursor)
+	}
+	b = append(b, "id: "...)
+	for i, at := range all {
+		if i > 0 {
+			b = append(b, push.CursorSeparator...)
+		}
+		b = append(b, at.cursor...)
+	}
+	return append(b, '\n')
+}
