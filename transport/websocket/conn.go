@@ -21,6 +21,7 @@ const readBufferSize = 512
 type Conn struct {
 	net         net.Conn
 	socket      *socket.Socket // net, if it is a plain socket
+	client      bool           // we are the client, who masks what it writes
 	opts        *settings      // shared with others of the same options
 	subprotocol string
 	deflate     deflateParams

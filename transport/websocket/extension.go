@@ -138,3 +138,57 @@ func windowBits(value string) (int, bool) {
 	}
 	return n, true
 }
+
+// offerDeflate is the Sec-WebSocket-Extensions header of a client; empty if it offers
+// nothing. It always offers that the server may ask for a smaller window.
+func offerDeflate(mode CompressionMode) string {
+	switch mode {
+	case CompressionNoContextTakeover:
+		return deflateName + "; server_no_context_takeover; client_no_context_takeover; client_max_window_bits"
+	case CompressionContextTakeover:
+		return deflateName + "; client_max_window_bits"
+	default:
+		return ""
+	}
+}
+
+// agreeDeflate judges a server's answer to offerDeflate by RFC 7692 section 7.1, seen
+// from the client. Anything else than an answer to what was offered isn't ok.
+func agreeDeflate(answer []extension, mode CompressionMode) (_ deflateParams, ok bool) {
+	if len(answer) == 0 {
+		return deflateParams{}, true
+	}
+	if len(answer) > 1 || answer[0].name != deflateName || mode == CompressionOff {
+		return deflateParams{}, false
+	}
+	takeover := mode == CompressionContextTakeover
+	params := deflateParams{on: true, sendTakeover: takeover, receiveTakeover: true, sendBits: maxWindowBits}
+	seen := map[string]bool{}
+	for _, p := range answer[0].params {
+		if seen[p.name] {
+			return deflateParams{}, false
+		}
+		seen[p.name] = true
+		switch p.name {
+		case "server_no_context_takeover":
+			params.receiveTakeover = false
+			ok = !p.hasValue
+		case "client_no_context_takeover":
+			params.sendTakeover = false
+			ok = !p.hasValue
+		case "client_max_window_bits":
+			params.sendBits, ok = windowBits(p.value)
+		case "server_max_window_bits":
+			_, ok = windowBits(p.value) // ours holds the largest there is
+		default:
+			ok = false
+		}
+		if !ok {
+			return deflateParams{}, false
+		}
+	}
+	if !takeover && params.receiveTakeover {
+		return deflateParams{}, false // it was asked for, so it has to be in the answer
+	}
+	return params, true
+}

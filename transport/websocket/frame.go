@@ -52,21 +52,22 @@ const (
 	maxClientHeader   = 2 + 8 + 4 // with one
 )
 
-// frameHeader is what stands before the payload of a client's frame (RFC 6455
+// frameHeader is what stands before the payload of the peer's frame (RFC 6455
 // section 5.2).
 type frameHeader struct {
 	fin    bool
 	rsv1   bool // the first frame of a compressed message (RFC 7692 section 6)
 	op     opcode
 	length int64
-	key    uint32 // masking key, first byte lowest
+	key    uint32 // masking key, first byte lowest; 0 for none
 }
 
 // parseFrameHeader reads the header at the start of b and returns the number of
 // bytes it takes, or 0 as long as b holds too little of it. Whatever makes the
 // header wrong in itself is refused as soon as the bytes that show it are there.
-// deflate tells whether RSV1 has a meaning on this connection.
-func parseFrameHeader(b []byte, deflate bool) (h frameHeader, size int, err error) {
+// deflate tells whether RSV1 has a meaning on this connection, and masked which frames
+// are right: all that a client sends are masked, and none of a server's.
+func parseFrameHeader(b []byte, deflate, masked bool) (h frameHeader, size int, err error) {
 	if len(b) == 0 {
 		return h, 0, nil
 	}
@@ -88,8 +89,11 @@ func parseFrameHeader(b []byte, deflate bool) (h frameHeader, size int, err erro
 	if len(b) < 2 {
 		return h, 0, nil
 	}
-	if b[1]&bitMask == 0 {
+	switch {
+	case masked && b[1]&bitMask == 0:
 		return h, 0, protocolError("frame not masked")
+	case !masked && b[1]&bitMask != 0:
+		return h, 0, protocolError("frame masked")
 	}
 	short := b[1] &^ bitMask
 	if h.op.isControl() && short > maxControlPayload {
@@ -122,6 +126,9 @@ func parseFrameHeader(b []byte, deflate bool) (h frameHeader, size int, err erro
 	default:
 		h.length = int64(short)
 	}
+	if !masked {
+		return h, size, nil
+	}
 	if len(b) < size+4 {
 		return h, 0, nil
 	}
@@ -148,27 +155,4 @@ func appendFrameHeader(dst []byte, first byte, length int) []byte {
 func AppendFrame(dst []byte, typ MessageType, payload []byte) []byte {
 	dst = appendFrameHeader(dst, bitFin|byte(typ), len(payload))
 	return append(dst, payload...)
-}
-
-// unmask undoes the client's masking of b (RFC 6455 section 5.3) and returns the
-// key for the bytes that follow.
-func unmask(b []byte, key uint32) uint32 {
-	wide := uint64(key)<<32 | uint64(key)
-	for len(b) >= 32 {
-		block := b[:32]
-		binary.LittleEndian.PutUint64(block[0:], binary.LittleEndian.Uint64(block[0:])^wide)
-		binary.LittleEndian.PutUint64(block[8:], binary.LittleEndian.Uint64(block[8:])^wide)
-		binary.LittleEndian.PutUint64(block[16:], binary.LittleEndian.Uint64(block[16:])^wide)
-		binary.LittleEndian.PutUint64(block[24:], binary.LittleEndian.Uint64(block[24:])^wide)
-		b = b[32:]
-	}
-	for len(b) >= 8 {
-		binary.LittleEndian.PutUint64(b, binary.LittleEndian.Uint64(b)^wide)
-		b = b[8:]
-	}
-	for i := range b {
-		b[i] ^= byte(key)
-		key = key>>8 | key<<24
-	}
-	return key
 }

@@ -57,7 +57,7 @@ func TestParseFrameHeader(t *testing.T) {
 				in = append(append([]byte(nil), in...), key...)
 				tt.want.key = 0x04030201
 			}
-			got, size, err := parseFrameHeader(in, tt.deflate)
+			got, size, err := parseFrameHeader(in, tt.deflate, true)
 			if tt.refused != "" {
 				var broken *ProtocolError
 				if !errors.As(err, &broken) || broken.Code != StatusProtocolError || broken.Reason != tt.refused {
@@ -121,9 +121,9 @@ func FuzzFrameHeader(f *testing.F) {
 	f.Add([]byte{0xC1, 0xFF, 0x7F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 1, 2, 3, 4}, true)
 	f.Fuzz(func(t *testing.T, b []byte, deflate bool) {
 		b = b[:min(len(b), maxClientHeader)]
-		whole, size, err := parseFrameHeader(b, deflate)
+		whole, size, err := parseFrameHeader(b, deflate, true)
 		for n := range b {
-			early, earlySize, earlyErr := parseFrameHeader(b[:n], deflate)
+			early, earlySize, earlyErr := parseFrameHeader(b[:n], deflate, true)
 			if earlyErr != nil && err == nil {
 				t.Fatalf("refused after %d bytes, accepted after %d", n, len(b))
 			}

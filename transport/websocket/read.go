@@ -44,52 +44,6 @@ func (c *Conn) read() (typ MessageType, data []byte, err error) {
 	return typ, data, err
 }
 
-// Reader waits for the next message and returns a reader for its data, as it
-// arrives: io.EOF is the end of the message. What is left unread of an earlier
-// message is skipped. ctx applies to the returned reader as well.
-//
-// Reader and the reader it returns fail like [Conn.Read]. Text is checked as it
-// passes, so that its reader never returns bytes that can't be UTF-8.
-func (c *Conn) Reader(ctx context.Context) (MessageType, io.Reader, error) {
-	r := &messageReader{conn: c, ctx: ctx}
-	var typ MessageType
-	err := c.whileReading(ctx, func() error {
-		if err := c.nextMessage(); err != nil {
-			return err
-		}
-		typ = c.in.typ
-		c.in.reader = r
-		return nil
-	})
-	if err != nil {
-		return 0, nil, err
-	}
-	return typ, r, nil
-}
-
-// messageReader reads one message, if it is still the current one.
-type messageReader struct {
-	conn *Conn
-	ctx  context.Context
-	err  error
-}
-
-func (r *messageReader) Read(p []byte) (n int, err error) {
-	if r.err != nil || len(p) == 0 {
-		return 0, r.err
-	}
-	r.err = r.conn.whileReading(r.ctx, func() (err error) {
-		if r.conn.in.reader != r {
-			return errOldReader
-		}
-		n, err = r.conn.readMessage(p)
-		return err
-	})
-	return n, r.err
-}
-
-var errOldReader = errors.New("the reader of an earlier message")
-
 // whileReading calls read as the one who reads, for no longer than ctx, and
 // deals with its failure. io.EOF is the end of a message and not a failure.
 func (c *Conn) whileReading(ctx context.Context, read func() error) error {
@@ -234,7 +188,9 @@ func (c *Conn) readPayload(p []byte) (int, error) {
 		p = p[:in.remaining]
 	}
 	n, err := c.readRaw(p)
-	in.key = unmask(p[:n], in.key)
+	if in.key != 0 {
+		in.key = unmask(p[:n], in.key)
+	}
 	in.remaining -= int64(n)
 	return n, err
 }
@@ -263,7 +219,7 @@ func (c *Conn) readRaw(p []byte) (int, error) {
 func (c *Conn) nextHeader() (frameHeader, error) {
 	in := &c.in
 	for {
-		h, size, err := parseFrameHeader(in.buf[in.from:in.to], c.deflate.on)
+		h, size, err := parseFrameHeader(in.buf[in.from:in.to], c.deflate.on, !c.client)
 		if err != nil {
 			return h, err
 		}
@@ -294,7 +250,7 @@ func (c *Conn) nextHeader() (frameHeader, error) {
 		payload := in.buf[in.from+size : in.from+whole]
 		in.from += whole
 		in.spend(frameGrace)
-		unmask(payload, h.key)
+		unmask(payload, h.key) // a key of 0 changes nothing
 		if err := c.handleControl(h.op, payload); err != nil {
 			return h, err
 		}

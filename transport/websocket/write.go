@@ -88,7 +88,7 @@ func (c *Conn) rememberSent(data []byte) {
 // WriteFrames sends messages that [AppendFrame] has encoded. Each element holds
 // one or more whole messages and is sent as it is; it isn't changed and not kept,
 // so that many connections can share it. Small elements are joined to one write
-// call, a single one is written without copying. It waits at most WriteTimeout
+// call, a single one is written without copying; but a client's connection masks a copy. It waits at most WriteTimeout
 // for its turn, and then fails without having sent anything. When the peer
 // doesn't take the frames in WriteTimeout, the connection is dropped.
 func (c *Conn) WriteFrames(frames [][]byte) error {
@@ -110,10 +110,10 @@ func (c *Conn) WriteFrames(frames [][]byte) error {
 // written: at most what is joined to one write call, or the rest of one frame, whose
 // bytes nobody may change until then. An error drops the connection.
 //
-// It begins with no frame if another write is under way, and always if the connection
-// isn't [Conn.Nonblocking]: then WriteFrames has to send them.
+// It begins with no frame if another write is under way, and never if the connection
+// isn't [Conn.Nonblocking] or is a client's: then WriteFrames has to send them.
 func (c *Conn) TryWriteFrames(frames [][]byte) (left int, all bool, err error) {
-	if c.socket == nil {
+	if c.socket == nil || c.client {
 		return len(frames), false, nil
 	}
 	if taken, _ := c.messageLock.try(false); !taken {
@@ -200,6 +200,9 @@ func (c *Conn) writeFrame(ctx context.Context, parts ...[]byte) error {
 
 // writeParts writes what was left unsent, and then parts. frameLock is held.
 func (c *Conn) writeParts(parts [][]byte) error {
+	if c.client {
+		return c.writeMasked(parts)
+	}
 	if unsent := c.unsent; unsent != nil {
 		c.unsent = nil
 		if err := c.writeBytes(unsent); err != nil {
