@@ -203,3 +203,72 @@ func TestInteropTooBig(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestInteropDial has our client talk to another's server, by every mode.
+func TestInteropDial(t *testing.T) {
+	text := []byte(strings.Repeat(`{"id":17,"name":"Ünïcödé ☃","value":3.14}`, 5000))
+	for _, server := range []coder.CompressionMode{coder.CompressionDisabled, coder.CompressionNoContextTakeover, coder.CompressionContextTakeover} {
+		for _, client := range []websocket.CompressionMode{websocket.CompressionOff, websocket.CompressionNoContextTakeover, websocket.CompressionContextTakeover} {
+			t.Run(fmt.Sprint("client ", client, " server ", server), func(t *testing.T) {
+				closed := make(chan error, 1)
+				srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					conn, err := coder.Accept(w, r, &coder.AcceptOptions{CompressionMode: server, CompressionThreshold: 1, Subprotocols: []string{"echo"}})
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					defer conn.CloseNow()
+					conn.SetReadLimit(-1)
+					for {
+						typ, data, err := conn.Read(r.Context())
+						if err != nil {
+							closed <- err
+							return
+						}
+						if err := conn.Write(r.Context(), typ, data); err != nil {
+							t.Error(err)
+						}
+					}
+				}))
+				defer srv.Close()
+				c, _, err := websocket.Dial(t.Context(), srv.URL, &websocket.DialOptions{
+					Compression: client, CompressionThreshold: 1, MaxMessage: 1 << 20, Subprotocols: []string{"chat", "echo"},
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer c.CloseNow()
+				if c.Subprotocol() != "echo" {
+					t.Errorf("subprotocol %q", c.Subprotocol())
+				}
+				for _, size := range []int{0, 1, 125, 126, 4096, 16384, 65535, 65536, 200_000} {
+					if err := c.Write(t.Context(), websocket.Binary, text[:size]); err != nil {
+						t.Fatal(err)
+					}
+					if _, got, err := c.Read(t.Context()); err != nil || !bytes.Equal(got, text[:size]) {
+						t.Fatalf("%d bytes came back as %d: %v", size, len(got), err)
+					}
+				}
+				w, err := c.Writer(t.Context(), websocket.Text)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := w.Write(text); err != nil {
+					t.Fatal(err)
+				}
+				if err := w.Close(); err != nil {
+					t.Fatal(err)
+				}
+				if _, got, err := c.Read(t.Context()); err != nil || !bytes.Equal(got, text) {
+					t.Fatalf("fragments came back as %d bytes: %v", len(got), err)
+				}
+				if err := c.Close(4001, "bye"); err != nil {
+					t.Error(err)
+				}
+				if err := <-closed; coder.CloseStatus(err) != 4001 {
+					t.Error(err)
+				}
+			})
+		}
+	}
+}

@@ -155,6 +155,12 @@ func receiveAll(t *testing.T, r *recorder, way string, send []byte) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
+	defer func() {
+		go func() {
+			io.Copy(io.Discard, conn)
+			conn.Close() // as the server does
+		}()
+	}()
 	request := []byte(handshake(getLine))
 	if way == "with the handshake" {
 		conn.Write(append(request, send...))
