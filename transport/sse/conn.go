@@ -268,7 +268,7 @@ func (c *conn) taken() *connection {
 	return taken
 }
 
-// End tells the client why, if it isn't gone.
+// End sends the client the reason, if there is one, and ends the stream.
 func (c *conn) End(reason *push.Error) {
 	c.mu.Lock()
 	tell := c.opened && reason != nil && reason.Code != push.CodeDraining

@@ -99,7 +99,7 @@ func (c *connection) Abort(bool) { socket.Drop(c.Conn, c.socket) }
 // End closes the connection and waits for the reader.
 func (c *connection) End(politely bool) {
 	if c.socket == nil && politely {
-		_ = c.Close() // TLS says goodbye
+		_ = c.Close() // TLS sends its close alert
 	}
 	c.Abort(true)
 	c.receiving.Wait()

@@ -10,8 +10,8 @@ import (
 	"github.com/tidewire/tidewire/transport/protocol"
 )
 
-// heartbeat is a comment: it moves nothing, and no event is raised.
-// With a blank line some clients would take it for an event without data.
+// heartbeat is a comment: it moves no cursor and raises no event. With a blank line some
+// clients would take it for an event without data.
 var heartbeat = &push.Frame{Bytes: []byte(":\n")}
 
 // minRetry is the least time after which EventSource comes back when the stream
@@ -30,9 +30,8 @@ func (t *Transport) Gap(g push.Gap) *push.Frame {
 	return event(g.Topic, cursor, push.ReservedEventPrefix+protocol.TypeGap, protocol.Gap(g, cursor))
 }
 
-// Reconnect encodes the request to come back. EventSource does so after the time that it
-// was told in the welcome: one that is told a shorter time keeps to it for as long as the
-// server is away.
+// Reconnect encodes the request to come back. EventSource does so after the time that
+// the welcome set. A shorter time here would hold for as long as the server is away.
 func (t *Transport) Reconnect(afterMS int) *push.Frame {
 	return event("", "", push.ReservedEventPrefix+protocol.TypeReconnect, protocol.Reconnect(afterMS))
 }
@@ -52,10 +51,10 @@ func retry(d time.Duration) []byte {
 	return append(strconv.AppendInt([]byte("retry: "), d.Milliseconds(), 10), '\n')
 }
 
-// event encodes one event. Data is JSON on one line. A name that ends its line is
-// refused when a message is published; one that came here all the same, by a broker
-// that doesn't check, would be an event of its own, and is left out. The id of clients
-// that follow only this topic stands first.
+// event encodes one event. Data is JSON on one line. A name with a line break is refused
+// when a message is published; from a broker that doesn't check it would become an event
+// of its own, so it is left out. The id for clients that follow only this topic stands
+// first.
 func event(topic, cursor, name string, data []byte) *push.Frame {
 	f := &push.Frame{Topic: topic, Cursor: cursor}
 	b := make([]byte, 0, len(cursor)+len(name)+len(data)+len("id: \nevent: \ndata: \n\n"))

@@ -26,8 +26,8 @@ func (r *response) SetWriteDeadline(at time.Time) error { return r.control.SetWr
 func (r *response) Flush() error { return r.control.Flush() }
 
 func (r *response) Begin() {
-	// The deadlines for the request as a whole aren't meant for a stream. Where there is
-	// no way to lift them there are none: in a test's recorder, say.
+	// The deadlines for the request as a whole aren't meant for a stream. Where they
+	// can't be lifted there are none, as in a test's recorder.
 	_ = r.control.SetReadDeadline(time.Time{})
 	_ = r.SetWriteDeadline(time.Time{})
 	setHeaders(r.Header())

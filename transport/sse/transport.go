@@ -122,7 +122,7 @@ func (t *Transport) stream(w http.ResponseWriter, r *http.Request, client push.C
 		session.Close(nil)
 		<-session.Done()
 		if c.unanswered() != nil {
-			protocol.WriteError(w, r, refused) // the hub has told of each topic
+			protocol.WriteError(w, r, refused) // the hub has logged each topic
 		}
 	case taken != nil:
 		taken.watch(session)
@@ -150,8 +150,8 @@ func (t *Transport) serve(ctx context.Context, session *push.Session, c *conn) {
 	})
 }
 
-// warnOfDeadlines tells the operator what will cut a stream that stays the response of
-// its request. The client comes back, so nobody else would see why.
+// warnOfDeadlines logs what will cut a stream that stays the response of its request.
+// The client comes back, so the cause would show nowhere else.
 func (t *Transport) warnOfDeadlines(w http.ResponseWriter, r *http.Request) {
 	if _, ok := r.Context().Deadline(); ok {
 		t.hub.Hindered(r, "a middleware has given requests a deadline, which ends event streams; leave the transports' routes out")

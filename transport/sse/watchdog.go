@@ -34,7 +34,7 @@ func newWatchdog(timeout time.Duration) *watchdog {
 // longest is longer than any write takes, and far from the longest Duration.
 const longest = 100 * 365 * 24 * time.Hour
 
-// begin tells that a write begins.
+// begin notes that a write begins.
 func (w *watchdog) begin(c *conn) {
 	c.watch.since.Store(max(1, int64(time.Since(w.born))))
 	if c.watch.noted.Load() || c.watch.noted.Swap(true) {
@@ -48,7 +48,7 @@ func (w *watchdog) begin(c *conn) {
 	}
 }
 
-// end tells that it has ended.
+// end notes that it has ended.
 func (*watchdog) end(c *conn) { c.watch.since.Store(0) }
 
 // wait arms the timer. Called with w.mu held.

@@ -21,8 +21,8 @@ const quietTime = 100 * time.Millisecond
 // The connection is closed when Close returns, whatever it returns. The error
 // is nil if the peer answered. It wraps [os.ErrDeadlineExceeded] if the peer
 // didn't in time and [net.ErrClosed] if the connection had closed before. A
-// code that must not be sent is an error as well, the peer is told
-// StatusInternalError instead.
+// code that must not be sent is an error as well; the peer then gets
+// StatusInternalError.
 func (c *Conn) Close(code StatusCode, reason string) error {
 	err := c.close(code, reason)
 	if err != nil {

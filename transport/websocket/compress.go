@@ -43,7 +43,7 @@ func windowEnd(window []byte, size int) []byte {
 
 // dictionary returns the part of window that a message of so many bytes refers to. A
 // compressor reads each byte of it anew, which for a small message and a full window
-// is nearly all that it does, and gains little: what was said last is most like it.
+// is nearly all that it does, and gains little: the latest messages are most like it.
 // Twice the size holds the whole of a message before that was as large.
 func dictionary(window []byte, bits, size int) []byte {
 	return windowEnd(window, min(1<<bits, max(minDictionary, 2*size)))

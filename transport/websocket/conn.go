@@ -15,13 +15,13 @@ const readBufferSize = 512
 // Conn is a WebSocket connection. Reads are for one goroutine at a time;
 // every other method may be called by any goroutine at any time.
 //
-// After the connection has closed, from whichever side, what is called fails
-// with an error that wraps [net.ErrClosed], or tells in a [CloseError] or
-// [ProtocolError] what happened.
+// After the connection has closed, from whichever side, every method fails, with an
+// error that wraps [net.ErrClosed], or a [CloseError] or [ProtocolError] that says what
+// happened.
 type Conn struct {
 	net         net.Conn
 	socket      *socket.Socket // net, if it is a plain socket
-	client      bool           // we are the client, who masks what it writes
+	client      bool           // the role: a client masks what it writes, and its peer doesn't
 	opts        *settings      // shared with others of the same options
 	subprotocol string
 	deflate     deflateParams
@@ -93,19 +93,19 @@ func (c *Conn) setNetDeadline(writing bool, t time.Time) error {
 // moved, unless a message had been read in part.
 func (c *Conn) SetReadDeadline(t time.Time) error { return c.readDeadline.move(t) }
 
-// CloseNow drops the connection without a closing handshake. It is what to
-// defer after Accept: it does nothing if the connection is closed already.
+// CloseNow drops the connection without a closing handshake. It is what to defer after
+// Accept and Dial: it does nothing if the connection is closed already. It returns nil.
 func (c *Conn) CloseNow() error {
 	c.drop(false)
 	return nil
 }
 
-// drop closes the connection below, once. Politely means that TLS says goodbye
-// too, for which it may wait for the peer.
+// drop closes the connection below, once. Politely means that TLS sends its close alert,
+// for which it may wait for the peer.
 func (c *Conn) drop(politely bool) {
 	if !c.dropped.CompareAndSwap(false, true) {
 		if !politely {
-			socket.Drop(c.net, c.socket) // cuts a polite goodbye short
+			socket.Drop(c.net, c.socket) // cuts a polite close short
 		}
 		<-c.done.wait()
 		return

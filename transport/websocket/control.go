@@ -75,8 +75,8 @@ func (c *Conn) Ping(ctx context.Context) error {
 }
 
 // WritePing sends a ping with up to 125 bytes of payload and doesn't wait.
-// OnPong is told of the answer. It costs nothing while the answer is due, so a
-// server can ask many connections whether they still live.
+// OnPong is called with the answer. Waiting for it costs nothing, so that a server can
+// check many connections.
 func (c *Conn) WritePing(payload []byte) error {
 	err := errors.New("payload over 125 bytes")
 	if len(payload) <= maxControlPayload {
@@ -88,7 +88,7 @@ func (c *Conn) WritePing(payload []byte) error {
 	return nil
 }
 
-// waitingPings matches pongs with those who wait for them.
+// waitingPings matches pongs with the calls of Ping that wait for them.
 type waitingPings struct {
 	mu      sync.Mutex // never held during I/O
 	last    uint64
@@ -113,8 +113,8 @@ func (w *waitingPings) remove(id uint64) {
 	delete(w.waiting, id)
 }
 
-// answered wakes who sent the ping that a pong answers, and who sent one before
-// it, since a peer may answer only the latest (RFC 6455 section 5.5.3). Any other
+// answered wakes the call that sent the ping which a pong answers, and those that sent
+// one before it, since a peer may answer only the latest (RFC 6455 section 5.5.3). Any other
 // pong is unsolicited, which is allowed and means nothing.
 func (w *waitingPings) answered(payload []byte) {
 	if len(payload) != 8 {

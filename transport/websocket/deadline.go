@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// longAgo is a deadline that has passed: it wakes whoever waits for I/O.
+// longAgo is a deadline that has passed: it ends all waiting for I/O.
 var longAgo = time.Unix(1, 0)
 
 // deadline is one direction's I/O deadline. Several parties have a say in it:

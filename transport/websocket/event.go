@@ -9,7 +9,7 @@ type event struct {
 	waited   chan struct{} // closed when it happens; nil if nobody has asked
 }
 
-// happen tells all who wait.
+// happen wakes all waiters.
 func (e *event) happen() {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -10,8 +10,8 @@ import (
 type MessageType int
 
 const (
-	// Text is a message of UTF-8 text. What is received has been checked; who
-	// writes it sees to that.
+	// Text is a message of UTF-8 text. Received text has been
+	// checked; text to be sent has to be valid.
 	Text MessageType = 1
 	// Binary is a message of any bytes.
 	Binary MessageType = 2

@@ -192,7 +192,7 @@ func parseOffer(h http.Header) (offered offer, refusal *HandshakeError) {
 }
 
 // refuse answers the request with the refusal, and returns it. The connection is closed
-// with that: who is refused holds no descriptor. A body isn't waited for: net/http would
+// with that: a refused client holds no descriptor. A body isn't waited for: net/http would
 // do that before it answers, or else before it closes.
 func (o *AcceptOptions) refuse(w http.ResponseWriter, r *http.Request, refusal *HandshakeError) error {
 	if r.ProtoMajor == 1 { // else it is also that of other requests

@@ -71,7 +71,7 @@ func isTokenByte(c byte) bool {
 	return c != 0 && strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0
 }
 
-// What a list in a header may hold. Nobody has use for more.
+// What a list in a header may hold. No client needs more.
 const (
 	maxListBytes    = 8 << 10
 	maxListElements = 100

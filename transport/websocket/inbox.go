@@ -42,7 +42,7 @@ type inbox struct {
 	text       textChecker
 	inflater   *inflater      // from its first read
 	held       int            // bytes that the handler knows of; see Conn.hold
-	reader     *messageReader // who may read it, unless Read does
+	reader     *messageReader // that may read it; nil if Read does
 
 	window []byte // what the client's compressor may refer to
 }

@@ -72,7 +72,7 @@ type AcceptOptions struct {
 	// 15 s. Negative: the system decides, which may take a quarter of an hour.
 	AckTimeout time.Duration
 
-	// OnPing and OnPong, if set, are told of each ping and each pong received,
+	// OnPing and OnPong, if set, are called with each ping and each pong received,
 	// by the goroutine that reads, before a ping is answered. They must not
 	// read from the connection or Close it, and not keep the payload, which is
 	// at most 125 bytes; WriteClose and CloseNow are fine. They serve to limit

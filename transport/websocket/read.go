@@ -44,8 +44,8 @@ func (c *Conn) read() (typ MessageType, data []byte, err error) {
 	return typ, data, err
 }
 
-// whileReading calls read as the one who reads, for no longer than ctx, and
-// deals with its failure. io.EOF is the end of a message and not a failure.
+// whileReading calls read with readLock held, for no longer than ctx, and deals with
+// its failure. io.EOF is the end of a message and not a failure.
 func (c *Conn) whileReading(ctx context.Context, read func() error) error {
 	if err := c.acquire(ctx, &c.readLock, 0); err != nil {
 		return fmt.Errorf("websocket: read: %w", err)

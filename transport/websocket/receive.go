@@ -127,8 +127,8 @@ func (c *Conn) handle(typ MessageType, data []byte, err error) bool {
 	return true
 }
 
-// hold tells the handler what the current message has come to: its data and an inflater,
-// but nothing as small as the buffer of any connection that reads.
+// hold reports to the handler what the current message holds: its data and an inflater,
+// but nothing as small as the buffer that any connection needs to read.
 func (c *Conn) hold(size int) error {
 	if !c.in.handled || size <= readBufferSize {
 		return nil
@@ -143,7 +143,7 @@ func (c *Conn) hold(size int) error {
 	return nil
 }
 
-// count tells the handler of a frame that is about to be taken.
+// count reports a frame to the handler that is about to be taken.
 func (c *Conn) count() error {
 	if c.in.handled {
 		if err := c.handler.Frame(); err != nil {

@@ -13,7 +13,7 @@ import (
 // those from 4000 to 4999 are free for applications.
 type StatusCode int
 
-// The codes that a server of messages has use for.
+// The codes that have a use between servers and clients of messages.
 const (
 	StatusNormal             StatusCode = 1000
 	StatusGoingAway          StatusCode = 1001
@@ -56,7 +56,7 @@ func (e *CloseError) Error() string {
 
 // ProtocolError reports that the connection was closed from this side, since
 // the peer broke a rule: of the protocol, of its data, or of size. Code and
-// Reason are what the peer was told.
+// Reason are what the close frame to the peer had.
 type ProtocolError struct {
 	Code   StatusCode
 	Reason string

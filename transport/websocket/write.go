@@ -294,8 +294,8 @@ func sealFrame(b []byte, first byte) []byte {
 
 // Writer returns a writer for one message, which is sent in fragments of 16 KiB
 // as it grows. Closing the writer ends the message; no other can be sent until
-// then. Who can't complete the message doesn't close the writer but the
-// connection. Pings and the like pass between the fragments. ctx applies to the
+// then. A caller that can't complete the message closes the connection
+// in place of the writer. Pings and the like pass between the fragments. ctx applies to the
 // writer as well: when it ends after a part has been sent, the connection is
 // dropped.
 func (c *Conn) Writer(ctx context.Context, typ MessageType) (io.WriteCloser, error) {

@@ -66,8 +66,8 @@ func appendParts(parts [][]byte, frames []*push.Frame) [][]byte {
 	return parts
 }
 
-// End tells the client why, if it isn't gone, closes the connection and waits until
-// nothing more is received.
+// End sends the client the reason, if there is one, closes the connection and waits
+// until nothing more is received.
 func (c *conn) End(reason *push.Error) {
 	c.stop()
 	if reason != nil {

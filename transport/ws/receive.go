@@ -30,7 +30,7 @@ func (c *conn) Hold(bytes int) error {
 	if bytes > 0 && c.ended.Load() || c.session.Keep(bytes) {
 		return nil
 	}
-	return push.ErrSlowConsumer // the session is over, and its client has been told why
+	return push.ErrSlowConsumer // the session is over, and has a reason for its client
 }
 
 // Pong starts the wait for the client anew.
