@@ -268,3 +268,55 @@ func TestClientPingsAndIsClosed(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestSharedCompressedFrames are the same for all connections that agreed on what they
+// need; each goes on with messages of its own.
+func TestSharedCompressedFrames(t *testing.T) {
+	text := []byte(strings.Repeat("to be compressed ", 1000))
+	frames := [][]byte{AppendCompressedFrame(nil, Text, text), AppendCompressedFrame([]byte{}, Text, []byte("x"))}
+	if len(frames[0]) > len(text)/10 || !bytes.Equal(frames[1], AppendFrame(nil, Text, []byte("x"))) {
+		t.Errorf("frames of %d and %d bytes", len(frames[0]), len(frames[1]))
+	}
+	for _, tt := range []struct {
+		name           string
+		server, client CompressionMode
+		want           bool
+	}{
+		{"off", CompressionOff, CompressionContextTakeover, false},
+		{"without takeover", CompressionNoContextTakeover, CompressionContextTakeover, true},
+		{"without takeover by the client's wish", CompressionContextTakeover, CompressionNoContextTakeover, true},
+		{"with takeover", CompressionContextTakeover, CompressionContextTakeover, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			server := serve(t, &AcceptOptions{Compression: tt.server, CompressionThreshold: 1}, func(c *Conn) {
+				if c.SharesCompressed() != tt.want {
+					t.Errorf("shares: %v", !tt.want)
+					return
+				}
+				for range 2 {
+					c.Write(context.Background(), Text, text)
+					if tt.want {
+						c.WriteFrames(frames)
+					}
+				}
+				c.Close(StatusNormal, "")
+			})
+			c := dialServer(t, server, &DialOptions{Compression: tt.client})
+			want := []string{string(text), string(text)}
+			if tt.want {
+				want = []string{string(text), string(text), "x", string(text), string(text), "x"}
+			}
+			for i, message := range want {
+				if _, got, err := c.Read(t.Context()); err != nil || string(got) != message {
+					t.Fatalf("message %d has %d bytes, %v", i, len(got), err)
+				}
+			}
+		})
+	}
+	for _, bits := range []int{9, 15} {
+		c, _ := pipe(t, nil, deflateParams{on: true, sendBits: bits})
+		if c.SharesCompressed() != (bits == maxWindowBits) {
+			t.Errorf("a window of %d bits shares", bits)
+		}
+	}
+}

@@ -277,9 +277,10 @@ func AppendCompressedFrame(dst []byte, typ MessageType, payload []byte) []byte {
 }
 
 // SharesCompressed reports whether frames of [AppendCompressedFrame] may be written to
-// the connection: compression was agreed on, with the largest window.
+// the connection: compression was agreed on, with the largest window, and without context
+// takeover, by which later messages would refer to what only the peer has decompressed.
 func (c *Conn) SharesCompressed() bool {
-	return c.deflate.on && c.deflate.sendBits == maxWindowBits
+	return c.deflate.on && !c.deflate.sendTakeover && c.deflate.sendBits == maxWindowBits
 }
 
 // sealFrame turns b, whose first maxServerHeader bytes are room for a header,
