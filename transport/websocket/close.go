@@ -57,7 +57,7 @@ func (c *Conn) close(code StatusCode, reason string) error {
 }
 
 // WriteClose sends a close frame and doesn't wait. No other frame can be written
-// after it. It is for a server that has a goroutine in Read: there the peer's
+// after it. It is for a program that has a goroutine in Read: there the peer's
 // answer arrives as a [CloseError] and closes the connection. Nothing drops the
 // connection of a peer that doesn't answer, other than Close, CloseNow or a
 // read deadline. The error wraps [net.ErrClosed] if a close frame has already

@@ -44,7 +44,7 @@ type inbox struct {
 	held       int            // bytes that the handler knows of; see Conn.hold
 	reader     *messageReader // that may read it; nil if Read does
 
-	window []byte // what the client's compressor may refer to
+	window []byte // what the peer's compressor may refer to
 }
 
 // start takes what came with the handshake.

@@ -88,9 +88,10 @@ func (c *Conn) rememberSent(data []byte) {
 // WriteFrames sends messages that [AppendFrame] has encoded. Each element holds
 // one or more whole messages and is sent as it is; it isn't changed and not kept,
 // so that many connections can share it. Small elements are joined to one write
-// call, a single one is written without copying; but a client's connection masks a copy. It waits at most WriteTimeout
-// for its turn, and then fails without having sent anything. When the peer
-// doesn't take the frames in WriteTimeout, the connection is dropped.
+// call, a single one is written without copying; a client's connection masks a
+// copy. It waits at most WriteTimeout for its turn, and then fails without having
+// sent anything. When the peer doesn't take the frames in WriteTimeout, the
+// connection is dropped.
 func (c *Conn) WriteFrames(frames [][]byte) error {
 	err := c.acquire(context.Background(), &c.messageLock, c.opts.writeTimeout)
 	if err == nil {
