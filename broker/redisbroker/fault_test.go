@@ -323,7 +323,7 @@ func TestForeignMessagesAreNotForwarded(t *testing.T) {
 	f := follow(t, b, "a")
 	first := publish(t, b, "a", "1")
 	f.wait("1")
-	channel := redisbroker.SimChannel(redisbroker.Options{}, "a")
+	channel := redisbroker.Channel("a")
 	epoch := first.Position.Epoch.String()
 	for _, payload := range []string{
 		"", "garbage", strings.Repeat("garbage ", 10<<20/8), epoch + " 2 00000000 00000000 0 " + strings.Repeat("\xff", 1<<20), epoch + " -1 00000000 00000000 0 x", epoch + " NaN 00000000 00000000 0 x",
