@@ -49,7 +49,7 @@
 // # How a call runs through the files
 //
 // broker.go is what [push.Broker] asks for. topic.go, repair.go and history.go decide
-// what followers get; node.go and check.go listen, and doubt what they hear;
+// what followers get; node.go, connection.go and check.go listen, and doubt what they hear;
 // highwater.go and origin.go know what a history must contain and where it begins.
 // port.go is all that they ask of the store.
 //

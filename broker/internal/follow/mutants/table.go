@@ -28,7 +28,7 @@ const (
 	brokerGo       = "broker/internal/follow/broker.go"
 	originGo       = "broker/internal/follow/origin.go"
 	historyGo      = "broker/internal/follow/history.go"
-	nodeGo         = "broker/internal/follow/node.go"
+	connectionGo   = "broker/internal/follow/connection.go"
 	highWaterGo    = "broker/internal/follow/highwater.go"
 	repairGo       = "broker/internal/follow/repair.go"
 	controlGo      = "push/control.go"
@@ -117,7 +117,7 @@ var mutants = []mutant{
 	{"no look for holes", "check", healer("live").patches},
 	{"nothing is compared after a reconnect", "check", healer("compare").patches},
 	{"a silent connection stays", "check", healer("probe").patches},
-	{"a new connection hears nothing", "", []patch{{nodeGo, "\tfor channel := range n.topics {\n\t\tn.changes[channel] = true\n\t}\n\twake(n.changed)\n\treturn made, nil", "\twake(n.changed)\n\treturn made, nil"}}},
+	{"a new connection hears nothing", "", []patch{{connectionGo, "\tfor channel := range n.topics {\n\t\tn.changes[channel] = true\n\t}\n\twake(n.changed)\n\treturn made, nil", "\twake(n.changed)\n\treturn made, nil"}}},
 	{"a read that failed isn't tried again", "check", []patch{{repairGo, "\t\tt.mu.Lock()\n\t\tt.again = true\n\t\tt.mu.Unlock()\n", ""}}},
 
 	// Publishing.
