@@ -54,10 +54,10 @@ func TestKnownSchedules(t *testing.T) {
 			{advance, 7, 0, 0}, {lose, 1, 0, 0}, {publishOne, 0, 0, 0}, {advance, 6, 0, 0}, {kill, 0, 0, 0}, {flush, 0, 0, 0},
 			{publishOne, 0, 1, 0}, {advance, 9, 0, 0},
 		}},
-		// A head goes with the only instance that had seen it, the topic begins again where it
-		// did, and what was published under an ID is published again.
+		// A head and its history go with the only instance that had seen them, the topic begins
+		// again where it did, and what was published under an ID is published again.
 		{"an ID of a history that began again", []step{
-			{advance, 7, 0, 0}, {lose, 1, 0, 0}, {publishOne, 0, 0, 1}, {advance, 6, 0, 0}, {kill, 0, 0, 0}, {evict, 0, 0, 0},
+			{advance, 7, 0, 0}, {lose, 1, 0, 0}, {publishOne, 0, 0, 1}, {advance, 6, 0, 0}, {kill, 0, 0, 0}, {evict, 0, 0, 0}, {evict, 0, 5, 0},
 			{publishOne, 0, 1, 0}, {advance, 6, 0, 0}, {retryOne, 0, 1, 0}, {advance, 9, 0, 0},
 		}},
 		// A copy from before a user was revoked comes back, and so does an instance that has only
@@ -113,8 +113,8 @@ var theMarkChanges = schedule{Seed: 0x349fe59, Instances: 3, Clients: 4, Topics:
 }}
 
 // heardIsLost has a message heard behind a hole, and lost by the store before the hole is
-// read. It takes moments that only one seed is known to have.
-var heardIsLost = schedule{Seed: 0x39447, Instances: 2, Clients: 2, Topics: 1, Tight: true, Steps: []step{
+// read. One seed in four has the moments that it takes.
+var heardIsLost = schedule{Seed: 4, Instances: 2, Clients: 2, Topics: 1, Tight: true, Steps: []step{
 	{promote, 49, 3, 36}, {publishOne, 6, 0, 56}, {retryOne, 5, 53, 1}, {advance, 43, 0, 3}, {publishOne, 49, 0, 26},
 	{lag, 5, 41, 18}, {publishOne, 48, 11, 5}, {lose, 29, 58, 2}, {publishOne, 18, 16, 42}, {advance, 4, 18, 17}, {hop, 2, 51, 25},
 	{retryOne, 6, 56, 54}, {promote, 25, 51, 7}, {advance, 40, 25, 17}, {publishOne, 23, 1, 22}, {retryOne, 16, 10, 0},
