@@ -48,7 +48,7 @@ func newBroker(store follow.StorePort, o Options) *Broker {
 	return &Broker{o, follow.New(store, o.follow())}
 }
 
-// Health tells what is wrong, or nil: whether Redis can be reached and written to, is new
+// Health reports what is wrong, or nil: whether Redis can be reached and written to, is new
 // enough, whether live messages are heard, and what Redis has refused in the last seconds.
 // A broker recovers by itself once the cause is gone; its followers stay, and will miss
 // nothing.
@@ -88,12 +88,12 @@ func (b *Broker) Put(ctx context.Context, set, key string, v push.Stored) (there
 	return b.follow.Put(ctx, set, key, v)
 }
 
-// Take gives a value and forgets it; see [push.Store].
+// Take returns a value and forgets it; see [push.Store].
 func (b *Broker) Take(ctx context.Context, set, key string) ([]byte, error) {
 	return b.follow.Take(ctx, set, key)
 }
 
-// All gives all values of a set; see [push.Store].
+// All returns all values of a set; see [push.Store].
 func (b *Broker) All(ctx context.Context, set string) (map[string]push.Stored, error) {
 	return b.follow.All(ctx, set)
 }

@@ -40,8 +40,8 @@ func uses(first push.Position) map[string]func(*testing.T, *Broker) error {
 }
 
 // TestForeignDataIsOneTopicsTrouble has data that isn't ours under the keys of a topic
-// that is followed, and of the store. Who meets it is told, and so is the operator;
-// nobody else notices.
+// that is followed, and of a set. Callers that meet it get an error, and the operator a log
+// line; nobody else notices.
 func TestForeignDataIsOneTopicsTrouble(t *testing.T) {
 	t.Parallel()
 	set := Options{}.withDefaults().setKeys("s")

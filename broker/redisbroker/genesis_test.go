@@ -36,14 +36,14 @@ func TestTopicBeginsWhereEverybodyExpectsIt(t *testing.T) {
 	meta, stream := b.keys("a")
 	must(t, client.Del(t.Context(), meta, stream).Err())
 	if at := headOf(t, brokerOn(t, client, Options{}), "a"); at != first {
-		t.Errorf("who knows of nothing is at %+v, not %+v", at, first)
+		t.Errorf("an instance that knows of nothing is at %+v, not %+v", at, first)
 	}
 	if n := client.Exists(t.Context(), meta).Val(); n != 0 {
 		t.Error("a read has stored a head")
 	}
 	lost := headOf(t, other, "a")
 	if lost.Epoch == first.Epoch || lost.Offset != 0 || client.Exists(t.Context(), meta).Val() != 1 {
-		t.Errorf("who knows of a message is at %+v, in the epoch that it was in", lost)
+		t.Errorf("an instance that knows of a message is at %+v, in the epoch that it was in", lost)
 	}
 	if at := headOf(t, b, "a"); at != lost {
 		t.Errorf("one is at %+v, the other at %+v", at, lost)
@@ -151,7 +151,7 @@ func info(t *testing.T, client *redis.Client, name string) int {
 	return 0
 }
 
-// TestForgedPositionsMoveNothing has a topic of a megabyte asked for from places that aren't
+// TestForgedPositionsMoveNothing has a topic of a megabyte asked for from positions that aren't
 // real, and from one that is but has too much behind it.
 func TestForgedPositionsMoveNothing(t *testing.T) {
 	b, client := scripted(t, Options{})

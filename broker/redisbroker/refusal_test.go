@@ -131,9 +131,9 @@ func TestRefusedByRedis(t *testing.T) {
 		return func(t *testing.T, client *redis.Client) { must(t, client.Do(t.Context(), args...).Err()) }
 	}
 	tests := []struct {
-		name         string
-		refuse, mend func(*testing.T, *redis.Client)
-		want         string
+		name           string
+		refuse, repair func(*testing.T, *redis.Client)
+		want           string
 	}{
 		{"full", do("CONFIG", "SET", "maxmemory", "1"), do("CONFIG", "SET", "maxmemory", "0"), "memory is full"},
 		{"too few replicas", do("CONFIG", "SET", "min-replicas-to-write", "1"), do("CONFIG", "SET", "min-replicas-to-write", "0"), "too few replicas"},
@@ -174,7 +174,7 @@ func TestRefusedByRedis(t *testing.T) {
 			}
 			healthSays(t, b, test.want)
 			log.wantOnce(t, test.want)
-			test.mend(t, admin)
+			test.repair(t, admin)
 			add(t, b, "a", "x")
 			healthSays(t, b, "")
 		})

@@ -14,7 +14,7 @@ import (
 )
 
 // TestBrokenHeadIsOneTopicsTrouble has what isn't a head where a topic's head was, before
-// it is followed and after. Nobody is told anything of it but an error, and nobody panics.
+// it is followed and after. All that comes of it is an error.
 func TestBrokenHeadIsOneTopicsTrouble(t *testing.T) {
 	b, client := scripted(t, Options{})
 	good, broken := &signal{at: make(chan uint64, 10)}, &recorder{}

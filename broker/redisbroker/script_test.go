@@ -22,7 +22,7 @@ func scripted(t *testing.T, o Options) (*Broker, *redis.Client) {
 	return brokerOn(t, client, o), client
 }
 
-// startServer starts a redis-server that ends with the test, and gives a client of it.
+// startServer starts a redis-server that ends with the test, and makes a client of it.
 func startServer(t *testing.T, args ...string) (*redistest.Server, *redis.Client) {
 	t.Helper()
 	server, err := redistest.Start(t.TempDir(), args...)
@@ -172,7 +172,7 @@ func TestForeignKeyIsOneTopicsTrouble(t *testing.T) {
 	}
 	meta, _ := b.keys("poisoned")
 	must(t, client.Set(t.Context(), meta, "x", 0).Err())
-	// A message of which nobody is told: only the check can find it.
+	// A message that nobody hears: only the check can find it.
 	addElsewhere(t, b, client, "good")
 	select {
 	case <-good.at:

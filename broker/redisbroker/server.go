@@ -163,7 +163,7 @@ func largestReply(q follow.Query) int {
 // most is no limit, in a number that a script can read, and an int hold.
 const most = math.MaxInt & (1<<40 - 1)
 
-// orMost gives a limit that zero doesn't bound.
+// orMost returns a limit that zero doesn't bound.
 func orMost(n int) int {
 	if n == 0 {
 		return most

@@ -38,7 +38,7 @@ func (b *Broker) from(ctx context.Context, topic string, at, heard push.Position
 	if err == nil && (page.Gap == push.GapFork || seen == heard) {
 		// What was seen here is lost, and other instances don't know: the high-water mark is
 		// of the new branch by now, or hasn't got so far. Telling the store ends the epoch,
-		// so that everybody learns of it who may have missed something.
+		// so that everybody who may have missed something learns of it.
 		page, err = b.sinceWith(ctx, topic, at, pageLimit, HighWater{seen, b.marks.of(topic).Ended})
 	}
 	if err != nil || page.Gap != push.GapEpoch {

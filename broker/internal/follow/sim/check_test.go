@@ -105,7 +105,7 @@ func (w *world) heal() {
 	}
 	w.store.mu.Unlock()
 	for _, c := range w.clients {
-		c.mend()
+		c.repair()
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -152,7 +152,7 @@ func (w *world) check() {
 	}
 }
 
-// newest gives the newest message that was stored by then.
+// newest returns the newest message that was stored by then.
 func (r *Store) newest(topic string, then time.Time) *entry {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -274,7 +274,7 @@ func (w *world) wasTold(lost push.Position) {
 	}
 }
 
-// wentPast gives the step by which a view left the way to a message, if it has not
+// wentPast returns the step by which a view left the way to a message, if it has not
 // had a gap since the message was stored.
 func (v *view) wentPast(m *entry, way map[push.Position]bool) (from, past push.Position) {
 	for i, to := range v.moves {

@@ -109,7 +109,7 @@ func (w *watchdog) Read(p []byte) (int, error) {
 	return w.conn.Read(p)
 }
 
-// open dials, and gives the request.
+// open dials, and returns the request.
 func (c *simClient) open() (*simConn, string, error) {
 	c.mu.Lock()
 	n, sse := c.world.instance(c.next), c.sse
@@ -274,12 +274,12 @@ func (c *simClient) stall() {
 	}
 }
 
-// mend lets everything through that was held up, and lets the connection live.
-func (c *simClient) mend() {
+// repair lets everything through that was held up, and lets the connection live.
+func (c *simClient) repair() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.conn != nil {
-		c.conn.mend()
+		c.conn.repair()
 	}
 	c.stalled, c.calmAt = false, time.Now()
 }

@@ -21,7 +21,7 @@ func emptyState() state {
 	return state{topics: map[string]*record{}, sets: map[string]map[string]storedValue{}}
 }
 
-// copy gives the state as it is now, which no change touches.
+// copy returns the state as it is now, which no change touches.
 func (s state) copy() state {
 	sets := make(map[string]map[string]storedValue, len(s.sets))
 	for name, set := range s.sets {

@@ -90,8 +90,8 @@ func (c *simConn) cutAfter(n int) {
 	c.in.mu.Unlock()
 }
 
-// mend ends what stall does, and takes back what cutAfter is to do.
-func (c *simConn) mend() {
+// repair ends what stall does, and takes back what cutAfter is to do.
+func (c *simConn) repair() {
 	c.stall(false)
 	c.in.mu.Lock()
 	defer c.in.mu.Unlock()

@@ -81,7 +81,7 @@ func (c *simClient) decide(n *instance, topic string, revoke bool) error {
 	return err
 }
 
-// allowAll gives everybody all rights back, of whom any were taken away.
+// allowAll restores everybody's rights.
 func (w *world) allowAll() {
 	w.decisions.Wait()
 	for _, c := range w.clients {

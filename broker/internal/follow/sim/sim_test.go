@@ -21,7 +21,7 @@ var (
 	simWithout   = flag.String("sim.without", "", "a healer that is switched off: draw nothing that only it heals")
 )
 
-// simulate runs a schedule, and gives what it violated and the end of its timeline.
+// simulate runs a schedule, and returns what it violated and the end of its timeline.
 func simulate(t *testing.T, s schedule) (violations, timeline string, happened tally) {
 	synctest.Test(t, func(*testing.T) {
 		w := newWorld(s)

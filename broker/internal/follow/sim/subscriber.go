@@ -154,7 +154,7 @@ func (c *Subscriber) Subscribe(ctx context.Context, channels ...string) error {
 	return c.change(ctx, true, channels)
 }
 
-// Unsubscribe gives channels up.
+// Unsubscribe ends a subscription to channels.
 func (c *Subscriber) Unsubscribe(ctx context.Context, channels ...string) error {
 	return c.change(ctx, false, channels)
 }

@@ -63,7 +63,7 @@ type simAnswer struct {
 	Error  *push.Error `json:"error"`
 }
 
-// readResponse reads the head of a response, and gives the reader of its frames.
+// readResponse reads the head of a response, and returns the reader of its frames.
 func (c *simClient) readResponse(r *bufio.Reader, sse bool) (func() (simFrame, error), error) {
 	response, err := http.ReadResponse(r, nil)
 	if err != nil {

@@ -219,7 +219,7 @@ func (w *world) violate(format string, args ...any) {
 	w.violations = append(w.violations, text)
 }
 
-// failed gives what was violated, or "".
+// failed returns what was violated, or "".
 func (w *world) failed() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
