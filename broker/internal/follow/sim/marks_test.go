@@ -71,6 +71,7 @@ func TestUnheardMessages(t *testing.T) {
 			publishText(t, b, "x")
 			published++
 			time.Sleep(2*check + check/2) // one check finds it, the next sees that it wasn't heard
+			synctest.Wait()
 			if r.got != published {
 				t.Fatalf("%d messages came of %d", r.got, published)
 			}
