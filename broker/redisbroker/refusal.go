@@ -58,15 +58,15 @@ var refusals = []refusal{
 
 const slotMoves = "the broker's Cluster is moving this slot"
 
-// redacted is an answer of Redis without what was sent, which may be a password.
-type redacted struct{ error }
+// redactedError is an answer of Redis without what was sent, which may be a password.
+type redactedError struct{ error }
 
-func (r redacted) Error() string {
+func (r redactedError) Error() string {
 	text, _, _ := strings.Cut(r.error.Error(), ", with args beginning with")
 	return text
 }
 
-func (r redacted) Unwrap() error { return r.error }
+func (r redactedError) Unwrap() error { return r.error }
 
 // unavailable makes Redis' errors ones that may be shown to clients. Nil stays nil.
 func unavailable(err error) error {
@@ -95,9 +95,9 @@ func refusalOf(err error) error {
 		if r.reason == follow.ForeignData {
 			code = push.CodeInternal
 		}
-		return push.Errorf(code, r.reason, &follow.Refusal{Answer: redacted{err}, Lasting: r.lasting})
+		return push.Errorf(code, r.reason, &follow.Refusal{Answer: redactedError{err}, Lasting: r.lasting})
 	}
-	return push.Errorf(push.CodeUnavailable, "the broker's Redis refuses", &follow.Refusal{Answer: redacted{err}})
+	return push.Errorf(push.CodeUnavailable, "the broker's Redis refuses", &follow.Refusal{Answer: redactedError{err}})
 }
 
 func isForeign(err error) bool {

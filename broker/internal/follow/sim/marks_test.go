@@ -32,6 +32,8 @@ func TestOldMarkDoesNotEndANewHistory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := NewStore(1, Options{})
 		b, other := follow.New(store.Port("a"), follow.Options{Keep: time.Hour}), follow.New(store.Port("b"), follow.Options{})
+		defer closeBroker(t, b)
+		defer closeBroker(t, other)
 		for range 3 {
 			publishText(t, b, "old")
 		}
@@ -42,8 +44,6 @@ func TestOldMarkDoesNotEndANewHistory(t *testing.T) {
 		if page, err := b.Recent(context.Background(), "a", 0); err != nil || page.Head != at {
 			t.Errorf("the new message is at %+v, and the head at %+v, %v", at, page.Head, err)
 		}
-		closeBroker(t, b)
-		closeBroker(t, other)
 	})
 }
 
@@ -54,6 +54,7 @@ func TestUnheardMessages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := NewStore(1, Options{})
 		b := follow.New(store.Port("a"), follow.Options{Check: check})
+		defer closeBroker(t, b)
 		r := &counter{}
 		if _, err := b.Subscribe(context.Background(), "a", r); err != nil {
 			t.Fatal(err)
@@ -94,7 +95,6 @@ func TestUnheardMessages(t *testing.T) {
 		if err := b.Health(context.Background()); err != nil {
 			t.Errorf("health in the end: %v", err)
 		}
-		closeBroker(t, b)
 	})
 }
 
