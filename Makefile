@@ -100,15 +100,15 @@ e2e: $(NODE_MODULES) ## run the end-to-end tests in Chromium
 
 .PHONY: sim-test
 sim-test: ## run 20,000 schedules of the simulation
-	$(STEP) '20,000 simulated schedules' go test -count=1 -run '^TestSimulation$$' ./broker/redisbroker -sim.schedules=20000
+	$(STEP) '20,000 simulated schedules' go test -count=1 -run '^TestSimulation$$' ./broker/internal/follow/sim -sim.schedules=20000
 
 .PHONY: sim
 sim: ## run SCHEDULES (1,000,000) schedules of the simulation
-	go test -count=1 -timeout 12h -run '^TestSimulation$$' ./broker/redisbroker -sim.seed=0 -sim.schedules=$(SCHEDULES)
+	go test -count=1 -timeout 12h -run '^TestSimulation$$' ./broker/internal/follow/sim -sim.seed=0 -sim.schedules=$(SCHEDULES)
 
 .PHONY: mutants
 mutants: ## put mistakes into the code, one by one, that the simulation and the tests must find
-	go run ./broker/redisbroker/mutants
+	go run ./broker/internal/follow/mutants
 	go -C .ci/tools run ./mutate -n $(MUTANTS) -seed $(SEED) -least 80 push transport/websocket transport/ws transport/sse
 
 .PHONY: busy

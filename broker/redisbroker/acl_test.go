@@ -59,7 +59,7 @@ func TestUserOfTheDocumentation(t *testing.T) {
 	must(t, err)
 	healthSays(t, b, "")
 	b.Unsubscribe("a", r)
-	meta, _ := b.port.(*server).keys("bad")
+	meta, _ := b.keys("bad")
 	must(t, admin.Set(t.Context(), meta, "x", 0).Err())
 	if _, err := b.Recent(t.Context(), "bad", 1); !strings.Contains(push.AsError(err).Error(), "is a string") {
 		t.Errorf("foreign data: %v", err)

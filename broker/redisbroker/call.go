@@ -73,7 +73,7 @@ type once struct{ *redis.Cmd }
 
 func (once) NoRetry() bool { return true }
 
-// withoutScript gives the calls that weren't carried out because Redis doesn't know
+// withoutScript returns the calls that weren't carried out because Redis doesn't know
 // their script, after a restart or a failover, with their scripts in full.
 func withoutScript(calls []*call) []*call {
 	var unknown []*call
@@ -89,7 +89,7 @@ func withoutScript(calls []*call) []*call {
 	return unknown
 }
 
-// unconnected tells why the call couldn't be sent, if no connection could be made.
+// unconnected returns why the call couldn't be sent, if no connection could be made.
 func unconnected(c *call) error {
 	err := c.command.Err()
 	var failed *net.OpError

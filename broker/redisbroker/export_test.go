@@ -7,79 +7,80 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/tidewire/tidewire/broker/internal/follow"
 	"github.com/tidewire/tidewire/push"
 )
 
 // NewLossy makes a broker that loses as many messages of pub/sub as lose says.
 func NewLossy(client redis.UniversalClient, options Options) (b *Broker, lose *atomic.Int32) {
 	o := options.withDefaults()
-	p := &lossyPort{port: newServer(client, o)}
+	p := &lossyStore{StorePort: newServer(client, o)}
 	return newBroker(p, o), &p.lose
 }
 
-type lossyPort struct {
-	port
+type lossyStore struct {
+	follow.StorePort
 	lose atomic.Int32
 }
 
-func (p *lossyPort) open(ctx context.Context, channel string) (line, error) {
-	l, err := p.port.open(ctx, channel)
-	return &lossyLine{l, p}, err
+func (p *lossyStore) Subscriber(ctx context.Context, channel string) (follow.Subscriber, error) {
+	made, err := p.StorePort.Subscriber(ctx, channel)
+	return &lossySubscriber{made, p}, err
 }
 
-type lossyLine struct {
-	line
-	port *lossyPort
+type lossySubscriber struct {
+	follow.Subscriber
+	store *lossyStore
 }
 
-func (l *lossyLine) receive(ctx context.Context) (notice, error) {
-	n, err := l.line.receive(ctx)
-	if _, parseErr := parsePublished("a", n.text); n.kind == noticeMessage && parseErr == nil && l.port.lose.Add(-1) >= 0 {
-		return notice{}, err
+func (s *lossySubscriber) Receive(ctx context.Context) (follow.Event, error) {
+	e, err := s.Subscriber.Receive(ctx)
+	if _, parseErr := parsePublished("a", e.Payload); e.Kind == follow.EventMessage && parseErr == nil && s.store.lose.Add(-1) >= 0 {
+		return follow.Event{}, err
 	}
-	return n, err
+	return e, err
 }
 
-// NewDeaf makes a broker whose connection of the moment hears nothing any more once
-// deafen is called. lines tells how many there have been.
-func NewDeaf(client redis.UniversalClient, options Options) (b *Broker, deafen func(), lines func() int64) {
+// NewSilenced makes a broker whose connection of the moment hears nothing any more once
+// silence is called. made returns how many connections there have been.
+func NewSilenced(client redis.UniversalClient, options Options) (b *Broker, silence func(), made func() int64) {
 	o := options.withDefaults()
-	p := &deafPort{port: newServer(client, o)}
-	return newBroker(p, o), func() { p.newest.Load().deaf.Store(true) }, p.opened.Load
+	p := &silencedStore{StorePort: newServer(client, o)}
+	return newBroker(p, o), func() { p.newest.Load().silent.Store(true) }, p.made.Load
 }
 
-type deafPort struct {
-	port
-	newest atomic.Pointer[deafLine]
-	opened atomic.Int64
+type silencedStore struct {
+	follow.StorePort
+	newest atomic.Pointer[silencedSubscriber]
+	made   atomic.Int64
 }
 
-func (p *deafPort) open(ctx context.Context, channel string) (line, error) {
-	l, err := p.port.open(ctx, channel)
-	made := &deafLine{line: l}
-	p.newest.Store(made)
-	p.opened.Add(1)
-	return made, err
+func (p *silencedStore) Subscriber(ctx context.Context, channel string) (follow.Subscriber, error) {
+	made, err := p.StorePort.Subscriber(ctx, channel)
+	s := &silencedSubscriber{Subscriber: made}
+	p.newest.Store(s)
+	p.made.Add(1)
+	return s, err
 }
 
-type deafLine struct {
-	line
-	deaf atomic.Bool
+type silencedSubscriber struct {
+	follow.Subscriber
+	silent atomic.Bool
 }
 
-func (l *deafLine) receive(ctx context.Context) (notice, error) {
-	n, err := l.line.receive(ctx)
-	if l.deaf.Load() {
-		n = notice{}
+func (s *silencedSubscriber) Receive(ctx context.Context) (follow.Event, error) {
+	e, err := s.Subscriber.Receive(ctx)
+	if s.silent.Load() {
+		e = follow.Event{}
 	}
-	return n, err
+	return e, err
 }
 
 // NewOnOldRedis makes a broker whose scripts see no version, as before Redis 7.
 func NewOnOldRedis(client redis.UniversalClient) *Broker {
 	o := Options{}.withDefaults()
 	s := newServer(client, o)
-	for _, script := range []*script{s.publish, s.fetch, s.beginnings} {
+	for _, script := range []*script{s.publish, s.fetch, s.genesis} {
 		*script = *newScript(strings.Replace(script.source, "redis.REDIS_VERSION_NUM", "nil", 1))
 	}
 	return newBroker(s, o)
@@ -89,33 +90,28 @@ func NewOnOldRedis(client redis.UniversalClient) *Broker {
 func (b *Broker) Prefix() string { return b.options.Prefix }
 
 // Held is what the broker has in memory for topics.
-func (b *Broker) Held() map[string]int {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	w := &b.witnesses
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	held := map[string]int{"topics": len(b.topics), "links": len(b.links), "witnesses": len(w.followed) + len(w.newest) + len(w.older)}
-	for _, l := range b.links {
-		l.mu.Lock()
-		held["heard"] += len(l.topics)
-		held["leaving"] += len(l.leaving)
-		l.mu.Unlock()
-	}
-	return held
-}
+func (b *Broker) Held() map[string]int { return b.follow.Held() }
+
+// Channel is a topic's channel.
+func Channel(topic string) string { return Options{}.withDefaults().channel(topic) }
 
 // Keys are the keys of a topic.
 func (b *Broker) Keys(topic string) []string {
-	meta, stream := newServer(nil, b.options).keys(topic)
+	meta, stream := b.keys(topic)
 	return []string{meta, stream}
+}
+
+// keys are the keys of a topic's head and history.
+func (b *Broker) keys(topic string) (meta, stream string) {
+	meta, stream, _ = b.options.topicKeys(topic, "")
+	return meta, stream
 }
 
 // PublishArgs is the command that publishes a message.
 func PublishArgs(topic string, data []byte) []any {
 	m := push.Message{Topic: topic, Data: data}
 	_ = m.Prepare(len(data))
-	return newServer(nil, Options{}.withDefaults()).addition(&m, false, witness{}, origin{genesis: "g", epoch: 1}).command.Args()
+	return newServer(nil, Options{}.withDefaults()).addition(&m, false, follow.HighWater{}, follow.Origin{Genesis: "g", Epoch: 1}).command.Args()
 }
 
 // Published is what instances are sent of a stored message, and where.
@@ -123,8 +119,7 @@ func Published(m *push.Message) (channel, text string) {
 	return Options{}.withDefaults().channel(m.Topic), published(m)
 }
 
-// Heads compares topics as the check does.
-func (b *Broker) Heads(ctx context.Context, topics []string) error {
-	_, err := b.port.heads(ctx, topics)
-	return err
+// NewChecker makes a store for the comparison of heads, as the check does it.
+func NewChecker(client redis.UniversalClient) follow.StorePort {
+	return newServer(client, Options{}.withDefaults())
 }

@@ -25,10 +25,10 @@ const patience = testaid.Patience
 type follower struct {
 	t *testing.T
 
-	mu    sync.Mutex
-	place push.Position
-	data  []string // messages, and "gap REASON"
-	news  chan struct{}
+	mu       sync.Mutex
+	position push.Position
+	data     []string // messages, and "gap REASON"
+	news     chan struct{}
 }
 
 func follow(t *testing.T, b push.Broker, topic string) *follower {
@@ -40,15 +40,15 @@ func follow(t *testing.T, b push.Broker, topic string) *follower {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.place = at
+	f.position = at
 	return f
 }
 
 func (f *follower) Receive(m *push.Message) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if !f.place.Precedes(m) {
-		f.t.Errorf("%+v does not continue %+v", m.Position, f.place)
+	if !f.position.Precedes(m) {
+		f.t.Errorf("%+v does not continue %+v", m.Position, f.position)
 	}
 	f.note(string(m.Data), m.Position)
 }
@@ -59,16 +59,17 @@ func (f *follower) Break(gap push.Gap) {
 	f.note("gap "+string(gap.Reason), gap.Now)
 }
 
-func (f *follower) note(what string, place push.Position) {
+func (f *follower) note(what string, position push.Position) {
 	f.data = append(f.data, what)
-	f.place = place
+	f.position = position
 	select {
 	case f.news <- struct{}{}:
 	default:
 	}
 }
 
-// wait waits until the follower has this as its last, and gives all it has got.
+// wait waits until this is the last thing that the follower has got, and returns all of
+// it.
 func (f *follower) wait(last string) []string {
 	f.t.Helper()
 	deadline := time.After(patience) //clock:real it ends a broken test
@@ -183,7 +184,7 @@ func TestFlushedRedisIsAGap(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if flush != "the history" { // which alone takes nothing from those who are here
+			if flush != "the history" { // whose loss alone takes nothing from followers
 				f.wait("gap epoch")
 			}
 			after := publish(t, b, "a", "2")
@@ -323,7 +324,7 @@ func TestForeignMessagesAreNotForwarded(t *testing.T) {
 	f := follow(t, b, "a")
 	first := publish(t, b, "a", "1")
 	f.wait("1")
-	channel := redisbroker.SimChannel(redisbroker.Options{}, "a")
+	channel := redisbroker.Channel("a")
 	epoch := first.Position.Epoch.String()
 	for _, payload := range []string{
 		"", "garbage", strings.Repeat("garbage ", 10<<20/8), epoch + " 2 00000000 00000000 0 " + strings.Repeat("\xff", 1<<20), epoch + " -1 00000000 00000000 0 x", epoch + " NaN 00000000 00000000 0 x",

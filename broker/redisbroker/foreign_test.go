@@ -1,26 +1,22 @@
 package redisbroker
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/tidewire/tidewire/broker/internal/follow"
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/push/testaid"
 )
 
-// TestForeignDataIsOneTopicsTrouble has data that isn't ours under the keys of a topic
-// that is followed, and of the store. Who meets it is told, and so is the operator;
-// nobody else notices.
-func TestForeignDataIsOneTopicsTrouble(t *testing.T) {
-	t.Parallel()
-	ways := map[string]func(*testing.T, *Broker) error{
+// uses are the ways to use topic "bad", with a position in it, and set "s".
+func uses(first push.Position) map[string]func(*testing.T, *Broker) error {
+	return map[string]func(*testing.T, *Broker) error{
 		"Publish": func(t *testing.T, b *Broker) error {
 			_, err := b.Publish(t.Context(), push.Message{Topic: "bad", ID: "i"})
 			return err
@@ -34,13 +30,20 @@ func TestForeignDataIsOneTopicsTrouble(t *testing.T) {
 			return err
 		},
 		"Since": func(t *testing.T, b *Broker) error {
-			_, err := b.Since(t.Context(), "bad", b.witnesses.at("bad").Position, push.Limit{})
+			_, err := b.Since(t.Context(), "bad", first, push.Limit{})
 			return err
 		},
 		"Put":  func(t *testing.T, b *Broker) error { return put(t, b, "k", time.Hour) },
 		"Take": func(t *testing.T, b *Broker) error { _, err := b.Take(t.Context(), "s", "k"); return err },
 		"All":  func(t *testing.T, b *Broker) error { _, err := b.All(t.Context(), "s"); return err },
 	}
+}
+
+// TestForeignDataIsOneTopicsTrouble has data that isn't ours under the keys of a topic
+// that is followed, and of a set. Callers that meet it get an error, and the operator a log
+// line; nobody else notices.
+func TestForeignDataIsOneTopicsTrouble(t *testing.T) {
+	t.Parallel()
 	set := Options{}.withDefaults().setKeys("s")
 	meta, stream, id := Options{}.withDefaults().topicKeys("bad", "i")
 	type command []any
@@ -71,7 +74,7 @@ func TestForeignDataIsOneTopicsTrouble(t *testing.T) {
 			_, client := startServer(t)
 			var log journal
 			b := brokerOn(t, client, Options{Logger: log.logger(), Check: time.Hour})
-			add(t, b, "bad", "x")
+			ways := uses(add(t, b, "bad", "x"))
 			must(t, put(t, b, "k", time.Hour))
 			good := &signal{at: make(chan uint64, 100)}
 			_, err := b.Subscribe(t.Context(), "good", good)
@@ -81,17 +84,17 @@ func TestForeignDataIsOneTopicsTrouble(t *testing.T) {
 			}
 			for name := range strings.FieldsSeq(test.fails) {
 				err := ways[name](t, b)
-				if e := push.AsError(err); err == nil || e.Code != push.CodeInternal || e.Reason != foreignData {
+				if e := push.AsError(err); err == nil || e.Code != push.CodeInternal || e.Reason != follow.ForeignData {
 					t.Errorf("%s: %v", name, err)
 				}
 			}
-			if log.wantOnce(t, foreignData); !strings.Contains(log.String(), test.found) {
+			if log.wantOnce(t, follow.ForeignData); !strings.Contains(log.String(), test.found) {
 				t.Errorf("the log doesn't say what was found: %s", &log)
 			}
 			testaid.Eventually(t, "bad health", func() bool {
 				_ = ways[strings.Fields(test.fails)[0]](t, b) // it lasts as long as somebody meets it
 				err := b.Health(t.Context())
-				return err != nil && push.AsError(err).Reason == foreignData
+				return err != nil && push.AsError(err).Reason == follow.ForeignData
 			})
 			add(t, b, "good", "x")
 			<-good.at
@@ -100,38 +103,6 @@ func TestForeignDataIsOneTopicsTrouble(t *testing.T) {
 			healthSays(t, b, "")
 		})
 	}
-}
-
-// foreignPort finds foreign data under every topic.
-type foreignPort struct {
-	scriptedPort
-	reads int
-}
-
-func (p *foreignPort) read(context.Context, string, query, witness, origin) (push.Page, error) {
-	p.reads++
-	return push.Page{}, foreign(errReply)
-}
-
-// TestFollowerOfForeignDataWaits counts the reads of a follower whose topic's keys have
-// become foreign, and who is asked to look again all the time.
-func TestFollowerOfForeignDataWaits(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var log journal
-		port := &foreignPort{}
-		b := newBroker(port, Options{Logger: log.logger()})
-		topic := newTopic(b, "a")
-		b.topics["a"], topic.place = topic, at(1, 2)
-		for range 50 * 1000 {
-			topic.compare(push.Position{}, true)
-			time.Sleep(time.Millisecond)
-		}
-		if port.reads > 60 {
-			t.Errorf("%d reads in 50 s", port.reads)
-		}
-		log.wantOnce(t, foreignData)
-		must(t, b.Close(context.Background()))
-	})
 }
 
 // calls is how often Redis was given a command.
@@ -158,7 +129,7 @@ func TestForeignMessagesAreSaidOnce(t *testing.T) {
 	}
 	add(t, b, "a", "x")
 	<-r.at
-	log.wantOnce(t, foreignMessage)
+	log.wantOnce(t, follow.ForeignMessages)
 	if text := log.String(); len(text) > 2000 || strings.Contains(text, "\x1b") {
 		t.Errorf("the log has %d bytes: %.2000q", len(text), text)
 	}

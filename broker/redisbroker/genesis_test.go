@@ -33,17 +33,17 @@ func TestTopicBeginsWhereEverybodyExpectsIt(t *testing.T) {
 	}
 	// All of the topic goes. An instance that has never seen it takes the topic for one that
 	// nobody has published to; one that has seen it does not, and stores that for all.
-	meta, stream := b.port.(*server).keys("a")
+	meta, stream := b.keys("a")
 	must(t, client.Del(t.Context(), meta, stream).Err())
 	if at := headOf(t, brokerOn(t, client, Options{}), "a"); at != first {
-		t.Errorf("who knows of nothing is at %+v, not %+v", at, first)
+		t.Errorf("an instance that knows of nothing is at %+v, not %+v", at, first)
 	}
 	if n := client.Exists(t.Context(), meta).Val(); n != 0 {
 		t.Error("a read has stored a head")
 	}
 	lost := headOf(t, other, "a")
 	if lost.Epoch == first.Epoch || lost.Offset != 0 || client.Exists(t.Context(), meta).Val() != 1 {
-		t.Errorf("who knows of a message is at %+v, in the epoch that it was in", lost)
+		t.Errorf("an instance that knows of a message is at %+v, in the epoch that it was in", lost)
 	}
 	if at := headOf(t, b, "a"); at != lost {
 		t.Errorf("one is at %+v, the other at %+v", at, lost)
@@ -60,7 +60,7 @@ func TestHistoryWithoutItsHeadIsLost(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b, client := scripted(t, Options{})
 			first := add(t, b, "a", "x")
-			meta, _ := b.port.(*server).keys("a")
+			meta, _ := b.keys("a")
 			must(t, client.Del(t.Context(), meta).Err())
 			if at := find(brokerOn(t, client, Options{})); at.Epoch == first.Epoch {
 				t.Errorf("it is at %+v, in the epoch that has ended", at)
@@ -88,26 +88,6 @@ func TestFlushedRedisHasAnotherGenesis(t *testing.T) {
 	}
 }
 
-// TestOldWitnessDoesNotEndANewHistory has an instance that has seen a history which was
-// kept for as long as was promised, and another that begins the topic again.
-func TestOldWitnessDoesNotEndANewHistory(t *testing.T) {
-	b, client := scripted(t, Options{})
-	for range 3 {
-		add(t, b, "a", "old")
-	}
-	meta, stream := b.port.(*server).keys("a")
-	must(t, client.Del(t.Context(), meta, stream).Err())
-	b.witnesses.mu.Lock()
-	known := b.witnesses.newest["a"]
-	known.seen = known.seen.Add(-b.witnesses.life - time.Second)
-	b.witnesses.newest["a"] = known
-	b.witnesses.mu.Unlock()
-	at := add(t, brokerOn(t, client, Options{}), "a", "new")
-	if head := headOf(t, b, "a"); head != at {
-		t.Errorf("the new message is at %+v, and the head at %+v", at, head)
-	}
-}
-
 // TestIDsOfALostHistoryAreForgotten has a history begin again in the same epoch, and a
 // message of the old one published again.
 func TestIDsOfALostHistoryAreForgotten(t *testing.T) {
@@ -115,7 +95,7 @@ func TestIDsOfALostHistoryAreForgotten(t *testing.T) {
 	m := push.Message{Topic: "a", ID: "once", Data: []byte("x")}
 	first, err := b.Publish(t.Context(), m)
 	must(t, err)
-	meta, stream := b.port.(*server).keys("a")
+	meta, stream := b.keys("a")
 	must(t, client.Del(t.Context(), meta, stream).Err())
 	other := brokerOn(t, client, Options{})
 	if at := add(t, other, "a", "y"); at.Epoch != first.Position.Epoch {
@@ -171,7 +151,7 @@ func info(t *testing.T, client *redis.Client, name string) int {
 	return 0
 }
 
-// TestForgedPositionsMoveNothing has a topic of a megabyte asked for from places that aren't
+// TestForgedPositionsMoveNothing has a topic of a megabyte asked for from positions that aren't
 // real, and from one that is but has too much behind it.
 func TestForgedPositionsMoveNothing(t *testing.T) {
 	b, client := scripted(t, Options{})

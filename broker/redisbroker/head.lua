@@ -37,13 +37,13 @@ end
 -- The topic's head, from the first arguments of both scripts (see headArgs in server.go); nil if the caller must know the
 -- genesis better.
 --
--- A topic that isn't there begins in its first epoch, but not if a history is known to have been lost: by the caller, or by
--- what is left of it; unborn says that nothing of it is stored yet. A witness is a position that an instance has seen acknowledged: a history that doesn't have
--- it has gone back in time (a failover to a replica that lagged, an old snapshot), and ends here. So does an epoch that is
--- known to have ended before.
+-- A topic that isn't stored begins in its first epoch, unless a history is known to have been lost: by the caller, or by what
+-- is left of it. Unborn says that nothing of it is stored yet. The high-water mark is a position that an instance has seen
+-- acknowledged: a history that lacks it has gone back in time (a failover to a replica that lagged, an old snapshot), and
+-- ends here. So does an epoch that is known to have ended before.
 local function head_of(genesis_key)
   local birth, first, genesis, seen = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-  local witness_epoch, witness_offset, witness_tag, left = ARGV[5], ARGV[6], ARGV[7], ARGV[8]
+  local mark_epoch, mark_offset, mark_tag, ended = ARGV[5], ARGV[6], ARGV[7], ARGV[8]
   local keep = tonumber(ARGV[10])
   local stored = redis.call('HMGET', KEYS[1], 'e', 'o', 't', 'c', 'd', 'a', 'x', 'b')
   if not stored[1] or not stored[2] or not stored[3] then
@@ -66,17 +66,17 @@ local function head_of(genesis_key)
     or #head.t ~= 8 or not string.match(head.t, '^[0-9a-f]+$') then
     error({ err = 'BROKENHEAD this is not the head of a topic' })
   end
-  if head.e == left then
+  if head.e == ended then
     return begin(birth, birth, keep)
   end
-  if witness_epoch == head.e then
-    local offset = tonumber(witness_offset)
+  if mark_epoch == head.e then
+    local offset = tonumber(mark_offset)
     local tag = head.t
     if offset < head.o then
       local entry = entry_at(offset)
-      tag = entry and entry[2][2] or witness_tag
+      tag = entry and entry[2][2] or mark_tag
     end
-    if offset > head.o or tag ~= witness_tag then
+    if offset > head.o or tag ~= mark_tag then
       return begin(birth, birth, keep)
     end
   end

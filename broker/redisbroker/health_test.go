@@ -57,15 +57,15 @@ func TestHealthTellsTheTruth(t *testing.T) {
 	f.wait("2")
 }
 
-// TestDeafConnectionIsMadeAnew has a connection that is alive and hears nothing.
-func TestDeafConnectionIsMadeAnew(t *testing.T) {
+// TestSilentConnectionIsReplaced has a connection that is alive and hears nothing.
+func TestSilentConnectionIsReplaced(t *testing.T) {
 	server := startRedis(t)
-	b, deafen, lines := redisbroker.NewDeaf(server.client(), redisbroker.Options{Check: 100 * time.Millisecond})
+	b, silence, made := redisbroker.NewSilenced(server.client(), redisbroker.Options{Check: 100 * time.Millisecond})
 	closeWithTest(t, b)
 	f := followFirst(t, b)
-	before := lines()
-	deafen()
-	testaid.Eventually(t, "a new connection", func() bool { return lines() > before })
+	before := made()
+	silence()
+	testaid.Eventually(t, "a new connection", func() bool { return made() > before })
 	awaitHealth(t, b, "")
 	publish(t, b, "a", "2")
 	f.wait("2")

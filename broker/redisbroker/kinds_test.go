@@ -21,7 +21,7 @@ func startCluster(t *testing.T, owners int) *redistest.Cluster {
 	return cluster
 }
 
-// onClient gives a broker that never looks by itself what it has missed.
+// onClient makes a broker that never looks by itself for what it has missed.
 func onClient(t *testing.T, client redis.UniversalClient) *Broker {
 	t.Helper()
 	t.Cleanup(func() { client.Close() })
@@ -55,7 +55,7 @@ func TestClientsOfDifferentKindsHearEachOther(t *testing.T) {
 }
 
 // TestWrongKindOfClientIsTold has clients that can't work with their Redis. Nobody waits
-// for what waiting doesn't mend.
+// for what waiting doesn't change.
 func TestWrongKindOfClientIsTold(t *testing.T) {
 	t.Parallel()
 	cluster := startCluster(t, 3)
@@ -80,13 +80,13 @@ func TestWrongKindOfClientIsTold(t *testing.T) {
 	}
 }
 
-// wantLasting fails unless every way to use one of the topics tells at once what is
+// wantLasting fails unless every way to use one of the topics reports at once what is
 // wrong.
 func wantLasting(t *testing.T, b *Broker, topics []string, want string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	told := map[string]bool{}
+	reported := map[string]bool{}
 	for _, topic := range topics {
 		_, publishing := b.Publish(ctx, push.Message{Topic: topic})
 		r := &recorder{}
@@ -99,14 +99,14 @@ func wantLasting(t *testing.T, b *Broker, topics []string, want string) {
 			switch {
 			case err == nil:
 			case strings.Contains(push.AsError(err).Reason, want):
-				told[way] = true
+				reported[way] = true
 			default:
 				t.Errorf("%s: %v, want %q", way, err, want)
 			}
 		}
 	}
-	if len(told) != 3 {
-		t.Errorf("only %v have told it", told)
+	if len(reported) != 3 {
+		t.Errorf("only %v have reported it", reported)
 	}
 	if err := b.Health(ctx); err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("health: %v", err)

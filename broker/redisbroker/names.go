@@ -15,7 +15,7 @@ const (
 	kindHead     = "m:" // a topic's head
 	kindHistory  = "s:" // a topic's stream
 	kindID       = "i:" // of a message, behind idSeparator
-	kindProbe    = "p:" // a link's own channel
+	kindProbe    = "p:" // a subscriber connection's own channel
 	kindValues   = "v:" // of a set
 	kindExpiries = "x:" // of a set
 

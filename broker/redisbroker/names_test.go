@@ -39,7 +39,7 @@ func TestNamesAreNobodyElses(t *testing.T) {
 			}
 		}
 		if firstID != secondID {
-			ours = ours[:len(ours)-1] // a probe's is the link's
+			ours = ours[:len(ours)-1] // a probe's is the connection's
 			if again := names(first, secondID); slices.Contains(ours, again[4]) {
 				t.Fatalf("the IDs %q and %q of %q have %q", firstID, secondID, first, again[4])
 			}

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/tidewire/tidewire/broker/internal/follow"
 	"github.com/tidewire/tidewire/push"
 )
 
@@ -40,23 +41,14 @@ func (o Options) withDefaults() Options {
 		o.Prefix = "tidewire:"
 	}
 	o.History = o.History.WithDefaults()
-	if o.MaxMessage <= 0 {
-		o.MaxMessage = 64 << 10
-	}
-	o.Retry = orDefault(o.Retry, 5*time.Minute)
-	o.Keep = orDefault(o.Keep, 48*time.Hour)
-	o.Check = orDefault(o.Check, 2*time.Second)
-	o.ReplicaTimeout = orDefault(o.ReplicaTimeout, 500*time.Millisecond)
-	if o.Logger == nil {
-		o.Logger = slog.Default()
-	}
+	o.Retry = follow.Duration(o.Retry, 5*time.Minute)
+	o.ReplicaTimeout = follow.Duration(o.ReplicaTimeout, 500*time.Millisecond)
+	f := o.follow().WithDefaults()
+	o.MaxMessage, o.Keep, o.Check, o.Logger = f.MaxMessage, f.Keep, f.Check, f.Logger
 	return o
 }
 
-// orDefault gives a time its meaning, in milliseconds as Redis counts.
-func orDefault(d, standard time.Duration) time.Duration {
-	if d <= 0 {
-		return standard
-	}
-	return max(d, time.Millisecond)
+// follow returns the options that aren't about Redis.
+func (o Options) follow() follow.Options {
+	return follow.Options{Name: "redisbroker", MaxMessage: o.MaxMessage, Keep: o.Keep, Check: o.Check, Logger: o.Logger}
 }

@@ -1,7 +1,7 @@
 -- Reads the head of a topic and some of its messages. What was never published to is not stored by being read, and no
 -- message is read for a position that isn't proven.
 -- KEYS: head, history, and genesis unless on a Cluster.
--- ARGV: see read in server.go.
+-- ARGV: see Read in server.go.
 local age, keep = tonumber(ARGV[9]), tonumber(ARGV[10])
 local mode, count, bytes = ARGV[11], tonumber(ARGV[12]), tonumber(ARGV[13])
 
@@ -20,7 +20,7 @@ local function take(entry)
   found[#found + 1] = { string.match(entry[1], '^%d+'), fields[2], fields[4], fields[6], fields[10] }
 end
 
--- Too old to be told. A clock that was set back makes times jump: what is read has no hole for it.
+-- Too old to be read. A clock that was set back makes times jump, but leaves no hole in what is read.
 local function expired(entry)
   return tonumber(entry[2][6]) <= now - age
 end

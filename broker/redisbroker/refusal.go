@@ -3,11 +3,11 @@ package redisbroker
 import (
 	"context"
 	"errors"
-	"strconv"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/tidewire/tidewire/broker/internal/follow"
 	"github.com/tidewire/tidewire/push"
 )
 
@@ -20,11 +20,11 @@ const (
 // refusal is one of the answers with which Redis refuses a command.
 type refusal struct {
 	prefix  string // of the answer
-	reason  string // what clients are told
+	reason  string // for clients
 	lasting bool   // waiting doesn't help, only a change by the operator
 }
 
-// refusals are looked through in their order.
+// refusals are tried in order.
 var refusals = []refusal{
 	{tooOld, "the broker's Redis is too old", true},
 	{"unknown command", "the broker's Redis lacks a command, or is too old", true},
@@ -50,40 +50,25 @@ var refusals = []refusal{
 	{"ASK", slotMoves, false},
 	{"TRYAGAIN", slotMoves, false},
 	{"max number of clients", "the broker's Redis has too many connections", false},
-	{"WRONGTYPE", foreignData, true},
-	{brokenHead, foreignData, true},
-	{"user_script:", foreignData, true}, // a script has stumbled over what it has read
-	{"The ID specified in XADD", foreignData, true},
+	{"WRONGTYPE", follow.ForeignData, true},
+	{brokenHead, follow.ForeignData, true},
+	{"user_script:", follow.ForeignData, true}, // a script has stumbled over what it has read
+	{"The ID specified in XADD", follow.ForeignData, true},
 }
 
-const (
-	slotMoves   = "the broker's Cluster is moving this slot"
-	foreignData = "foreign data is stored under the broker's keys"
-)
+const slotMoves = "the broker's Cluster is moving this slot"
 
-// refused is the cause of an error of which the operator should know: Redis answers,
-// but not as it should.
-type refused struct {
-	answer  error
-	lasting bool
-	found   []string // what is under the keys, of foreign data
+// redactedError is an answer of Redis without what was sent, which may be a password.
+type redactedError struct{ error }
+
+func (r redactedError) Error() string {
+	text, _, _ := strings.Cut(r.error.Error(), ", with args beginning with")
+	return text
 }
 
-// Error gives the answer without what was sent, which may be a password.
-func (r *refused) Error() string {
-	text, _, _ := strings.Cut(r.answer.Error(), ", with args beginning with")
-	return strings.Join(append([]string{shortened(text)}, r.found...), "; ")
-}
+func (r redactedError) Unwrap() error { return r.error }
 
-func (r *refused) Unwrap() error { return r.answer }
-
-// lasting reports whether an error stays until the operator changes something.
-func lasting(err error) bool {
-	var r *refused
-	return errors.As(err, &r) && r.lasting
-}
-
-// unavailable makes Redis' errors ones that a client may be told. Nil stays nil.
+// unavailable makes Redis' errors ones that may be shown to clients. Nil stays nil.
 func unavailable(err error) error {
 	var known *push.Error
 	var answer redis.Error
@@ -107,27 +92,22 @@ func refusalOf(err error) error {
 			continue
 		}
 		code := push.CodeUnavailable
-		if r.reason == foreignData {
+		if r.reason == follow.ForeignData {
 			code = push.CodeInternal
 		}
-		return push.Errorf(code, r.reason, &refused{answer: err, lasting: r.lasting})
+		return push.Errorf(code, r.reason, &follow.Refusal{Answer: redactedError{err}, Lasting: r.lasting})
 	}
-	return push.Errorf(push.CodeUnavailable, "the broker's Redis refuses", &refused{answer: err})
-}
-
-// foreign is for data that isn't the broker's own.
-func foreign(err error) error {
-	return push.Errorf(push.CodeInternal, foreignData, &refused{answer: err, lasting: true})
+	return push.Errorf(push.CodeUnavailable, "the broker's Redis refuses", &follow.Refusal{Answer: redactedError{err}})
 }
 
 func isForeign(err error) bool {
 	var e *push.Error
-	return errors.As(err, &e) && e.Reason == foreignData
+	return errors.As(err, &e) && e.Reason == follow.ForeignData
 }
 
 // misuse is for a client of the wrong kind.
 func misuse(reason string) error {
-	return push.Errorf(push.CodeInternal, reason, &refused{answer: errMisuse, lasting: true})
+	return push.Errorf(push.CodeInternal, reason, &follow.Refusal{Answer: errMisuse, Lasting: true})
 }
 
 var (
@@ -135,16 +115,3 @@ var (
 	errRing    = misuse("the broker can't use a redis.Ring: use a Cluster")
 	errCluster = misuse("the broker's Redis is a Cluster of several nodes: use a redis.ClusterClient")
 )
-
-// maxShortened is how much of a text that isn't ours goes to the log, in bytes.
-const maxShortened = 256
-
-func shortened(text string) string {
-	if len(text) <= maxShortened {
-		return text
-	}
-	return strings.ToValidUTF8(text[:maxShortened], "") + "…"
-}
-
-// quoted is shortened, for text that may hold anything.
-func quoted(text string) string { return strconv.Quote(shortened(text)) }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/tidewire/tidewire/broker/internal/follow"
 	"github.com/tidewire/tidewire/push"
 )
 
@@ -20,28 +21,28 @@ func newTag() string   { return formatTag(rand.Uint32()) }
 
 func formatTag(tag uint32) string { return fmt.Sprintf("%08x", tag) }
 
-// witnessArgs are what the history must have and must not be, or nothing.
-func witnessArgs(w witness) []any {
-	if w.IsZero() {
+// highWaterArgs are what the history must have and must not be, or nothing.
+func highWaterArgs(mark follow.HighWater) []any {
+	if mark.IsZero() {
 		return []any{"", "0", "", ""}
 	}
-	left := ""
-	if w.left != 0 {
-		left = w.left.String()
+	ended := ""
+	if mark.Ended != 0 {
+		ended = mark.Ended.String()
 	}
-	return []any{w.Epoch.String(), w.Offset, formatTag(w.Tag), left}
+	return []any{mark.Epoch.String(), mark.Offset, formatTag(mark.Tag), ended}
 }
 
-// parts gives the elements of a script's reply.
+// parts returns the elements of a script's reply.
 func parts(command *redis.Cmd, atLeast int) ([]any, error) {
 	reply, err := command.Slice()
 	switch {
 	case err != nil:
 		return nil, unavailable(err)
 	case len(reply) > 0 && text(reply[0]) == "stale":
-		return nil, errStale
+		return nil, follow.ErrStale
 	case len(reply) < atLeast:
-		return nil, foreign(errReply)
+		return nil, follow.Foreign(errReply)
 	}
 	return reply, nil
 }
@@ -59,11 +60,11 @@ func parseReceipt(id string, command *redis.Cmd) (push.Receipt, error) {
 	case what == "conflict":
 		return push.Receipt{}, push.ErrConflict
 	case len(reply) < 4:
-		return push.Receipt{}, foreign(errReply)
+		return push.Receipt{}, follow.Foreign(errReply)
 	}
 	position, err := parsePosition(reply[1], reply[2], reply[3])
 	if err != nil || position.Offset == 0 {
-		return push.Receipt{}, foreign(errors.Join(errReply, err))
+		return push.Receipt{}, follow.Foreign(errors.Join(errReply, err))
 	}
 	return push.Receipt{ID: id, Position: position, Duplicate: what == "duplicate"}, nil
 }
@@ -76,23 +77,23 @@ func parsePage(topic string, newestFirst bool, command *redis.Cmd) (push.Page, e
 	}
 	head, err := parsePosition(reply[0], reply[1], reply[2])
 	if err != nil {
-		return push.Page{}, foreign(err)
+		return push.Page{}, follow.Foreign(err)
 	}
 	page := push.Page{Head: head, Gap: push.GapReason(text(reply[4]))}
 	switch page.Gap {
 	case "", push.GapEpoch, push.GapFork, push.GapTrimmed:
 	default:
-		return push.Page{}, foreign(errReply)
+		return push.Page{}, follow.Foreign(errReply)
 	}
 	entries, _ := reply[3].([]any)
 	for _, e := range entries {
 		fields, _ := e.([]any)
 		if len(fields) != 5 {
-			return push.Page{}, foreign(errReply)
+			return push.Page{}, follow.Foreign(errReply)
 		}
 		m, err := parseMessage(topic, head.Epoch.String(), text(fields[0]), text(fields[1]), text(fields[2]), text(fields[3]), text(fields[4]))
 		if err != nil {
-			return push.Page{}, foreign(err)
+			return push.Page{}, follow.Foreign(err)
 		}
 		page.Messages = append(page.Messages, m)
 	}
@@ -150,7 +151,7 @@ func parsePosition(epoch, offset, tag any) (push.Position, error) {
 	return push.Position{Epoch: e, Offset: o, Tag: uint32(t)}, nil
 }
 
-// text gives a reply's element, which is a string or a number.
+// text returns a reply's element, which is a string or a number.
 func text(v any) string {
 	switch v := v.(type) {
 	case string:

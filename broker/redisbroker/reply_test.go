@@ -9,11 +9,12 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/tidewire/tidewire/broker/internal/follow"
 	"github.com/tidewire/tidewire/push"
 )
 
 // TestBrokenHeadIsOneTopicsTrouble has what isn't a head where a topic's head was, before
-// it is followed and after. Nobody is told anything of it but an error, and nobody panics.
+// it is followed and after. All that comes of it is an error.
 func TestBrokenHeadIsOneTopicsTrouble(t *testing.T) {
 	b, client := scripted(t, Options{})
 	good, broken := &signal{at: make(chan uint64, 10)}, &recorder{}
@@ -27,9 +28,9 @@ func TestBrokenHeadIsOneTopicsTrouble(t *testing.T) {
 	} {
 		topic := fmt.Sprint("broken", i)
 		add(t, b, topic, "x")
-		meta, _ := b.port.(*server).keys(topic)
+		meta, _ := b.keys(topic)
 		must(t, client.HSet(t.Context(), meta, fields...).Err())
-		b.witnesses = witnesses{life: b.witnesses.life} // as an instance that begins
+		b := brokerOn(t, client, Options{}) // one that hasn't seen the topic before
 		if page, err := b.Recent(t.Context(), topic, 10); !errors.Is(err, push.ErrInternal) {
 			t.Errorf("%v: Recent gives %+v, %v", fields, page, err)
 		}
@@ -49,23 +50,18 @@ func TestBrokenHeadIsOneTopicsTrouble(t *testing.T) {
 	<-good.at
 }
 
-// TestHeadThatBreaksWhileItIsFollowed has followers whose place is known already.
+// TestHeadThatBreaksWhileItIsFollowed has a follower whose position is known already.
 func TestHeadThatBreaksWhileItIsFollowed(t *testing.T) {
-	b, client := scripted(t, Options{Check: time.Hour})
+	b, client := scripted(t, Options{Check: 10 * time.Millisecond})
 	f := &signal{at: make(chan uint64, 10)}
 	_, err := b.Subscribe(t.Context(), "a", f)
 	must(t, err)
 	add(t, b, "a", "x")
 	<-f.at
-	meta, _ := b.port.(*server).keys("a")
+	meta, _ := b.keys("a")
 	whole := client.HGetAll(t.Context(), meta).Val()
 	must(t, client.HSet(t.Context(), meta, "e", "0000000000000000").Err())
-	b.mu.Lock()
-	followed := b.topics["a"]
-	b.mu.Unlock()
-	if _, err := followed.readPage(); !errors.Is(err, push.ErrInternal) {
-		t.Errorf("reading on: %v", err)
-	}
+	healthSays(t, b, follow.ForeignData) // a check has had the follower read on
 	must(t, client.HSet(t.Context(), meta, "e", whole["e"]).Err())
 	add(t, b, "a", "y")
 	if offset := <-f.at; offset != 2 {

@@ -8,8 +8,6 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"github.com/go-chi/chi/v5"
 
@@ -231,61 +229,6 @@ func TestLostRevocationIsFound(t *testing.T) {
 	wantEnd(t, "eve", c, "error", "forbidden")
 	if left := lose.Load(); left >= 1 {
 		t.Error("nothing was lost")
-	}
-}
-
-// TestRevocationHoldsWithinFiveSeconds takes the time, which is virtual, whatever befalls
-// the connection by which an instance hears of it.
-func TestRevocationHoldsWithinFiveSeconds(t *testing.T) {
-	for name, befall := range map[string]func(*fakeRedis, *fakeLine){
-		"nothing":         func(*fakeRedis, *fakeLine) {},
-		"message is lost": func(_ *fakeRedis, l *fakeLine) { l.lose = 1 },
-		"line is deaf":    func(_ *fakeRedis, l *fakeLine) { l.deaf = true },
-		"line is cut":     func(_ *fakeRedis, l *fakeLine) { l.breakOff() },
-		"slow":            func(r *fakeRedis, _ *fakeLine) { r.faults.delay = 300 * time.Millisecond },
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				o := redisbroker.Options{Logger: slog.New(slog.DiscardHandler)}
-				r := newFakeRedis(1, o)
-				r.faults.delay = usualDelay
-				start := func(name string) *push.Hub {
-					return push.New(redisbroker.NewSim(r.port(name), o), push.Options{Logger: o.Logger, Identify: func(*http.Request) (push.Identity, error) {
-						return push.Identity{User: "eve"}, nil
-					}})
-				}
-				here, there := start("here"), start("there")
-				defer here.Shutdown(context.Background())
-				defer there.Shutdown(context.Background())
-				eve := func(hub *push.Hub) error {
-					_, err := hub.Identify(httptest.NewRequest(http.MethodGet, "/", nil))
-					return err
-				}
-				for _, hub := range []*push.Hub{here, there} {
-					if err := eve(hub); err != nil {
-						t.Fatal(err)
-					}
-				}
-				time.Sleep(10 * time.Second)
-				r.mu.Lock()
-				for l := range r.lines {
-					if l.port.name == "here" {
-						befall(r, l)
-					}
-				}
-				r.mu.Unlock()
-				if err := there.Revoke(t.Context(), push.Revocation{User: "eve"}); err != nil {
-					t.Fatal(err)
-				}
-				told := time.Now()
-				for !errors.Is(eve(here), push.ErrForbidden) {
-					if time.Since(told) > 5*time.Second {
-						t.Fatal("five seconds are over")
-					}
-					time.Sleep(10 * time.Millisecond)
-				}
-			})
-		})
 	}
 }
 

@@ -22,7 +22,7 @@ func scripted(t *testing.T, o Options) (*Broker, *redis.Client) {
 	return brokerOn(t, client, o), client
 }
 
-// startServer starts a redis-server that ends with the test, and gives a client of it.
+// startServer starts a redis-server that ends with the test, and makes a client of it.
 func startServer(t *testing.T, args ...string) (*redistest.Server, *redis.Client) {
 	t.Helper()
 	server, err := redistest.Start(t.TempDir(), args...)
@@ -86,7 +86,7 @@ func TestPagesHaveNoHolesWhenTheClockWasSetBack(t *testing.T) {
 	b, client := scripted(t, Options{})
 	start, err := b.Recent(t.Context(), "a", 0)
 	must(t, err)
-	meta, stream := b.port.(*server).keys("a")
+	meta, stream := b.keys("a")
 	body := encodeBody(&push.Message{ID: "i", Data: []byte("x")})
 	for i := range 6 {
 		at := time.Now()
@@ -121,7 +121,7 @@ func TestLongTrimmingIsSpread(t *testing.T) {
 	for range 300 {
 		add(t, b, "a", "x")
 	}
-	_, stream := b.port.(*server).keys("a")
+	_, stream := b.keys("a")
 	length := func() int64 { return client.XLen(t.Context(), stream).Val() }
 	short := brokerOn(t, client, Options{History: push.History{Bytes: 1}})
 	add(t, short, "a", "x")
@@ -145,7 +145,7 @@ func TestShorterKeepEndsNoTopicOfAnother(t *testing.T) {
 		add(t, order[1], topic, "x")
 		_, err := short.Recent(t.Context(), topic, 0)
 		must(t, err)
-		meta, _ := long.port.(*server).keys(topic)
+		meta, _ := long.keys(topic)
 		if left := client.PTTL(t.Context(), meta).Val(); left < 24*time.Hour || left > 48*time.Hour {
 			t.Errorf("%s: %v are left of two days", topic, left)
 		}
@@ -170,9 +170,9 @@ func TestForeignKeyIsOneTopicsTrouble(t *testing.T) {
 		_, err := b.Subscribe(t.Context(), topic, r)
 		must(t, err)
 	}
-	meta, _ := b.port.(*server).keys("poisoned")
+	meta, _ := b.keys("poisoned")
 	must(t, client.Set(t.Context(), meta, "x", 0).Err())
-	// A message of which nobody is told: only the check can find it.
+	// A message that nobody hears: only the check can find it.
 	addElsewhere(t, b, client, "good")
 	select {
 	case <-good.at:
@@ -181,7 +181,18 @@ func TestForeignKeyIsOneTopicsTrouble(t *testing.T) {
 	}
 }
 
-// signal is a receiver that tells offsets.
+// at is a position with a tag that is its offset.
+func at(epoch push.Epoch, offset uint64) push.Position {
+	return push.Position{Epoch: epoch, Offset: offset, Tag: uint32(offset)}
+}
+
+// recorder is a receiver that nobody looks at.
+type recorder struct{}
+
+func (*recorder) Receive(*push.Message) {}
+func (*recorder) Break(push.Gap)        {}
+
+// signal is a receiver that sends offsets.
 type signal struct{ at chan uint64 }
 
 func (s *signal) Receive(m *push.Message) { s.at <- m.Offset }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tidewire/tidewire/broker/internal/follow"
 	"github.com/tidewire/tidewire/push"
 )
 
@@ -21,46 +22,9 @@ var takeLua string
 //go:embed all.lua
 var allLua string
 
-var _ push.Store = (*Broker)(nil)
-
-// Put stores a value; see [push.Store].
-func (b *Broker) Put(ctx context.Context, set, key string, v push.Stored) (there *push.Stored, err error) {
-	if err := v.Check(); err != nil {
-		return nil, err
-	}
-	if b.isClosed() {
-		return nil, errClosed
-	}
-	ctx, cancel := deadline(ctx)
-	defer cancel()
-	there, err = b.port.put(ctx, set, key, v)
-	return there, b.troubles.note(err)
-}
-
-// Take gives a value and forgets it; see [push.Store].
-func (b *Broker) Take(ctx context.Context, set, key string) ([]byte, error) {
-	if b.isClosed() {
-		return nil, errClosed
-	}
-	ctx, cancel := deadline(ctx)
-	defer cancel()
-	value, err := b.port.take(ctx, set, key)
-	return value, b.troubles.note(err)
-}
-
-// All gives all values of a set; see [push.Store].
-func (b *Broker) All(ctx context.Context, set string) (map[string]push.Stored, error) {
-	if b.isClosed() {
-		return nil, errClosed
-	}
-	ctx, cancel := deadline(ctx)
-	defer cancel()
-	all, err := b.port.all(ctx, set)
-	return all, b.troubles.note(err)
-}
-
-func (s *server) put(ctx context.Context, set, key string, v push.Stored) (*push.Stored, error) {
-	c := s.store.put.call(s.options.setKeys(set), []any{key, v.Value, v.TTL.Milliseconds(), push.MaxStored, v.Version})
+// Put is put.lua; see [push.Store].
+func (s *server) Put(ctx context.Context, set, key string, v push.Stored) (*push.Stored, error) {
+	c := s.values.put.call(s.options.setKeys(set), []any{key, v.Value, v.TTL.Milliseconds(), push.MaxStored, v.Version})
 	c.size += len(v.Value)
 	if err := s.do(ctx, c.key(), hubCalls, c); err != nil {
 		return nil, err
@@ -76,14 +40,15 @@ func (s *server) put(ctx context.Context, set, key string, v push.Stored) (*push
 		return nil, push.Errorf(push.CodeLimitReached, "too much is stored", nil)
 	}
 	if len(reply) < 2 {
-		return nil, s.inspected(ctx, c, foreign(errReply))
+		return nil, s.inspected(ctx, c, follow.Foreign(errReply))
 	}
 	there, err := parseStored(text(reply[0]), text(reply[1]))
 	return there, s.inspected(ctx, c, err)
 }
 
-func (s *server) take(ctx context.Context, set, key string) ([]byte, error) {
-	c := s.store.take.call(s.options.setKeys(set), []any{key})
+// Take is take.lua; see [push.Store].
+func (s *server) Take(ctx context.Context, set, key string) ([]byte, error) {
+	c := s.values.take.call(s.options.setKeys(set), []any{key})
 	if err := s.do(ctx, c.key(), hubCalls, c); err != nil {
 		return nil, err
 	}
@@ -98,8 +63,9 @@ func (s *server) take(ctx context.Context, set, key string) ([]byte, error) {
 	return v.Value, nil
 }
 
-func (s *server) all(ctx context.Context, set string) (map[string]push.Stored, error) {
-	c := s.store.all.call(s.options.setKeys(set), nil)
+// All is all.lua; see [push.Store].
+func (s *server) All(ctx context.Context, set string) (map[string]push.Stored, error) {
+	c := s.values.all.call(s.options.setKeys(set), nil)
 	c.size += maxBatchBytes / 4
 	if err := s.do(ctx, c.key(), hubCalls, c); err != nil {
 		return nil, err
@@ -127,13 +93,13 @@ func (s *server) all(ctx context.Context, set string) (map[string]push.Stored, e
 func parseStored(now, stored string) (*push.Stored, error) {
 	fields := strings.SplitN(stored, " ", 3)
 	if len(fields) < 3 {
-		return nil, foreign(errReply)
+		return nil, follow.Foreign(errReply)
 	}
 	expires, expiresErr := strconv.ParseInt(fields[0], 10, 64)
 	version, versionErr := strconv.ParseUint(fields[1], 10, 64)
 	at, atErr := strconv.ParseInt(now, 10, 64)
 	if err := errors.Join(expiresErr, versionErr, atErr); err != nil {
-		return nil, foreign(err)
+		return nil, follow.Foreign(err)
 	}
 	if expires <= at {
 		return nil, nil
@@ -146,9 +112,9 @@ func milliseconds(n int64) time.Duration {
 	return time.Duration(min(n, math.MaxInt64/int64(time.Millisecond)) * int64(time.Millisecond))
 }
 
-// storeScripts are the scripts of a [push.Store].
-type storeScripts struct{ put, take, all *script }
+// valueScripts are the scripts of a [push.Store].
+type valueScripts struct{ put, take, all *script }
 
-func newStoreScripts() storeScripts {
-	return storeScripts{newScript(headLua + putLua), newScript(headLua + takeLua), newScript(headLua + allLua)}
+func newValueScripts() valueScripts {
+	return valueScripts{newScript(headLua + putLua), newScript(headLua + takeLua), newScript(headLua + allLua)}
 }

@@ -15,6 +15,7 @@ var tests = map[string][]suite{
 		{of: "push", skip: "Imports|TestOnly|TestPushPullsInNothing"},
 		{of: "transport/sse"},
 		{of: "transport"},
+		{of: "broker/internal/follow/sim"},
 		{of: "broker/redisbroker"},
 	},
 	"transport/sse": {{of: "transport/sse"}, {of: "transport"}},

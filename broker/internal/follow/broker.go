@@ -1,0 +1,241 @@
+package follow
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/tidewire/tidewire/push"
+)
+
+// Broker is a [push.Broker], [push.Keeper] and [push.Store] on a StorePort. It starts
+// goroutines and a subscriber connection for each node when topics are subscribed to; a
+// broker that only publishes has neither.
+type Broker struct {
+	// static
+	options  Options
+	store    StorePort
+	id       string
+	marks    highWaterMarks
+	genesis  atomic.Pointer[string] // as last seen; nil if it never was
+	problems *problems
+
+	ctx    context.Context // ends with Close
+	cancel context.CancelFunc
+	work   sync.WaitGroup // all goroutines; added to with mu held, and not after closed
+
+	mu     sync.Mutex // guards the rest; taken after topic.mu
+	topics map[string]*topic
+	nodes  map[string]*node // by name
+	closed bool
+}
+
+var (
+	_ push.Keeper = (*Broker)(nil)
+	_ push.Store  = (*Broker)(nil)
+)
+
+// New makes a broker, and asks nothing of the store yet.
+func New(store StorePort, o Options) *Broker {
+	o = o.WithDefaults()
+	b := &Broker{
+		options:  o,
+		store:    store,
+		id:       uuid.NewString(),
+		problems: newProblems(o.Name, o.Logger),
+		topics:   map[string]*topic{},
+		nodes:    map[string]*node{},
+	}
+	b.marks.life = o.Keep * 3 / 4 // a head may expire after seven eighths
+	b.ctx, b.cancel = context.WithCancel(context.Background())
+	return b
+}
+
+// Health reports what is wrong, or nil: whether the store can be reached and written to,
+// whether live messages are heard, and what the store has refused in the last seconds. A
+// broker recovers by itself once the cause is gone; its followers stay, and miss nothing.
+func (b *Broker) Health(ctx context.Context) error {
+	ctx, cancel := deadline(ctx)
+	defer cancel()
+	if err := b.store.Health(ctx); err != nil {
+		return b.problems.explain(err)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, n := range b.nodes {
+		if err := n.health(); err != nil {
+			return err
+		}
+	}
+	return b.problems.health()
+}
+
+// Keep is the least time for which a position is kept; see [push.Keeper].
+func (b *Broker) Keep() time.Duration { return b.options.Keep * 7 / 8 }
+
+// Publish stores a message and notifies all instances.
+func (b *Broker) Publish(ctx context.Context, m push.Message) (push.Receipt, error) {
+	repeatable := m.ID != ""
+	if err := m.Prepare(b.options.MaxMessage); err != nil {
+		return push.Receipt{}, err
+	}
+	if b.isClosed() {
+		return push.Receipt{}, ErrClosed
+	}
+	ctx, cancel := deadline(ctx)
+	defer cancel()
+	mark := b.marks.of(m.Topic)
+	var receipt push.Receipt
+	err := b.withOrigin(ctx, m.Topic, mark, func(origin Origin) (err error) {
+		receipt, err = b.store.Add(ctx, &m, repeatable, mark, origin)
+		return err
+	})
+	if !receipt.Position.IsZero() {
+		b.marks.note(m.Topic, receipt.Position, mark.Position)
+	}
+	return receipt, b.problems.note(err)
+}
+
+// Subscribe makes r get the topic's messages. It waits for a store that can't be reached
+// now, but not for one that refuses in a way that waiting won't change.
+func (b *Broker) Subscribe(ctx context.Context, name string, r push.Receiver) (push.Position, error) {
+	if err := push.CheckAnyTopic(name); err != nil {
+		return push.Position{}, err
+	}
+	ctx, cancel := deadline(ctx)
+	defer cancel()
+	t, err := b.follow(ctx, name)
+	if err != nil {
+		return push.Position{}, b.problems.note(err)
+	}
+	opening := t.opening()
+	select {
+	case <-t.opened:
+		return t.add(r), nil
+	case <-opening.refused:
+		b.unfollow(t)
+		return push.Position{}, opening.err
+	case <-ctx.Done():
+		b.unfollow(t)
+		return push.Position{}, push.AsError(ctx.Err())
+	case <-b.ctx.Done():
+		return push.Position{}, ErrClosed
+	}
+}
+
+// Unsubscribe ends what Subscribe began.
+func (b *Broker) Unsubscribe(name string, r push.Receiver) {
+	b.mu.Lock()
+	t := b.topics[name]
+	b.mu.Unlock()
+	if t != nil && t.remove(r) {
+		b.unfollow(t)
+	}
+}
+
+// Since reads the messages after a position.
+func (b *Broker) Since(ctx context.Context, name string, after push.Position, limit push.Limit) (push.Page, error) {
+	if err := b.admits(name); err != nil {
+		return push.Page{}, err
+	}
+	ctx, cancel := deadline(ctx)
+	defer cancel()
+	return b.since(ctx, name, after, limit)
+}
+
+// Recent reads the newest messages.
+func (b *Broker) Recent(ctx context.Context, name string, n int) (push.Page, error) {
+	if err := b.admits(name); err != nil {
+		return push.Page{}, err
+	}
+	ctx, cancel := deadline(ctx)
+	defer cancel()
+	return b.recent(ctx, name, n)
+}
+
+func (b *Broker) admits(topic string) error {
+	if b.isClosed() {
+		return ErrClosed
+	}
+	return push.CheckAnyTopic(topic)
+}
+
+// ErrClosed is the error of every call after Close.
+var ErrClosed = push.Errorf(push.CodeUnavailable, "the broker is closed", nil)
+
+func (b *Broker) isClosed() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.closed
+}
+
+// Close ends the broker's goroutines and subscriber connections, and waits for them and
+// for the store until the context ends. Closing again does nothing.
+func (b *Broker) Close(ctx context.Context) error {
+	b.mu.Lock()
+	again := b.closed
+	b.closed = true
+	b.topics, b.nodes = nil, nil
+	b.mu.Unlock()
+	if again {
+		return nil
+	}
+	b.cancel() // and with it the nodes
+	if err := Wait(ctx, &b.work); err != nil {
+		return err
+	}
+	return b.store.Close(ctx)
+}
+
+// Held counts what the broker has in memory for topics, for suites that check that it
+// doesn't grow.
+func (b *Broker) Held() map[string]int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	held := map[string]int{"topics": len(b.topics), "nodes": len(b.nodes), "marks": b.marks.count()}
+	for _, n := range b.nodes {
+		n.mu.Lock()
+		held["heard"] += len(n.topics)
+		held["leaving"] += len(n.leaving)
+		n.mu.Unlock()
+	}
+	return held
+}
+
+// callTimeout is for calls whose context has no deadline.
+const callTimeout = 3 * time.Second
+
+func deadline(ctx context.Context) (context.Context, context.CancelFunc) {
+	if _, ok := ctx.Deadline(); ok {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, callTimeout)
+}
+
+// Wait waits for goroutines until the context ends.
+func Wait(ctx context.Context, work *sync.WaitGroup) error {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		work.Wait()
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// sleep reports whether it slept to the end.
+func sleep(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
+	}
+}

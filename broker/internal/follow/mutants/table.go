@@ -1,0 +1,172 @@
+package main
+
+import "slices"
+
+// mutant is one way to break the code.
+type mutant struct {
+	name    string
+	without string // the healer that would hide it
+	patches []patch
+}
+
+func (m mutant) String() string {
+	if m.without == "" {
+		return m.name
+	}
+	return m.name + ", without " + m.without
+}
+
+// all gives the mutant's patches, with those that switch its healer off.
+func (m mutant) all() []patch {
+	if m.without == "" {
+		return m.patches
+	}
+	return append(slices.Clone(healer(m.without).patches), m.patches...)
+}
+
+const (
+	brokerGo       = "broker/internal/follow/broker.go"
+	originGo       = "broker/internal/follow/origin.go"
+	historyGo      = "broker/internal/follow/history.go"
+	connectionGo   = "broker/internal/follow/connection.go"
+	highWaterGo    = "broker/internal/follow/highwater.go"
+	repairGo       = "broker/internal/follow/repair.go"
+	controlGo      = "push/control.go"
+	learnGo        = "push/learn.go"
+	storeGo        = "broker/internal/follow/sim/store.go"
+	storedGo       = "broker/internal/follow/sim/history.go"
+	feedGo         = "push/feed.go"
+	followGo       = "push/follow.go"
+	catchUpGo      = "push/catchup.go"
+	positionGo     = "push/position.go"
+	readingGo      = "push/reading.go"
+	sessionGo      = "push/session.go"
+	subscriptionGo = "push/subscription.go"
+	windowGo       = "push/window.go"
+	sseConnGo      = "transport/sse/conn.go"
+	sseCursorsGo   = "transport/sse/cursors.go"
+	writeGo        = "transport/websocket/write.go"
+	writerGo       = "push/writer.go"
+	sseFormatGo    = "transport/sse/format.go"
+)
+
+var mutants = []mutant{
+	// The seam between history and live messages.
+	{"history read before subscribing", "compare", []patch{{
+		brokerGo, "\topening := t.opening()\n", "\topening := t.opening()\n\tif !t.isOpen() {\n\t\tt.repair()\n\t}\n",
+	}}},
+	{"replay goes beyond the seam", "", []patch{{catchUpGo, "w.between(c.since, c.head)", "w.between(c.since, w.end())"}}},
+	{"replay ends before the seam", "", []patch{{
+		catchUpGo, "\tmissed = w.between(c.since, c.head)\n",
+		"\tmissed = w.between(c.since, c.head)\n\tmissed = missed[:max(0, len(missed)-1)]\n",
+	}}},
+	{"what comes during a replay is dropped", "", []patch{{subscriptionGo, "\tcase sub.state != ended:\n\t\tsub.hold(d.frame)\n", ""}}},
+	{"a read delivers what came live meanwhile", "", []patch{{repairGo, "if t.position != from {", "if t.position != from && from.IsZero() {"}}},
+	{"two reads at once", "", []patch{
+		{repairGo, "\tif t.repairing {\n\t\treturn\n\t}\n", ""},
+		{repairGo, "if t.position != from {", "if t.position != from && from.IsZero() {"},
+	}},
+	{"a page counts as read to the head", "", []patch{
+		{historyGo, "push.Limit{Messages: 1000, Bytes: 1 << 20}", "push.Limit{Messages: 3, Bytes: 1 << 20}"},
+		{repairGo, "\treturn t.position.Offset >= page.Head.Offset", "\tt.position = page.Head\n\treturn t.position.Offset >= page.Head.Offset"},
+	}},
+
+	// Which history is it?
+	{"cursor of epoch and offset only", "", []patch{
+		{positionGo, "m.Offset == p.Offset+1 && m.PreviousTag == p.Tag", "m.Offset == p.Offset+1"},
+		{storeGo, "case after.Offset == head.Offset && after.Tag != head.Tag:", "case false:"},
+		{storeGo, "case own != nil && s.kept(own) && own.Tag != after.Tag:", "case false:"},
+		{storeGo, "case following.PreviousTag != after.Tag:", "case false:"},
+		{topicGo, "due := head != t.position", "due := head.Epoch != t.position.Epoch || head.Offset != t.position.Offset"},
+		{subscriptionGo, "(c.start() != c.head || c.outdated) {", "(c.start().Epoch != c.head.Epoch || c.start().Offset != c.head.Offset) {"},
+		{windowGo, "return p == w.start", "return p.Epoch == w.start.Epoch"},
+		{windowGo, "return p == w.messages[p.Offset-w.start.Offset-1].message.Position", "return p.Epoch == w.start.Epoch"},
+		{highWaterGo, "mark.Offset == p.Offset && mark.Tag != p.Tag", "false"},
+		{storedGo, "return mark.Position != rec.head", "return mark.Offset > rec.head.Offset"},
+		{storedGo, "return e.Tag != mark.Tag", "return false"},
+	}},
+	{"tags aren't compared", "", []patch{
+		{positionGo, "m.Offset == p.Offset+1 && m.PreviousTag == p.Tag", "m.Offset == p.Offset+1"},
+		{storeGo, "case after.Offset == head.Offset && after.Tag != head.Tag:", "case false:"},
+		{storeGo, "case own != nil && s.kept(own) && own.Tag != after.Tag:", "case false:"},
+		{storeGo, "case following.PreviousTag != after.Tag:", "case false:"},
+		{windowGo, "return p == w.start", "return p.Epoch == w.start.Epoch"},
+		{windowGo, "return p == w.messages[p.Offset-w.start.Offset-1].message.Position", "return p.Epoch == w.start.Epoch"},
+	}},
+	{"epochs aren't compared", "", []patch{{storeGo, "case after.Epoch != head.Epoch:", "case after.IsZero():"}}},
+	{"the head counts as a fork", "", []patch{{storeGo, "case after.Offset > head.Offset:", "case after.Offset >= head.Offset:"}}},
+	{"no fence", "", []patch{
+		{brokerGo, "mark := b.marks.of(m.Topic)", "mark := HighWater{}"},
+		{historyGo, "b.store.Read(ctx, topic, q, mark, origin)", "b.store.Read(ctx, topic, q, HighWater{}, origin)"},
+	}},
+	{"a fork is nobody else's business", "", []patch{{historyGo, "page.Gap == push.GapFork || seen == heard", "seen == heard"}}},
+	{"what was heard counts for nothing", "", []patch{{historyGo, "page.Gap == push.GapFork || seen == heard", "page.Gap == push.GapFork"}}},
+	{"no mark is noted", "", []patch{{highWaterGo, "\tmark := w.valid(topic)\n\tswitch {", "\tmark := w.valid(topic)\n\tif true {\n\t\treturn\n\t}\n\tswitch {"}}},
+	{"the publisher's mark isn't noted", "", []patch{{brokerGo, "if !receipt.Position.IsZero() {", "if receipt.Duplicate {"}}},
+	{"another branch overtakes the mark", "", []patch{{topicGo, " && !t.broker.marks.contradict(t.name, m.Position)", ""}}},
+
+	// Topics that aren't stored.
+	{"a position isn't proven", "", []patch{{storeGo, "\tpage.Gap = s.gapAfter(rec, q.After)\n", ""}}},
+	{"another genesis is taken for the one", "", []patch{{storeGo, "if origin.Genesis != s.genesis {", "if false {"}}},
+	{"the genesis isn't reloaded", "", []patch{{checkGo, "if err := n.reloadGenesis(); err != nil {", "if err := error(nil); err != nil {"}}},
+	{"a topic that isn't stored is where it was", "", []patch{{originGo, "genesis != nil && b.marks.of(topic).IsZero() && at ==", "genesis != nil || at =="}}},
+	{"an ID outlives its history", "", []patch{{storeGo, "known.birth == rec.birth", "known.position.Epoch == rec.head.Epoch"}}},
+
+	// The healers themselves.
+	{"no check of quiet topics", "", healer("check").patches},
+	{"no look for holes", "check", healer("live").patches},
+	{"nothing is compared after a reconnect", "check", healer("compare").patches},
+	{"a silent connection stays", "check", healer("probe").patches},
+	{"a new connection hears nothing", "", []patch{{connectionGo, "\tfor channel := range n.topics {\n\t\tn.changes[channel] = true\n\t}\n\twake(n.changed)\n\treturn made, nil", "\twake(n.changed)\n\treturn made, nil"}}},
+	{"a read that failed isn't tried again", "check", []patch{{repairGo, "\t\tt.mu.Lock()\n\t\tt.again = true\n\t\tt.mu.Unlock()\n", ""}}},
+
+	// Publishing.
+	{"publishing again by itself, without an ID", "", []patch{{
+		brokerGo, "\t\treceipt, err = b.store.Add(ctx, &m, repeatable, mark, origin)\n",
+		"\t\treceipt, err = b.store.Add(ctx, &m, repeatable, mark, origin)\n\t\tif err != nil {\n\t\t\treceipt, err = b.store.Add(ctx, &m, repeatable, mark, origin)\n\t\t}\n",
+	}}},
+	{"an ID isn't remembered", "", []patch{{brokerGo, `repeatable := m.ID != ""`, `repeatable := m.ID == "never"`}}},
+	{"no error where nobody knows", "", []patch{{
+		brokerGo, "\t\tb.marks.note(m.Topic, receipt.Position, mark.Position)\n\t}\n\treturn receipt, b.problems.note(err)",
+		"\t\tb.marks.note(m.Topic, receipt.Position, mark.Position)\n\t}\n\tif errors.Is(err, push.ErrUnavailable) {\n\t\terr = nil\n\t}\n\treturn receipt, b.problems.note(err)",
+	}, {brokerGo, "\t\"context\"\n\t\"sync\"", "\t\"context\"\n\t\"errors\"\n\t\"sync\""}}},
+
+	// Gaps.
+	{"a gap is lost", "", []patch{{subscriptionGo, "\t\tsub.breakOff(*d.gap, d.frame)\n", ""}}},
+	{"a gap is told twice", "", []patch{{subscriptionGo, "\t\ts.enqueue(frame)\n\t\ts.hub.stats.gaps.Add(1)\n", "\t\ts.enqueue(frame)\n\t\ts.hub.stats.gaps.Add(1)\n\t\ts.enqueue(frame)\n"}}},
+	{"a gap is told after newer messages", "", []patch{
+		{subscriptionGo, "\tif c.gap != nil {\n\t\ts.enqueue(s.format.Gap(*c.gap))\n\t\ts.hub.stats.gaps.Add(1)\n\t} else if c.isAhead() && !c.met {", "\tgap := c.gap\n\tdefer func() {\n\t\tif gap != nil {\n\t\t\ts.enqueue(s.format.Gap(*gap))\n\t\t}\n\t}()\n\tif c.gap == nil && c.isAhead() && !c.met {"},
+	}},
+	{"who replays isn't told of a break", "", []patch{{subscriptionGo, "\t\tc.gap = &gap\n", ""}}},
+	{"a part of a replay passes for the whole", "", []patch{
+		{readingGo, "\tdefault:\n\t\treturn nil, c.missing(GapTooMany), true", "\tdefault:\n\t\treturn r.window.messages, nil, true"},
+		{catchUpGo, "> uint64(c.feed.hub.options.Replay.Messages):", "> 1<<40:"},
+	}},
+
+	// What clients may do, and what they make up.
+	{"a client's cursor becomes a mark", "", []patch{{
+		historyGo, "\t\tb.marks.note(topic, page.Head, mark.Position)\n\t}\n\treturn page, nil",
+		"\t\tb.marks.note(topic, page.Head, mark.Position)\n\t}\n\tif !q.Newest {\n\t\tb.marks.note(topic, q.After, mark.Position)\n\t}\n\treturn page, nil",
+	}}},
+	{"no other instance hears of a revocation", "", []patch{{controlGo, "return c.tell(ctx, revocationEvent, value)", "_ = value\n\t\t\treturn nil"}}},
+	{"who was revoked is free in an old copy", "", []patch{{learnGo, "\t\t\terr = c.putBack(stored)\n", "\t\t\t_ = stored\n"}}},
+
+	// Clients.
+	{"a full queue drops silently", "", []patch{{sessionGo, "\tcase !s.outbox.fits(frame, s.hub.options.Queue):\n\t\ts.cut()\n", "\tcase !s.outbox.fits(frame, s.hub.options.Queue):\n"}}},
+	{"who is ahead of an instance counts as behind", "", []patch{{catchUpGo, "return c.from == FromCursor && (c.since.Epoch != c.head.Epoch || c.since.Offset > c.head.Offset)", "return false"}}},
+	{"who is ahead gets what it has", "", []patch{{subscriptionGo, "if c == nil || frame.Cursor == \"\" {", "if true {"}}},
+	{"a subscription goes on after its end", "", []patch{{followGo, "\t\tsub.stop()\n\t\treleased = append(released, sub)\n", ""}}},
+	{"the id of an event comes before its data", "", []patch{{sseFormatGo, `return append(append(append(b, "id: "...), cursor...), '\n')`, `return append(append(append(b, "id: "...), cursor...), "\n\n"...)`}}},
+	{"the id of a stream stays", "", []patch{{sseCursorsGo, "\t\t\tall[i].cursor = f.Cursor\n", ""}}},
+
+	// Writing without waiting.
+	{"what doesn't fit into a write is lost", "", []patch{{sseConnGo, "\t\tc.unsent = append(c.unsent, p)\n", ""}}},
+	{"what a full socket has left is forgotten", "", []patch{{writeGo, "if err := c.writeBytes(unsent); err != nil {", "if err := error(nil); err != nil {"}}},
+	{"what waits isn't written after a round", "", []patch{{writerGo, "\ts.writing = false\n\tif s.busy() {\n\t\ts.wake()\n\t}\n", "\ts.writing = false\n"}}},
+
+	// Shared reads.
+	{"the window outlives a break", "", []patch{{feedGo, "\tf.head, f.since = gap.Now, time.Now()\n\tf.forget()\n", "\tf.head, f.since = gap.Now, time.Now()\n"}}},
+	{"the window takes what doesn't reach it", "", []patch{{windowGo, "\tif !older.contains(w.start) {\n\t\treturn\n\t}\n\tmissing := keepAll(older.between(older.start, w.start))", "\tmissing := keepAll(older.messages)"}}},
+	{"a read's answer is taken for another place", "", []patch{{readingGo, "case r.from != c.since:", "case r.from.Epoch != c.since.Epoch:"}}},
+	{"the window loses its beginning", "", []patch{{windowGo, "w.start, w.messages = older.start, append(missing, w.messages...)", "w.start, w.messages = older.start, append(missing[:0:0], w.messages...)"}}},
+}

@@ -1,0 +1,63 @@
+package follow
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+
+	"github.com/tidewire/tidewire/push"
+)
+
+// Refusal is the cause of a *push.Error of which the operator should know: the store
+// answers, but not as it should. The broker logs it and makes it part of its health. The
+// reasons of such errors must be few, since each is remembered.
+type Refusal struct {
+	Answer  error    // without anything secret
+	Lasting bool     // waiting doesn't help, only a change by the operator: nobody waits
+	Details []string // what else the operator should know
+}
+
+func (r *Refusal) Error() string {
+	return strings.Join(append([]string{Shortened(r.Answer.Error())}, r.Details...), "; ")
+}
+
+func (r *Refusal) Unwrap() error { return r.Answer }
+
+// lasting reports whether an error stays until the operator changes something.
+func lasting(err error) bool {
+	var r *Refusal
+	return errors.As(err, &r) && r.Lasting
+}
+
+// ForeignData is the reason of errors about data that isn't the broker's own.
+const ForeignData = "foreign data is stored under the broker's keys"
+
+// Foreign is an error about data that isn't the broker's own.
+func Foreign(err error) error {
+	return push.Errorf(push.CodeInternal, ForeignData, &Refusal{Answer: err, Lasting: true})
+}
+
+var errPage = errors.New("broker: a page without a head, or with a hole")
+
+// ForeignMessages is the reason of errors about notifications that no broker has sent.
+const ForeignMessages = "foreign messages come on the broker's channels"
+
+var (
+	errSilent  = push.Errorf(push.CodeUnavailable, "messages aren't heard", nil)
+	errUnheard = push.Errorf(push.CodeUnavailable, "live messages don't arrive", &Refusal{Answer: errors.New(
+		"messages are found by checks and never heard: their publisher sends them elsewhere")})
+)
+
+// maxShortened is how much of a text that isn't ours goes to the log, in bytes.
+const maxShortened = 256
+
+// Shortened bounds a text that goes to the log.
+func Shortened(text string) string {
+	if len(text) <= maxShortened {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxShortened], "") + "…"
+}
+
+// Quoted is Shortened, for text that may hold anything.
+func Quoted(text string) string { return strconv.Quote(Shortened(text)) }

@@ -1,0 +1,318 @@
+//clock:virtual
+
+package sim
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"strings"
+	"time"
+
+	"github.com/tidewire/tidewire/push"
+)
+
+// attempt is one message that somebody has tried to publish, perhaps repeatedly.
+type attempt struct {
+	push.Message
+	named bool
+	acked []push.Position
+}
+
+// publish lets an instance publish a message, beside all else.
+func (w *world) publish(node int, topic string, named, replicated bool) {
+	w.mu.Lock()
+	a := &attempt{Message: push.Message{Topic: topic, Data: fmt.Appendf(nil, "message %d", len(w.attempts)), Replicated: replicated}, named: named}
+	if named {
+		a.ID = fmt.Sprintf("id-%d", len(w.attempts))
+	}
+	w.attempts = append(w.attempts, a)
+	w.mu.Unlock()
+	w.try(w.instance(node), a)
+}
+
+// retry publishes a message again that has a name.
+func (w *world) retry(which, node int) {
+	w.mu.Lock()
+	var named []*attempt
+	for _, a := range w.attempts {
+		if a.named {
+			named = append(named, a)
+		}
+	}
+	w.mu.Unlock()
+	if len(named) > 0 {
+		w.try(w.instance(node), named[len(named)-1-which%len(named)])
+	}
+}
+
+func (w *world) try(n *instance, a *attempt) {
+	w.mu.Lock()
+	w.tries++
+	turn := w.tries
+	w.mu.Unlock()
+	w.work.Go(func() {
+		time.Sleep(time.Duration(turn)) // one after the other, for the same order each time
+		receipt, err := n.hub.Publish(context.Background(), a.Message)
+		w.logf("%s: published %q: %+v, %v", n.name, a.Data, receipt, err)
+		if receipt.Duplicate {
+			w.count("duplicates", 1)
+		}
+		if err != nil {
+			w.count("publishing failed: "+string(push.AsError(err).Code), 1)
+			return
+		}
+		e := w.store.find(receipt.Position)
+		if e == nil || string(e.Data) != string(a.Data) || e.Topic != a.Topic {
+			w.violate("P8: %q is acknowledged at %v, and not stored there", a.Data, receipt.Position)
+		}
+		w.mu.Lock()
+		n.acked++
+		a.acked = append(a.acked, receipt.Position)
+		w.mu.Unlock()
+	})
+}
+
+const (
+	// healing is how long what was done to the system may have an effect.
+	healing = 12 * time.Second
+	// promptly is how long a message may take when all is well.
+	promptly = 50 * time.Millisecond
+)
+
+// disturbed notes that the system isn't well, until heal or for a while.
+func (w *world) disturbed(goesOn bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case goesOn:
+		w.calmAt = time.Time{}
+	case !w.calmAt.IsZero():
+		w.calmAt = time.Now().Add(healing)
+	}
+}
+
+// heal ends all that goes on.
+func (w *world) heal() {
+	w.store.mu.Lock()
+	f := &w.store.faults
+	if f.thawed != nil {
+		close(f.thawed)
+	}
+	*f = faults{seed: f.seed, delay: usualDelay, lost: f.lost}
+	for c := range w.store.subscribers {
+		c.lose = 0
+	}
+	w.store.mu.Unlock()
+	for _, c := range w.clients {
+		c.repair()
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.calmAt.IsZero() {
+		w.calmAt = time.Now().Add(healing)
+	}
+}
+
+// calmSince reports whether the system has been well since then.
+func (w *world) calmSince(then time.Time) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return !w.calmAt.IsZero() && !w.calmAt.After(then)
+}
+
+// onTime holds a message that a client gets against the clock.
+func (w *world) onTime(v *view, e *entry) {
+	due := e.stored
+	for _, t := range []time.Time{v.since, v.client.calmAt} {
+		if t.After(due) {
+			due = t
+		}
+	}
+	if late := time.Since(due) - promptly; late > 0 && w.calmSince(e.stored) {
+		v.violate("late: %v came %v after the bound", e.Position, late)
+	}
+}
+
+// check looks for what clients should have got by now.
+func (w *world) check() {
+	due := time.Now().Add(-promptly)
+	for _, c := range w.clients {
+		c.mu.Lock()
+		for _, v := range c.views {
+			if v.state != following || v.since.After(due) || c.stalled || c.calmAt.After(due) {
+				continue
+			}
+			e := w.store.newest(v.topic, due)
+			if e != nil && w.calmSince(e.stored) && (v.at.Epoch != e.Epoch || v.at.Offset < e.Offset) {
+				v.violate("late: %v should have come long ago", e.Position)
+			}
+		}
+		c.mu.Unlock()
+	}
+}
+
+// newest returns the newest message that was stored by then.
+func (r *Store) newest(topic string, then time.Time) *entry {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	rec := r.topics[topic]
+	if rec == nil {
+		return nil
+	}
+	at := rec.head
+	for r.all[at] != nil && r.all[at].stored.After(then) {
+		at = r.all[at].before
+	}
+	return r.all[at]
+}
+
+// whole checks that every client is at the head of all its topics.
+func (w *world) whole(when string) {
+	for _, c := range w.clients {
+		c.mu.Lock()
+		for _, v := range c.views {
+			head := w.store.position(v.topic)
+			if v.state != following || v.at != head {
+				v.violate("I6: %s it isn't at %v (state %d)", when, head, v.state)
+			}
+		}
+		c.mu.Unlock()
+	}
+}
+
+// mark publishes on each topic from each instance: one that has seen what the store has
+// lost now says so.
+func (w *world) mark() {
+	for i := range w.instances {
+		for _, topic := range w.topics {
+			w.publish(i, topic, false, false)
+		}
+	}
+}
+
+// settleAccounts checks what can only be known at the end.
+func (w *world) settleAccounts() {
+	r := w.store
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	w.once()
+	seen := w.seen()
+	for _, a := range w.attempts {
+		for _, p := range a.acked {
+			if rec := r.topics[a.Topic]; rec != nil && rec.head.Epoch == p.Epoch && r.leads(p, rec.head) {
+				continue
+			}
+			if seen[p] || r.flushed[p] {
+				w.wasTold(p)
+			} else {
+				w.count("lost and seen by no instance", 1)
+			}
+			w.count("lost by the store", 1)
+		}
+	}
+}
+
+// once checks that no message is in a history twice.
+func (w *world) once() {
+	r := w.store
+	stored := map[string][]*entry{}
+	for _, e := range r.all {
+		if strings.HasPrefix(e.Topic, push.ReservedTopicPrefix) {
+			continue // hubs say the same again
+		}
+		key := e.Topic + " " + string(e.Data)
+		for _, other := range stored[key] {
+			first, second := other, e
+			if first.Offset > second.Offset {
+				first, second = second, first
+			}
+			if r.leads(first.Position, second.Position) && second.stored.Sub(first.stored) < r.options.Retry {
+				w.violate("P3: %q is stored at %v and at %v", e.Data, first.Position, second.Position)
+			}
+		}
+		stored[key] = append(stored[key], e)
+	}
+}
+
+// seen returns the messages that an instance which still lives has seen stored, as far as
+// the store can still say whether it has them.
+func (w *world) seen() map[push.Position]bool {
+	known := map[push.Position]bool{}
+	for _, n := range w.instances {
+		for topic, seen := range n.port.seen {
+			for _, p := range seen {
+				if !w.store.topics[topic].canTell(p) {
+					continue
+				}
+				for e := w.store.all[p]; e != nil && !known[e.Position]; e = w.store.all[e.before] {
+					known[e.Position] = true
+				}
+			}
+		}
+	}
+	return known
+}
+
+// wasTold checks that no client went past a lost message without learning of a gap.
+func (w *world) wasTold(lost push.Position) {
+	r := w.store
+	m := r.all[lost]
+	way := map[push.Position]bool{lost: true}
+	for e := m; e != nil; e = r.all[e.before] {
+		way[e.before] = true
+	}
+	for _, c := range w.clients {
+		c.mu.Lock()
+		// A client that was rewound has forgotten its gaps.
+		if v := c.views[m.Topic]; v != nil && v.rewound.Before(m.stored) {
+			if from, to := v.wentPast(m, way); !from.IsZero() {
+				v.violate("I1: it went from %v to %v, past %v %q, which the store lost and an instance had seen", from, to, lost, m.Data)
+			}
+		}
+		c.mu.Unlock()
+	}
+}
+
+// wentPast returns the step by which a view left the way to a message, if it has not
+// had a gap since the message was stored.
+func (v *view) wentPast(m *entry, way map[push.Position]bool) (from, past push.Position) {
+	for i, to := range v.moves {
+		if to.gap && !to.at.Before(m.stored) {
+			return push.Position{}, push.Position{}
+		}
+		if i > 0 && !to.gap && way[v.moves[i-1].to] && v.moves[i-1].to != m.Position && !way[to.to] {
+			from, past = v.moves[i-1].to, to.to
+		}
+	}
+	return from, past
+}
+
+// counted checks that the hubs have counted what happened.
+func (w *world) counted() {
+	var messages, counted uint64
+	for _, c := range w.clients {
+		for v := range maps.Values(c.views) {
+			for _, m := range v.moves {
+				if !m.gap {
+					messages++
+				}
+			}
+		}
+	}
+	for _, n := range append(w.gone, w.instances...) {
+		s := n.hub.Stats()
+		counted += s.Delivered + s.Replayed
+		w.count("published", int(s.Published))
+		w.count("replayed", int(s.Replayed))
+		for code, n := range s.Closed {
+			w.count("closed "+string(code), int(n))
+		}
+		if s.Published != n.acked {
+			w.violate("I9: %s: %d messages counted as published, %d acknowledged", n.name, s.Published, n.acked)
+		}
+	}
+	if messages > counted {
+		w.violate("I9: clients got %d messages, the hubs counted %d", messages, counted)
+	}
+}

@@ -1,0 +1,333 @@
+//clock:virtual
+
+package sim
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/transport/protocol"
+)
+
+// simClient is a plain client that follows its topics for as long as the world
+// lasts: it comes back with its cursor whenever its connection is gone, and takes a
+// connection for dead on which it hears nothing.
+type simClient struct {
+	// static
+	world  *world
+	name   string
+	topics []string
+	stop   chan struct{}
+	turn   time.Duration // differs between clients, for the same order each time
+
+	mu        sync.Mutex // guards the rest
+	views     map[string]*view
+	rights    map[string]*right // by topic; "" is whether its user may do anything
+	next      int               // the instance that it goes to next
+	sse       bool
+	conn      *simConn
+	at        *instance // where it is
+	connected int       // so many times
+	lastID    string    // of the event stream, as an EventSource keeps it
+	stalled   bool
+	calmAt    time.Time // when what was done to it is over
+	requests  int
+}
+
+const (
+	openTimeout   = 10 * time.Second
+	silence       = 10 * time.Second // beyond the heartbeat's interval
+	shortestPause = 20 * time.Millisecond
+	longestPause  = time.Second
+)
+
+// run connects again and again.
+func (c *simClient) run() {
+	pause := shortestPause
+	time.Sleep(c.turn)
+	for {
+		welcomed, err := c.session()
+		c.world.logf("%s: connection ended: %v", c.name, err)
+		if welcomed {
+			pause = shortestPause
+		}
+		select {
+		case <-c.stop:
+			return
+		case <-time.After(pause + c.turn):
+		}
+		pause = min(2*pause, longestPause)
+	}
+}
+
+// session is one connection from its beginning to its end.
+func (c *simClient) session() (welcomed bool, err error) {
+	conn, request, err := c.open()
+	if err != nil {
+		return false, err
+	}
+	defer c.lost(conn)
+	alive := &watchdog{conn: conn, patience: openTimeout}
+	if _, err := io.WriteString(conn, request); err != nil {
+		return false, err
+	}
+	next, err := c.readResponse(bufio.NewReader(alive), strings.HasPrefix(request, "GET /sse"))
+	if err != nil {
+		return false, err
+	}
+	for {
+		f, err := next()
+		if err != nil {
+			return welcomed, err
+		}
+		if f.Type == protocol.TypeWelcome {
+			welcomed = true
+			alive.patience = time.Duration(f.Heartbeat)*time.Millisecond + silence
+		}
+		if err := c.handle(conn, f); err != nil {
+			return welcomed && !errors.Is(err, errRefused), err
+		}
+	}
+}
+
+// watchdog is a connection on which something must be heard from time to time.
+type watchdog struct {
+	conn     *simConn
+	patience time.Duration
+}
+
+func (w *watchdog) Read(p []byte) (int, error) {
+	w.conn.SetReadDeadline(time.Now().Add(w.patience))
+	return w.conn.Read(p)
+}
+
+// open dials, and returns the request.
+func (c *simClient) open() (*simConn, string, error) {
+	c.mu.Lock()
+	n, sse := c.world.instance(c.next), c.sse
+	c.connected++
+	times := c.connected
+	query := url.Values{"topic": c.topics}
+	since := c.cursor()
+	path, headers := "ws", "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"+
+		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: "+protocol.Subprotocol+"\r\n"
+	if sse {
+		path, headers = "sse", "Accept: text/event-stream\r\n"
+	}
+	if c.lastID != "" && sse {
+		headers += "Last-Event-ID: " + c.lastID + "\r\n"
+	} else if since != "" {
+		query.Set("since", since)
+	}
+	for _, v := range c.views {
+		v.state, v.asked = absent, v.at
+	}
+	c.mu.Unlock()
+	c.world.logf("%s: connects to %s by %s", c.name, n.name, path)
+	conn, err := n.listener.dial(c.world.buffer(c.name, times))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err != nil {
+		c.next++ // another instance, next time
+		return nil, "", err
+	}
+	select {
+	case <-c.stop:
+		conn.Close()
+		return nil, "", errStopped
+	default:
+	}
+	if c.stalled {
+		c.stalled, c.calmAt = false, time.Now()
+	}
+	c.conn, c.at = conn, n
+	return conn, "GET /" + path + "?" + query.Encode() + " HTTP/1.1\r\nHost: sim\r\n" + userHeader + ": " + c.name + "\r\n" + headers + "\r\n", nil
+}
+
+var (
+	errStopped = errors.New("the client is stopped")
+	errRefused = errors.New("a topic is refused")
+)
+
+// cursor joins the positions that are known. Called with c.mu held.
+func (c *simClient) cursor() string {
+	var known []string
+	for _, topic := range c.topics {
+		if v := c.views[topic]; !v.at.IsZero() || v.foreign {
+			known = append(known, v.cursor)
+		}
+	}
+	if len(known) == 0 {
+		return ""
+	}
+	return push.JoinCursors(known)
+}
+
+// handle takes a frame.
+func (c *simClient) handle(conn *simConn, f simFrame) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.conn != conn {
+		return errStopped
+	}
+	switch f.Type {
+	case protocol.TypePing:
+		return writeText(conn, protocol.Pong())
+	case protocol.TypeWelcome, protocol.TypeSubscribed:
+		var answers []simAnswer
+		if err := json.Unmarshal(f.Topics, &answers); err != nil {
+			return err
+		}
+		for _, t := range answers {
+			if t.Error != nil {
+				return fmt.Errorf("%w: %s, %s", errRefused, t.Topic, t.Error.Code)
+			}
+			c.views[t.Topic].welcome(t)
+		}
+	case protocol.TypeUnsubscribed:
+		return c.follow(conn)
+	case protocol.TypeMessage:
+		c.views[f.Topic].message(f)
+	case protocol.TypeGap:
+		c.views[f.Topic].gap(f)
+	case protocol.TypeReconnect:
+		c.world.logf("%s: is asked to reconnect", c.name)
+		c.next++
+	case protocol.TypeError:
+		return fmt.Errorf("error frame: %s", f.Code)
+	default:
+		c.world.violate("%s: unexpected frame %+v", c.name, f)
+	}
+	if known := c.cursor(); f.eventID != "" && (known != "" || f.Type != protocol.TypeReconnect) { // a client that is sent away before its welcome has no position
+		if f.eventID != known && f.eventID != push.EmptyCursor {
+			c.world.violate("%s: the event's id is %s, but the cursors are %s", c.name, f.eventID, known)
+		}
+		c.lastID = f.eventID
+	}
+	return nil
+}
+
+// lost notes that a connection has ended.
+func (c *simClient) lost(conn *simConn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	conn.Close()
+	if c.conn == conn {
+		c.detach()
+	}
+}
+
+// detach forgets the connection. Called with c.mu held.
+func (c *simClient) detach() {
+	c.conn = nil
+	if !c.sse {
+		c.lastID = ""
+	}
+	for _, v := range c.views {
+		v.state = absent
+	}
+}
+
+// leave drops the connection and lets do change what it likes before the next.
+func (c *simClient) leave(do func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.conn != nil {
+		c.conn.Close()
+		c.detach()
+	}
+	do()
+}
+
+// cut breaks the connection off, at once or in the middle of what comes next.
+func (c *simClient) cut(how int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.conn == nil {
+		return
+	}
+	switch how % 4 {
+	case 0:
+		c.conn.cut(true)
+	case 1:
+		c.conn.cut(false)
+	default:
+		c.conn.cutAfter(1 + how*13)
+	}
+}
+
+// stall makes nothing get through any more, without a word.
+func (c *simClient) stall() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.conn != nil {
+		c.conn.stall(true)
+		c.stalled = true
+	}
+}
+
+// repair lets everything through that was held up, and lets the connection live.
+func (c *simClient) repair() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.conn != nil {
+		c.conn.repair()
+	}
+	c.stalled, c.calmAt = false, time.Now()
+}
+
+// rewind makes the client forget its last moves, as one that had not stored them.
+// Called with c.mu held.
+func (c *simClient) rewind(n int) {
+	for _, v := range c.views {
+		if n = min(n, len(v.moves)-1); n > 0 {
+			v.moves = v.moves[:len(v.moves)-n]
+			last := v.moves[len(v.moves)-1]
+			v.at, v.cursor = last.to, last.cursor
+			v.rewound = time.Now()
+			c.lastID = ""
+		}
+	}
+}
+
+// end makes run return.
+func (c *simClient) end() {
+	c.leave(func() { close(c.stop) })
+}
+
+// resubscribe leaves a topic, which follow then comes back to.
+func (c *simClient) resubscribe(topic string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	v := c.views[topic]
+	if v != nil && c.conn != nil && !c.sse && v.state == following {
+		v.state = leaving
+		c.request(c.conn, `{"type":"unsubscribe","id":%d,"topics":[%q]}`, topic)
+	}
+}
+
+// follow follows the topics again that are left, from where they were.
+func (c *simClient) follow(conn *simConn) error {
+	for _, topic := range c.topics {
+		if v := c.views[topic]; v.state == leaving {
+			v.state = absent
+			v.asked = v.at
+			c.request(conn, `{"type":"subscribe","id":%d,"topics":[{"topic":%q,"since":%q}]}`, topic, v.cursor)
+		}
+	}
+	return nil
+}
+
+func (c *simClient) request(conn *simConn, format string, args ...any) {
+	c.requests++
+	// A connection that has ended shows in the reading.
+	_ = writeText(conn, fmt.Appendf(nil, format, append([]any{c.requests}, args...)...))
+}

@@ -1,0 +1,55 @@
+package sim
+
+import (
+	"time"
+
+	"github.com/tidewire/tidewire/broker/internal/follow"
+	"github.com/tidewire/tidewire/push"
+)
+
+// forge makes the client forget where it was and come with positions that it has made up
+// from what any follower knows. From then on it is a client like any other: it must get a
+// gap, and nothing but what follows that. Called with c.mu held.
+func (c *simClient) forge(how, far int) {
+	c.lastID = ""
+	for i, topic := range c.topics {
+		v := c.views[topic]
+		p := c.world.store.position(topic)
+		v.foreign = false
+		switch how % 7 {
+		case 0: // another tag
+			p.Offset = max(p.Offset, 1)
+			p.Tag ^= uint32(1 + far)
+		case 1: // ahead of everybody
+			p.Offset += uint64(1 + far)
+			p.Tag = uint32(far)
+		case 2:
+			p.Offset, p.Tag = push.MaxOffset, 1
+		case 3: // before the first message, which is real
+			p.Offset, p.Tag = 0, 0
+		case 4: // another topic's position
+			p = c.world.store.position(c.world.topics[(i+1+far)%len(c.world.topics)])
+		case 5: // another epoch
+			p.Epoch++
+		default: // another topic's cursor
+			p, v.foreign = push.Position{}, true
+		}
+		v.at, v.forged, v.rewound = p, p, time.Now()
+		if v.foreign {
+			v.cursor, v.moves = push.FormatCursor("elsewhere/"+topic, c.world.store.position(topic)), nil
+			continue
+		}
+		v.cursor = push.FormatCursor(topic, p)
+		v.moves = []move{{p, true, time.Now(), v.cursor}}
+	}
+}
+
+// position is where a topic is.
+func (s *Store) position(topic string) push.Position {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if head := s.heads([]string{topic})[0]; !head.IsZero() {
+		return head
+	}
+	return follow.FirstPosition(s.genesis, topic)
+}

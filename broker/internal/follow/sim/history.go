@@ -1,0 +1,96 @@
+package sim
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/tidewire/tidewire/broker/internal/follow"
+	"github.com/tidewire/tidewire/push"
+)
+
+// state is all that may come back.
+type state struct {
+	topics  map[string]*record
+	genesis string // "" if there is none
+	sets    map[string]map[string]storedValue
+}
+
+func emptyState() state {
+	return state{topics: map[string]*record{}, sets: map[string]map[string]storedValue{}}
+}
+
+// copy returns the state as it is now, which no change touches.
+func (s state) copy() state {
+	sets := make(map[string]map[string]storedValue, len(s.sets))
+	for name, set := range s.sets {
+		sets[name] = maps.Clone(set)
+	}
+	return state{maps.Clone(s.topics), s.genesis, sets}
+}
+
+// record is all that is stored of a topic. It is replaced, never changed, so that
+// the past stays what it was.
+type record struct {
+	head    push.Position // zero if it was evicted
+	birth   uint64        // unlike that of any other history
+	entries []*entry      // oldest first
+	ids     map[string]storedID
+}
+
+// entry is one stored message.
+type entry struct {
+	*push.Message
+	size   int
+	before push.Position
+	stored time.Time
+}
+
+type storedID struct {
+	birth    uint64
+	position push.Position
+	content  string
+	until    time.Time
+}
+
+// canTell reports whether it shows that a position isn't in this history, if it isn't:
+// what was trimmed may have been there.
+func (rec *record) canTell(p push.Position) bool {
+	return rec == nil || p.Epoch != rec.head.Epoch || p.Offset > rec.head.Offset ||
+		slices.ContainsFunc(rec.entries, func(e *entry) bool { return e.Offset == p.Offset })
+}
+
+func (rec *record) entryAt(offset uint64) *entry {
+	for _, e := range rec.entries {
+		if e.Offset == offset {
+			return e
+		}
+	}
+	return nil
+}
+
+// contradicts reports whether the record lacks what a high-water mark says.
+func (rec *record) contradicts(mark follow.HighWater) bool {
+	switch {
+	case mark.IsZero():
+		return false
+	case mark.Ended == rec.head.Epoch:
+		return true
+	case mark.Epoch != rec.head.Epoch:
+		return false
+	case mark.Offset >= rec.head.Offset:
+		return mark.Position != rec.head
+	}
+	for _, e := range rec.entries {
+		if e.Offset == mark.Offset {
+			return e.Tag != mark.Tag
+		}
+	}
+	return false // it is no longer kept, and nobody can tell
+}
+
+// content is what a message that is published again must have in common with the first.
+func content(m *push.Message) string {
+	return fmt.Sprintf("%q %q %v %q", m.Event, m.Key, m.Binary, m.Data)
+}

@@ -1,0 +1,203 @@
+package sim
+
+import (
+	"slices"
+	"time"
+
+	"github.com/tidewire/tidewire/push"
+)
+
+// view is what a client has seen of one topic, and the oracle of it: each frame is
+// held against what is stored, at the moment when it comes.
+type view struct {
+	// static
+	world  *world
+	client *simClient
+	topic  string
+
+	// guarded by client.mu
+	at      push.Position // the client's position; zero if it has none
+	cursor  string        // the last that came for the position
+	asked   push.Position // with which it has asked for the topic
+	state   viewState
+	since   time.Time // when it was welcomed
+	moves   []move
+	rewound time.Time
+	forged  push.Position // a position that the client has made up
+	foreign bool          // its cursor is another topic's, and it has no position
+}
+
+// move is one step of a view: to the next message, or over a gap.
+type move struct {
+	to     push.Position
+	gap    bool // or a beginning
+	at     time.Time
+	cursor string
+}
+
+type viewState uint8
+
+const (
+	absent viewState = iota
+	following
+	leaving
+)
+
+func (v *view) violate(format string, args ...any) {
+	v.world.violate("%s, %s at %v: "+format, append([]any{v.client.name, v.topic, v.at}, args...)...)
+}
+
+// welcome takes the answer for the topic.
+func (v *view) welcome(t simAnswer) {
+	v.state, v.since = following, time.Now()
+	at, ok := v.position(t.Cursor)
+	switch {
+	case t.From == string(push.FromNow) && v.asked.IsZero():
+		if !ok || !v.world.store.isPosition(at) {
+			v.violate("it is welcomed at %v, which is no position", at)
+		}
+		v.move(at, true, t.Cursor)
+	case v.foreign && v.asked.IsZero(): // and a gap says so
+	case t.From == string(push.FromNow):
+		v.violate("I1: its cursor is forgotten")
+	case !ok || at != v.asked:
+		v.violate("it is welcomed at %v, but asked for %v", at, v.asked)
+	default:
+		v.cursor = t.Cursor
+	}
+}
+
+func (v *view) position(cursor string) (push.Position, bool) {
+	c, err := push.ParseCursor(cursor)
+	if err != nil {
+		v.violate("cursor %q: %v", cursor, err)
+	}
+	return c.Position(v.topic)
+}
+
+func (v *view) move(to push.Position, gap bool, cursor string) {
+	v.at, v.cursor, v.foreign = to, cursor, false
+	v.moves = append(v.moves, move{to, gap, time.Now(), cursor})
+	if !gap {
+		v.world.count("messages", 1)
+	}
+}
+
+// message takes a message, which must be the one after the client's position.
+func (v *view) message(f simFrame) {
+	at, _ := v.position(f.Cursor)
+	v.world.logf("%s: %s %q at %v", v.client.name, f.Topic, f.Data, at)
+	e := v.world.store.find(at)
+	switch {
+	case v.state == absent:
+		v.violate("%v came, which isn't followed", at)
+	case e == nil || e.Topic != v.topic || string(e.Data) != f.Data || e.Offset != f.Offset || e.ID+`"` != string(f.ID[1:]):
+		v.violate("%+v was never stored", f)
+	case v.at.IsZero():
+		v.violate("I4: %v came before the gap", at)
+	case v.saw(at):
+		v.violate("I2: %v came again", at)
+	case e.before == v.at:
+	case at.Epoch == v.at.Epoch && at.Offset > v.at.Offset:
+		v.violate("I1: %v came, which follows %v", at, e.before)
+	default:
+		v.violate("I3: %v came, which follows %v", at, e.before)
+	}
+	if e != nil {
+		v.world.onTime(v, e)
+		v.allowed(e)
+	}
+	v.move(at, false, f.Cursor)
+	v.client.at.port.saw(v.topic, at)
+}
+
+// saw reports whether a message came before, in this epoch. The store may go back to an
+// epoch that it had left; then its messages come a second time, behind a gap.
+func (v *view) saw(p push.Position) bool {
+	for _, m := range slices.Backward(v.moves) {
+		if m.to == p && !m.gap {
+			return true
+		}
+		if m.to.Epoch != p.Epoch {
+			break
+		}
+	}
+	return false
+}
+
+// gap takes a gap, whose reason must be true.
+func (v *view) gap(f simFrame) {
+	now, ok := v.position(f.Cursor)
+	v.world.logf("%s: %s gap %s to %v", v.client.name, f.Topic, f.Reason, now)
+	switch {
+	case v.state == absent:
+		v.violate("a gap came, and it isn't followed")
+	case !ok || !v.world.store.isPosition(now) || !f.Now.is(now):
+		v.violate("I4: the gap leads to %+v, %v, which is no position", f.Now, now)
+	case now == v.at:
+		v.violate("I4: a gap of nothing")
+	case !f.Last.is(v.at):
+		v.violate("I4: the gap says that it begins at %+v", f.Last)
+	case !v.isTrue(push.GapReason(f.Reason), now):
+		v.violate("I4: %s to %v isn't true", f.Reason, now)
+	}
+	v.move(now, true, f.Cursor)
+	v.world.count("gaps "+f.Reason, 1)
+}
+
+// isTrue reports whether a gap from the client's position has this reason. While the
+// system isn't well, an instance that the store has left behind may say what is true of
+// its own position in the same epoch; but nobody is led back except out of a fork. Who
+// has missed too many isn't looked up, so a fork doesn't show then.
+func (v *view) isTrue(reason push.GapReason, now push.Position) bool {
+	r := v.world.store
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	onward := r.leads(v.at, now)
+	switch {
+	case v.foreign:
+		return reason == push.GapUnknownCursor
+	case v.at == v.forged && v.at.Epoch == now.Epoch:
+		return reason != push.GapUnknownCursor && reason != push.GapEpoch
+	case v.at != v.forged && r.damages == 0 && (reason == push.GapEpoch || reason == push.GapFork):
+		return false
+	case v.at.Epoch != now.Epoch:
+		return reason == push.GapEpoch
+	case reason == push.GapFork:
+		return !onward || !v.world.calmSince(v.since)
+	case !v.world.calmSince(v.since):
+		return reason != push.GapUnknownCursor && !r.leads(now, v.at)
+	case reason == push.GapTooMany:
+		return now.Offset > v.at.Offset+uint64(v.world.replay.Messages)
+	case reason == push.GapTrimmed:
+		var kept []*entry
+		if rec := r.topics[v.topic]; rec != nil {
+			kept = rec.entries
+		}
+		return onward && (len(kept) == 0 || kept[0].Offset > v.at.Offset+1 || !r.kept(kept[0]))
+	default:
+		return false
+	}
+}
+
+// isPosition reports whether there has been such a position.
+func (r *Store) isPosition(p push.Position) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.begun[p] || r.all[p] != nil
+}
+
+func (r *Store) find(p push.Position) *entry {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.all[p]
+}
+
+// leads reports whether one position leads to another by the messages in between.
+// Called with r.mu held.
+func (r *Store) leads(from, to push.Position) bool {
+	for to.Offset > from.Offset && to.Epoch == from.Epoch && r.all[to] != nil {
+		to = r.all[to].before
+	}
+	return to == from
+}

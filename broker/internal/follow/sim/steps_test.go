@@ -1,0 +1,262 @@
+//clock:virtual
+
+package sim
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// schedule is all that is drawn of one simulated run.
+type schedule struct {
+	Seed                       uint64 // for delays, epochs and tags
+	Instances, Clients, Topics int
+	Tight                      bool // history, queues and replays have room for little
+	Steps                      []step
+}
+
+// step is one thing that happens; what its numbers mean depends on its kind.
+type step struct {
+	Kind    kind
+	A, B, C int
+}
+
+type kind string
+
+const (
+	publishOne        kind = "publish"            // A topic, B instance, C: named, replicated
+	publishMany       kind = "burst"              // A topic, B instance, C: how many
+	retryOne          kind = "retry"              // A which, B instance
+	advance           kind = "advance"            // A: how long
+	cut               kind = "cut"                // A client, B: how
+	stall             kind = "stall"              // A client
+	heal              kind = "heal"               // all that goes on
+	hop               kind = "hop"                // A client, B: to which instance and transport
+	rewind            kind = "rewind"             // A client, B: how far
+	revoke            kind = "revoke"             // A client, B instance, C: all, or one topic
+	allow             kind = "allow"              // the same
+	forge             kind = "forge"              // A client, B: how, C: how far
+	storm             kind = "storm"              // all clients leave and come back, A: to instances, B: how far they rewind
+	resubscribe       kind = "resubscribe"        // A client, B topic
+	lose              kind = "lose"               // A instance, B: how many messages
+	killSubscriber    kind = "kill subscriber"    // A instance
+	silenceSubscriber kind = "silence subscriber" // A instance
+	freeze            kind = "freeze"
+	delay             kind = "delay"       // A: how long
+	failBefore        kind = "fail before" // A: how many calls, B: only reads
+	failAfter         kind = "fail after"  // A: how many calls, B: only reads
+	lag               kind = "lag"
+	promote           kind = "promote" // A: how far behind, B: connections stay, and are silent
+	flush             kind = "flush"
+	save              kind = "save"
+	restore           kind = "restore" // what was saved
+	evict             kind = "evict"   // A topic, B: head, or how much of the history stays
+	restart           kind = "restart"
+	kill              kind = "kill"
+)
+
+// kinds are those that a schedule has or lacks, besides publishing and waiting.
+var kinds = []kind{
+	publishMany, retryOne, cut, stall, heal, hop, rewind, storm, resubscribe, lose, killSubscriber, silenceSubscriber, freeze, delay,
+	failBefore, failAfter, lag, promote, flush, evict, restart, kill, forge, save, restore, revoke, allow,
+}
+
+// needs says which faults only one healer heals, or the others not in time: without it they
+// aren't drawn. After a promotion the fence may come only when an instance that has seen
+// what is lost next publishes.
+var needs = map[string][]kind{
+	"live":    {promote, restore, flush},
+	"check":   {lose, flush, evict, promote, restore, failAfter, freeze},
+	"compare": {silenceSubscriber, promote, restore},
+	"probe":   {silenceSubscriber, promote, restore},
+}
+
+// A schedule has up to maxSteps steps, and half of them as a rule.
+const (
+	maxSteps = 40
+	part     = 10
+)
+
+// schedules draws schedules. Each has about half of the kinds, so that most have
+// few, and some have none.
+func schedules(without string) *rapid.Generator[schedule] {
+	var left []kind
+	for _, k := range kinds {
+		if !slices.Contains(needs[without], k) {
+			left = append(left, k)
+		}
+	}
+	return rapid.Custom(func(t *rapid.T) schedule {
+		s := schedule{
+			Seed:      rapid.Uint64().Draw(t, "seed"),
+			Instances: rapid.IntRange(2, 3).Draw(t, "instances"),
+			Clients:   rapid.IntRange(2, 5).Draw(t, "clients"),
+			Topics:    rapid.IntRange(1, 3).Draw(t, "topics"),
+			Tight:     rapid.Bool().Draw(t, "tight"),
+		}
+		drawn := []kind{publishOne, publishOne, publishOne, advance, advance, advance, advance}
+		for _, k := range left {
+			if rapid.Bool().Draw(t, string(k)) {
+				drawn = append(drawn, k)
+			}
+		}
+		one := rapid.Custom(func(t *rapid.T) step {
+			k := drawn[number.Draw(t, "kind")%len(drawn)]
+			return step{k, number.Draw(t, "a") % 64, number.Draw(t, "b") % 64, number.Draw(t, "c") % 64}
+		})
+		for range maxSteps / part { // each part may become empty when a schedule is made smaller
+			s.Steps = append(s.Steps, rapid.SliceOfN(one, 0, part).Draw(t, "steps")...)
+		}
+		return s
+	})
+}
+
+// number is from so wide a range that rapid, which prefers small ones, isn't partial
+// to the first of a list.
+var number = rapid.IntRange(0, 1<<16)
+
+// String writes the schedule as Go, to be kept as a regression case.
+func (s schedule) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "{Seed: %#x, Instances: %d, Clients: %d, Topics: %d, Tight: %v, Steps: []step{\n", s.Seed, s.Instances, s.Clients, s.Topics, s.Tight)
+	for _, step := range s.Steps {
+		fmt.Fprintf(&b, "\t{%q, %d, %d, %d},\n", step.Kind, step.A, step.B, step.C)
+	}
+	b.WriteString("}}")
+	return b.String()
+}
+
+// advances are how long a step may wait.
+var advances = []time.Duration{
+	0, time.Millisecond, time.Millisecond, 2 * time.Millisecond, 3 * time.Millisecond, 5 * time.Millisecond,
+	10 * time.Millisecond, 30 * time.Millisecond, 60 * time.Millisecond, 300 * time.Millisecond, time.Second,
+	2 * time.Second, 3 * time.Second, 7 * time.Second, 15 * time.Second, 40 * time.Second,
+}
+
+// take carries a step out.
+func (w *world) take(s step) {
+	w.logf("STEP %s %d %d %d", s.Kind, s.A, s.B, s.C)
+	w.count("step "+string(s.Kind), 1)
+	topic, client := w.topics[s.A%len(w.topics)], w.clients[s.A%len(w.clients)]
+	switch s.Kind {
+	case publishOne:
+		w.publish(s.B, topic, s.C%3 == 1, s.C%5 == 1)
+	case publishMany:
+		for range s.C%20 + 1 {
+			w.publish(s.B, topic, false, false)
+		}
+	case retryOne:
+		w.retry(s.A, s.B)
+	case advance:
+		time.Sleep(advances[s.A%len(advances)])
+	case cut:
+		client.cut(s.B)
+	case stall:
+		client.stall()
+	case heal:
+		w.heal()
+	case hop:
+		client.leave(func() { client.next, client.sse = s.B/2, s.B%2 == 1 })
+	case rewind:
+		client.leave(func() { client.rewind(s.B % 12) })
+	case revoke, allow:
+		topic := ""
+		if s.C%3 == 1 {
+			topic = client.topics[s.C%len(client.topics)]
+		}
+		w.decide(w.instance(s.B), client, topic, s.Kind == revoke)
+	case forge:
+		client.leave(func() { client.forge(s.B, s.C) })
+	case storm:
+		for i, c := range w.clients {
+			c.leave(func() {
+				c.next = s.A * i
+				c.rewind(s.B * i % 8)
+			})
+		}
+	case resubscribe:
+		client.resubscribe(w.topics[s.B%len(w.topics)])
+	case restart:
+		old := w.replace(s.A)
+		w.work.Go(func() { w.shutDown(old) })
+	case kill:
+		w.abandon(w.replace(s.A))
+	default:
+		w.spoil(s, topic)
+	}
+}
+
+// spoil does to the store what a step says.
+func (w *world) spoil(s step, topic string) {
+	r, n := w.store, w.instance(s.A)
+	goesOn := false
+	switch s.Kind {
+	case lose: // what is lost disturbs, when it is
+		r.eachSubscriber(n, func(c *Subscriber) { c.lose = s.B%3 + 1 })
+		return
+	case killSubscriber:
+		r.eachSubscriber(n, (*Subscriber).breakOff)
+	case silenceSubscriber:
+		r.eachSubscriber(n, func(c *Subscriber) { c.silent = true })
+	case promote:
+		r.promote(s.A%12, s.B%3 == 1)
+	case flush:
+		r.flush()
+	case save:
+		r.save()
+		return
+	case restore:
+		if !r.restore() {
+			return
+		}
+	case evict:
+		r.Evict(topic, s.B%3 == 0, s.B%5)
+	default:
+		goesOn = r.suffer(s)
+		if !goesOn {
+			return
+		}
+	}
+	w.disturbed(goesOn)
+}
+
+// suffer begins what goes on until it is healed, or what the next calls meet.
+func (r *Store) suffer(s step) (goesOn bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f := &r.faults
+	switch s.Kind {
+	case freeze:
+		if f.thawed == nil {
+			f.thawed = make(chan struct{})
+		}
+	case delay:
+		f.delay = time.Duration(s.A+1) * 10 * time.Millisecond
+	case lag:
+		f.behind = true
+	case failBefore:
+		f.before, f.reads = s.A%4+1, s.B%2 == 1
+		return false
+	case failAfter:
+		f.after, f.reads = s.A%4+1, s.B%2 == 1
+		return false
+	default:
+		panic("no such step: " + s.Kind)
+	}
+	return true
+}
+
+// eachSubscriber does something to the connections of an instance.
+func (r *Store) eachSubscriber(n *instance, do func(*Subscriber)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for c := range r.subscribers {
+		if c.port == n.port {
+			do(c)
+		}
+	}
+}
