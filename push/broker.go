@@ -2,7 +2,6 @@ package push
 
 import (
 	"context"
-	"time"
 )
 
 // Broker gives messages their place, keeps each topic's history, and spreads
@@ -51,26 +50,6 @@ type Broker interface {
 	Close(ctx context.Context) error
 }
 
-// NonBlocking is a [Broker] whose calls wait for nothing but short locks. Each call ends
-// at once without a deadline, so the hub needs no timer for it. A type that embeds
-// such a broker promises the same.
-type NonBlocking interface {
-	Broker
-	// NonBlocking does nothing; to have it is the promise.
-	NonBlocking()
-}
-
-// Keeper is a [Broker] that tells how long it keeps the place of a topic that nobody
-// uses. After that the topic is one that nobody has published to, and may begin again in
-// the same epoch: a cursor of offset 0, which no message's tag proves, is good for no
-// longer than this from when it was issued, and then leads to a gap. Of a broker that
-// doesn't tell, 24 hours are assumed.
-type Keeper interface {
-	Broker
-	// Keep is the least time for which a place is kept.
-	Keep() time.Duration
-}
-
 // Receiver takes what a broker has for one topic. Its methods are called one
 // at a time for a topic, must return soon, and must not call the broker.
 type Receiver interface {
@@ -81,52 +60,9 @@ type Receiver interface {
 	Break(gap Gap)
 }
 
-// Limit bounds a read. Zero fields don't bound.
-type Limit struct {
-	Messages int
-	Bytes    int // by Message.Size
-	// Least is for [Broker.Since]: how many messages must fit, as far as there are so
-	// many. If they don't, none is read.
-	Least int
-}
-
 // Page is what a broker read. Messages are contiguous.
 type Page struct {
 	Messages []*Message
 	Head     Position  // the topic's newest message when it was read
 	Gap      GapReason // why there are none, or ""
-}
-
-// History bounds what a broker keeps of a topic, for all its brokers alike. A
-// zero field takes its default, a negative one doesn't bound.
-type History struct {
-	Messages int           // default 1,000
-	Bytes    int           // default 4 MiB, by Message.Size
-	Age      time.Duration // default 10 minutes
-}
-
-// WithDefaults gives h with its zero fields filled, and no bound as the
-// largest value.
-func (h History) WithDefaults() History {
-	return History{
-		Messages: bound(h.Messages, 1000),
-		Bytes:    bound(h.Bytes, 4<<20),
-		Age:      bound(h.Age, 10*time.Minute),
-	}
-}
-
-// bound gives a limit its meaning: zero is the default and negative is none.
-func bound[T ~int | ~int64](value, standard T) T {
-	switch {
-	case value == 0:
-		return standard
-	case value < 0:
-		var none T // the largest value
-		for bit := T(1); bit > 0; bit <<= 1 {
-			none |= bit
-		}
-		return none
-	default:
-		return value
-	}
 }

@@ -134,9 +134,12 @@ func AsError(err error) *Error {
 		return nil
 	}
 	var e *Error
+	var bad BadRequest
 	switch {
 	case errors.As(err, &e):
 		return e
+	case errors.As(err, &bad):
+		return Errorf(CodeBadRequest, string(bad), nil)
 	case errors.Is(err, context.DeadlineExceeded):
 		return Errorf(CodeTimeout, ErrTimeout.Reason, err)
 	default:

@@ -96,7 +96,7 @@ func JoinCursors(cursors []string) string {
 }
 
 // ParseCursor reads a cursor, strictly: there is one text for each place (at offset
-// 0, one for each second), and anything else is an error with CodeBadRequest. No text
+// 0, one for each second), and anything else is a [BadRequest]. No text
 // means no cursor.
 func ParseCursor(s string) (Cursor, error) {
 	var c Cursor
@@ -116,7 +116,7 @@ func ParseCursor(s string) (Cursor, error) {
 	return c, nil
 }
 
-var errCursor = Errorf(CodeBadRequest, "not a cursor", nil)
+const errCursor = BadRequest("not a cursor")
 
 func parseCursorPart(text string) (cursorPart, error) {
 	var raw [cursorFixed + binary.MaxVarintLen64]byte

@@ -106,7 +106,7 @@ func (f *feed) Break(gap Gap) {
 }
 
 func (f *feed) receive(m *Message) {
-	if !f.head.Precedes(m) {
+	if !m.Follows(f.head) {
 		// The broker promised that this can't be. What it hides is told.
 		reason := GapFork
 		if m.Epoch != f.head.Epoch {

@@ -3,6 +3,8 @@ package push
 import (
 	"math"
 	"time"
+
+	"github.com/tidewire/tidewire/push/optional"
 )
 
 // Limits bound what clients can make grow or wait, beyond the bounds of [Options] for
@@ -88,18 +90,18 @@ type Limits struct {
 }
 
 func (l Limits) withDefaults() Limits {
-	l.Connections = bound(l.Connections, mostConnections())
-	l.PerUser = bound(l.PerUser, 20)
-	l.PerAddress = bound(l.PerAddress, 200)
-	l.Memory = bound(l.Memory, memoryShare())
+	l.Connections = optional.Bound(l.Connections, mostConnections())
+	l.PerUser = optional.Bound(l.PerUser, 20)
+	l.PerAddress = optional.Bound(l.PerAddress, 200)
+	l.Memory = optional.Bound(l.Memory, memoryShare())
 	l.Opens = l.Opens.orDefault(Rate{})
 	l.Failures = l.Failures.orDefault(Rate{PerSecond: 5.0 / 60, Burst: 50})
 	l.Requests = l.Requests.orDefault(Rate{PerSecond: 100, Burst: 1000})
 	l.Topics = l.Topics.orDefault(Rate{PerSecond: 10, Burst: 600})
 	l.Resumes = l.Resumes.orDefault(Rate{PerSecond: 20, Burst: 1000})
 	l.Sends = l.Sends.orDefault(Rate{PerSecond: 10, Burst: 20})
-	l.Silence = bound(l.Silence, 5*time.Second)
-	l.Age = bound(l.Age, 24*time.Hour)
+	l.Silence = optional.Bound(l.Silence, 5*time.Second)
+	l.Age = optional.Bound(l.Age, 24*time.Hour)
 	return l
 }
 

@@ -111,3 +111,8 @@ func newID() uuid.UUID {
 	binary.BigEndian.PutUint64(id[8:], 2<<62|rand.Uint64()>>2)
 	return id
 }
+
+// Follows reports whether m is the message that comes right after p.
+func (m *Message) Follows(p Position) bool {
+	return m.Epoch == p.Epoch && m.Offset == p.Offset+1 && m.PreviousTag == p.Tag
+}

@@ -4,6 +4,8 @@ import (
 	"log/slog"
 	"net/netip"
 	"time"
+
+	"github.com/tidewire/tidewire/push/optional"
 )
 
 // Options configures a [Hub]. The zero value of each field is its production
@@ -71,18 +73,18 @@ type Options struct {
 
 func (o Options) withDefaults() Options {
 	o.Queue = Limit{
-		Messages: bound(o.Queue.Messages, 1024),
-		Bytes:    bound(o.Queue.Bytes, 1<<20),
+		Messages: optional.Bound(o.Queue.Messages, 1024),
+		Bytes:    optional.Bound(o.Queue.Bytes, 1<<20),
 	}
 	o.Replay = Limit{
-		Messages: bound(o.Replay.Messages, 1000),
-		Bytes:    bound(o.Replay.Bytes, 1<<20),
+		Messages: optional.Bound(o.Replay.Messages, 1000),
+		Bytes:    optional.Bound(o.Replay.Bytes, 1<<20),
 	}
-	o.MaxTopics = bound(o.MaxTopics, 100)
-	o.MaxInbound = bound(o.MaxInbound, 16<<10)
-	o.AccessTimeout = bound(o.AccessTimeout, 5*time.Second)
-	o.BrokerTimeout = bound(o.BrokerTimeout, 3*time.Second)
-	o.DrainWindow = bound(o.DrainWindow, 20*time.Second)
+	o.MaxTopics = optional.Bound(o.MaxTopics, 100)
+	o.MaxInbound = optional.Bound(o.MaxInbound, 16<<10)
+	o.AccessTimeout = optional.Bound(o.AccessTimeout, 5*time.Second)
+	o.BrokerTimeout = optional.Bound(o.BrokerTimeout, 3*time.Second)
+	o.DrainWindow = optional.Bound(o.DrainWindow, 20*time.Second)
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}

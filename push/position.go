@@ -27,7 +27,7 @@ func (e Epoch) String() string {
 func ParseEpoch(s string) (Epoch, error) {
 	n, err := strconv.ParseUint(s, 16, 64)
 	if err != nil || Epoch(n).String() != s {
-		return 0, Errorf(CodeBadRequest, "an epoch is 16 hexadecimal digits", err)
+		return 0, BadRequest("an epoch is 16 hexadecimal digits")
 	}
 	return Epoch(n), nil
 }
@@ -47,11 +47,6 @@ type Position struct {
 
 // IsZero reports whether p is no position at all.
 func (p Position) IsZero() bool { return p == Position{} }
-
-// Precedes reports whether m is the message that comes right after p.
-func (p Position) Precedes(m *Message) bool {
-	return m.Epoch == p.Epoch && m.Offset == p.Offset+1 && m.PreviousTag == p.Tag
-}
 
 // reaches reports whether who is at p may have been at earlier before: it is the
 // same place, or one before it in the same epoch.

@@ -7,6 +7,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/uuid"
+
+	"github.com/tidewire/tidewire/push/optional"
 )
 
 // Revocation takes rights away before they expire by themselves; see [Hub.Revoke].
@@ -64,7 +66,7 @@ func (h *Hub) Revoke(ctx context.Context, r Revocation) error {
 	if err != nil {
 		return err
 	}
-	lasts := min(bound(r.For, revokeFor), forever)
+	lasts := min(optional.Bound(r.For, revokeFor), forever)
 	if r.Session != "" {
 		lasts = sessionEndsIn
 	}
@@ -82,7 +84,7 @@ func (h *Hub) Restore(ctx context.Context, r Revocation) error {
 	if r.Session != "" {
 		return Errorf(CodeBadRequest, "a session that has ended can't be restored", nil)
 	}
-	return h.control.decree(ctx, decree{subject: about, Restored: true}, min(bound(r.For, revokeFor), forever))
+	return h.control.decree(ctx, decree{subject: about, Restored: true}, min(optional.Bound(r.For, revokeFor), forever))
 }
 
 // subject is what a decree is about.

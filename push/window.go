@@ -32,7 +32,7 @@ const (
 func newWindow(h *Hub, start Position, messages []*Message) *window {
 	w := &window{start: start}
 	for _, m := range messages {
-		if !w.end().Precedes(m) {
+		if !m.Follows(w.end()) {
 			break
 		}
 		w.add(&entry{hub: h, message: m})

@@ -72,7 +72,7 @@ func (c *collector) event(at *push.Position) event {
 		case ok && e.message == nil:
 			*at = e.gap.Now
 			return e
-		case ok && !at.Precedes(e.message):
+		case ok && !e.message.Follows(*at):
 			c.t.Fatalf("message %+v does not continue %+v", e.message.Position, *at)
 		case ok:
 			*at = e.message.Position

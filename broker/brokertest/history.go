@@ -201,7 +201,7 @@ func testEmptyTopic(t testing.TB, s setup) {
 	wantMessages(t, since(t, b, "a", head, push.Limit{}), 1, 0)
 	publish(t, b, text("a", "1"))
 	wantMessages(t, since(t, b, "a", head, push.Limit{}), 1, 1)
-	if first := newest(t, b, "a"); !at.Precedes(first) {
+	if first := newest(t, b, "a"); !first.Follows(at) {
 		t.Errorf("the first message is %+v after %+v", first, at)
 	}
 }

@@ -28,7 +28,7 @@ func testOffsets(t testing.TB, s setup) {
 		t.Fatalf("history has %d messages, want 50", len(page.Messages))
 	}
 	for i, m := range page.Messages {
-		if !at.Precedes(m) || string(m.Data) != fmt.Sprint(i) {
+		if !m.Follows(at) || string(m.Data) != fmt.Sprint(i) {
 			t.Fatalf("message %d is %q at %+v after %+v", i, m.Data, m.Position, at)
 		}
 		at = m.Position

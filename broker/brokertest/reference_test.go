@@ -270,7 +270,7 @@ func (f *following) deliver() {
 	f.coming = nil
 	f.mu.Unlock()
 	for _, m := range coming {
-		if f.position.Precedes(m) || f.instance.backend.faults.trusts {
+		if m.Follows(f.position) || f.instance.backend.faults.trusts {
 			f.position = m.Position
 			f.r.Receive(m)
 		} else {

@@ -76,7 +76,7 @@ func testNoSeam(t testing.TB, s setup) {
 				if at == live {
 					break
 				}
-				if !at.Precedes(m) {
+				if !m.Follows(at) {
 					t.Fatalf("%+v does not continue %+v", m.Position, at)
 				}
 				at = m.Position

@@ -39,7 +39,7 @@ func follow(t *testing.T, b push.Broker, topic string) *follower {
 func (f *follower) Receive(m *push.Message) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if !f.place.Precedes(m) {
+	if !m.Follows(f.place) {
 		f.t.Errorf("%s: %+v (after tag %08x) doesn't continue %+v", f.topic, m.Position, m.PreviousTag, f.place)
 	}
 	if f.seen[string(m.Data)] {

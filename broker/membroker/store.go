@@ -42,7 +42,7 @@ const pruneInterval = time.Second
 // Put stores a value; see [push.Store].
 func (b *Broker) Put(_ context.Context, name, key string, v push.Stored) (there *push.Stored, err error) {
 	if err := v.Check(); err != nil {
-		return nil, err
+		return nil, push.AsError(err)
 	}
 	st := &b.store
 	st.mu.Lock()

@@ -47,7 +47,7 @@ func follow(t *testing.T, b push.Broker, topic string) *follower {
 func (f *follower) Receive(m *push.Message) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if !f.position.Precedes(m) {
+	if !m.Follows(f.position) {
 		f.t.Errorf("%+v does not continue %+v", m.Position, f.position)
 	}
 	f.note(string(m.Data), m.Position)

@@ -99,7 +99,7 @@ func (t *topic) readPage() (done bool, err error) {
 		}
 	}
 	for _, m := range page.Messages {
-		if !t.position.Precedes(m) {
+		if !m.Follows(t.position) {
 			return false, Foreign(errPage)
 		}
 		t.deliver(m)

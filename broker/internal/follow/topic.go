@@ -156,7 +156,7 @@ func (t *topic) flushBuffer() {
 // continues reports whether a live message continues the position, and is of no other
 // branch than what this instance has seen. Called with t.mu held.
 func (t *topic) continues(m *push.Message) bool {
-	return t.position.Precedes(m) && !t.broker.marks.contradict(t.name, m.Position)
+	return m.Follows(t.position) && !t.broker.marks.contradict(t.name, m.Position)
 }
 
 // deliver passes a message that continues the position to the receivers. Called with t.mu

@@ -9,7 +9,7 @@ import (
 // Put stores a value; see [push.Store].
 func (b *Broker) Put(ctx context.Context, set, key string, v push.Stored) (there *push.Stored, err error) {
 	if err := v.Check(); err != nil {
-		return nil, err
+		return nil, push.AsError(err)
 	}
 	if b.isClosed() {
 		return nil, ErrClosed

@@ -1,0 +1,10 @@
+package push
+
+// Limit bounds a read. Zero fields don't bound.
+type Limit struct {
+	Messages int
+	Bytes    int // by Message.Size
+	// Least is for [Broker.Since]: how many messages must fit, as far as there are so
+	// many. If they don't, none is read.
+	Least int
+}
