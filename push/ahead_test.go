@@ -4,6 +4,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // silentConn takes everything.
@@ -23,7 +25,7 @@ func TestInstanceComesJustInTime(t *testing.T) {
 				s := &Session{hub: h, conn: silentConn{}, writing: true} // nobody is woken
 				sub := &subscription{session: s, feed: &feed{hub: h, topic: "a"}, catchUp: &catchUp{}, state: live}
 				s.mu.Lock()
-				sub.goAhead(Position{Epoch: 1, Offset: 2})
+				sub.goAhead(broker.Position{Epoch: 1, Offset: 2})
 				time.Sleep(time.Second) // the timer has run out, and waits for the session
 				if !late {
 					sub.meet()

@@ -6,26 +6,29 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/broker"
+	"github.com/tidewire/tidewire/push/cursor"
 )
 
 // begin is the place before the first message of a chain.
-func begin(messages []*push.Message) push.Position {
-	return push.Position{Epoch: messages[0].Epoch, Tag: messages[0].PreviousTag}
+func begin(messages []*push.Message) broker.Position {
+	return broker.Position{Epoch: messages[0].Epoch, Tag: messages[0].PreviousTag}
 }
 
 // TestInstanceInAnOldEpoch has an instance that follows the first epoch, messages 1
 // to 3, while the broker is in the second, of which clients may know.
 func TestInstanceInAnOldEpoch(t *testing.T) {
 	old, fresh, third := chain(1, 4), chain(2, 4), chain(3, 2)
-	breakTo := func(r push.Receiver, at push.Position, messages ...*push.Message) {
-		r.Break(push.Gap{Reason: push.GapEpoch, Now: at})
+	breakTo := func(r push.Receiver, at broker.Position, messages ...*push.Message) {
+		r.Break(broker.Gap{Reason: broker.GapEpoch, Now: at})
 		for _, m := range messages {
 			r.Receive(m)
 		}
 	}
 	tests := []struct {
 		name  string
-		since push.Position
+		since broker.Position
 		page  push.Page           // what the broker answers
 		early func(push.Receiver) // before it has answered
 		late  func(push.Receiver) // after
@@ -57,7 +60,7 @@ func TestInstanceInAnOldEpoch(t *testing.T) {
 			"[hello gap trimmed 2-3 4]",
 		},
 		{
-			"client of the old epoch", old[0].Position, push.Page{Head: fresh[0].Position, Gap: push.GapEpoch}, nil,
+			"client of the old epoch", old[0].Position, push.Page{Head: fresh[0].Position, Gap: broker.GapEpoch}, nil,
 			func(r push.Receiver) {
 				r.Receive(old[3])
 				breakTo(r, begin(fresh), fresh[:2]...)
@@ -65,13 +68,13 @@ func TestInstanceInAnOldEpoch(t *testing.T) {
 			"[hello gap epoch 1-1 2]",
 		},
 		{
-			"… whom the instance tells first", old[0].Position, push.Page{Head: fresh[0].Position, Gap: push.GapEpoch},
+			"… whom the instance tells first", old[0].Position, push.Page{Head: fresh[0].Position, Gap: broker.GapEpoch},
 			func(r push.Receiver) { breakTo(r, begin(fresh), fresh[0]) },
 			func(r push.Receiver) { r.Receive(fresh[1]) },
 			"[hello gap epoch 1-0 1 2]",
 		},
 		{
-			"client of an epoch before", third[0].Position, push.Page{Head: old[2].Position, Gap: push.GapEpoch}, nil,
+			"client of an epoch before", third[0].Position, push.Page{Head: old[2].Position, Gap: broker.GapEpoch}, nil,
 			func(r push.Receiver) { r.Receive(old[3]) },
 			"[hello gap epoch 1-3 4]",
 		},
@@ -80,14 +83,14 @@ func TestInstanceInAnOldEpoch(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				asked := make(chan struct{})
-				broker := &scripted{head: old[2].Position, since: func(push.Position) (push.Page, error) {
+				broker := &scripted{head: old[2].Position, since: func(broker.Position) (push.Page, error) {
 					<-asked
 					return test.page, nil
 				}}
 				w := newWorld(t, broker, push.Options{})
 				defer w.shutdown()
 				c := newConn()
-				w.subscribe(w.open(c), push.FormatCursor("a", test.since), "a")
+				w.subscribe(w.open(c), cursor.Format("a", test.since), "a")
 				r := broker.receiver()
 				if test.early != nil {
 					test.early(r)
@@ -128,14 +131,14 @@ func TestClientAheadIsNotForgotten(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				broker := &scripted{head: messages[2].Position, since: func(push.Position) (push.Page, error) {
+				broker := &scripted{head: messages[2].Position, since: func(broker.Position) (push.Page, error) {
 					return push.Page{Head: messages[4].Position}, nil
 				}}
 				w := newWorld(t, broker, push.Options{})
 				defer w.shutdown()
 				c := newConn()
 				s := w.open(c)
-				w.subscribe(s, push.FormatCursor("a", messages[4].Position), "a")
+				w.subscribe(s, cursor.Format("a", messages[4].Position), "a")
 				synctest.Wait()
 				test.then(broker.receiver())
 				synctest.Wait()

@@ -8,6 +8,8 @@ import (
 
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // countingConn takes everything at once.
@@ -28,7 +30,7 @@ func (countingConn) Abort()          {}
 func BenchmarkFanOut(b *testing.B) {
 	for _, subscribers := range []int{1, 100, 5000} {
 		b.Run(fmt.Sprint(subscribers, " subscribers"), func(b *testing.B) {
-			hub := push.New(membroker.New(), push.Options{Authorize: push.Anyone, Queue: push.Limit{Messages: -1, Bytes: -1}})
+			hub := push.New(membroker.New(), push.Options{Authorize: push.Anyone, Queue: broker.Limit{Messages: -1, Bytes: -1}})
 			var frames atomic.Int64
 			format := &fakeFormat{}
 			for range subscribers {

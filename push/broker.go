@@ -2,6 +2,8 @@ package push
 
 import (
 	"context"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // Broker gives messages their place, keeps each topic's history, and spreads
@@ -26,7 +28,7 @@ type Broker interface {
 	//
 	// Each call is one subscription; the same r may be subscribed to a topic
 	// only once at a time.
-	Subscribe(ctx context.Context, topic string, r Receiver) (Position, error)
+	Subscribe(ctx context.Context, topic string, r Receiver) (broker.Position, error)
 
 	// Unsubscribe ends a subscription. After it has returned r gets nothing
 	// more. Without a subscription it does nothing.
@@ -38,7 +40,7 @@ type Broker interface {
 	// it is of another epoch, GapFork if the message at its offset has
 	// another tag or isn't there yet, GapTrimmed if the message after it is
 	// no longer kept.
-	Since(ctx context.Context, topic string, after Position, limit Limit) (Page, error)
+	Since(ctx context.Context, topic string, after broker.Position, limit broker.Limit) (Page, error)
 
 	// Recent reads the last n messages that are kept, oldest first. With n = 0
 	// it tells the topic's head.
@@ -57,12 +59,12 @@ type Receiver interface {
 	Receive(m *Message)
 	// Break tells that the chain is broken: after the gap, messages continue
 	// from gap.Now.
-	Break(gap Gap)
+	Break(gap broker.Gap)
 }
 
 // Page is what a broker read. Messages are contiguous.
 type Page struct {
 	Messages []*Message
-	Head     Position  // the topic's newest message when it was read
-	Gap      GapReason // why there are none, or ""
+	Head     broker.Position  // the topic's newest message when it was read
+	Gap      broker.GapReason // why there are none, or ""
 }

@@ -3,6 +3,8 @@ package push
 import (
 	"context"
 	"time"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // catchUp is what is known of a client until it is where its instance is: what it
@@ -13,24 +15,24 @@ type catchUp struct {
 	// static after attach
 	feed  *feed
 	from  From
-	since Position // where the client was, if from is FromCursor; may be zero
+	since broker.Position // where the client was, if from is FromCursor; may be zero
 	// issued is when the cursor was, in seconds since 1970, if since is before the first
 	// message.
 	issued   uint32
-	head     Position // the topic's head when it was attached
-	outdated bool     // since may be of an earlier history with the same epoch
+	head     broker.Position // the topic's head when it was attached
+	outdated bool            // since may be of an earlier history with the same epoch
 
 	// guarded by session.mu
-	pending []*Frame    // live messages that wait
-	gap     *Gap        // must be told before anything else
-	missed  []*entry    // replay: read, and not yet written; kept
-	ahead   Position    // where the client is, until this instance has come there too
-	waiting *time.Timer // runs while ahead is set
-	met     bool        // this instance came to the client's place during the replay
+	pending []*Frame        // live messages that wait
+	gap     *broker.Gap     // must be told before anything else
+	missed  []*entry        // replay: read, and not yet written; kept
+	ahead   broker.Position // where the client is, until this instance has come there too
+	waiting *time.Timer     // runs while ahead is set
+	met     bool            // this instance came to the client's place during the replay
 }
 
 // start is where the client was when it came; zero if that isn't known.
-func (c *catchUp) start() Position {
+func (c *catchUp) start() broker.Position {
 	if c.from == FromNow {
 		return c.head
 	}
@@ -38,18 +40,18 @@ func (c *catchUp) start() Position {
 }
 
 // outOfReach tells why a replay needn't be tried.
-func (c *catchUp) outOfReach() GapReason {
+func (c *catchUp) outOfReach() broker.GapReason {
 	switch {
 	case c.since.IsZero():
-		return GapUnknownCursor
+		return broker.GapUnknownCursor
 	case c.outdated:
-		return GapEpoch
+		return broker.GapEpoch
 	case c.isAhead():
 		return "" // only the broker knows whether the place is real
 	case c.since.Offset == c.head.Offset:
-		return GapFork
+		return broker.GapFork
 	case c.head.Offset-c.since.Offset > uint64(c.feed.hub.options.Replay.Messages):
-		return GapTooMany
+		return broker.GapTooMany
 	default:
 		return ""
 	}
@@ -61,13 +63,13 @@ func (c *catchUp) isAhead() bool {
 	return c.from == FromCursor && (c.since.Epoch != c.head.Epoch || c.since.Offset > c.head.Offset)
 }
 
-func (c *catchUp) missing(reason GapReason) *Gap {
-	return &Gap{Topic: c.feed.topic, Reason: reason, Last: c.since, Now: c.head}
+func (c *catchUp) missing(reason broker.GapReason) *broker.Gap {
+	return &broker.Gap{Topic: c.feed.topic, Reason: reason, Last: c.since, Now: c.head}
 }
 
 // history gives all that the client missed, or the reason why that can't be had:
 // a replay is whole or isn't begun.
-func (c *catchUp) history() ([]*entry, *Gap, error) {
+func (c *catchUp) history() ([]*entry, *broker.Gap, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), c.feed.hub.options.BrokerTimeout)
 	defer cancel()
 	return c.feed.missed(ctx, c)
@@ -76,7 +78,7 @@ func (c *catchUp) history() ([]*entry, *Gap, error) {
 // missedIn finds what the client missed in a window, or the reason why it can't be
 // had. It isn't ok if the window doesn't say. Who is ahead of this instance has
 // missed nothing if its place is real.
-func (c *catchUp) missedIn(w *window) (missed []*entry, gap *Gap, ok bool) {
+func (c *catchUp) missedIn(w *window) (missed []*entry, gap *broker.Gap, ok bool) {
 	switch {
 	case !w.contains(c.since):
 		return nil, nil, false
@@ -87,7 +89,7 @@ func (c *catchUp) missedIn(w *window) (missed []*entry, gap *Gap, ok bool) {
 	}
 	missed = w.between(c.since, c.head)
 	if sizeOf(missed) > c.feed.hub.options.Replay.Bytes {
-		return nil, c.missing(GapTooMany), true
+		return nil, c.missing(broker.GapTooMany), true
 	}
 	return missed, nil, true
 }

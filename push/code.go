@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net/http"
 	"time"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // Code says what went wrong, in a word that a client can act on. The set is
@@ -134,7 +136,7 @@ func AsError(err error) *Error {
 		return nil
 	}
 	var e *Error
-	var bad BadRequest
+	var bad broker.BadRequest
 	switch {
 	case errors.As(err, &e):
 		return e

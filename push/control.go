@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // control is how hubs of one system talk to each other: over a topic of their own,
@@ -20,7 +22,7 @@ import (
 type control struct {
 	// static
 	hub   *Hub
-	store Store // nil if the broker is none; then there is nothing to know
+	store broker.Store // nil if the broker is none; then there is nothing to know
 
 	decrees decrees
 	known   atomic.Bool // all that is stored was read, and nothing was missed since
@@ -37,9 +39,9 @@ type control struct {
 
 const controlTopic = ReservedTopicPrefix + "control"
 
-func newControl(h *Hub, broker Broker) *control {
+func newControl(h *Hub, b Broker) *control {
 	c := &control{hub: h, tried: make(chan struct{}), stopped: make(chan struct{})}
-	c.store, _ = broker.(Store)
+	c.store, _ = b.(broker.Store)
 	return c
 }
 
@@ -142,12 +144,12 @@ var (
 )
 
 // put stores a decree, unless one is there that is as new: that is then given.
-func (c *control) put(ctx context.Context, d decree, lasts time.Duration) (value []byte, there *Stored, err error) {
+func (c *control) put(ctx context.Context, d decree, lasts time.Duration) (value []byte, there *broker.Stored, err error) {
 	key, value, err := d.text()
 	if err != nil {
 		return nil, nil, AsError(err)
 	}
-	there, err = c.store.Put(ctx, revocationSet, key, Stored{Value: value, Version: d.version(), TTL: lasts})
+	there, err = c.store.Put(ctx, revocationSet, key, broker.Stored{Value: value, Version: d.version(), TTL: lasts})
 	return value, there, err
 }
 
@@ -169,7 +171,7 @@ func (c *control) hold(d decree) error {
 }
 
 // learnOf takes a decree from the store.
-func (c *control) learnOf(v Stored) error {
+func (c *control) learnOf(v broker.Stored) error {
 	d, err := parseStored(v)
 	if err != nil {
 		return err

@@ -12,6 +12,8 @@ import (
 
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // TestNothingIsWrittenAfterACut: what is queued for a client that is cut, or gone, isn't
@@ -32,7 +34,7 @@ func TestNothingIsWrittenAfterACut(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t, nil, push.Options{Queue: push.Limit{Messages: 5, Bytes: 1 << 20}})
+				w := newWorld(t, nil, push.Options{Queue: broker.Limit{Messages: 5, Bytes: 1 << 20}})
 				defer w.shutdown()
 				c := stalledConn()
 				s := w.open(c)
@@ -106,7 +108,7 @@ func TestFailedWriteIsTheLast(t *testing.T) {
 // write for each 64 KiB.
 func TestLargeQueueIsSeveralWrites(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, nil, push.Options{Queue: push.Limit{Messages: 100, Bytes: 10 << 20}})
+		w := newWorld(t, nil, push.Options{Queue: broker.Limit{Messages: 100, Bytes: 10 << 20}})
 		defer w.shutdown()
 		c := &tallyConn{fakeConn: stalledConn()}
 		s, err := w.hub.Open(push.Client{Format: w.format, Conn: c})
@@ -145,7 +147,7 @@ type countingBroker struct {
 	receivers map[string]int // of each topic
 }
 
-func (b *countingBroker) Subscribe(ctx context.Context, topic string, r push.Receiver) (push.Position, error) {
+func (b *countingBroker) Subscribe(ctx context.Context, topic string, r push.Receiver) (broker.Position, error) {
 	b.mu.Lock()
 	b.receivers[topic]++
 	b.mu.Unlock()

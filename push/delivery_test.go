@@ -11,11 +11,14 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/broker"
+	"github.com/tidewire/tidewire/push/cursor"
 )
 
 func TestSlowConsumerIsCutAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, nil, push.Options{Queue: push.Limit{Messages: 10, Bytes: 1 << 20}})
+		w := newWorld(t, nil, push.Options{Queue: broker.Limit{Messages: 10, Bytes: 1 << 20}})
 		defer w.shutdown()
 		slow, healthy := stalledConn(), newConn()
 		w.subscribe(w.open(slow), "", "a")
@@ -44,7 +47,7 @@ func TestSlowConsumerIsCutAlone(t *testing.T) {
 
 func TestQueueIsBoundedInBytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, nil, push.Options{Queue: push.Limit{Bytes: 10_000}})
+		w := newWorld(t, nil, push.Options{Queue: broker.Limit{Bytes: 10_000}})
 		defer w.shutdown()
 		c := stalledConn()
 		s := w.open(c)
@@ -77,11 +80,11 @@ func TestWriteTimeoutIsASlowConsumer(t *testing.T) {
 // scripted is a broker that does as it is told.
 type scripted struct {
 	mu        sync.Mutex
-	head      push.Position
+	head      broker.Position
 	receivers map[push.Receiver]int
 
 	subscribe func(push.Receiver) error                // called by Subscribe
-	since     func(push.Position) (push.Page, error)   // called by Since
+	since     func(broker.Position) (push.Page, error) // called by Since
 	publish   func(push.Message) (push.Receipt, error) // called by Publish
 }
 
@@ -89,10 +92,10 @@ func (b *scripted) Publish(_ context.Context, m push.Message) (push.Receipt, err
 	return b.publish(m)
 }
 
-func (b *scripted) Subscribe(_ context.Context, _ string, r push.Receiver) (push.Position, error) {
+func (b *scripted) Subscribe(_ context.Context, _ string, r push.Receiver) (broker.Position, error) {
 	if b.subscribe != nil {
 		if err := b.subscribe(r); err != nil {
-			return push.Position{}, err
+			return broker.Position{}, err
 		}
 	}
 	b.mu.Lock()
@@ -113,7 +116,7 @@ func (b *scripted) Unsubscribe(_ string, r push.Receiver) {
 	}
 }
 
-func (b *scripted) Since(_ context.Context, _ string, after push.Position, _ push.Limit) (push.Page, error) {
+func (b *scripted) Since(_ context.Context, _ string, after broker.Position, _ broker.Limit) (push.Page, error) {
 	page, err := b.since(after)
 	if page.Head.IsZero() { // the script doesn't say that the topic has moved on
 		page.Head = b.head
@@ -143,12 +146,12 @@ func (b *scripted) receiver() push.Receiver {
 }
 
 // chain makes messages 1 to n of one epoch; the tag of each is its offset.
-func chain(epoch push.Epoch, n int) []*push.Message {
+func chain(epoch broker.Epoch, n int) []*push.Message {
 	var messages []*push.Message
 	for i := 1; i <= n; i++ {
 		messages = append(messages, &push.Message{
 			ID: fmt.Sprint(i), Topic: "a", Data: fmt.Append(nil, i),
-			Position:    push.Position{Epoch: epoch, Offset: uint64(i), Tag: uint32(i)},
+			Position:    broker.Position{Epoch: epoch, Offset: uint64(i), Tag: uint32(i)},
 			PreviousTag: uint32(i - 1),
 		})
 	}
@@ -165,7 +168,7 @@ func TestMessagesBeforeSubscribeReturns(t *testing.T) {
 		w := newWorld(t, broker, push.Options{})
 		defer w.shutdown()
 		c := newConn()
-		w.subscribe(w.open(c), push.FormatCursor("a", messages[2].Position), "a")
+		w.subscribe(w.open(c), cursor.Format("a", messages[2].Position), "a")
 		broker.receiver().Receive(messages[3])
 		synctest.Wait()
 		if got := c.take(); got != "[hello 4]" {
@@ -177,19 +180,19 @@ func TestMessagesBeforeSubscribeReturns(t *testing.T) {
 func TestBrokenChainIsTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		messages, other := chain(1, 5), chain(2, 3)
-		broker := &scripted{head: messages[0].Position}
-		w := newWorld(t, broker, push.Options{})
+		b := &scripted{head: messages[0].Position}
+		w := newWorld(t, b, push.Options{})
 		defer w.shutdown()
 		c := newConn()
 		w.subscribe(w.open(c), "", "a")
-		r := broker.receiver()
+		r := b.receiver()
 		r.Receive(messages[1])
 		r.Receive(messages[3]) // 3 is lost
 		forked := *messages[4]
 		forked.PreviousTag = 99
 		r.Receive(&forked)
 		r.Receive(other[2])
-		r.Break(push.Gap{Reason: push.GapTrimmed, Now: messages[0].Position})
+		r.Break(broker.Gap{Reason: broker.GapTrimmed, Now: messages[0].Position})
 		r.Receive(messages[1])
 		synctest.Wait()
 		if got := c.take(); got != "[hello 2 gap fork 2-3 4 gap fork 4-4 5 gap epoch 5-2 3 gap trimmed 3-1 2]" {
@@ -207,13 +210,13 @@ func replaying(t *testing.T, messages []*push.Message) (w *world, r push.Receive
 		err  error
 	}
 	results := make(chan result)
-	broker := &scripted{head: messages[2].Position, since: func(push.Position) (push.Page, error) {
+	broker := &scripted{head: messages[2].Position, since: func(broker.Position) (push.Page, error) {
 		r := <-results
 		return r.page, r.err
 	}}
 	w = newWorld(t, broker, push.Options{})
 	c = newConn()
-	w.subscribe(w.open(c), push.FormatCursor("a", messages[0].Position), "a")
+	w.subscribe(w.open(c), cursor.Format("a", messages[0].Position), "a")
 	synctest.Wait()
 	if got := c.take(); got != "[hello]" {
 		t.Fatalf("got %s", got)
@@ -253,8 +256,8 @@ func TestReplayIsWholeOrAGap(t *testing.T) {
 		page push.Page
 		want string
 	}{
-		{"trimmed", push.Page{Gap: push.GapTrimmed}, "[gap trimmed 1-3 4 5]"},
-		{"epoch", push.Page{Gap: push.GapEpoch}, "[gap epoch 1-3 4 5]"},
+		{"trimmed", push.Page{Gap: broker.GapTrimmed}, "[gap trimmed 1-3 4 5]"},
+		{"epoch", push.Page{Gap: broker.GapEpoch}, "[gap epoch 1-3 4 5]"},
 		{"not to the end", push.Page{Messages: chain(1, 2)[1:]}, "[gap too_many 1-3 4 5]"},
 		{"nothing", push.Page{}, "[gap too_many 1-3 4 5]"},
 		{"with a hole", push.Page{Messages: chain(1, 3)[2:]}, "[gap fork 1-3 4 5]"},
@@ -285,7 +288,7 @@ func TestBreakWhileReplaying(t *testing.T) {
 		w, r, c, answer := replaying(t, messages)
 		defer w.shutdown()
 		r.Receive(messages[3])
-		r.Break(push.Gap{Reason: push.GapEpoch, Now: other[0].Position})
+		r.Break(broker.Gap{Reason: broker.GapEpoch, Now: other[0].Position})
 		r.Receive(other[1])
 		synctest.Wait()
 		answer(push.Page{Messages: messages[1:3]}, nil)
@@ -304,24 +307,24 @@ func TestBreakAfterTheReplayWasRead(t *testing.T) {
 			for _, m := range messages {
 				m.Data = append(m.Data, strings.Repeat("x", 80<<10)...) // a write each
 			}
-			broker := &scripted{head: messages[2].Position, since: func(push.Position) (push.Page, error) {
+			b := &scripted{head: messages[2].Position, since: func(broker.Position) (push.Page, error) {
 				return push.Page{Messages: messages[1:3]}, nil
 			}}
-			w := newWorld(t, broker, push.Options{})
+			w := newWorld(t, b, push.Options{})
 			defer w.shutdown()
 			c := stalledConn()
 			c.timeout = time.Hour
 			s := w.open(c)
-			w.subscribe(s, push.FormatCursor("a", messages[0].Position), "a")
+			w.subscribe(s, cursor.Format("a", messages[0].Position), "a")
 			synctest.Wait() // the announcement is being written
-			r := broker.receiver()
+			r := b.receiver()
 			c.once.Do(func() {}) // Abort is Shutdown's
 			c.resume <- struct{}{}
 			synctest.Wait() // and now the first part of the replay
 			for _, m := range messages[3 : 3+kept] {
 				r.Receive(m)
 			}
-			r.Break(push.Gap{Reason: push.GapFork, Now: other[0].Position})
+			r.Break(broker.Gap{Reason: broker.GapFork, Now: other[0].Position})
 			r.Receive(other[1])
 			synctest.Wait()
 			close(c.resume)
@@ -352,12 +355,12 @@ func TestUnsubscribeWhileReplaying(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		messages := chain(1, 3)
 		results := make(chan push.Page)
-		broker := &scripted{head: messages[2].Position, since: func(push.Position) (push.Page, error) { return <-results, nil }}
+		broker := &scripted{head: messages[2].Position, since: func(broker.Position) (push.Page, error) { return <-results, nil }}
 		w := newWorld(t, broker, push.Options{})
 		defer w.shutdown()
 		c := newConn()
 		s := w.open(c)
-		w.subscribe(s, push.FormatCursor("a", messages[0].Position), "a")
+		w.subscribe(s, cursor.Format("a", messages[0].Position), "a")
 		synctest.Wait()
 		s.Unsubscribe([]string{"a"}, func() *push.Frame { return word("bye") })
 		results <- push.Page{Messages: messages[1:]}
@@ -398,7 +401,7 @@ func TestReplayOfOneTopicLeavesOthersLive(t *testing.T) {
 func TestBrokerThatRefusesATopic(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		down := true
-		broker := &scripted{head: push.Position{Epoch: 1}, subscribe: func(push.Receiver) error {
+		broker := &scripted{head: broker.Position{Epoch: 1}, subscribe: func(push.Receiver) error {
 			if down {
 				return push.Errorf(push.CodeUnavailable, "down", nil)
 			}

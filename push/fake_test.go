@@ -11,6 +11,9 @@ import (
 
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/broker"
+	"github.com/tidewire/tidewire/push/cursor"
 )
 
 // fakeFormat writes frames as words, and counts what it encodes.
@@ -23,10 +26,10 @@ func (f *fakeFormat) Message(m *push.Message) *push.Frame {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.encoded++
-	return &push.Frame{Bytes: m.Data, Topic: m.Topic, Cursor: push.FormatCursor(m.Topic, m.Position)}
+	return &push.Frame{Bytes: m.Data, Topic: m.Topic, Cursor: cursor.Format(m.Topic, m.Position)}
 }
 
-func (f *fakeFormat) Gap(g push.Gap) *push.Frame {
+func (f *fakeFormat) Gap(g broker.Gap) *push.Frame {
 	return word(fmt.Sprintf("gap %s %d-%d", g.Reason, g.Last.Offset, g.Now.Offset))
 }
 

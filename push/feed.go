@@ -5,6 +5,9 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/tidewire/tidewire/broker"
+	"github.com/tidewire/tidewire/push/cursor"
 )
 
 // feed is one topic on this instance, from the first session that follows it to
@@ -22,13 +25,13 @@ type feed struct {
 
 	mu     sync.Mutex // guards the rest
 	ready  bool
-	early  Position // where the broker has come before Subscribe returned; zero if nowhere
-	head   Position
+	early  broker.Position // where the broker has come before Subscribe returned; zero if nowhere
+	head   broker.Position
 	since  time.Time // when the chain up to head began, as far as it was followed here
 	groups []*group
-	told   uint64    // counts what was told
-	place  Position  // of placeText
-	placed time.Time // when placeText was made
+	told   uint64          // counts what was told
+	place  broker.Position // of placeText
+	placed time.Time       // when placeText was made
 	// placeText is the cursor of a place that was asked for lately, so that those who
 	// come to the same place share its text.
 	placeText string
@@ -37,7 +40,7 @@ type feed struct {
 	windowEnd *time.Timer // runs while there is a window
 	// readings are the reads under way: for each key the one that begins after
 	// it, nil while nobody waits for one.
-	readings map[Position]*reading
+	readings map[broker.Position]*reading
 }
 
 // group is the subscriptions of one format.
@@ -95,7 +98,7 @@ func (f *feed) Receive(m *Message) {
 }
 
 // Break takes a gap from the broker; see [Receiver].
-func (f *feed) Break(gap Gap) {
+func (f *feed) Break(gap broker.Gap) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if !f.ready {
@@ -108,12 +111,12 @@ func (f *feed) Break(gap Gap) {
 func (f *feed) receive(m *Message) {
 	if !m.Follows(f.head) {
 		// The broker promised that this can't be. What it hides is told.
-		reason := GapFork
+		reason := broker.GapFork
 		if m.Epoch != f.head.Epoch {
-			reason = GapEpoch
+			reason = broker.GapEpoch
 		}
 		f.hub.options.Logger.Error("push: broker broke the chain of a topic", "topic", f.topic, "reason", reason)
-		f.broken(Gap{Reason: reason, Now: Position{Epoch: m.Epoch, Offset: m.Offset - 1, Tag: m.PreviousTag}})
+		f.broken(broker.Gap{Reason: reason, Now: broker.Position{Epoch: m.Epoch, Offset: m.Offset - 1, Tag: m.PreviousTag}})
 	}
 	f.head = m.Position
 	e := &entry{hub: f.hub, message: m}
@@ -124,7 +127,7 @@ func (f *feed) receive(m *Message) {
 	}
 }
 
-func (f *feed) broken(gap Gap) {
+func (f *feed) broken(gap broker.Gap) {
 	gap.Topic, gap.Last = f.topic, f.head
 	f.head, f.since = gap.Now, time.Now()
 	f.forget()
@@ -181,12 +184,12 @@ func (f *feed) detach(sub *subscription) {
 }
 
 // cursor gives the cursor of a place in the topic.
-func (f *feed) cursor(place Position) string {
+func (f *feed) cursor(place broker.Position) string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	now := time.Now()
 	if f.place != place || place.Offset == 0 && now.Sub(f.placed) > min(time.Minute, f.hub.life/8) {
-		f.place, f.placed, f.placeText = place, now, FormatCursor(f.topic, place)
+		f.place, f.placed, f.placeText = place, now, cursor.Format(f.topic, place)
 	}
 	return f.placeText
 }

@@ -4,6 +4,9 @@ import (
 	"context"
 	"slices"
 	"sync"
+
+	"github.com/tidewire/tidewire/broker"
+	"github.com/tidewire/tidewire/push/cursor"
 )
 
 // Follow asks for one topic.
@@ -130,8 +133,8 @@ func (s *Session) admit(added []*subscription, announcement *Frame) bool {
 // startingPlace is where a client wants to begin.
 type startingPlace struct {
 	from     From
-	position Position // zero if the cursor can't be read
-	issued   uint32   // when the cursor was, if the position is before the first message
+	position broker.Position // zero if the cursor can't be read
+	issued   uint32          // when the cursor was, if the position is before the first message
 }
 
 // cursor is the place as the client brought it, or empty.
@@ -139,7 +142,7 @@ func (p startingPlace) cursor(topic string) string {
 	if p.position.IsZero() {
 		return ""
 	}
-	return cursorPart{hashTopic(topic), p.position, p.issued}.String()
+	return cursor.Place{Position: p.position, Issued: p.issued}.Cursor(topic)
 }
 
 // startingPlaces reads the cursors of a request. A good cursor that lacks a topic
@@ -147,20 +150,20 @@ func (p startingPlace) cursor(topic string) string {
 // other topics of the request.
 func startingPlaces(follows []Follow) []startingPlace {
 	places := make([]startingPlace, len(follows))
-	cursors := map[string]Cursor{}
+	cursors := map[string]cursor.Cursor{}
 	fitting := map[string]bool{}
 	for i, f := range follows {
 		places[i].from = FromNow
 		if f.Since == "" {
 			continue
 		}
-		cursor, read := cursors[f.Since]
+		since, read := cursors[f.Since]
 		if !read {
-			cursor, _ = ParseCursor(f.Since) // what can't be read is a cursor of nothing
-			cursors[f.Since] = cursor
+			since, _ = cursor.Parse(f.Since) // what can't be read is a cursor of nothing
+			cursors[f.Since] = since
 		}
-		if part, ok := cursor.part(f.Topic); ok {
-			places[i] = startingPlace{FromCursor, part.position, part.issued}
+		if place, ok := since.Place(f.Topic); ok {
+			places[i] = startingPlace{FromCursor, place.Position, place.Issued}
 			fitting[f.Since] = true
 		}
 	}

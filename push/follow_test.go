@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // TestSlowTopicHoldsNothingUp has a client ask for busy topics and for one whose question
@@ -28,7 +30,7 @@ func TestSlowTopicHoldsNothingUp(t *testing.T) {
 							}
 							return nil
 						},
-						Queue: push.Limit{Messages: during},
+						Queue: broker.Limit{Messages: during},
 					})
 					defer w.shutdown()
 					topics := []string{"slow"}

@@ -1,6 +1,10 @@
 package push
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+
+	"github.com/tidewire/tidewire/broker"
+)
 
 // Frame is one thing to be written to a client, encoded for the wire. The same
 // frame is handed to every client with the same [Format]; nobody changes it. It belongs to one hub, but for a Client.Heartbeat.
@@ -33,7 +37,7 @@ type Format interface {
 	// delivered by a transport itself and moves no cursor.
 	Message(m *Message) *Frame
 	// Gap encodes a gap; its frame moves the cursor to g.Now.
-	Gap(g Gap) *Frame
+	Gap(g broker.Gap) *Frame
 	// Reconnect encodes the request to come back elsewhere after so many
 	// milliseconds.
 	Reconnect(afterMS int) *Frame

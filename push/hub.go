@@ -10,6 +10,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/tidewire/tidewire/broker"
+	"github.com/tidewire/tidewire/push/cursor"
 )
 
 // Hub joins a broker and transports in one process: it knows who follows what,
@@ -93,7 +96,7 @@ func (h *Hub) Publish(ctx context.Context, m Message) (Receipt, error) {
 // the state of this moment (read the cursor first, then the state) follows the
 // topics from exactly here. At most MaxCursorTopics topics.
 func (h *Hub) Cursor(ctx context.Context, topics ...string) (string, error) {
-	if len(topics) > MaxCursorTopics {
+	if len(topics) > cursor.MaxTopics {
 		return "", Errorf(CodeLimitReached, "too many topics for one cursor", nil)
 	}
 	cursors := make([]string, len(topics))
@@ -104,7 +107,7 @@ func (h *Hub) Cursor(ctx context.Context, topics ...string) (string, error) {
 		}
 		cursors[i] = cursor
 	}
-	return JoinCursors(cursors), nil
+	return cursor.Join(cursors), nil
 }
 
 // Recent gives the last n messages of a topic, oldest first, as far as history
@@ -119,7 +122,7 @@ func (h *Hub) Recent(ctx context.Context, topic string, n int) ([]*Message, stri
 	if err != nil {
 		return nil, "", err
 	}
-	return page.Messages, FormatCursor(topic, page.Head), nil
+	return page.Messages, cursor.Format(topic, page.Head), nil
 }
 
 // Deliver hands a message to the sessions of some formats on this instance that
@@ -130,7 +133,7 @@ func (h *Hub) Deliver(m Message, formats ...Format) (Receipt, error) {
 	if err := m.Prepare(h.options.Queue.Bytes); err != nil {
 		return Receipt{}, err
 	}
-	m.Position, m.PreviousTag = Position{}, 0
+	m.Position, m.PreviousTag = broker.Position{}, 0
 	h.mu.Lock()
 	f := h.feeds[m.Topic]
 	h.mu.Unlock()
@@ -148,7 +151,7 @@ func (h *Hub) deadline(ctx context.Context) (context.Context, context.CancelFunc
 	if _, ok := ctx.Deadline(); ok {
 		return ctx, func() {}
 	}
-	if _, ok := h.broker.(NonBlocking); ok {
+	if _, ok := h.broker.(broker.NonBlocking); ok {
 		return ctx, func() {}
 	}
 	return context.WithTimeout(ctx, h.options.BrokerTimeout)

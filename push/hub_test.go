@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 func TestMessageIsEncodedOnce(t *testing.T) {
@@ -276,7 +278,7 @@ func TestShutdownCutsWhenItsContextEnds(t *testing.T) {
 
 // TestFollowersComeAndGo ends with nothing subscribed at the broker.
 func TestFollowersComeAndGo(t *testing.T) {
-	broker := &scripted{head: push.Position{Epoch: 1}}
+	broker := &scripted{head: broker.Position{Epoch: 1}}
 	w := newWorld(t, broker, push.Options{})
 	var wait sync.WaitGroup
 	for range 8 {

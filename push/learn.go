@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 const (
@@ -13,7 +15,7 @@ const (
 )
 
 // Break says that something was missed, so all is read anew; see [Receiver].
-func (c *control) Break(Gap) { c.learnAnew() }
+func (c *control) Break(broker.Gap) { c.learnAnew() }
 
 // learnAnew has all that is stored read, and until then nothing is known.
 func (c *control) learnAnew() {
@@ -102,7 +104,7 @@ func (c *control) done(ok bool, missed int) bool {
 
 // read follows the topic, if it isn't followed yet, and then reads all that is
 // stored.
-func (c *control) read() (map[string]Stored, error) {
+func (c *control) read() (map[string]broker.Stored, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), c.hub.options.BrokerTimeout)
 	defer cancel()
 	if err := c.subscribe(ctx); err != nil {
@@ -128,7 +130,7 @@ func (c *control) read() (map[string]Stored, error) {
 // putBack stores what the store has lost, or has only as it was before, after a failover
 // or from an old copy of its data, and this instance knows better. Then all instances
 // read anew: some may have believed the store.
-func (c *control) putBack(stored map[string]Stored) error {
+func (c *control) putBack(stored map[string]broker.Stored) error {
 	put := false
 	for _, d := range c.decrees.all() {
 		lasts := d.lasts()

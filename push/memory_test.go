@@ -14,6 +14,8 @@ import (
 
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // TestMemoryIsWhatWaits has clients of all kinds do anything in any order. After each
@@ -23,9 +25,9 @@ func TestMemoryIsWhatWaits(t *testing.T) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := rand.New(rand.NewPCG(seed, 1))
-				w := newWorld(t, newSlowHistory(time.Duration(r.IntN(2))*time.Millisecond, push.History{Messages: 20}), push.Options{
-					Queue:  push.Limit{Messages: 2 + r.IntN(40), Bytes: 40_000},
-					Replay: push.Limit{Messages: 30, Bytes: 20_000},
+				w := newWorld(t, newSlowHistory(time.Duration(r.IntN(2))*time.Millisecond, broker.History{Messages: 20}), push.Options{
+					Queue:  broker.Limit{Messages: 2 + r.IntN(40), Bytes: 40_000},
+					Replay: broker.Limit{Messages: 30, Bytes: 20_000},
 					Limits: push.Limits{Memory: int64(1+r.IntN(10)) * 100_000},
 				})
 				clients := crowdOf{world: w, r: r, from: w.cursor("a", "b", "c")}
@@ -127,7 +129,7 @@ func wantCut(t *testing.T, who string, c *fakeConn, want bool) {
 func TestGreediestAreCut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const limit = 8 << 20
-		w := newWorld(t, membroker.New(membroker.Options{History: push.History{Messages: 1}}),
+		w := newWorld(t, membroker.New(membroker.Options{History: broker.History{Messages: 1}}),
 			push.Options{Limits: push.Limits{Memory: limit}})
 		defer w.shutdown()
 		well, behind := newConn(), stalledConn()
@@ -215,7 +217,7 @@ func TestConnectionsOfOnePartyAreWeighedTogether(t *testing.T) {
 	for _, user := range []string{"greedy", ""} {
 		t.Run("user "+user, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t, membroker.New(membroker.Options{History: push.History{Messages: 1}}),
+				w := newWorld(t, membroker.New(membroker.Options{History: broker.History{Messages: 1}}),
 					push.Options{Limits: push.Limits{Memory: 4 << 20, PerUser: -1}})
 				defer w.shutdown()
 				stalled := func(address, user, topic string, messages int) *fakeConn {
@@ -261,7 +263,7 @@ func TestConnectionsOfOnePartyAreWeighedTogether(t *testing.T) {
 // TestSharedFramesWeighLittle: who waits for what many wait for isn't greedy.
 func TestSharedFramesWeighLittle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, membroker.New(membroker.Options{History: push.History{Messages: 1}}),
+		w := newWorld(t, membroker.New(membroker.Options{History: broker.History{Messages: 1}}),
 			push.Options{Limits: push.Limits{Memory: 4 << 20}})
 		defer w.shutdown()
 		stalled := func(topic string) *fakeConn {
@@ -327,7 +329,7 @@ func TestReplayWaitsForRoom(t *testing.T) {
 	for _, soon := range []bool{true, false} {
 		t.Run(fmt.Sprint(soon), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				broker := newSlowHistory(0, push.History{})
+				broker := newSlowHistory(0, broker.History{})
 				w := newWorld(t, broker, push.Options{Limits: push.Limits{Memory: 1 << 20}})
 				defer w.shutdown()
 				positions := w.publishNumbers(1, 3)
@@ -387,7 +389,7 @@ func TestMessageWithoutRoomGoesToWhoTakesIt(t *testing.T) {
 func TestShedIsLoggedOnceAMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
-		w := newWorld(t, membroker.New(membroker.Options{History: push.History{Messages: 1}}), push.Options{
+		w := newWorld(t, membroker.New(membroker.Options{History: broker.History{Messages: 1}}), push.Options{
 			Limits: push.Limits{Memory: 1 << 20}, Logger: slog.New(slog.NewTextHandler(&log, nil)),
 		})
 		defer w.shutdown()

@@ -8,6 +8,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/uuid"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // Message is one message of a topic. Topic and Data are what a publisher
@@ -46,7 +48,7 @@ type Message struct {
 	// shows; at offset 1 it is 0.
 	PreviousTag uint32
 	// Position is the message's place in its topic.
-	Position
+	broker.Position
 	// Time is when the broker took the message. It orders nothing.
 	Time time.Time
 }
@@ -113,6 +115,6 @@ func newID() uuid.UUID {
 }
 
 // Follows reports whether m is the message that comes right after p.
-func (m *Message) Follows(p Position) bool {
+func (m *Message) Follows(p broker.Position) bool {
 	return m.Epoch == p.Epoch && m.Offset == p.Offset+1 && m.PreviousTag == p.Tag
 }

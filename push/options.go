@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/push/optional"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // Options configures a [Hub]. The zero value of each field is its production
@@ -38,10 +40,10 @@ type Options struct {
 	// Queue bounds what waits for one client to read it. Past it the client is
 	// cut with CodeSlowConsumer, and comes back with its cursor. Default 1,024
 	// frames and 1 MiB; one frame always fits.
-	Queue Limit
+	Queue broker.Limit
 	// Replay bounds what one client gets of one topic when it comes back; who
 	// missed more gets a gap. Default 1,000 messages and 1 MiB.
-	Replay Limit
+	Replay broker.Limit
 	// MaxTopics is how many topics one connection may follow. Default 100.
 	MaxTopics int
 	// MaxInbound is the largest message from a client, in bytes of data.
@@ -72,11 +74,11 @@ type Options struct {
 }
 
 func (o Options) withDefaults() Options {
-	o.Queue = Limit{
+	o.Queue = broker.Limit{
 		Messages: optional.Bound(o.Queue.Messages, 1024),
 		Bytes:    optional.Bound(o.Queue.Bytes, 1<<20),
 	}
-	o.Replay = Limit{
+	o.Replay = broker.Limit{
 		Messages: optional.Bound(o.Replay.Messages, 1000),
 		Bytes:    optional.Bound(o.Replay.Bytes, 1<<20),
 	}

@@ -1,5 +1,9 @@
 package push
 
+import (
+	"github.com/tidewire/tidewire/broker"
+)
+
 // outbox is what waits for one client to read it, bounded by Options.Queue. Frames
 // count from when they are reserved until they were written, so that what a
 // client holds up is what is bounded.
@@ -34,7 +38,7 @@ const (
 )
 
 // fits reports whether there is room for a frame. One that is alone always fits.
-func (o *outbox) fits(frame *Frame, bound Limit) bool {
+func (o *outbox) fits(frame *Frame, bound broker.Limit) bool {
 	return o.count == 0 || o.size+frame.size() <= bound.Bytes && o.count < bound.Messages
 }
 

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"testing"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 func frameOf(size int) *Frame { return &Frame{Bytes: make([]byte, size)} }
@@ -125,13 +127,13 @@ func TestOutboxCountsUntilWritten(t *testing.T) {
 	size := frameOf(100).size()
 	tests := []struct {
 		name  string
-		bound Limit
+		bound broker.Limit
 		want  int // frames of 100 bytes that fit
 	}{
-		{"one always fits", Limit{Messages: 0, Bytes: 0}, 1},
-		{"by number", Limit{Messages: 3, Bytes: 1 << 20}, 3},
-		{"by bytes, exactly", Limit{Messages: 100, Bytes: 4 * size}, 4},
-		{"by bytes, almost", Limit{Messages: 100, Bytes: 4*size - 1}, 3},
+		{"one always fits", broker.Limit{Messages: 0, Bytes: 0}, 1},
+		{"by number", broker.Limit{Messages: 3, Bytes: 1 << 20}, 3},
+		{"by bytes, exactly", broker.Limit{Messages: 100, Bytes: 4 * size}, 4},
+		{"by bytes, almost", broker.Limit{Messages: 100, Bytes: 4*size - 1}, 3},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

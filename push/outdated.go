@@ -1,6 +1,10 @@
 package push
 
-import "time"
+import (
+	"time"
+
+	"github.com/tidewire/tidewire/broker"
+)
 
 // A cursor at offset 0 says that the client has got nothing of its epoch. Nothing else
 // proves it: a topic whose place the broker keeps no longer may begin again in the same
@@ -10,9 +14,9 @@ import "time"
 
 // cursorLife is how long a cursor at offset 0 is good for on a broker. An eighth of what
 // the broker promises is left for clocks that differ.
-func cursorLife(broker Broker) time.Duration {
+func cursorLife(b Broker) time.Duration {
 	keep := 24 * time.Hour
-	if k, ok := broker.(Keeper); ok {
+	if k, ok := b.(broker.Keeper); ok {
 		keep = k.Keep()
 	}
 	return keep - keep/8

@@ -9,6 +9,9 @@ import (
 
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/broker"
+	"github.com/tidewire/tidewire/push/cursor"
 )
 
 // keeping is a broker that promises to keep places for so long.
@@ -62,7 +65,7 @@ func TestCursorBeforeTheFirstMessageIsGoodForATime(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				var broker push.Broker = membroker.New(membroker.Options{Keep: 1000 * hour, History: push.History{Age: -1}})
+				var broker push.Broker = membroker.New(membroker.Options{Keep: 1000 * hour, History: broker.History{Age: -1}})
 				if test.keep == 0 {
 					broker = struct{ push.Broker }{broker}
 				} else {
@@ -162,7 +165,7 @@ func TestTopicsWithOneHashAreKnownToNobody(t *testing.T) {
 		before := w.cursor("b")
 		w.publish("b", "3")
 		c := newConn()
-		cursor := push.JoinCursors([]string{push.FormatCursor("a", first.Position), before, push.FormatCursor("a", second.Position)})
+		cursor := cursor.Join([]string{cursor.Format("a", first.Position), before, cursor.Format("a", second.Position)})
 		w.subscribe(w.open(c), cursor, "a", "b")
 		synctest.Wait()
 		if got := c.take(); got != "[hello gap unknown_cursor 0-2 3]" && got != "[hello 3 gap unknown_cursor 0-2]" {

@@ -3,6 +3,8 @@ package push
 import (
 	"slices"
 	"sync"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // part is the subscriptions of one topic and format whose sessions belong to one
@@ -22,7 +24,7 @@ type delivery struct {
 	part   *part
 	number uint64 // counts what the feed has told
 	frame  *Frame
-	gap    *Gap
+	gap    *broker.Gap
 	aside  bool // the message has no place in the topic's order
 	lent   bool // the shard keeps the frame for those to which it is written in its round
 }

@@ -1,6 +1,10 @@
 package push
 
-import "context"
+import (
+	"context"
+
+	"github.com/tidewire/tidewire/broker"
+)
 
 // Publisher is anything that a message can be given to. The [Hub] is one, so
 // is each broker (for a backend that serves no browsers), and so is each
@@ -24,7 +28,7 @@ type Receipt struct {
 	ID string
 	// Position is its place in the topic; zero from a transport, which gives
 	// none.
-	Position Position
+	Position broker.Position
 	// Duplicate says that a message with this ID was stored before and this
 	// call added nothing; Position is the first one's.
 	Duplicate bool

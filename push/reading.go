@@ -3,6 +3,8 @@ package push
 import (
 	"context"
 	"sync/atomic"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // reading is one read of a topic's history for all who asked before it began, and
@@ -10,16 +12,16 @@ import (
 // Options.Replay ends it sooner.
 type reading struct {
 	hub  *Hub
-	from Position      // where it begins; may move back until then
-	upTo uint64        // how far it must come to be of use, for those who are behind; 0 if none is
-	done chan struct{} // closed when the rest is known
+	from broker.Position // where it begins; may move back until then
+	upTo uint64          // how far it must come to be of use, for those who are behind; 0 if none is
+	done chan struct{}   // closed when the rest is known
 
 	users atomic.Int32 // those who wait for it or use it, and who makes it
 
-	window *window   // what follows from, as far as it was read; kept for its users
-	broken bool      // the broker gave more, but not as one chain
-	gap    GapReason // why there is no window
-	head   Position  // the topic's, by the broker
+	window *window          // what follows from, as far as it was read; kept for its users
+	broken bool             // the broker gave more, but not as one chain
+	gap    broker.GapReason // why there is no window
+	head   broker.Position  // the topic's, by the broker
 	err    error
 }
 
@@ -39,14 +41,14 @@ func (r *reading) leave() {
 // comes from the window if that knows the client's place, else from a read that is
 // shared with all who come meanwhile. Who is ahead of this instance asks for its
 // place alone.
-func (f *feed) missed(ctx context.Context, c *catchUp) ([]*entry, *Gap, error) {
+func (f *feed) missed(ctx context.Context, c *catchUp) ([]*entry, *broker.Gap, error) {
 	for try := 0; ; try++ {
 		if missed, gap, ok := f.remembered(c); ok {
 			return missed, gap, nil
 		}
 		key := c.since
 		if try < sharedReads && !c.isAhead() {
-			key = Position{}
+			key = broker.Position{}
 		}
 		missed, gap, ok, err := f.read(ctx, key, c)
 		if ok || err != nil {
@@ -56,7 +58,7 @@ func (f *feed) missed(ctx context.Context, c *catchUp) ([]*entry, *Gap, error) {
 }
 
 // remembered gives what a client missed if the window has it.
-func (f *feed) remembered(c *catchUp) (missed []*entry, gap *Gap, ok bool) {
+func (f *feed) remembered(c *catchUp) (missed []*entry, gap *broker.Gap, ok bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.window == nil {
@@ -70,7 +72,7 @@ func (f *feed) remembered(c *catchUp) (missed []*entry, gap *Gap, ok bool) {
 // same key: a place, or no place for a read that begins at the lowest of theirs.
 // The waiting ends with the context; the read goes on for the others. It isn't ok if
 // the read doesn't say what the client missed.
-func (f *feed) read(ctx context.Context, key Position, c *catchUp) (missed []*entry, gap *Gap, ok bool, err error) {
+func (f *feed) read(ctx context.Context, key broker.Position, c *catchUp) (missed []*entry, gap *broker.Gap, ok bool, err error) {
 	r := f.join(key, c)
 	defer r.leave()
 	select {
@@ -86,7 +88,7 @@ func (f *feed) read(ctx context.Context, key Position, c *catchUp) (missed []*en
 }
 
 // join gives the next read with this key, and sees to it that it is made.
-func (f *feed) join(key Position, c *catchUp) *reading {
+func (f *feed) join(key broker.Position, c *catchUp) *reading {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	r, underWay := f.readings[key]
@@ -95,7 +97,7 @@ func (f *feed) join(key Position, c *catchUp) *reading {
 		r = &reading{hub: f.hub, from: c.since, done: make(chan struct{})}
 		r.users.Add(1) // who makes it
 		if f.readings == nil {
-			f.readings = map[Position]*reading{}
+			f.readings = map[broker.Position]*reading{}
 		}
 		f.readings[key] = r
 		if !underWay {
@@ -112,7 +114,7 @@ func (f *feed) join(key Position, c *catchUp) *reading {
 }
 
 // makeReadings makes the reads with one key, one at a time, until nobody waits.
-func (f *feed) makeReadings(key Position) {
+func (f *feed) makeReadings(key broker.Position) {
 	for r := f.nextReading(key); r != nil; r = f.nextReading(key) {
 		f.fetch(r)
 		close(r.done)
@@ -121,7 +123,7 @@ func (f *feed) makeReadings(key Position) {
 }
 
 // nextReading gives the read that begins now: nobody joins it any more.
-func (f *feed) nextReading(key Position) *reading {
+func (f *feed) nextReading(key broker.Position) *reading {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	r := f.readings[key]
@@ -180,7 +182,7 @@ func (f *feed) fetch(r *reading) {
 
 // limit is the replay's, and keeps what would be of use to nobody from being read. Who is
 // ahead only asks whether the place is real.
-func (r *reading) limit(replay Limit) Limit {
+func (r *reading) limit(replay broker.Limit) broker.Limit {
 	switch {
 	case r.upTo == 0:
 		replay.Messages = 1
@@ -192,7 +194,7 @@ func (r *reading) limit(replay Limit) Limit {
 
 // answer gives what the read says to one client, if it does. To who is at the
 // place where it began it says everything.
-func (r *reading) answer(c *catchUp) (missed []*entry, gap *Gap, ok bool) {
+func (r *reading) answer(c *catchUp) (missed []*entry, gap *broker.Gap, ok bool) {
 	if r.window != nil {
 		if missed, gap, ok := c.missedIn(r.window); ok {
 			return missed, gap, true
@@ -201,20 +203,20 @@ func (r *reading) answer(c *catchUp) (missed []*entry, gap *Gap, ok bool) {
 	switch {
 	case r.from != c.since:
 		return nil, nil, false
-	case r.gap == GapFork && c.isAhead() && r.head.Offset > c.head.Offset,
+	case r.gap == broker.GapFork && c.isAhead() && r.head.Offset > c.head.Offset,
 		r.gap != "" && r.head.Epoch != c.head.Epoch:
 		// This instance hasn't been told yet of what the client was told elsewhere, or
 		// that its own place is of the past. The client goes on where the broker is.
-		return nil, &Gap{Topic: c.feed.topic, Reason: r.gap, Last: c.since, Now: r.head}, true
-	case r.gap == GapTrimmed && c.isAhead():
+		return nil, &broker.Gap{Topic: c.feed.topic, Reason: r.gap, Last: c.since, Now: r.head}, true
+	case r.gap == broker.GapTrimmed && c.isAhead():
 		// This instance's own place, which is older, is trimmed as well: the broker
 		// will tell, and the client with all others.
 		return []*entry{}, nil, true
 	case r.gap != "":
 		return nil, c.missing(r.gap), true
 	case r.broken, r.window.end().Offset >= c.head.Offset, r.head.Epoch == c.head.Epoch && r.head.Offset < c.head.Offset:
-		return nil, c.missing(GapFork), true
+		return nil, c.missing(broker.GapFork), true
 	default:
-		return nil, c.missing(GapTooMany), true
+		return nil, c.missing(broker.GapTooMany), true
 	}
 }

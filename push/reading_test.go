@@ -10,6 +10,9 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/broker"
+	"github.com/tidewire/tidewire/push/cursor"
 )
 
 // TestSpoiledReads has clients in a wave whose places aren't real, or from which
@@ -19,22 +22,22 @@ func TestSpoiledReads(t *testing.T) {
 	const places = 5 // of the clients in reach
 	tests := []struct {
 		name  string
-		place func(i int, positions []push.Position) push.Position
+		place func(i int, positions []broker.Position) broker.Position
 		gap   string
 	}{
-		{"forged", func(i int, positions []push.Position) push.Position {
+		{"forged", func(i int, positions []broker.Position) broker.Position {
 			p := positions[20+i]
 			p.Tag++
 			return p
 		}, "fork"},
-		{"trimmed", func(i int, positions []push.Position) push.Position { return positions[i-1] }, "trimmed"},
-		{"too many bytes", func(i int, positions []push.Position) push.Position { return positions[9+i] }, "too_many"},
-		{"another epoch", func(i int, positions []push.Position) push.Position {
+		{"trimmed", func(i int, positions []broker.Position) broker.Position { return positions[i-1] }, "trimmed"},
+		{"too many bytes", func(i int, positions []broker.Position) broker.Position { return positions[9+i] }, "too_many"},
+		{"another epoch", func(i int, positions []broker.Position) broker.Position {
 			p := positions[20+i]
 			p.Epoch++
 			return p
 		}, "epoch"},
-		{"not there yet", func(i int, positions []push.Position) push.Position {
+		{"not there yet", func(i int, positions []broker.Position) broker.Position {
 			p := positions[50]
 			p.Offset += uint64(i)
 			return p
@@ -44,8 +47,8 @@ func TestSpoiledReads(t *testing.T) {
 		for _, spoilers := range []int{1, 10} {
 			t.Run(fmt.Sprint(test.name, " ", spoilers), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					broker := newSlowHistory(5*time.Millisecond, push.History{Messages: 40})
-					w := newWorld(t, broker, push.Options{Replay: push.Limit{Bytes: 30 * 170}})
+					b := newSlowHistory(5*time.Millisecond, broker.History{Messages: 40})
+					w := newWorld(t, b, push.Options{Replay: broker.Limit{Bytes: 30 * 170}})
 					defer w.shutdown()
 					positions := w.publishNumbers(1, 50)
 					var bad, good []*fakeConn
@@ -69,7 +72,7 @@ func TestSpoiledReads(t *testing.T) {
 						}
 					}
 					// A place may be read alone and with others at the same time.
-					if reads := broker.reads(); reads > spoilers+places+2 {
+					if reads := b.reads(); reads > spoilers+places+2 {
 						t.Errorf("%d reads", reads)
 					}
 				})
@@ -82,7 +85,7 @@ func TestSpoiledReads(t *testing.T) {
 // limit says.
 func TestMessageLargerThanAReplay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, nil, push.Options{Replay: push.Limit{Bytes: 100}})
+		w := newWorld(t, nil, push.Options{Replay: broker.Limit{Bytes: 100}})
 		defer w.shutdown()
 		positions := w.publishNumbers(1, 1)
 		c := w.comesBack(positions[0])
@@ -95,7 +98,7 @@ func TestMessageLargerThanAReplay(t *testing.T) {
 
 func TestFailedReadHitsOnlyItsWave(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		broker := newSlowHistory(5*time.Millisecond, push.History{})
+		broker := newSlowHistory(5*time.Millisecond, broker.History{})
 		w := newWorld(t, broker, push.Options{})
 		defer w.shutdown()
 		positions := w.publishNumbers(1, 10)
@@ -129,7 +132,7 @@ func TestFailedReadHitsOnlyItsWave(t *testing.T) {
 // wait for the next one: whoever has waited too long goes, the others stay.
 func TestWaitingForAReadEndsAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		broker := newSlowHistory(time.Hour, push.History{})
+		broker := newSlowHistory(time.Hour, broker.History{})
 		w := newWorld(t, broker, push.Options{BrokerTimeout: 3 * time.Second})
 		defer w.shutdown()
 		positions := w.publishNumbers(1, 10)
@@ -154,25 +157,25 @@ func TestWaitingForAReadEndsAlone(t *testing.T) {
 
 // direct is what a client is to get that comes now: the reason of its gap, or
 // none if it gets all that it missed. It asks the broker, past all sharing.
-func direct(t *testing.T, broker push.Broker, at push.Position, replay push.Limit) (head push.Position, reason push.GapReason) {
+func direct(t *testing.T, b push.Broker, at broker.Position, replay broker.Limit) (head broker.Position, reason broker.GapReason) {
 	t.Helper()
-	page, err := broker.Since(t.Context(), "a", at, replay)
+	page, err := b.Since(t.Context(), "a", at, replay)
 	if err != nil {
 		t.Fatal(err)
 	}
 	head = page.Head
-	if page.Gap == push.GapEpoch || at == head {
+	if page.Gap == broker.GapEpoch || at == head {
 		return head, page.Gap
 	}
 	if at.Offset < head.Offset && head.Offset-at.Offset > uint64(replay.Messages) {
-		return head, push.GapTooMany
+		return head, broker.GapTooMany
 	}
 	size := 0
 	for _, m := range page.Messages {
 		size += m.Size()
 	}
 	if page.Gap == "" && (at.Offset+uint64(len(page.Messages)) < head.Offset || size > replay.Bytes) {
-		return head, push.GapTooMany
+		return head, broker.GapTooMany
 	}
 	return head, page.Gap
 }
@@ -181,9 +184,9 @@ func direct(t *testing.T, broker push.Broker, at push.Position, replay push.Limi
 type returning struct {
 	conn    *fakeConn
 	session *push.Session
-	came    push.Position
-	head    push.Position
-	reason  push.GapReason
+	came    broker.Position
+	head    broker.Position
+	reason  broker.GapReason
 }
 
 // TestSharedReadsAreDirectReads lets clients come and go at random, with places that
@@ -198,14 +201,14 @@ func TestSharedReadsAreDirectReads(t *testing.T) {
 }
 
 func shareAtRandom(t *testing.T, random *rand.Rand) {
-	replay := push.Limit{Messages: 25, Bytes: 25 * 300}
-	history := push.History{Messages: 200}
+	replay := broker.Limit{Messages: 25, Bytes: 25 * 300}
+	history := broker.History{Messages: 200}
 	forgetful := random.IntN(2) == 0
 	if forgetful {
 		history.Messages = 15 // some places in reach are trimmed
 	}
-	broker := newSlowHistory(8*time.Millisecond, history)
-	w := newWorld(t, broker, push.Options{Replay: replay})
+	b := newSlowHistory(8*time.Millisecond, history)
+	w := newWorld(t, b, push.Options{Replay: replay})
 	defer w.shutdown()
 	positions := w.publishNumbers(1, 50)
 	var data []string
@@ -228,15 +231,15 @@ func shareAtRandom(t *testing.T, random *rand.Rand) {
 		case 2:
 			at.Offset += 40
 		}
-		head, reason := direct(t, broker.Broker, at, replay)
+		head, reason := direct(t, b.Broker, at, replay)
 		c := returning{conn: newConn(), came: at, head: head, reason: reason}
 		c.session = w.open(c.conn)
-		w.subscribe(c.session, push.FormatCursor("a", at), "a")
+		w.subscribe(c.session, cursor.Format("a", at), "a")
 		clients = append(clients, c)
 	}
 	check := func(c returning) {
 		got := c.conn.take()
-		since := func(reason push.GapReason) string {
+		since := func(reason broker.GapReason) string {
 			if reason == "" {
 				return fmt.Sprint(append([]string{"hello"}, data[c.came.Offset:]...))
 			}
@@ -244,7 +247,7 @@ func shareAtRandom(t *testing.T, random *rand.Rand) {
 			return fmt.Sprint(append([]string{"hello", gap}, data[c.head.Offset:]...))
 		}
 		// Who says that it is ahead, and isn't, goes on where the broker was when it said so.
-		for head := c.head.Offset; c.reason == push.GapFork && c.came.Offset > c.head.Offset && head <= uint64(len(data)); head++ {
+		for head := c.head.Offset; c.reason == broker.GapFork && c.came.Offset > c.head.Offset && head <= uint64(len(data)); head++ {
 			gap := fmt.Sprintf("gap fork %d-%d", c.came.Offset, head)
 			if got == fmt.Sprint(append([]string{"hello", gap}, data[head:]...)) {
 				return
@@ -252,9 +255,9 @@ func shareAtRandom(t *testing.T, random *rand.Rand) {
 		}
 		switch {
 		case got == since(c.reason):
-		case forgetful && c.reason == push.GapTrimmed && got == since(""): // the window still has it
-		case forgetful && got == since(push.GapTrimmed): // the broker dropped it before it was read
-			if _, reason := direct(t, broker.Broker, c.came, replay); reason != push.GapTrimmed && reason != push.GapTooMany {
+		case forgetful && c.reason == broker.GapTrimmed && got == since(""): // the window still has it
+		case forgetful && got == since(broker.GapTrimmed): // the broker dropped it before it was read
+			if _, reason := direct(t, b.Broker, c.came, replay); reason != broker.GapTrimmed && reason != broker.GapTooMany {
 				t.Errorf("the client at %d was told that it is trimmed, not %s", c.came.Offset, reason)
 			}
 		default:

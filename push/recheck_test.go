@@ -12,6 +12,9 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/broker"
+	"github.com/tidewire/tidewire/push/cursor"
 )
 
 // gate is an Authorize whose answer for topic "a" can be changed.
@@ -50,7 +53,7 @@ func TestRightsAreAskedAgain(t *testing.T) {
 		c := newConn()
 		s := w.open(c)
 		w.subscribe(s, "", "a", "b")
-		var lastB push.Position
+		var lastB broker.Position
 		second := func(i int) {
 			w.publish("a", fmt.Sprint("a", i))
 			at := w.publish("b", fmt.Sprint("b", i)).Position
@@ -80,7 +83,7 @@ func TestRightsAreAskedAgain(t *testing.T) {
 			t.Fatalf("the last is %q", got[len(got)-1])
 		}
 		again := newConn()
-		w.subscribe(w.open(again), push.FormatCursor("b", lastB), "a", "b")
+		w.subscribe(w.open(again), cursor.Format("b", lastB), "a", "b")
 		for i := range 100 {
 			second(withdrawn + i)
 		}
@@ -206,7 +209,7 @@ func TestRightsAreNotAskedAgainByDefault(t *testing.T) {
 func TestWhatIsQueuedIsDropped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &gate{}
-		w := newWorld(t, nil, push.Options{Authorize: g.authorize, Recheck: time.Minute, Queue: push.Limit{Messages: 10}})
+		w := newWorld(t, nil, push.Options{Authorize: g.authorize, Recheck: time.Minute, Queue: broker.Limit{Messages: 10}})
 		defer w.shutdown()
 		c := newConn()
 		c.timeout = time.Hour

@@ -6,12 +6,15 @@ import (
 	"testing/synctest"
 
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/broker"
+	"github.com/tidewire/tidewire/push/cursor"
 )
 
 // TestReplayFitsAnyQueue has a replay that is larger than the client's queue. The
 // client reads, so it isn't slow.
 func TestReplayFitsAnyQueue(t *testing.T) {
-	for _, queue := range []push.Limit{{Messages: 4}, {Bytes: 4 * 100}, {Messages: 1, Bytes: 1}} {
+	for _, queue := range []broker.Limit{{Messages: 4}, {Bytes: 4 * 100}, {Messages: 1, Bytes: 1}} {
 		t.Run(fmt.Sprint(queue), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, nil, push.Options{Queue: queue})
@@ -49,18 +52,18 @@ func TestCursorAheadOfThisInstance(t *testing.T) {
 		{"some", push.Page{}, 1, nil, "[hello 6 7]"},
 		{"all", push.Page{}, 2, nil, "[hello 6 7]"},
 		{"more", push.Page{}, 3, nil, "[hello 6 7]"},
-		{"another history", push.Page{Gap: push.GapFork}, 1, nil, "[hello gap fork 5-3 4 5 6 7]"},
+		{"another history", push.Page{Gap: broker.GapFork}, 1, nil, "[hello gap fork 5-3 4 5 6 7]"},
 		{"broken off", push.Page{}, 0, func(r push.Receiver, m []*push.Message) {
-			r.Break(push.Gap{Reason: push.GapTrimmed, Now: m[5].Position})
+			r.Break(broker.Gap{Reason: broker.GapTrimmed, Now: m[5].Position})
 			r.Receive(m[6])
 		}, "[hello gap trimmed 5-6 7]"},
 		{"broken off up to its place", push.Page{}, 0, func(r push.Receiver, m []*push.Message) {
-			r.Break(push.Gap{Reason: push.GapTrimmed, Now: m[4].Position})
+			r.Break(broker.Gap{Reason: broker.GapTrimmed, Now: m[4].Position})
 			r.Receive(m[5])
 			r.Receive(m[6])
 		}, "[hello 6 7]"},
-		{"trimmed here too", push.Page{Gap: push.GapTrimmed}, 0, func(r push.Receiver, m []*push.Message) {
-			r.Break(push.Gap{Reason: push.GapTrimmed, Now: m[5].Position})
+		{"trimmed here too", push.Page{Gap: broker.GapTrimmed}, 0, func(r push.Receiver, m []*push.Message) {
+			r.Break(broker.Gap{Reason: broker.GapTrimmed, Now: m[5].Position})
 			r.Receive(m[6])
 		}, "[hello gap trimmed 5-6 7]"},
 	}
@@ -69,14 +72,14 @@ func TestCursorAheadOfThisInstance(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				messages := chain(1, 7)
 				asked := make(chan struct{})
-				broker := &scripted{head: messages[2].Position, since: func(push.Position) (push.Page, error) {
+				broker := &scripted{head: messages[2].Position, since: func(broker.Position) (push.Page, error) {
 					<-asked
 					return test.page, nil
 				}}
 				w := newWorld(t, broker, push.Options{})
 				defer w.shutdown()
 				c := newConn()
-				w.subscribe(w.open(c), push.FormatCursor("a", messages[4].Position), "a")
+				w.subscribe(w.open(c), cursor.Format("a", messages[4].Position), "a")
 				r := broker.receiver()
 				next := 3
 				for range test.early {

@@ -9,6 +9,8 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/tidewire/tidewire/push/optional"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // Revocation takes rights away before they expire by themselves; see [Hub.Revoke].
@@ -129,7 +131,7 @@ type decree struct {
 }
 
 // version is what the store tells two decrees about the same apart by.
-func (d *decree) version() uint64 { return uint64(min(max(0, d.At.UnixMicro()), MaxOffset)) }
+func (d *decree) version() uint64 { return uint64(min(max(0, d.At.UnixMicro()), broker.MaxOffset)) }
 
 // lasts gives how long it holds from now on.
 func (d *decree) lasts() time.Duration { return time.Until(d.until) }
@@ -153,7 +155,7 @@ func parseDecree(text []byte) (decree, error) {
 }
 
 // parseStored reads one from the store, which knows how long it still holds.
-func parseStored(v Stored) (decree, error) {
+func parseStored(v broker.Stored) (decree, error) {
 	d, err := parseDecree(v.Value)
 	d.At = time.UnixMicro(int64(v.Version))
 	d.until = time.Now().Add(min(v.TTL, forever))

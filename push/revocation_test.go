@@ -17,6 +17,8 @@ import (
 
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // byHeader knows a user by a header, and when they logged in by another.
@@ -284,21 +286,21 @@ type patchyBroker struct {
 	receiver         push.Receiver
 }
 
-func (b *patchyBroker) Put(ctx context.Context, set, key string, v push.Stored) (*push.Stored, error) {
+func (b *patchyBroker) Put(ctx context.Context, set, key string, v broker.Stored) (*broker.Stored, error) {
 	if b.full.Load() {
 		return nil, push.ErrUnavailable
 	}
 	return b.Broker.Put(ctx, set, key, v)
 }
 
-func (b *patchyBroker) All(ctx context.Context, set string) (map[string]push.Stored, error) {
+func (b *patchyBroker) All(ctx context.Context, set string) (map[string]broker.Stored, error) {
 	if b.down.Load() {
 		return nil, push.ErrUnavailable
 	}
 	return b.Broker.All(ctx, set)
 }
 
-func (b *patchyBroker) Subscribe(ctx context.Context, topic string, r push.Receiver) (push.Position, error) {
+func (b *patchyBroker) Subscribe(ctx context.Context, topic string, r push.Receiver) (broker.Position, error) {
 	if strings.HasPrefix(topic, push.ReservedTopicPrefix) {
 		b.receiver = r
 		return b.Broker.Subscribe(ctx, topic, b)
@@ -319,7 +321,7 @@ func (b *patchyBroker) Receive(m *push.Message) {
 	}
 }
 
-func (b *patchyBroker) Break(gap push.Gap)          { b.receiver.Break(gap) }
+func (b *patchyBroker) Break(gap broker.Gap)        { b.receiver.Break(gap) }
 func (b *patchyBroker) Close(context.Context) error { return nil }
 
 // TestUnknownRevocationsLetNobodyIn has an instance that can't read what is revoked:
@@ -363,11 +365,11 @@ func TestUnknownRevocationsLetNobodyIn(t *testing.T) {
 // the broker tells it of a gap.
 func TestMissedRevocationIsRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		broker := membroker.New()
-		defer broker.Close(context.Background())
-		first := newWorld(t, &patchyBroker{Broker: broker}, push.Options{})
+		b := membroker.New()
+		defer b.Close(context.Background())
+		first := newWorld(t, &patchyBroker{Broker: b}, push.Options{})
 		defer first.shutdown()
-		patchy := &patchyBroker{Broker: broker}
+		patchy := &patchyBroker{Broker: b}
 		w := newWorld(t, patchy, push.Options{Identify: byHeader})
 		defer w.shutdown()
 		c := newConn()
@@ -377,7 +379,7 @@ func TestMissedRevocationIsRead(t *testing.T) {
 		synctest.Wait()
 		wantEnd(t, "eve", c, "[hello]", "")
 		patchy.down.Store(true)
-		patchy.Break(push.Gap{Reason: push.GapTrimmed})
+		patchy.Break(broker.Gap{Reason: broker.GapTrimmed})
 		synctest.Wait()
 		patchy.down.Store(false)
 		time.Sleep(time.Second)
@@ -386,7 +388,7 @@ func TestMissedRevocationIsRead(t *testing.T) {
 
 		first.revoke(push.Revocation{User: "bob"})
 		patchy.down.Store(true)
-		patchy.Break(push.Gap{Reason: push.GapTrimmed})
+		patchy.Break(broker.Gap{Reason: broker.GapTrimmed})
 		if err := w.identify("bob", time.Time{}); !errors.Is(err, push.ErrUnavailable) {
 			t.Errorf("bob, while it isn't known: %v", err)
 		}
@@ -403,9 +405,9 @@ func TestMissedRevocationIsRead(t *testing.T) {
 // a Restore isn't undone by that.
 func TestRevocationOutlivesTheStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		broker := membroker.New()
-		defer broker.Close(context.Background())
-		patchy := &patchyBroker{Broker: broker}
+		b := membroker.New()
+		defer b.Close(context.Background())
+		patchy := &patchyBroker{Broker: b}
 		w := newWorld(t, patchy, push.Options{Identify: byHeader})
 		defer w.shutdown()
 		w.revoke(push.Revocation{User: "eve"})
@@ -413,18 +415,18 @@ func TestRevocationOutlivesTheStore(t *testing.T) {
 		if err := w.hub.Restore(t.Context(), push.Revocation{User: "bob"}); err != nil {
 			t.Fatal(err)
 		}
-		all, err := broker.All(t.Context(), "revocations")
+		all, err := b.All(t.Context(), "revocations")
 		if err != nil || len(all) != 2 {
 			t.Fatalf("%d are stored, %v", len(all), err)
 		}
 		for key := range all {
-			if _, err := broker.Take(t.Context(), "revocations", key); err != nil {
+			if _, err := b.Take(t.Context(), "revocations", key); err != nil {
 				t.Fatal(err)
 			}
 		}
-		patchy.Break(push.Gap{Reason: push.GapEpoch})
+		patchy.Break(broker.Gap{Reason: broker.GapEpoch})
 		synctest.Wait()
-		late := newWorld(t, &patchyBroker{Broker: broker}, push.Options{Identify: byHeader})
+		late := newWorld(t, &patchyBroker{Broker: b}, push.Options{Identify: byHeader})
 		defer late.shutdown()
 		for _, w := range []*world{w, late} {
 			if err := w.identify("eve", time.Time{}); !errors.Is(err, push.ErrForbidden) {
@@ -448,30 +450,30 @@ func told(user string, at time.Time, lasts time.Duration) []byte {
 // believed the store hear of it.
 func TestOldCopyOfTheStoreIsPutRight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		broker := membroker.New()
-		defer broker.Close(context.Background())
-		patchy := &patchyBroker{Broker: broker}
+		b := membroker.New()
+		defer b.Close(context.Background())
+		patchy := &patchyBroker{Broker: b}
 		w := newWorld(t, patchy, push.Options{Identify: byHeader})
 		defer w.shutdown()
 		w.revoke(push.Revocation{User: "eve"})
 		if err := w.hub.Restore(t.Context(), push.Revocation{User: "eve"}); err != nil {
 			t.Fatal(err)
 		}
-		copied, err := broker.All(t.Context(), "revocations")
+		copied, err := b.All(t.Context(), "revocations")
 		if err != nil || len(copied) != 1 {
 			t.Fatalf("%d are stored, %v", len(copied), err)
 		}
 		w.revoke(push.Revocation{User: "eve"})
 		for key, v := range copied {
-			if _, err := broker.Take(t.Context(), "revocations", key); err != nil {
+			if _, err := b.Take(t.Context(), "revocations", key); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := broker.Put(t.Context(), "revocations", key, v); err != nil {
+			if _, err := b.Put(t.Context(), "revocations", key, v); err != nil {
 				t.Fatal(err)
 			}
 		}
 		start := func() *world {
-			return newWorld(t, &patchyBroker{Broker: broker}, push.Options{Identify: byHeader})
+			return newWorld(t, &patchyBroker{Broker: b}, push.Options{Identify: byHeader})
 		}
 		early := start()
 		defer early.shutdown()
@@ -479,7 +481,7 @@ func TestOldCopyOfTheStoreIsPutRight(t *testing.T) {
 		early.login(c, "eve", "a")
 		synctest.Wait()
 		wantEnd(t, "eve, as long as nobody can know,", c, "[hello]", "")
-		patchy.Break(push.Gap{Reason: push.GapFork})
+		patchy.Break(broker.Gap{Reason: broker.GapFork})
 		synctest.Wait()
 		wantEnd(t, "eve", c, "[]", push.CodeForbidden)
 		late := start()
@@ -496,17 +498,17 @@ func TestOldCopyOfTheStoreIsPutRight(t *testing.T) {
 // its data. Those who are known meanwhile come in.
 func TestFullStoreIsPutRightLater(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		broker := membroker.New()
-		defer broker.Close(context.Background())
-		patchy := &patchyBroker{Broker: broker}
+		b := membroker.New()
+		defer b.Close(context.Background())
+		patchy := &patchyBroker{Broker: b}
 		w := newWorld(t, patchy, push.Options{Identify: byHeader})
 		defer w.shutdown()
 		w.revoke(push.Revocation{User: "eve"})
-		if _, err := broker.Take(t.Context(), "revocations", `{"user":"eve"}`); err != nil {
+		if _, err := b.Take(t.Context(), "revocations", `{"user":"eve"}`); err != nil {
 			t.Fatal(err)
 		}
 		patchy.full.Store(true)
-		patchy.Break(push.Gap{Reason: push.GapEpoch})
+		patchy.Break(broker.Gap{Reason: broker.GapEpoch})
 		time.Sleep(time.Minute)
 		for user, want := range map[string]error{"eve": push.ErrForbidden, "bob": nil} {
 			if err := w.identify(user, time.Time{}); !errors.Is(err, want) {
@@ -515,7 +517,7 @@ func TestFullStoreIsPutRightLater(t *testing.T) {
 		}
 		patchy.full.Store(false)
 		time.Sleep(time.Minute)
-		if stored, err := broker.All(t.Context(), "revocations"); err != nil || len(stored) != 1 {
+		if stored, err := b.All(t.Context(), "revocations"); err != nil || len(stored) != 1 {
 			t.Errorf("%d are stored, %v", len(stored), err)
 		}
 	})
@@ -525,9 +527,9 @@ func TestFullStoreIsPutRightLater(t *testing.T) {
 // that differ: of two calls about the same the later one holds.
 func TestLaterCallHoldsUnheard(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		broker := membroker.New()
-		defer broker.Close(context.Background())
-		patchy := &patchyBroker{Broker: broker}
+		b := membroker.New()
+		defer b.Close(context.Background())
+		patchy := &patchyBroker{Broker: b}
 		w := newWorld(t, patchy, push.Options{Identify: byHeader})
 		defer w.shutdown()
 		if err := w.identify("eve", time.Time{}); err != nil { // it has read what is stored
@@ -535,14 +537,14 @@ func TestLaterCallHoldsUnheard(t *testing.T) {
 		}
 		patchy.deaf.Store(true)
 		ahead := time.Now().Add(time.Minute)
-		v := push.Stored{Value: told("eve", ahead, time.Hour), Version: uint64(ahead.UnixMicro()), TTL: time.Hour}
-		if there, err := broker.Put(t.Context(), "revocations", `{"user":"eve"}`, v); there != nil || err != nil {
+		v := broker.Stored{Value: told("eve", ahead, time.Hour), Version: uint64(ahead.UnixMicro()), TTL: time.Hour}
+		if there, err := b.Put(t.Context(), "revocations", `{"user":"eve"}`, v); there != nil || err != nil {
 			t.Fatal(there, err)
 		}
 		if err := w.hub.Restore(t.Context(), push.Revocation{User: "eve", For: time.Hour}); err != nil {
 			t.Fatal(err)
 		}
-		late := newWorld(t, &patchyBroker{Broker: broker}, push.Options{Identify: byHeader})
+		late := newWorld(t, &patchyBroker{Broker: b}, push.Options{Identify: byHeader})
 		defer late.shutdown()
 		for _, w := range []*world{w, late} {
 			if err := w.identify("eve", time.Time{}); err != nil {
@@ -558,9 +560,9 @@ func TestClocksMayDiffer(t *testing.T) {
 	for name, skew := range map[string]time.Duration{"ahead": time.Hour, "behind": -time.Hour} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				broker := membroker.New()
-				defer broker.Close(context.Background())
-				patchy := &patchyBroker{Broker: broker}
+				b := membroker.New()
+				defer b.Close(context.Background())
+				patchy := &patchyBroker{Broker: b}
 				heard := newWorld(t, patchy, push.Options{Identify: byHeader})
 				defer heard.shutdown()
 				c := newConn()
@@ -569,15 +571,15 @@ func TestClocksMayDiffer(t *testing.T) {
 				at := time.Now().Add(skew)
 				value := told("eve", at, time.Minute)
 				patchy.receiver.Receive(&push.Message{Event: "revocation", Data: value})
-				v := push.Stored{Value: value, Version: uint64(at.UnixMicro()), TTL: time.Minute}
-				if _, err := broker.Put(t.Context(), "revocations", `{"user":"eve"}`, v); err != nil {
+				v := broker.Stored{Value: value, Version: uint64(at.UnixMicro()), TTL: time.Minute}
+				if _, err := b.Put(t.Context(), "revocations", `{"user":"eve"}`, v); err != nil {
 					t.Fatal(err)
 				}
 				patchy.receiver.Receive(&push.Message{Event: "revocation", Data: fmt.Appendf(nil,
 					`{"session":%q,"at":%q,"for":60000}`, s.ID(), at.Format(time.RFC3339Nano))})
 				synctest.Wait()
 				wantEnd(t, "the session", c, "[hello]", push.CodeForbidden)
-				read := newWorld(t, &patchyBroker{Broker: broker}, push.Options{Identify: byHeader})
+				read := newWorld(t, &patchyBroker{Broker: b}, push.Options{Identify: byHeader})
 				defer read.shutdown()
 				want := func(out bool) {
 					t.Helper()
@@ -639,7 +641,7 @@ func TestHeardRevocationsAreBounded(t *testing.T) {
 			for i := range n {
 				user := fmt.Sprint(from + i)
 				data := told(user, time.Now(), lasts)
-				v := push.Stored{Value: data, Version: uint64(time.Now().UnixMicro()), TTL: lasts}
+				v := broker.Stored{Value: data, Version: uint64(time.Now().UnixMicro()), TTL: lasts}
 				if _, err := patchy.Put(t.Context(), "revocations", fmt.Sprintf(`{"user":%q}`, user), v); err != nil {
 					t.Fatal(err)
 				}

@@ -12,6 +12,8 @@ import (
 
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // TestRoomComesFromFollowersOfTheTopic: a message that waits for room gets it from those that
@@ -49,7 +51,7 @@ func TestRoomComesFromFollowersOfTheTopic(t *testing.T) {
 func TestReadsFitBelowWhatIsCut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, nil, push.Options{
-			Replay: push.Limit{Messages: 1000, Bytes: 16 << 20}, Limits: push.Limits{Memory: 64 << 20},
+			Replay: broker.Limit{Messages: 1000, Bytes: 16 << 20}, Limits: push.Limits{Memory: 64 << 20},
 		})
 		defer w.shutdown()
 		since := w.cursor("a")
@@ -101,7 +103,7 @@ func TestEndOfASessionMayBeDecidedTwice(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	first := push.Stored{Value: value, Version: uint64(at.UnixMicro()), TTL: time.Minute}
+	first := broker.Stored{Value: value, Version: uint64(at.UnixMicro()), TTL: time.Minute}
 	if _, err := b.Put(t.Context(), "revocations", string(key), first); err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // socketConn is a client behind a socket: it can be written without waiting as long
@@ -120,7 +122,7 @@ func TestMessagesThatWaitAreWrittenTogether(t *testing.T) {
 func TestPublisherWaitsForAShardThatIsFarBehind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const backlog, messages = 256, 1000
-		w := newWorld(t, nil, push.Options{Queue: push.Limit{Messages: 2 * messages}})
+		w := newWorld(t, nil, push.Options{Queue: broker.Limit{Messages: 2 * messages}})
 		defer w.shutdown()
 		c := newSocket(2 * messages)
 		s := w.openSocket(c)
@@ -191,7 +193,7 @@ func TestFullSocketLeavesTheRound(t *testing.T) {
 // TestFullSocketIsCut: what the client holds up is bounded like any other's.
 func TestFullSocketIsCut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, nil, push.Options{Queue: push.Limit{Messages: 5}})
+		w := newWorld(t, nil, push.Options{Queue: broker.Limit{Messages: 5}})
 		defer w.shutdown()
 		c := newSocket(1)
 		c.stalled = true

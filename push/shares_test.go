@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/push/cursor"
 )
 
 // names gives n topics, from a number on.
@@ -189,7 +191,7 @@ func TestLimitsLetCrowdsComeBack(t *testing.T) {
 							topics = names(i*tt.topics, tt.topics)
 						}
 						for len(topics) > 0 {
-							some := topics[:min(len(topics), push.MaxCursorTopics)]
+							some := topics[:min(len(topics), cursor.MaxTopics)]
 							topics = topics[len(some):]
 							if refused, after := w.ask(s, w.cursor(some...), some...); refused > 0 {
 								t.Fatalf("round %d, connection %d: %d refused for %v", round, i, refused, after)

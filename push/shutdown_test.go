@@ -8,6 +8,8 @@ import (
 
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // lateBroker takes its time to subscribe, and notes what is asked of it after Close.
@@ -17,7 +19,7 @@ type lateBroker struct {
 	closed bool
 }
 
-func (b *lateBroker) Subscribe(ctx context.Context, topic string, r push.Receiver) (push.Position, error) {
+func (b *lateBroker) Subscribe(ctx context.Context, topic string, r push.Receiver) (broker.Position, error) {
 	time.Sleep(50 * time.Millisecond) //clock:virtual
 	return b.Broker.Subscribe(ctx, topic, r)
 }

@@ -2,6 +2,9 @@ package push
 
 import (
 	"time"
+
+	"github.com/tidewire/tidewire/broker"
+	"github.com/tidewire/tidewire/push/cursor"
 )
 
 // subscription is one session following one topic.
@@ -78,7 +81,7 @@ func (sub *subscription) pass(frame *Frame, lent bool) {
 		sub.session.put(frame, lent)
 		return
 	}
-	cursor, _ := ParseCursor(frame.Cursor)
+	cursor, _ := cursor.Parse(frame.Cursor)
 	at, _ := cursor.Position(sub.feed.topic)
 	switch {
 	case at == c.ahead:
@@ -90,7 +93,7 @@ func (sub *subscription) pass(frame *Frame, lent bool) {
 
 // goAhead notes where the client is, which the broker has just said is a real place.
 // An instance that doesn't come there in time sends the client away.
-func (sub *subscription) goAhead(place Position) {
+func (sub *subscription) goAhead(place broker.Position) {
 	s, c := sub.session, sub.catchUp
 	c.ahead = place
 	c.waiting = time.AfterFunc(s.hub.options.BrokerTimeout, func() {
@@ -116,18 +119,18 @@ func (sub *subscription) sendAway() {
 }
 
 // breakOff queues a gap, which makes what was waiting before it pointless.
-func (sub *subscription) breakOff(gap Gap, frame *Frame) {
+func (sub *subscription) breakOff(gap broker.Gap, frame *Frame) {
 	s, c := sub.session, sub.catchUp
 	switch sub.state {
 	case live:
 		if c != nil {
-			if c.ahead.reaches(gap.Now) { // it has all that others miss
+			if c.ahead.Reaches(gap.Now) { // it has all that others miss
 				if gap.Now == c.ahead {
 					sub.meet()
 				}
 				return
 			}
-			gap = gap.after(c.ahead)
+			gap = gap.After(c.ahead)
 			sub.meet()
 			frame = s.format.Gap(gap)
 		}
@@ -138,15 +141,15 @@ func (sub *subscription) breakOff(gap Gap, frame *Frame) {
 		c.pending = nil
 		switch {
 		case c.gap != nil:
-			gap = gap.after(c.gap.Last)
+			gap = gap.After(c.gap.Last)
 		case c.missed != nil:
-			gap = gap.after(c.head) // the replay is whole, and goes first
-		case c.isAhead() && c.since.reaches(gap.Now):
+			gap = gap.After(c.head) // the replay is whole, and goes first
+		case c.isAhead() && c.since.Reaches(gap.Now):
 			// This instance comes after the client, if that is where it says.
 			c.met = gap.Now == c.since
 			return
 		default:
-			gap = gap.after(c.start())
+			gap = gap.After(c.start())
 		}
 		c.gap = &gap
 	case ended:

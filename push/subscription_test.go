@@ -4,16 +4,19 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"github.com/tidewire/tidewire/broker"
+	"github.com/tidewire/tidewire/push/cursor"
 )
 
 // wordFormat writes frames as words.
 type wordFormat struct{}
 
 func (wordFormat) Message(m *Message) *Frame {
-	return &Frame{Bytes: fmt.Append(nil, m.Offset), Topic: m.Topic, Cursor: FormatCursor(m.Topic, m.Position)}
+	return &Frame{Bytes: fmt.Append(nil, m.Offset), Topic: m.Topic, Cursor: cursor.Format(m.Topic, m.Position)}
 }
 
-func (wordFormat) Gap(g Gap) *Frame {
+func (wordFormat) Gap(g broker.Gap) *Frame {
 	return &Frame{Bytes: fmt.Appendf(nil, "gap %s %d-%d", g.Reason, g.Last.Offset, g.Now.Offset)}
 }
 
@@ -30,7 +33,7 @@ func words(frames []*Frame) string {
 // following is a subscription whose session writes nothing: what it would is in its queue.
 func following(state subscriptionState, c *catchUp) *subscription {
 	h := roomyHub()
-	h.options.Queue = Limit{Messages: 100, Bytes: 1 << 20}
+	h.options.Queue = broker.Limit{Messages: 100, Bytes: 1 << 20}
 	s := &Session{hub: h, conn: silentConn{}, format: wordFormat{}, writing: true}
 	f := &feed{hub: h, topic: "a"}
 	if c != nil {
@@ -44,7 +47,7 @@ func following(state subscriptionState, c *catchUp) *subscription {
 // TestTell: what a feed tells is queued, kept back or passed over, by the state of the
 // subscription; and all that is queued or kept counts as what waits for the client.
 func TestTell(t *testing.T) {
-	gap := Gap{Topic: "a", Reason: GapFork, Last: at(3), Now: at(9)}
+	gap := broker.Gap{Topic: "a", Reason: broker.GapFork, Last: at(3), Now: at(9)}
 	message := func(n uint64) *delivery {
 		return &delivery{frame: wordFormat{}.Message(&Message{Topic: "a", Position: at(n)})}
 	}
@@ -111,7 +114,7 @@ func TestGoLive(t *testing.T) {
 	kept := func() []*Frame {
 		return []*Frame{wordFormat{}.Message(&Message{Topic: "a", Position: at(4)}), wordFormat{}.Message(&Message{Topic: "a", Position: at(5)})}
 	}
-	gap := &Gap{Topic: "a", Reason: GapTrimmed, Last: at(1), Now: at(3)}
+	gap := &broker.Gap{Topic: "a", Reason: broker.GapTrimmed, Last: at(1), Now: at(3)}
 	tests := []struct {
 		name    string
 		catchUp *catchUp

@@ -7,6 +7,8 @@ import (
 	"encoding/base64"
 	"net/http"
 	"time"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 const (
@@ -45,7 +47,7 @@ func (h *Hub) Ticket(ctx context.Context, id Identity) (ticket string, lasts tim
 	}
 	ctx, cancel := h.deadline(ctx)
 	defer cancel()
-	if _, err := store.Put(ctx, ticketSet, ticketName(secret), Stored{Value: seal.close(text), TTL: ticketLife}); err != nil {
+	if _, err := store.Put(ctx, ticketSet, ticketName(secret), broker.Stored{Value: seal.close(text), TTL: ticketLife}); err != nil {
 		return "", 0, err
 	}
 	return base64.RawURLEncoding.EncodeToString(secret), ticketLife, nil

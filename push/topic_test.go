@@ -60,17 +60,3 @@ func TestPrepareGivesAnID(t *testing.T) {
 		t.Errorf("IDs %q and %q are not two UUIDv7", a.ID, b.ID)
 	}
 }
-
-func TestEpochText(t *testing.T) {
-	for _, e := range []push.Epoch{0, 1, 0x9f8a6c21d0e4b735, 1<<64 - 1} {
-		got, err := push.ParseEpoch(e.String())
-		if err != nil || got != e || len(e.String()) != 16 {
-			t.Errorf("%v: %v, %v", e, got, err)
-		}
-	}
-	for _, text := range []string{"", "1", "9F8A6C21D0E4B735", "9f8a6c21d0e4b7350", "+f8a6c21d0e4b735", "xf8a6c21d0e4b735"} {
-		if _, err := push.ParseEpoch(text); !errors.Is(err, push.ErrBadRequest) {
-			t.Errorf("%q: %v", text, err)
-		}
-	}
-}

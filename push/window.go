@@ -3,6 +3,8 @@ package push
 import (
 	"slices"
 	"time"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // window is a part of a topic's history in memory, for clients that come back: a
@@ -12,7 +14,7 @@ import (
 // feed's head: live messages make it longer, and a read may move its start back. It
 // is given up after windowLife, at a broken chain, and with the last follower.
 type window struct {
-	start    Position
+	start    broker.Position
 	messages []*entry
 	size     int // of messages, by Message.Size
 }
@@ -29,7 +31,7 @@ const (
 
 // newWindow takes what a broker has read after a place, as far as it is one chain.
 // Nobody keeps its messages yet.
-func newWindow(h *Hub, start Position, messages []*Message) *window {
+func newWindow(h *Hub, start broker.Position, messages []*Message) *window {
 	w := &window{start: start}
 	for _, m := range messages {
 		if !m.Follows(w.end()) {
@@ -40,7 +42,7 @@ func newWindow(h *Hub, start Position, messages []*Message) *window {
 	return w
 }
 
-func (w *window) end() Position {
+func (w *window) end() broker.Position {
 	if len(w.messages) == 0 {
 		return w.start
 	}
@@ -48,7 +50,7 @@ func (w *window) end() Position {
 }
 
 // contains reports whether the place is one of those that the window knows.
-func (w *window) contains(p Position) bool {
+func (w *window) contains(p broker.Position) bool {
 	switch {
 	case p.Offset < w.start.Offset, p.Offset > w.end().Offset:
 		return false
@@ -61,7 +63,7 @@ func (w *window) contains(p Position) bool {
 
 // between gives the messages after a place, up to and with that at another. Both
 // are in the window. Whoever takes them from it has to keep them.
-func (w *window) between(after, upTo Position) []*entry {
+func (w *window) between(after, upTo broker.Position) []*entry {
 	return slices.Clone(w.messages[after.Offset-w.start.Offset : upTo.Offset-w.start.Offset])
 }
 
@@ -86,7 +88,7 @@ func (w *window) prepend(older *window) {
 }
 
 // trim drops the oldest messages until a limit is kept.
-func (w *window) trim(limit Limit) {
+func (w *window) trim(limit broker.Limit) {
 	n := 0
 	for len(w.messages)-n > limit.Messages || w.size > limit.Bytes {
 		w.start = w.messages[n].message.Position

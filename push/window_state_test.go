@@ -3,23 +3,27 @@ package push
 import (
 	"fmt"
 	"testing"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // chainOf is n messages that follow a place, of which each has the tag 100 + its offset.
-func chainOf(after Position, n int) []*Message {
+func chainOf(after broker.Position, n int) []*Message {
 	messages := make([]*Message, n)
 	for i := range messages {
-		at := Position{Epoch: after.Epoch, Offset: after.Offset + 1, Tag: uint32(100 + after.Offset + 1)}
+		at := broker.Position{Epoch: after.Epoch, Offset: after.Offset + 1, Tag: uint32(100 + after.Offset + 1)}
 		messages[i] = &Message{Topic: "a", Data: []byte("x"), Position: at, PreviousTag: after.Tag}
 		after = at
 	}
 	return messages
 }
 
-func at(offset uint64) Position { return Position{Epoch: 7, Offset: offset, Tag: uint32(100 + offset)} }
+func at(offset uint64) broker.Position {
+	return broker.Position{Epoch: 7, Offset: offset, Tag: uint32(100 + offset)}
+}
 
 // keptWindow is a window as a feed has it.
-func keptWindow(t *testing.T, start Position, messages []*Message) *window {
+func keptWindow(t *testing.T, start broker.Position, messages []*Message) *window {
 	t.Helper()
 	w := newWindow(roomyHub(), start, messages)
 	for _, e := range w.messages {
@@ -50,13 +54,13 @@ func TestWindowKnowsItsPlaces(t *testing.T) {
 	start.Tag++
 	for _, tt := range []struct {
 		name string
-		p    Position
+		p    broker.Position
 		want bool
 	}{
 		{"before it", at(4), false}, {"its start", at(5), true}, {"its first", at(6), true},
 		{"its last", at(8), true}, {"behind it", at(9), false},
 		{"a fork of a message", fork, false}, {"a fork of its start", start, false}, {"another epoch", other, false},
-		{"nothing", Position{}, false},
+		{"nothing", broker.Position{}, false},
 	} {
 		if got := w.contains(tt.p); got != tt.want {
 			t.Errorf("%s: %v", tt.name, got)
@@ -120,13 +124,13 @@ func TestWindowIsTrimmed(t *testing.T) {
 	size := chainOf(at(1), 1)[0].Size()
 	for _, tt := range []struct {
 		name  string
-		limit Limit
+		limit broker.Limit
 		want  string
 	}{
-		{"it fits exactly", Limit{Messages: 4, Bytes: 4 * size}, "[6 7 8 9]"},
-		{"by number", Limit{Messages: 3, Bytes: 1 << 20}, "[7 8 9]"},
-		{"by bytes", Limit{Messages: 100, Bytes: 3*size - 1}, "[8 9]"},
-		{"all of it", Limit{Messages: 100, Bytes: size - 1}, "[]"},
+		{"it fits exactly", broker.Limit{Messages: 4, Bytes: 4 * size}, "[6 7 8 9]"},
+		{"by number", broker.Limit{Messages: 3, Bytes: 1 << 20}, "[7 8 9]"},
+		{"by bytes", broker.Limit{Messages: 100, Bytes: 3*size - 1}, "[8 9]"},
+		{"all of it", broker.Limit{Messages: 100, Bytes: size - 1}, "[]"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w := keptWindow(t, at(5), chainOf(at(5), 4))

@@ -11,6 +11,9 @@ import (
 
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/broker"
+	"github.com/tidewire/tidewire/push/cursor"
 )
 
 // slowHistory is a broker whose history takes a while to read, and that counts
@@ -24,11 +27,11 @@ type slowHistory struct {
 	count int
 }
 
-func newSlowHistory(delay time.Duration, history push.History) *slowHistory {
+func newSlowHistory(delay time.Duration, history broker.History) *slowHistory {
 	return &slowHistory{Broker: membroker.New(membroker.Options{History: history}), delay: delay}
 }
 
-func (b *slowHistory) Since(ctx context.Context, topic string, after push.Position, limit push.Limit) (push.Page, error) {
+func (b *slowHistory) Since(ctx context.Context, topic string, after broker.Position, limit broker.Limit) (push.Page, error) {
 	b.mu.Lock()
 	b.count++
 	delay, err := b.delay, b.err
@@ -80,22 +83,22 @@ func (w *world) settle() {
 }
 
 // comesBack lets a client come with the cursor of a position of topic a.
-func (w *world) comesBack(p push.Position) *fakeConn {
+func (w *world) comesBack(p broker.Position) *fakeConn {
 	w.t.Helper()
 	c := newConn()
-	w.subscribe(w.open(c), push.FormatCursor("a", p), "a")
+	w.subscribe(w.open(c), cursor.Format("a", p), "a")
 	return c
 }
 
 // publishNumbers publishes from to to on topic a, and gives the positions before
 // each and after the last.
-func (w *world) publishNumbers(from, to int) []push.Position {
+func (w *world) publishNumbers(from, to int) []broker.Position {
 	w.t.Helper()
 	page, err := w.broker.Recent(w.t.Context(), "a", 0)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	positions := []push.Position{page.Head}
+	positions := []broker.Position{page.Head}
 	for i := from; i <= to; i++ {
 		positions = append(positions, w.publish("a", fmt.Sprint(i)).Position)
 	}
@@ -140,7 +143,7 @@ func TestWaveSharesItsReads(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				broker := newSlowHistory(5*time.Millisecond, push.History{})
+				broker := newSlowHistory(5*time.Millisecond, broker.History{})
 				w := newWorld(t, broker, push.Options{})
 				positions := w.publishNumbers(1, published)
 				conns := make([]*fakeConn, clients)
@@ -172,8 +175,8 @@ func TestWaveSharesItsReads(t *testing.T) {
 
 func TestWindowGrowsAndEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		broker := newSlowHistory(5*time.Millisecond, push.History{})
-		w := newWorld(t, broker, push.Options{})
+		b := newSlowHistory(5*time.Millisecond, broker.History{})
+		w := newWorld(t, b, push.Options{})
 		defer w.shutdown()
 		positions := w.publishNumbers(1, 10)
 		first := w.comesBack(positions[5])
@@ -184,7 +187,7 @@ func TestWindowGrowsAndEnds(t *testing.T) {
 			t.Errorf("the first got %s", got)
 		}
 		later := w.publishNumbers(13, 20)
-		for place, want := range map[push.Position]string{
+		for place, want := range map[broker.Position]string{
 			positions[5]: numbers("hello", 6, 20),
 			positions[9]: numbers("hello", 10, 20),
 			later[0]:     numbers("hello", 13, 20),
@@ -197,7 +200,7 @@ func TestWindowGrowsAndEnds(t *testing.T) {
 				t.Errorf("since %d got %s", place.Offset, got)
 			}
 		}
-		if reads := broker.reads(); reads != 1 {
+		if reads := b.reads(); reads != 1 {
 			t.Errorf("%d reads, want 1", reads)
 		}
 
@@ -208,7 +211,7 @@ func TestWindowGrowsAndEnds(t *testing.T) {
 		w.wantWindows(0)
 		c := w.comesBack(positions[5])
 		w.settle()
-		if got := c.take(); got != numbers("hello", 6, 20) || broker.reads() != 1 {
+		if got := c.take(); got != numbers("hello", 6, 20) || b.reads() != 1 {
 			t.Errorf("after the window's end got %s", got)
 		}
 	})
@@ -216,12 +219,12 @@ func TestWindowGrowsAndEnds(t *testing.T) {
 
 func TestWindowEndsWithTheLastFollower(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		broker := newSlowHistory(5*time.Millisecond, push.History{})
-		w := newWorld(t, broker, push.Options{})
+		b := newSlowHistory(5*time.Millisecond, broker.History{})
+		w := newWorld(t, b, push.Options{})
 		defer w.shutdown()
 		positions := w.publishNumbers(1, 10)
-		come := func(s *push.Session, p push.Position) {
-			w.subscribe(s, push.FormatCursor("a", p), "a")
+		come := func(s *push.Session, p broker.Position) {
+			w.subscribe(s, cursor.Format("a", p), "a")
 			synctest.Wait()
 		}
 		leave := func(s *push.Session) {
@@ -251,10 +254,10 @@ func TestWindowIsBounded(t *testing.T) {
 		return (&push.Message{ID: strings.Repeat("x", 36), Topic: "a", Data: []byte(data)}).Size()
 	}
 	frameSize := func(data string) int { return len(data) + 64 }
-	for _, replay := range []push.Limit{{Messages: 5}, {Bytes: 5 * size("10")}} {
+	for _, replay := range []broker.Limit{{Messages: 5}, {Bytes: 5 * size("10")}} {
 		t.Run(fmt.Sprint(replay), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				broker := newSlowHistory(5*time.Millisecond, push.History{})
+				broker := newSlowHistory(5*time.Millisecond, broker.History{})
 				w := newWorld(t, broker, push.Options{Replay: replay})
 				defer w.shutdown()
 				positions := w.publishNumbers(10, 19)
@@ -286,13 +289,13 @@ func TestWindowsAreBoundedTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		messages := chain(1, 2)
 		messages[1].Data = make([]byte, 1<<20-1000)
-		broker := &scripted{head: messages[1].Position, since: func(push.Position) (push.Page, error) {
+		broker := &scripted{head: messages[1].Position, since: func(broker.Position) (push.Page, error) {
 			return push.Page{Messages: messages[1:]}, nil
 		}}
 		w := newWorld(t, broker, push.Options{})
 		for i := range 80 {
 			topic := fmt.Sprint(i)
-			w.subscribe(w.open(newConn()), push.FormatCursor(topic, messages[0].Position), topic)
+			w.subscribe(w.open(newConn()), cursor.Format(topic, messages[0].Position), topic)
 		}
 		synctest.Wait()
 		kept, bytes := w.hub.Windows()
@@ -313,25 +316,25 @@ func TestBrokenChainEndsTheWindow(t *testing.T) {
 	forked.PreviousTag = 99
 	tests := map[string]struct {
 		breaks func(push.Receiver)
-		place  push.Position // where the next client comes from
-		page   push.Page     // what the broker says to it
+		place  broker.Position // where the next client comes from
+		page   push.Page       // what the broker says to it
 		next   *push.Message
 		want   string
 	}{
 		"by the broker": {
-			func(r push.Receiver) { r.Break(push.Gap{Reason: push.GapEpoch, Now: other[2].Position}) },
+			func(r push.Receiver) { r.Break(broker.Gap{Reason: broker.GapEpoch, Now: other[2].Position}) },
 			other[1].Position, push.Page{Messages: other[2:3]}, other[3], "[hello 3 4]",
 		},
 		"by a message": {
 			func(r push.Receiver) { r.Receive(&forked) },
-			messages[1].Position, push.Page{Gap: push.GapFork}, messages[4], "[hello gap fork 2-4 5]",
+			messages[1].Position, push.Page{Gap: broker.GapFork}, messages[4], "[hello gap fork 2-4 5]",
 		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				reads, page := 0, push.Page{Messages: messages[1:3]}
-				broker := &scripted{head: messages[2].Position, since: func(push.Position) (push.Page, error) {
+				broker := &scripted{head: messages[2].Position, since: func(broker.Position) (push.Page, error) {
 					reads++
 					return page, nil
 				}}

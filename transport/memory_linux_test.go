@@ -24,6 +24,8 @@ import (
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/transport"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 var readers = flag.Int("readers", 200, "how many clients TestReadersThatDontRead has; from 1,000 on it looks at the resident memory, too")
@@ -256,7 +258,7 @@ func TestMemoryServer(t *testing.T) {
 	if err := json.Unmarshal([]byte(told), &c); err != nil {
 		t.Fatal(err)
 	}
-	hub := push.New(membroker.New(membroker.Options{History: push.History{Messages: 4}}), push.Options{
+	hub := push.New(membroker.New(membroker.Options{History: broker.History{Messages: 4}}), push.Options{
 		Authorize: push.Anyone,
 		Limits:    push.Limits{Memory: c.Ceiling},
 		Logger:    slog.New(slog.DiscardHandler),

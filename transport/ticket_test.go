@@ -21,6 +21,8 @@ import (
 	"github.com/tidewire/tidewire/transport"
 	"github.com/tidewire/tidewire/transport/protocol"
 	"github.com/tidewire/tidewire/transport/transporttest"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // byName knows a user by the header Authorization: Bearer NAME, or by a cookie.
@@ -330,8 +332,8 @@ func TestTicketKeepsClaims(t *testing.T) {
 
 // TestStoredTicketsAreOfNoUse has somebody who reads and writes all that is stored.
 func TestStoredTicketsAreOfNoUse(t *testing.T) {
-	broker := membroker.New()
-	hub := push.New(broker, push.Options{Logger: slog.New(slog.DiscardHandler)})
+	b := membroker.New()
+	hub := push.New(b, push.Options{Logger: slog.New(slog.DiscardHandler)})
 	defer hub.Shutdown(context.Background())
 	issue := func(user string) string {
 		secret, _, err := hub.Ticket(t.Context(), push.Identity{User: user, Claims: "hunter2"})
@@ -341,7 +343,7 @@ func TestStoredTicketsAreOfNoUse(t *testing.T) {
 		return secret
 	}
 	secret := issue("ann")
-	ann, err := broker.All(t.Context(), "tickets")
+	ann, err := b.All(t.Context(), "tickets")
 	if err != nil || len(ann) != 1 {
 		t.Fatal(ann, err)
 	}
@@ -355,7 +357,7 @@ func TestStoredTicketsAreOfNoUse(t *testing.T) {
 			t.Errorf("a stored name as a ticket: %v", err)
 		}
 		issue("eve")
-		all, err := broker.All(t.Context(), "tickets")
+		all, err := b.All(t.Context(), "tickets")
 		if err != nil || len(all) != 2 {
 			t.Fatal(all, err)
 		}
@@ -365,8 +367,8 @@ func TestStoredTicketsAreOfNoUse(t *testing.T) {
 				forged = bytes.Clone(forged)
 				forged[len(forged)-1] ^= 1
 			}
-			v := push.Stored{Value: forged, Version: 1, TTL: time.Minute} // in place of the real one
-			if _, err := broker.Put(t.Context(), "tickets", name, v); err != nil {
+			v := broker.Stored{Value: forged, Version: 1, TTL: time.Minute} // in place of the real one
+			if _, err := b.Put(t.Context(), "tickets", name, v); err != nil {
 				t.Fatal(err)
 			}
 			if id, err := hub.Redeem(t.Context(), secret); !errors.Is(err, push.ErrUnauthenticated) {

@@ -29,6 +29,9 @@ import (
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/transport"
 	"github.com/tidewire/tidewire/transport/transporttest"
+
+	"github.com/tidewire/tidewire/broker"
+	"github.com/tidewire/tidewire/push/cursor"
 )
 
 var worst = flag.Duration("worst", 2*time.Second, "how long TestOneClientAtItsWorst is attacked")
@@ -237,8 +240,8 @@ func worstClient(ctx context.Context, address string, topics int) map[string]int
 }
 
 // placesOf tells where topics are, as their welcome says.
-func placesOf(ctx context.Context, address string, topics int) []push.Position {
-	places := make([]push.Position, topics)
+func placesOf(ctx context.Context, address string, topics int) []broker.Position {
+	places := make([]broker.Position, topics)
 	for i := range places {
 		name := "h" + strconv.Itoa(i)
 		c, err := transporttest.DialSSE(ctx, "http://"+address+"/push/sse", []string{name}, "")
@@ -248,7 +251,7 @@ func placesOf(ctx context.Context, address string, topics int) []push.Position {
 		if _, err := c.Next(); err != nil {
 			panic(err)
 		}
-		cursor, err := push.ParseCursor(c.Cursor)
+		cursor, err := cursor.Parse(c.Cursor)
 		if err != nil {
 			panic(err)
 		}
@@ -259,9 +262,9 @@ func placesOf(ctx context.Context, address string, topics int) []push.Position {
 }
 
 // forgedCursor is of a place in a topic's history that never was.
-func forgedCursor(topic int, place push.Position, r *rand.Rand) string {
+func forgedCursor(topic int, place broker.Position, r *rand.Rand) string {
 	back := r.Uint64N(worstHistory - 1)
-	return push.FormatCursor("h"+strconv.Itoa(topic), push.Position{Epoch: place.Epoch, Offset: place.Offset - back, Tag: r.Uint32()})
+	return cursor.Format("h"+strconv.Itoa(topic), broker.Position{Epoch: place.Epoch, Offset: place.Offset - back, Tag: r.Uint32()})
 }
 
 // followNames follows and leaves names that nobody uses, until it is cut.
@@ -278,7 +281,7 @@ func followNames(ctx context.Context, address string, r *rand.Rand) int64 {
 }
 
 // forge resumes from places that never were, until it is cut.
-func forge(ctx context.Context, address string, places []push.Position, r *rand.Rand) int64 {
+func forge(ctx context.Context, address string, places []broker.Position, r *rand.Rand) int64 {
 	return attackWebSocket(ctx, address, func() string {
 		topic := r.IntN(len(places))
 		return fmt.Sprintf(`{"type":"subscribe","id":1,"topics":[{"topic":"h%d","since":%q}]}`, topic, forgedCursor(topic, places[topic], r)) +
@@ -318,7 +321,7 @@ func attackWebSocket(ctx context.Context, address string, next func() string) in
 }
 
 // comeAndGo opens an event stream of made-up names and a forged place, and leaves.
-func comeAndGo(ctx context.Context, address string, places []push.Position, r *rand.Rand) int64 {
+func comeAndGo(ctx context.Context, address string, places []broker.Position, r *rand.Rand) int64 {
 	topic := r.IntN(len(places))
 	query := url.Values{"topic": {"h" + strconv.Itoa(topic)}, "since": {forgedCursor(topic, places[topic], r)}}
 	for range 30 {

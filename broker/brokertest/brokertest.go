@@ -30,13 +30,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/broker"
 )
 
 // Options is what a test needs of the brokers of a backend. Zero fields are the
 // broker's defaults.
 type Options struct {
-	History    push.History
+	History    broker.History
 	MaxMessage int           // bytes of data
 	Retry      time.Duration // how long a message ID is remembered
 }

@@ -6,6 +6,8 @@ import (
 
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/push/testaid"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // Calls of a broker that must not fail.
@@ -19,7 +21,7 @@ func publish(t testing.TB, b push.Broker, m push.Message) push.Receipt {
 	return receipt
 }
 
-func subscribe(t testing.TB, b push.Broker, topic string) (*collector, push.Position) {
+func subscribe(t testing.TB, b push.Broker, topic string) (*collector, broker.Position) {
 	t.Helper()
 	c := newCollector(t)
 	at, err := b.Subscribe(t.Context(), topic, c)
@@ -29,7 +31,7 @@ func subscribe(t testing.TB, b push.Broker, topic string) (*collector, push.Posi
 	return c, at
 }
 
-func since(t testing.TB, b push.Broker, topic string, after push.Position, limit push.Limit) push.Page {
+func since(t testing.TB, b push.Broker, topic string, after broker.Position, limit broker.Limit) push.Page {
 	t.Helper()
 	page, err := b.Since(t.Context(), topic, after, limit)
 	if err != nil {
@@ -77,11 +79,11 @@ func awaitPublish(t testing.TB, b push.Broker, topic, id string) (receipt push.R
 	return receipt
 }
 
-func awaitSince(t testing.TB, b push.Broker, topic string, after push.Position) (page push.Page) {
+func awaitSince(t testing.TB, b push.Broker, topic string, after broker.Position) (page push.Page) {
 	t.Helper()
 	testaid.Eventually(t, "reading again", func() bool {
 		var err error
-		page, err = b.Since(t.Context(), topic, after, push.Limit{})
+		page, err = b.Since(t.Context(), topic, after, broker.Limit{})
 		return err == nil
 	})
 	return page

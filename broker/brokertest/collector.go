@@ -7,6 +7,8 @@ import (
 
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/push/testaid"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // collector is a Receiver that queues what it receives, for a test that checks the
@@ -22,7 +24,7 @@ type collector struct {
 // event is a message or a gap.
 type event struct {
 	message *push.Message // nil for a gap
-	gap     push.Gap
+	gap     broker.Gap
 }
 
 func newCollector(t testing.TB) *collector {
@@ -30,7 +32,7 @@ func newCollector(t testing.TB) *collector {
 }
 
 func (c *collector) Receive(m *push.Message) { c.add(event{message: m}) }
-func (c *collector) Break(gap push.Gap)      { c.add(event{gap: gap}) }
+func (c *collector) Break(gap broker.Gap)    { c.add(event{gap: gap}) }
 
 func (c *collector) add(e event) {
 	c.mu.Lock()
@@ -63,7 +65,7 @@ func (c *collector) waiting() int {
 
 // event waits for the next event after a position and moves the position on. A
 // message must continue it.
-func (c *collector) event(at *push.Position) event {
+func (c *collector) event(at *broker.Position) event {
 	c.t.Helper()
 	timeout := time.After(testaid.Patience) //clock:real it ends a broken test
 	for {
@@ -87,7 +89,7 @@ func (c *collector) event(at *push.Position) event {
 }
 
 // next waits for one message, which must continue at.
-func (c *collector) next(at *push.Position) *push.Message {
+func (c *collector) next(at *broker.Position) *push.Message {
 	c.t.Helper()
 	e := c.event(at)
 	if e.message == nil {
@@ -98,7 +100,7 @@ func (c *collector) next(at *push.Position) *push.Message {
 
 // reach waits until the collector is at the head. Each message must continue the
 // one before, unless a gap is between them. It returns the gaps.
-func (c *collector) reach(at *push.Position, head push.Position) (gaps []push.Gap) {
+func (c *collector) reach(at *broker.Position, head broker.Position) (gaps []broker.Gap) {
 	c.t.Helper()
 	for *at != head {
 		last := *at

@@ -5,8 +5,9 @@ import (
 	"maps"
 	"testing"
 
-	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/push/testaid"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // testCost asks for many topics that nobody publishes to, from positions that aren't
@@ -20,17 +21,17 @@ func testCost(t testing.TB, s setup) {
 	publish(t, b, text("real", "1"))
 	kept, at := subscribe(t, b, "real")
 	quiet := make([]*collector, len(brokers))
-	before := make([]push.Position, len(brokers))
+	before := make([]broker.Position, len(brokers))
 	for i, b := range brokers {
 		quiet[i], before[i] = subscribe(t, b, "quiet")
 	}
 	ask := func(topic string) {
 		t.Helper()
 		r, position := subscribe(t, b, topic)
-		for _, after := range []push.Position{
-			position, at, {}, {Epoch: position.Epoch, Offset: 1, Tag: 1}, {Epoch: position.Epoch ^ 1}, {Epoch: 1, Offset: push.MaxOffset},
+		for _, after := range []broker.Position{
+			position, at, {}, {Epoch: position.Epoch, Offset: 1, Tag: 1}, {Epoch: position.Epoch ^ 1}, {Epoch: 1, Offset: broker.MaxOffset},
 		} {
-			page := since(t, b, topic, after, push.Limit{})
+			page := since(t, b, topic, after, broker.Limit{})
 			if (page.Gap == "") != (after == position) || page.Head != position || len(page.Messages) > 0 {
 				t.Fatalf("since %+v of %q: %+v", after, topic, page)
 			}

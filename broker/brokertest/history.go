@@ -8,12 +8,14 @@ import (
 
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/push/testaid"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // fill publishes n messages "1" to "n" and returns the positions 0 to n.
-func fill(t testing.TB, b push.Broker, topic string, n int) []push.Position {
+func fill(t testing.TB, b push.Broker, topic string, n int) []broker.Position {
 	t.Helper()
-	positions := []push.Position{recent(t, b, topic, 0).Head}
+	positions := []broker.Position{recent(t, b, topic, 0).Head}
 	for i := range n {
 		positions = append(positions, publish(t, b, text(topic, fmt.Sprint(i+1))).Position)
 	}
@@ -37,9 +39,9 @@ func wantMessages(t testing.TB, page push.Page, first, last int) {
 }
 
 // sizeAfter is the size of the message after a position of topic a.
-func sizeAfter(t testing.TB, b push.Broker, after push.Position) int {
+func sizeAfter(t testing.TB, b push.Broker, after broker.Position) int {
 	t.Helper()
-	page := since(t, b, "a", after, push.Limit{Messages: 1})
+	page := since(t, b, "a", after, broker.Limit{Messages: 1})
 	if len(page.Messages) != 1 {
 		t.Fatalf("after %+v: %+v, want one message", after, page)
 	}
@@ -50,7 +52,7 @@ func testSince(t testing.TB, s setup) {
 	b := s.open(t, Options{})
 	positions := fill(t, b, "a", 10)
 	for i, p := range positions {
-		page := since(t, b, "a", p, push.Limit{})
+		page := since(t, b, "a", p, broker.Limit{})
 		wantMessages(t, page, i+1, 10)
 		if page.Head != positions[10] {
 			t.Errorf("head %+v, want %+v", page.Head, positions[10])
@@ -61,49 +63,49 @@ func testSince(t testing.TB, s setup) {
 func testSinceLimits(t testing.TB, s setup) {
 	b := s.open(t, Options{})
 	positions := fill(t, b, "a", 10)
-	wantMessages(t, since(t, b, "a", positions[2], push.Limit{Messages: 3}), 3, 5)
-	wantMessages(t, since(t, b, "a", positions[8], push.Limit{Messages: 3}), 9, 10)
-	wantMessages(t, since(t, b, "a", positions[2], push.Limit{Bytes: 1}), 3, 3)
+	wantMessages(t, since(t, b, "a", positions[2], broker.Limit{Messages: 3}), 3, 5)
+	wantMessages(t, since(t, b, "a", positions[8], broker.Limit{Messages: 3}), 9, 10)
+	wantMessages(t, since(t, b, "a", positions[2], broker.Limit{Bytes: 1}), 3, 3)
 	size := sizeAfter(t, b, positions[2])
-	wantMessages(t, since(t, b, "a", positions[2], push.Limit{Bytes: 2 * size}), 3, 4)
+	wantMessages(t, since(t, b, "a", positions[2], broker.Limit{Bytes: 2 * size}), 3, 4)
 }
 
 func testSinceLeast(t testing.TB, s setup) {
 	b := s.open(t, Options{})
 	positions := fill(t, b, "a", 10)
 	size := sizeAfter(t, b, positions[2])
-	wantMessages(t, since(t, b, "a", positions[2], push.Limit{Bytes: 3 * size, Least: 4}), 1, 0)
-	wantMessages(t, since(t, b, "a", positions[2], push.Limit{Bytes: 3 * size, Least: 3}), 3, 5)
-	wantMessages(t, since(t, b, "a", positions[2], push.Limit{Bytes: 3 * size, Least: 2}), 3, 5)
-	wantMessages(t, since(t, b, "a", positions[2], push.Limit{Bytes: 1, Least: 1}), 1, 0)
-	wantMessages(t, since(t, b, "a", positions[8], push.Limit{Bytes: 100 * size, Least: 3}), 9, 10)
-	wantMessages(t, since(t, b, "a", positions[2], push.Limit{Messages: 3, Bytes: 3 * size, Least: 4}), 3, 5)
-	wantMessages(t, since(t, b, "a", positions[2], push.Limit{Messages: 3, Least: 2}), 3, 5)
-	wantMessages(t, since(t, b, "a", positions[10], push.Limit{Least: 2}), 1, 0)
+	wantMessages(t, since(t, b, "a", positions[2], broker.Limit{Bytes: 3 * size, Least: 4}), 1, 0)
+	wantMessages(t, since(t, b, "a", positions[2], broker.Limit{Bytes: 3 * size, Least: 3}), 3, 5)
+	wantMessages(t, since(t, b, "a", positions[2], broker.Limit{Bytes: 3 * size, Least: 2}), 3, 5)
+	wantMessages(t, since(t, b, "a", positions[2], broker.Limit{Bytes: 1, Least: 1}), 1, 0)
+	wantMessages(t, since(t, b, "a", positions[8], broker.Limit{Bytes: 100 * size, Least: 3}), 9, 10)
+	wantMessages(t, since(t, b, "a", positions[2], broker.Limit{Messages: 3, Bytes: 3 * size, Least: 4}), 3, 5)
+	wantMessages(t, since(t, b, "a", positions[2], broker.Limit{Messages: 3, Least: 2}), 3, 5)
+	wantMessages(t, since(t, b, "a", positions[10], broker.Limit{Least: 2}), 1, 0)
 }
 
 func testSinceGaps(t testing.TB, s setup) {
 	b := s.open(t, Options{})
 	positions := fill(t, b, "a", 5)
-	change := func(p push.Position, by func(*push.Position)) push.Position {
+	change := func(p broker.Position, by func(*broker.Position)) broker.Position {
 		by(&p)
 		return p
 	}
 	tests := []struct {
 		name  string
-		after push.Position
-		want  push.GapReason
+		after broker.Position
+		want  broker.GapReason
 	}{
-		{"no position", push.Position{}, push.GapEpoch},
-		{"another epoch", change(positions[3], func(p *push.Position) { p.Epoch ^= 1 }), push.GapEpoch},
-		{"another tag", change(positions[3], func(p *push.Position) { p.Tag ^= 1 }), push.GapFork},
-		{"another tag at the head", change(positions[5], func(p *push.Position) { p.Tag ^= 1 }), push.GapFork},
-		{"another tag at the start", change(positions[0], func(p *push.Position) { p.Tag ^= 1 }), push.GapFork},
-		{"not there yet", change(positions[5], func(p *push.Position) { p.Offset++ }), push.GapFork},
-		{"largest offset", change(positions[5], func(p *push.Position) { p.Offset = push.MaxOffset }), push.GapFork},
+		{"no position", broker.Position{}, broker.GapEpoch},
+		{"another epoch", change(positions[3], func(p *broker.Position) { p.Epoch ^= 1 }), broker.GapEpoch},
+		{"another tag", change(positions[3], func(p *broker.Position) { p.Tag ^= 1 }), broker.GapFork},
+		{"another tag at the head", change(positions[5], func(p *broker.Position) { p.Tag ^= 1 }), broker.GapFork},
+		{"another tag at the start", change(positions[0], func(p *broker.Position) { p.Tag ^= 1 }), broker.GapFork},
+		{"not there yet", change(positions[5], func(p *broker.Position) { p.Offset++ }), broker.GapFork},
+		{"largest offset", change(positions[5], func(p *broker.Position) { p.Offset = broker.MaxOffset }), broker.GapFork},
 	}
 	for _, test := range tests {
-		page := since(t, b, "a", test.after, push.Limit{})
+		page := since(t, b, "a", test.after, broker.Limit{})
 		if page.Gap != test.want || len(page.Messages) != 0 || page.Head != positions[5] {
 			t.Errorf("%s: got %+v, want gap %q", test.name, page, test.want)
 		}
@@ -111,12 +113,12 @@ func testSinceGaps(t testing.TB, s setup) {
 }
 
 func testTrimmed(t testing.TB, s setup) {
-	b := s.open(t, Options{History: push.History{Messages: 4}})
+	b := s.open(t, Options{History: broker.History{Messages: 4}})
 	positions := fill(t, b, "a", 10)
 	for i, p := range positions {
-		page := since(t, b, "a", p, push.Limit{})
+		page := since(t, b, "a", p, broker.Limit{})
 		if i < 6 {
-			if page.Gap != push.GapTrimmed || len(page.Messages) != 0 {
+			if page.Gap != broker.GapTrimmed || len(page.Messages) != 0 {
 				t.Errorf("since %d: %+v, want a gap", i, page)
 			}
 			continue
@@ -125,14 +127,14 @@ func testTrimmed(t testing.TB, s setup) {
 	}
 	forked := positions[6]
 	forked.Tag ^= 1
-	if page := since(t, b, "a", forked, push.Limit{}); page.Gap != push.GapFork {
+	if page := since(t, b, "a", forked, broker.Limit{}); page.Gap != broker.GapFork {
 		t.Errorf("another tag right before the oldest: %+v", page)
 	}
 	wantMessages(t, recent(t, b, "a", 100), 7, 10)
 }
 
 func testHistoryBytes(t testing.TB, s setup) {
-	b := s.open(t, Options{History: push.History{Bytes: 10_000}})
+	b := s.open(t, Options{History: broker.History{Bytes: 10_000}})
 	for range 10 {
 		publish(t, b, text("a", strings.Repeat("x", 3000)))
 	}
@@ -150,7 +152,7 @@ func testHistoryBytes(t testing.TB, s setup) {
 }
 
 func testHistoryWithoutBounds(t testing.TB, s setup) {
-	b := s.open(t, Options{History: push.History{Messages: -1, Bytes: -1, Age: -1}})
+	b := s.open(t, Options{History: broker.History{Messages: -1, Bytes: -1, Age: -1}})
 	fill(t, b, "a", 1200)
 	if page := recent(t, b, "a", 2000); len(page.Messages) != 1200 {
 		t.Errorf("%d messages are kept", len(page.Messages))
@@ -158,7 +160,7 @@ func testHistoryWithoutBounds(t testing.TB, s setup) {
 }
 
 func testHistoryAge(t testing.TB, s setup) {
-	b := s.open(t, Options{History: push.History{Age: 50 * time.Millisecond}})
+	b := s.open(t, Options{History: broker.History{Age: 50 * time.Millisecond}})
 	positions := fill(t, b, "a", 3)
 	testaid.Eventually(t, "the end of old messages", func() bool {
 		page := recent(t, b, "a", 10)
@@ -167,14 +169,14 @@ func testHistoryAge(t testing.TB, s setup) {
 		}
 		return len(page.Messages) == 0
 	})
-	if page := since(t, b, "a", positions[1], push.Limit{}); page.Gap != push.GapTrimmed {
+	if page := since(t, b, "a", positions[1], broker.Limit{}); page.Gap != broker.GapTrimmed {
 		t.Errorf("since an expired message: %+v", page)
 	}
-	wantMessages(t, since(t, b, "a", positions[3], push.Limit{}), 1, 0)
+	wantMessages(t, since(t, b, "a", positions[3], broker.Limit{}), 1, 0)
 	if p := publish(t, b, text("a", "4")).Position; p.Epoch != positions[3].Epoch || p.Offset != 4 {
 		t.Errorf("the next message is at %+v", p)
 	}
-	wantMessages(t, since(t, b, "a", positions[3], push.Limit{}), 4, 4)
+	wantMessages(t, since(t, b, "a", positions[3], broker.Limit{}), 4, 4)
 }
 
 func testRecent(t testing.TB, s setup) {
@@ -198,9 +200,9 @@ func testEmptyTopic(t testing.TB, s setup) {
 	if at != head || recent(t, b, "a", 0).Head != head {
 		t.Errorf("subscribed at %+v, head was %+v", at, head)
 	}
-	wantMessages(t, since(t, b, "a", head, push.Limit{}), 1, 0)
+	wantMessages(t, since(t, b, "a", head, broker.Limit{}), 1, 0)
 	publish(t, b, text("a", "1"))
-	wantMessages(t, since(t, b, "a", head, push.Limit{}), 1, 1)
+	wantMessages(t, since(t, b, "a", head, broker.Limit{}), 1, 1)
 	if first := newest(t, b, "a"); !first.Follows(at) {
 		t.Errorf("the first message is %+v after %+v", first, at)
 	}

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // instanceTests are about what must hold between instances. The tests of a single
@@ -63,7 +65,7 @@ func testInstancesOrder(t testing.TB, s setup) {
 		}
 	}
 	for i, b := range brokers {
-		wantPage(t, fmt.Sprintf("history by instance %d", i), since(t, b, "a", start, push.Limit{}), order)
+		wantPage(t, fmt.Sprintf("history by instance %d", i), since(t, b, "a", start, broker.Limit{}), order)
 	}
 }
 
@@ -132,7 +134,7 @@ func testConflictElsewhere(t testing.TB, s setup) {
 
 func testHistoryEverywhere(t testing.TB, s setup) {
 	_, brokers := s.several(t, Options{})
-	positions := []push.Position{recent(t, brokers[0], "a", 0).Head}
+	positions := []broker.Position{recent(t, brokers[0], "a", 0).Head}
 	for i := range 9 {
 		m := push.Message{Topic: "a", Event: "e", Key: fmt.Sprint("key", i), Data: []byte{0, byte(i), 255}, Binary: true}
 		if i%2 == 0 {
@@ -147,15 +149,15 @@ func testHistoryEverywhere(t testing.TB, s setup) {
 	}
 	for i, b := range brokers {
 		for n, position := range positions {
-			wantPage(t, fmt.Sprintf("since %d by instance %d", n, i), since(t, b, "a", position, push.Limit{}), all[n:])
+			wantPage(t, fmt.Sprintf("since %d by instance %d", n, i), since(t, b, "a", position, broker.Limit{}), all[n:])
 			wantPage(t, fmt.Sprintf("the newest %d by instance %d", n, i), recent(t, b, "a", n), all[len(all)-n:])
 		}
 	}
 }
 
 func testHeadsAndGaps(t testing.TB, s setup) {
-	_, brokers := s.several(t, Options{History: push.History{Messages: 4}})
-	wantHead := func(want push.Position) {
+	_, brokers := s.several(t, Options{History: broker.History{Messages: 4}})
+	wantHead := func(want broker.Position) {
 		t.Helper()
 		for i, b := range brokers {
 			c, at := subscribe(t, b, "a")
@@ -165,7 +167,7 @@ func testHeadsAndGaps(t testing.TB, s setup) {
 			}
 		}
 	}
-	positions := []push.Position{recent(t, brokers[0], "a", 0).Head}
+	positions := []broker.Position{recent(t, brokers[0], "a", 0).Head}
 	wantHead(positions[0]) // before anybody has published
 	for i := range 10 {
 		positions = append(positions, publish(t, brokers[i%len(brokers)], text("a", fmt.Sprint(i))).Position)
@@ -175,12 +177,12 @@ func testHeadsAndGaps(t testing.TB, s setup) {
 	fork.Tag ^= 1
 	ahead.Offset++
 	elsewhere.Epoch ^= 1
-	for position, want := range map[push.Position]push.GapReason{
-		positions[0]: push.GapTrimmed, positions[5]: push.GapTrimmed, positions[6]: "", positions[10]: "",
-		fork: push.GapFork, ahead: push.GapFork, elsewhere: push.GapEpoch,
+	for position, want := range map[broker.Position]broker.GapReason{
+		positions[0]: broker.GapTrimmed, positions[5]: broker.GapTrimmed, positions[6]: "", positions[10]: "",
+		fork: broker.GapFork, ahead: broker.GapFork, elsewhere: broker.GapEpoch,
 	} {
 		for i, b := range brokers {
-			if page := since(t, b, "a", position, push.Limit{}); page.Gap != want || page.Head != positions[10] {
+			if page := since(t, b, "a", position, broker.Limit{}); page.Gap != want || page.Head != positions[10] {
 				t.Errorf("instance %d after %+v: gap %q, head %+v; want %q, %+v", i, position, page.Gap, page.Head, want, positions[10])
 			}
 		}
@@ -193,7 +195,7 @@ func testNewInstance(t testing.TB, s setup) {
 	m := push.Message{Topic: "a", ID: "once", Data: []byte("1")}
 	first := publish(t, brokers[0], m)
 	late := b.instance(t)
-	if page := since(t, late, "a", start, push.Limit{}); page.Gap != "" || len(page.Messages) != 1 || page.Head != first.Position {
+	if page := since(t, late, "a", start, broker.Limit{}); page.Gap != "" || len(page.Messages) != 1 || page.Head != first.Position {
 		t.Errorf("the new instance has %+v", page)
 	}
 	if again := publish(t, late, m); !again.Duplicate || again.Position != first.Position {
@@ -214,7 +216,7 @@ func testUnsubscribeLeaves(t testing.TB, s setup) {
 	_, brokers := s.several(t, Options{})
 	gone, _ := subscribe(t, brokers[0], "a")
 	left := make([]*collector, len(brokers))
-	positions := make([]push.Position, len(brokers))
+	positions := make([]broker.Position, len(brokers))
 	for i, b := range brokers {
 		left[i], positions[i] = subscribe(t, b, "a")
 	}
@@ -254,7 +256,7 @@ func testUnsubscribeLeaves(t testing.TB, s setup) {
 func testCloseLeaves(t testing.TB, s setup) {
 	b, brokers := s.several(t, Options{})
 	followers := make([]*collector, len(brokers))
-	positions := make([]push.Position, len(brokers))
+	positions := make([]broker.Position, len(brokers))
 	for i, b := range brokers {
 		followers[i], positions[i] = subscribe(t, b, "a")
 	}
@@ -273,7 +275,7 @@ func testCloseLeaves(t testing.TB, s setup) {
 				t.Errorf("first %+v, again through another %+v", receipts[i], again)
 			}
 		}
-		if page := since(t, b.instance(t), "a", start, push.Limit{}); page.Gap != "" || len(page.Messages) != i+1 {
+		if page := since(t, b.instance(t), "a", start, broker.Limit{}); page.Gap != "" || len(page.Messages) != i+1 {
 			t.Errorf("a new instance has %d messages, gap %q", len(page.Messages), page.Gap)
 		}
 	}

@@ -6,6 +6,8 @@ import (
 
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/push/testaid"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // lossTests lose messages on their way to an instance, which must then read them
@@ -28,7 +30,7 @@ type pair struct {
 	*backend
 	victim, other       push.Broker
 	follower, bystander *collector
-	at, otherAt         push.Position
+	at, otherAt         broker.Position
 }
 
 func (s setup) pair(t testing.TB, o Options) *pair {
@@ -64,7 +66,7 @@ func testLossThenSilence(t testing.TB, s setup) {
 	p := s.pair(t, Options{})
 	for _, lost := range []int{1, 5} {
 		p.Lose(t, p.victim, lost)
-		var head push.Position
+		var head broker.Position
 		for i := range lost {
 			head = publish(t, p.other, text("a", fmt.Sprint("lost ", i))).Position
 		}
@@ -78,7 +80,7 @@ func testLossThenSilence(t testing.TB, s setup) {
 // testLossBeyondHistory loses more than the history keeps, so that it can't be read
 // again.
 func testLossBeyondHistory(t testing.TB, s setup) {
-	p := s.pair(t, Options{History: push.History{Messages: 4}})
+	p := s.pair(t, Options{History: broker.History{Messages: 4}})
 	for range 3 {
 		p.Lose(t, p.victim, 20)
 		for i := range 20 {
@@ -92,7 +94,7 @@ func testLossBeyondHistory(t testing.TB, s setup) {
 func testCut(t testing.TB, s setup) {
 	const messages, every = 300, 50
 	p := s.pair(t, Options{})
-	var head push.Position
+	var head broker.Position
 	for i := range messages {
 		if i%every == every/2 {
 			p.Cut(t, p.victim)
@@ -101,7 +103,7 @@ func testCut(t testing.TB, s setup) {
 	}
 	p.follower.reach(&p.at, head)
 	p.bystander.reach(&p.otherAt, head)
-	if page := awaitSince(t, p.victim, "a", push.Position{Epoch: head.Epoch}); page.Head != head || len(page.Messages) != messages+1 {
+	if page := awaitSince(t, p.victim, "a", broker.Position{Epoch: head.Epoch}); page.Head != head || len(page.Messages) != messages+1 {
 		t.Errorf("the history has %d messages up to %+v, want %d up to %+v", len(page.Messages), page.Head, messages+1, head)
 	}
 }
@@ -120,7 +122,7 @@ func testSubscribeOnCut(t testing.TB, s setup) {
 	p := s.pair(t, Options{})
 	p.Cut(t, p.victim)
 	late := newCollector(t)
-	var at push.Position
+	var at broker.Position
 	testaid.Eventually(t, "subscribing", func() bool {
 		var err error
 		at, err = p.victim.Subscribe(t.Context(), "a", late)

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // TestRightBackendPasses runs the whole suite on a backend without faults.
@@ -60,7 +62,7 @@ func TestWrongBackendsFail(t *testing.T) {
 		{"a duplicate extends the retry window", extending, []string{"DuplicatesDontExtendTheRetryWindow"}},
 		{"a fork isn't reported", changing(func(b push.Broker) push.Broker { return trusting{b} }), []string{"SinceReportsGaps", "HeadsAndGapsAgree"}},
 		{"an instance keeps the first head that it sees", changing(func(b push.Broker) push.Broker {
-			return &stale{Broker: b, heads: map[string]push.Position{}}
+			return &stale{Broker: b, heads: map[string]broker.Position{}}
 		}), []string{"TwoInstances/RecentReturnsTheNewest", "HeadsAndGapsAgree"}},
 		{"a subscription never ends", clings, []string{"NothingAfterUnsubscribe", "UnsubscribeLeavesOtherInstances"}},
 		{"a subscription ends on all instances", ending, []string{"UnsubscribeLeavesOtherInstances"}},

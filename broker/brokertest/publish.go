@@ -12,6 +12,8 @@ import (
 
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/push/testaid"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 func testOffsets(t testing.TB, s setup) {
@@ -23,7 +25,7 @@ func testOffsets(t testing.TB, s setup) {
 			t.Fatalf("message %d is at %+v, in epoch %v", i, receipt.Position, at.Epoch)
 		}
 	}
-	page := since(t, b, "a", at, push.Limit{})
+	page := since(t, b, "a", at, broker.Limit{})
 	if len(page.Messages) != 50 {
 		t.Fatalf("history has %d messages, want 50", len(page.Messages))
 	}

@@ -8,6 +8,8 @@ import (
 
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // reference is a right backend that can be given faults. Its data are in a memory
@@ -124,7 +126,7 @@ func (i *instance) Publish(ctx context.Context, m push.Message) (push.Receipt, e
 	return call(i, func(data *membroker.Broker) (push.Receipt, error) { return data.Publish(ctx, m) })
 }
 
-func (i *instance) Since(ctx context.Context, topic string, after push.Position, limit push.Limit) (push.Page, error) {
+func (i *instance) Since(ctx context.Context, topic string, after broker.Position, limit broker.Limit) (push.Page, error) {
 	return call(i, func(data *membroker.Broker) (push.Page, error) { return data.Since(ctx, topic, after, limit) })
 }
 
@@ -132,15 +134,15 @@ func (i *instance) Recent(ctx context.Context, topic string, n int) (push.Page, 
 	return call(i, func(data *membroker.Broker) (push.Page, error) { return data.Recent(ctx, topic, n) })
 }
 
-func (i *instance) Subscribe(ctx context.Context, topic string, r push.Receiver) (push.Position, error) {
+func (i *instance) Subscribe(ctx context.Context, topic string, r push.Receiver) (broker.Position, error) {
 	data, err := i.open()
 	if err != nil {
-		return push.Position{}, err
+		return broker.Position{}, err
 	}
 	f := &following{instance: i, topic: topic, r: r, news: make(chan struct{}, 1), stop: make(chan struct{}), source: data}
 	at, err := data.Subscribe(ctx, topic, f)
 	if err != nil {
-		return push.Position{}, err
+		return broker.Position{}, err
 	}
 	f.position = at
 	i.mu.Lock()
@@ -206,7 +208,7 @@ type following struct {
 	work     sync.WaitGroup
 
 	// used by run alone, once that runs
-	position push.Position
+	position broker.Position
 	source   *membroker.Broker // that it is subscribed to
 
 	mu     sync.Mutex // guards the rest
@@ -230,7 +232,7 @@ func (f *following) Receive(m *push.Message) {
 }
 
 // Break is never called by a memory broker.
-func (f *following) Break(push.Gap) { panic("a broken chain in memory") }
+func (f *following) Break(broker.Gap) { panic("a broken chain in memory") }
 
 // cut breaks the wire, until the next look.
 func (f *following) cut() {
@@ -294,11 +296,11 @@ func (f *following) reconnect() {
 
 // repair reads what is missing, or breaks the chain.
 func (f *following) repair() {
-	page, err := f.source.Since(context.Background(), f.topic, f.position, push.Limit{})
+	page, err := f.source.Since(context.Background(), f.topic, f.position, broker.Limit{})
 	switch {
 	case err != nil:
 	case page.Gap != "":
-		gap := push.Gap{Topic: f.topic, Reason: page.Gap, Last: f.position, Now: page.Head}
+		gap := broker.Gap{Topic: f.topic, Reason: page.Gap, Last: f.position, Now: page.Head}
 		f.position = page.Head
 		f.r.Break(gap)
 	default:
@@ -309,14 +311,14 @@ func (f *following) repair() {
 	}
 }
 
-func (i *instance) Put(ctx context.Context, set, key string, v push.Stored) (*push.Stored, error) {
-	return call(i, func(data *membroker.Broker) (*push.Stored, error) { return data.Put(ctx, set, key, v) })
+func (i *instance) Put(ctx context.Context, set, key string, v broker.Stored) (*broker.Stored, error) {
+	return call(i, func(data *membroker.Broker) (*broker.Stored, error) { return data.Put(ctx, set, key, v) })
 }
 
 func (i *instance) Take(ctx context.Context, set, key string) ([]byte, error) {
 	return call(i, func(data *membroker.Broker) ([]byte, error) { return data.Take(ctx, set, key) })
 }
 
-func (i *instance) All(ctx context.Context, set string) (map[string]push.Stored, error) {
-	return call(i, func(data *membroker.Broker) (map[string]push.Stored, error) { return data.All(ctx, set) })
+func (i *instance) All(ctx context.Context, set string) (map[string]broker.Stored, error) {
+	return call(i, func(data *membroker.Broker) (map[string]broker.Stored, error) { return data.All(ctx, set) })
 }

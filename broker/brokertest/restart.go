@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // restartTests restart a backend with its data, which then goes on where it was.
@@ -21,7 +23,7 @@ var eraseTests = []test{
 
 func testRestart(t testing.TB, s setup) {
 	p := s.pair(t, Options{})
-	start := push.Position{Epoch: p.at.Epoch}
+	start := broker.Position{Epoch: p.at.Epoch}
 	m := push.Message{Topic: "a", ID: "once", Data: []byte("once")}
 	first := publish(t, p.victim, m)
 	for round := range 2 {
@@ -48,7 +50,7 @@ func testRestart(t testing.TB, s setup) {
 func testErase(t testing.TB, s setup) {
 	p := s.pair(t, Options{})
 	quiet, quietAt := subscribe(t, p.victim, "quiet")
-	positions := []push.Position{{Epoch: p.at.Epoch}, p.at}
+	positions := []broker.Position{{Epoch: p.at.Epoch}, p.at}
 	for i := range 5 {
 		positions = append(positions, publish(t, p.other, text("a", fmt.Sprint(i))).Position)
 	}
@@ -66,13 +68,13 @@ func testErase(t testing.TB, s setup) {
 		for i, b := range []push.Broker{p.victim, p.other} {
 			for _, position := range positions {
 				page := awaitSince(t, b, "a", position)
-				if page.Gap != push.GapEpoch && page.Gap != push.GapFork || len(page.Messages) != 0 {
+				if page.Gap != broker.GapEpoch && page.Gap != broker.GapFork || len(page.Messages) != 0 {
 					t.Errorf("instance %d after %+v, which is lost: gap %q, %d messages", i, position, page.Gap, len(page.Messages))
 				}
 			}
 		}
 		quiet.reach(&quietAt, awaitPublish(t, p.other, "quiet", "message").Position)
-		positions, old = []push.Position{first.Position, head}, head
+		positions, old = []broker.Position{first.Position, head}, head
 	}
 }
 
@@ -89,7 +91,7 @@ func testEraseWithoutTraffic(t testing.TB, s setup) {
 
 // wantReported waits until both subscribers are at the head, and fails unless the
 // chain of each was broken.
-func (p *pair) wantReported(t testing.TB, head push.Position) {
+func (p *pair) wantReported(t testing.TB, head broker.Position) {
 	t.Helper()
 	gaps, others := p.follower.reach(&p.at, head), p.bystander.reach(&p.otherAt, head)
 	if len(gaps) == 0 || len(others) == 0 {

@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // spread makes several instances look like one broker. Each call goes to the next
@@ -44,7 +46,7 @@ func (s *spread) Publish(ctx context.Context, m push.Message) (push.Receipt, err
 	return s.next(&s.publishes).Publish(ctx, m)
 }
 
-func (s *spread) Subscribe(ctx context.Context, topic string, r push.Receiver) (push.Position, error) {
+func (s *spread) Subscribe(ctx context.Context, topic string, r push.Receiver) (broker.Position, error) {
 	b := s.next(&s.follows)
 	s.mu.Lock()
 	s.followed[subscription{topic, r}] = b
@@ -62,7 +64,7 @@ func (s *spread) Unsubscribe(topic string, r push.Receiver) {
 	b.Unsubscribe(topic, r)
 }
 
-func (s *spread) Since(ctx context.Context, topic string, after push.Position, limit push.Limit) (push.Page, error) {
+func (s *spread) Since(ctx context.Context, topic string, after broker.Position, limit broker.Limit) (push.Page, error) {
 	return s.next(&s.reads).Since(ctx, topic, after, limit)
 }
 
@@ -85,11 +87,11 @@ type spreadStore struct {
 	calls  atomic.Uint32
 }
 
-func (s *spreadStore) next() push.Store {
+func (s *spreadStore) next() broker.Store {
 	return s.stores[int(s.calls.Add(1)-1)%len(s.stores)]
 }
 
-func (s *spreadStore) Put(ctx context.Context, set, key string, v push.Stored) (*push.Stored, error) {
+func (s *spreadStore) Put(ctx context.Context, set, key string, v broker.Stored) (*broker.Stored, error) {
 	return s.next().Put(ctx, set, key, v)
 }
 
@@ -97,6 +99,6 @@ func (s *spreadStore) Take(ctx context.Context, set, key string) ([]byte, error)
 	return s.next().Take(ctx, set, key)
 }
 
-func (s *spreadStore) All(ctx context.Context, set string) (map[string]push.Stored, error) {
+func (s *spreadStore) All(ctx context.Context, set string) (map[string]broker.Stored, error) {
 	return s.next().All(ctx, set)
 }

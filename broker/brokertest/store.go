@@ -12,6 +12,8 @@ import (
 
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/push/testaid"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 var storeTests = []test{
@@ -45,11 +47,11 @@ func onStore(run func(testing.TB, storeBroker)) func(testing.TB, setup) {
 
 type storeBroker interface {
 	push.Broker
-	push.Store
+	broker.Store
 }
 
 // put stores a value that is newer than all before.
-func put(t testing.TB, s push.Store, set, key, value string, ttl time.Duration) {
+func put(t testing.TB, s broker.Store, set, key, value string, ttl time.Duration) {
 	t.Helper()
 	if there := putVersion(t, s, set, key, value, versions.Add(1), ttl); there != nil {
 		t.Fatalf("Put of what is newer gives %+v", there)
@@ -58,9 +60,9 @@ func put(t testing.TB, s push.Store, set, key, value string, ttl time.Duration) 
 
 var versions atomic.Uint64
 
-func putVersion(t testing.TB, s push.Store, set, key, value string, version uint64, ttl time.Duration) (there *push.Stored) {
+func putVersion(t testing.TB, s broker.Store, set, key, value string, version uint64, ttl time.Duration) (there *broker.Stored) {
 	t.Helper()
-	there, err := s.Put(t.Context(), set, key, push.Stored{Value: []byte(value), Version: version, TTL: ttl})
+	there, err := s.Put(t.Context(), set, key, broker.Stored{Value: []byte(value), Version: version, TTL: ttl})
 	if err != nil {
 		t.Fatalf("Put: %v", err)
 	}
@@ -68,7 +70,7 @@ func putVersion(t testing.TB, s push.Store, set, key, value string, version uint
 }
 
 // wantTaken fails unless taking the key gives a value; "" is none.
-func wantTaken(t testing.TB, s push.Store, set, key, want string) {
+func wantTaken(t testing.TB, s broker.Store, set, key, want string) {
 	t.Helper()
 	got, err := s.Take(t.Context(), set, key)
 	if err != nil || string(got) != want || (got == nil) != (want == "") {
@@ -77,7 +79,7 @@ func wantTaken(t testing.TB, s push.Store, set, key, want string) {
 }
 
 // wantAll fails unless a set has exactly these values.
-func wantAll(t testing.TB, s push.Store, set string, want map[string]string) {
+func wantAll(t testing.TB, s broker.Store, set string, want map[string]string) {
 	t.Helper()
 	all, err := s.All(t.Context(), set)
 	if err != nil || len(all) != len(want) {
@@ -101,7 +103,7 @@ func testStoredValues(t testing.TB, s storeBroker) {
 		put(t, s, "s", key, want[key], time.Minute)
 	}
 	mine := []byte("before")
-	if _, err := s.Put(t.Context(), "s", "mine", push.Stored{Value: mine, TTL: time.Minute}); err != nil {
+	if _, err := s.Put(t.Context(), "s", "mine", broker.Stored{Value: mine, TTL: time.Minute}); err != nil {
 		t.Fatal(err)
 	}
 	copy(mine, "after!")
@@ -111,8 +113,8 @@ func testStoredValues(t testing.TB, s storeBroker) {
 		wantTaken(t, s, "s", key, value)
 	}
 	wantAll(t, s, "s", nil)
-	for what, v := range map[string]push.Stored{
-		"for no time": {}, "of a version beyond all": {TTL: time.Minute, Version: push.MaxOffset + 1},
+	for what, v := range map[string]broker.Stored{
+		"for no time": {}, "of a version beyond all": {TTL: time.Minute, Version: broker.MaxOffset + 1},
 	} {
 		if _, err := s.Put(t.Context(), "s", "a", v); !errors.Is(err, push.ErrBadRequest) {
 			t.Errorf("Put %s: %v", what, err)
@@ -169,7 +171,7 @@ func testPutAgain(t testing.TB, s storeBroker) {
 // testVersions puts values late, twice, and after the newer one has expired or was
 // taken. Versions are compared exactly, up to the last one.
 func testVersions(t testing.TB, s storeBroker) {
-	for _, first := range []uint64{0, 1, push.MaxOffset - 1} {
+	for _, first := range []uint64{0, 1, broker.MaxOffset - 1} {
 		key := fmt.Sprint(first)
 		if there := putVersion(t, s, "s", key, "new", first+1, time.Minute); there != nil {
 			t.Fatalf("the first Put gives %+v", there)
@@ -200,7 +202,7 @@ func testPutConcurrently(t testing.TB, s storeBroker) {
 	var wait sync.WaitGroup
 	for i := range uint64(n) {
 		wait.Go(func() {
-			v := push.Stored{Value: fmt.Append(nil, i), Version: i, TTL: time.Minute}
+			v := broker.Stored{Value: fmt.Append(nil, i), Version: i, TTL: time.Minute}
 			if there, err := s.Put(t.Context(), "s", "a", v); err != nil || there != nil && there.Version <= i {
 				t.Errorf("Put of version %d: %+v, %v", i, there, err)
 			}
@@ -244,7 +246,7 @@ func testClosedStore(t testing.TB, s storeBroker) {
 	}
 	_, takeErr := s.Take(t.Context(), "s", "a")
 	_, allErr := s.All(t.Context(), "s")
-	_, putErr := s.Put(t.Context(), "s", "a", push.Stored{TTL: time.Minute})
+	_, putErr := s.Put(t.Context(), "s", "a", broker.Stored{TTL: time.Minute})
 	for what, err := range map[string]error{"Put": putErr, "Take": takeErr, "All": allErr} {
 		if !errors.Is(err, push.ErrUnavailable) {
 			t.Errorf("%s: %v", what, err)
@@ -262,7 +264,7 @@ func testReservedTopics(t testing.TB, s storeBroker) {
 	if page := recent(t, s, topic, 1); page.Head != at || len(page.Messages) != 0 {
 		t.Errorf("Recent gives %+v, subscribed at %+v", page, at)
 	}
-	if page := since(t, s, topic, at, push.Limit{}); page.Head != at || page.Gap != "" {
+	if page := since(t, s, topic, at, broker.Limit{}); page.Head != at || page.Gap != "" {
 		t.Errorf("Since gives %+v, subscribed at %+v", page, at)
 	}
 }

@@ -8,13 +8,15 @@ import (
 	"testing"
 
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 func testOneOrder(t testing.TB, s setup) {
 	b := s.open(t, Options{})
 	const publishers, each, subscribers = 8, 50, 4
 	collectors := make([]*collector, subscribers)
-	starts := make([]push.Position, subscribers)
+	starts := make([]broker.Position, subscribers)
 	for i := range collectors {
 		collectors[i], starts[i] = subscribe(t, b, "a")
 	}
@@ -68,7 +70,7 @@ func testNoSeam(t testing.TB, s setup) {
 		c, live := subscribe(t, b, "a")
 		at := start
 		for at != live {
-			page := since(t, b, "a", at, push.Limit{Messages: 64})
+			page := since(t, b, "a", at, broker.Limit{Messages: 64})
 			if page.Gap != "" || len(page.Messages) == 0 {
 				t.Fatalf("history after %+v: %+v", at, page)
 			}
@@ -129,7 +131,7 @@ func testClose(t testing.TB, s setup) {
 	if _, err := b.Subscribe(t.Context(), "a", c); !errors.Is(err, push.ErrUnavailable) {
 		t.Errorf("Subscribe after Close: %v", err)
 	}
-	if _, err := b.Since(t.Context(), "a", push.Position{Epoch: 1}, push.Limit{}); !errors.Is(err, push.ErrUnavailable) {
+	if _, err := b.Since(t.Context(), "a", broker.Position{Epoch: 1}, broker.Limit{}); !errors.Is(err, push.ErrUnavailable) {
 		t.Errorf("Since after Close: %v", err)
 	}
 	if _, err := b.Recent(t.Context(), "a", 1); !errors.Is(err, push.ErrUnavailable) {

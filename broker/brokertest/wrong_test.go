@@ -8,6 +8,8 @@ import (
 
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // wrong makes a reference with faults.
@@ -60,7 +62,7 @@ type changed struct {
 	receivers map[subscription]push.Receiver
 }
 
-func (b *changed) Subscribe(ctx context.Context, topic string, r push.Receiver) (push.Position, error) {
+func (b *changed) Subscribe(ctx context.Context, topic string, r push.Receiver) (broker.Position, error) {
 	inner := b.change(r)
 	b.mu.Lock()
 	b.receivers[subscription{topic, r}] = inner
@@ -110,7 +112,7 @@ func (r *swaps) Receive(m *push.Message) {
 
 type hushes struct{ push.Receiver }
 
-func (hushes) Break(push.Gap) {}
+func (hushes) Break(broker.Gap) {}
 
 // clings makes a single process in which Unsubscribe does nothing. Receivers are called
 // within Publish, so that the message is there when the test looks.
@@ -142,7 +144,7 @@ type ends struct {
 	followers map[string][]push.Receiver
 }
 
-func (b *ends) Subscribe(ctx context.Context, topic string, r push.Receiver) (push.Position, error) {
+func (b *ends) Subscribe(ctx context.Context, topic string, r push.Receiver) (broker.Position, error) {
 	b.followers[topic] = append(b.followers[topic], r)
 	return b.Broker.Subscribe(ctx, topic, r)
 }
@@ -245,9 +247,9 @@ func (b credulous) Publish(ctx context.Context, m push.Message) (push.Receipt, e
 
 type trusting struct{ push.Broker }
 
-func (b trusting) Since(ctx context.Context, topic string, after push.Position, limit push.Limit) (push.Page, error) {
+func (b trusting) Since(ctx context.Context, topic string, after broker.Position, limit broker.Limit) (push.Page, error) {
 	page, err := b.Broker.Since(ctx, topic, after, limit)
-	if page.Gap == push.GapFork {
+	if page.Gap == broker.GapFork {
 		page.Gap = ""
 	}
 	return page, err
@@ -256,7 +258,7 @@ func (b trusting) Since(ctx context.Context, topic string, after push.Position, 
 type stale struct {
 	push.Broker
 	mu    sync.Mutex
-	heads map[string]push.Position
+	heads map[string]broker.Position
 }
 
 func (b *stale) Recent(ctx context.Context, topic string, n int) (push.Page, error) {
@@ -283,7 +285,7 @@ type curious struct {
 	asked map[string]bool
 }
 
-func (b *curious) Since(ctx context.Context, topic string, after push.Position, limit push.Limit) (push.Page, error) {
+func (b *curious) Since(ctx context.Context, topic string, after broker.Position, limit broker.Limit) (push.Page, error) {
 	b.asked[topic] = true
 	return b.Broker.Since(ctx, topic, after, limit)
 }

@@ -12,6 +12,8 @@ import (
 	"github.com/tidewire/tidewire/broker/redisbroker"
 	"github.com/tidewire/tidewire/broker/redistest"
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // clustered is a cluster, and topics whose owners are known.
@@ -120,7 +122,7 @@ func TestClusterOwnerIsKilledBeforeItsReplicaHasAll(t *testing.T) {
 	bystander := follow(t, instance, other)
 	key := c.key(topic)
 	owner, replica := c.Owner(key), c.Replicas(key)[0]
-	positions := []push.Position{}
+	positions := []broker.Position{}
 	for i := range 20 {
 		if i == 15 {
 			check(t, replica.AwaitSync(owner))
@@ -147,8 +149,8 @@ func TestClusterOwnerIsKilledBeforeItsReplicaHasAll(t *testing.T) {
 	bystander.await("after")
 	bystander.wantNoGap()
 	for i, position := range positions[10:] {
-		page, err := b.Since(t.Context(), topic, position, push.Limit{})
-		if err != nil || page.Gap != push.GapEpoch && page.Gap != push.GapFork {
+		page, err := b.Since(t.Context(), topic, position, broker.Limit{})
+		if err != nil || page.Gap != broker.GapEpoch && page.Gap != broker.GapFork {
 			t.Errorf("resuming after %d: gap %q, %v", 10+i, page.Gap, err)
 		}
 	}

@@ -12,6 +12,8 @@ import (
 	"github.com/tidewire/tidewire/broker/redisbroker"
 	"github.com/tidewire/tidewire/broker/redistest"
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // F46.
@@ -47,9 +49,9 @@ func TestFailoverInSyncLosesNothing(t *testing.T) {
 
 // fork makes a topic whose last five messages no replica has. It gives the positions after each message; topic b has
 // lost nothing.
-func fork(t *testing.T, b push.Broker, primary *redistest.Server, replicas ...*redistest.Server) (positions []push.Position) {
+func fork(t *testing.T, b push.Broker, primary *redistest.Server, replicas ...*redistest.Server) (positions []broker.Position) {
 	t.Helper()
-	positions = []push.Position{{}}
+	positions = []broker.Position{{}}
 	for i := range 100 {
 		if i == 95 {
 			publish(t, b, "b", "kept")
@@ -64,11 +66,11 @@ func fork(t *testing.T, b push.Broker, primary *redistest.Server, replicas ...*r
 }
 
 // wantGaps fails unless each resume from the last ten offsets, up to that of the last lost message, gets one true gap.
-func wantGaps(t *testing.T, b push.Broker, positions []push.Position) {
+func wantGaps(t *testing.T, b push.Broker, positions []broker.Position) {
 	t.Helper()
 	for offset := 91; offset <= 100; offset++ {
-		page, err := b.Since(t.Context(), "a", positions[offset], push.Limit{})
-		if err != nil || page.Gap != push.GapEpoch && page.Gap != push.GapFork || len(page.Messages) != 0 {
+		page, err := b.Since(t.Context(), "a", positions[offset], broker.Limit{})
+		if err != nil || page.Gap != broker.GapEpoch && page.Gap != broker.GapFork || len(page.Messages) != 0 {
 			t.Errorf("resuming after %d: gap %q, %d messages, %v", offset, page.Gap, len(page.Messages), err)
 		}
 	}
@@ -132,8 +134,8 @@ func TestForkIsFoundByTheNextMessage(t *testing.T) {
 	}
 	// It can't know what it hasn't seen, but a cursor at a lost message tells it.
 	for offset := 96; offset <= 100; offset++ {
-		page, err := stranger.Since(t.Context(), "a", positions[offset], push.Limit{})
-		if err != nil || page.Gap != push.GapFork || len(page.Messages) != 0 {
+		page, err := stranger.Since(t.Context(), "a", positions[offset], broker.Limit{})
+		if err != nil || page.Gap != broker.GapFork || len(page.Messages) != 0 {
 			t.Errorf("resuming after %d: gap %q, %d messages, %v", offset, page.Gap, len(page.Messages), err)
 		}
 	}

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // follower is the oracle at a subscriber: it notes what it is told, and fails the test at once if a message doesn't
@@ -13,13 +15,13 @@ import (
 type follower struct {
 	t     *testing.T
 	topic string
-	start push.Position
+	start broker.Position
 
 	mu    sync.Mutex // guards the rest
-	place push.Position
+	place broker.Position
 	data  []string // messages, and "gap REASON"
 	seen  map[string]bool
-	gaps  []push.GapReason
+	gaps  []broker.GapReason
 }
 
 func follow(t *testing.T, b push.Broker, topic string) *follower {
@@ -51,7 +53,7 @@ func (f *follower) Receive(m *push.Message) {
 }
 
 // Break takes a gap.
-func (f *follower) Break(gap push.Gap) {
+func (f *follower) Break(gap broker.Gap) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.place = gap.Now
@@ -78,7 +80,7 @@ func (f *follower) awaitGap() {
 }
 
 // wasTold gives the gaps.
-func (f *follower) wasTold() []push.GapReason {
+func (f *follower) wasTold() []broker.GapReason {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return slices.Clone(f.gaps)
@@ -96,7 +98,7 @@ func (f *follower) wantNoGap() {
 func (f *follower) wantOneGap() {
 	f.t.Helper()
 	gaps := f.wasTold()
-	if len(gaps) != 1 || gaps[0] != push.GapEpoch && gaps[0] != push.GapFork {
+	if len(gaps) != 1 || gaps[0] != broker.GapEpoch && gaps[0] != broker.GapFork {
 		f.t.Errorf("%s: gaps %v; one is true, for the epoch or the fork", f.topic, gaps)
 	}
 }

@@ -11,6 +11,8 @@ import (
 
 	"github.com/tidewire/tidewire/broker/redisbroker"
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // F50: each key may go alone. What is left is never taken for more than it is.
@@ -19,10 +21,10 @@ func TestKeysGoSingly(t *testing.T) {
 	tests := []struct {
 		name, key string
 		gap       bool // those who are here have missed something
-		resumed   push.GapReason
+		resumed   broker.GapReason
 	}{
-		{"Head", "m:a", true, push.GapEpoch},
-		{"History", "s:a", false, push.GapTrimmed},
+		{"Head", "m:a", true, broker.GapEpoch},
+		{"History", "s:a", false, broker.GapTrimmed},
 		{"ID", "i:a\nonce", false, ""},
 	}
 	for _, test := range tests {
@@ -33,7 +35,7 @@ func TestKeysGoSingly(t *testing.T) {
 			b := newBroker(t, connect(t, server), redisbroker.Options{})
 			f, bystander := follow(t, b, "a"), follow(t, b, "b")
 			publish(t, b, "b", "kept")
-			var positions []push.Position
+			var positions []broker.Position
 			for i := range 10 {
 				positions = append(positions, publish(t, b, "a", fmt.Sprint(i)).Position)
 			}
@@ -51,7 +53,7 @@ func TestKeysGoSingly(t *testing.T) {
 				within(t, "telling the gap", 5*time.Second, begin)
 			}
 			for i, position := range positions[:9] {
-				page, err := b.Since(t.Context(), "a", position, push.Limit{})
+				page, err := b.Since(t.Context(), "a", position, broker.Limit{})
 				check(t, err)
 				if page.Gap != test.resumed || test.resumed == "" && len(page.Messages) != 10-i {
 					t.Errorf("resuming after %d: gap %q, %d messages", i, page.Gap, len(page.Messages))
@@ -90,7 +92,7 @@ func TestSubscriberThatIsCutForItsOutputBufferCatchesUp(t *testing.T) {
 	server := startServer(t, "--client-output-buffer-limit", "pubsub 64kb 0 0")
 	admin := connect(t, server)
 	l := startLink(t, server)
-	history := push.History{Messages: 1_000_000, Bytes: 1 << 30}
+	history := broker.History{Messages: 1_000_000, Bytes: 1 << 30}
 	b := newBroker(t, connectAt(t, l.Addr()), redisbroker.Options{History: history, Check: time.Hour})
 	publisher := newBroker(t, connect(t, server), redisbroker.Options{History: history})
 	f := follow(t, b, "a")
@@ -170,7 +172,7 @@ func TestFullRedisDeliversWhatItStores(t *testing.T) {
 	t.Parallel()
 	server := startServer(t)
 	admin := connect(t, server)
-	history := push.History{Messages: 1_000_000, Bytes: 1 << 30}
+	history := broker.History{Messages: 1_000_000, Bytes: 1 << 30}
 	b := newBroker(t, connect(t, server), redisbroker.Options{History: history})
 	f := follow(t, b, "a")
 	publish(t, b, "a", "before")

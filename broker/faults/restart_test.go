@@ -15,6 +15,8 @@ import (
 
 	"github.com/tidewire/tidewire/broker/redisbroker"
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // F48: a Redis that keeps all that it has acknowledged.
@@ -53,7 +55,7 @@ func TestRestartWithoutAllDataIsOneGap(t *testing.T) {
 			followers := []*follower{follow(t, b, "a"), follow(t, instance, "a")}
 			kept := follow(t, b, "b")
 			publish(t, b, "b", "kept")
-			positions := []push.Position{{}}
+			positions := []broker.Position{{}}
 			for i := range 100 {
 				if i == 95 && test.save {
 					check(t, admin.Save(t.Context()).Err())

@@ -13,6 +13,8 @@ import (
 
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/push/optional"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // Options configures a [Broker]. The zero value of each field is its production
@@ -20,7 +22,7 @@ import (
 type Options struct {
 	// History bounds what is kept of each topic. Default 1,000 messages, 4 MiB,
 	// 10 minutes.
-	History push.History
+	History broker.History
 	// MaxMessage is the largest message, in bytes of data. Default 64 KiB.
 	MaxMessage int
 	// Retry is how long a message ID is remembered, so that publishing it again
@@ -47,8 +49,8 @@ type Broker struct {
 }
 
 var (
-	_ push.NonBlocking = (*Broker)(nil)
-	_ push.Keeper      = (*Broker)(nil)
+	_ broker.NonBlocking = (*Broker)(nil)
+	_ broker.Keeper      = (*Broker)(nil)
 )
 
 // New makes a broker. More than one Options panics.
@@ -99,13 +101,13 @@ func (b *Broker) Publish(ctx context.Context, m push.Message) (push.Receipt, err
 }
 
 // Subscribe makes r get the topic's messages.
-func (b *Broker) Subscribe(_ context.Context, name string, r push.Receiver) (push.Position, error) {
+func (b *Broker) Subscribe(_ context.Context, name string, r push.Receiver) (broker.Position, error) {
 	if err := push.CheckAnyTopic(name); err != nil {
-		return push.Position{}, err
+		return broker.Position{}, err
 	}
 	t, err := b.lock(name)
 	if err != nil {
-		return push.Position{}, err
+		return broker.Position{}, err
 	}
 	defer t.mu.Unlock()
 	t.receivers = append(t.receivers, r)
@@ -122,7 +124,7 @@ func (b *Broker) Unsubscribe(name string, r push.Receiver) {
 }
 
 // Since reads what came after a position.
-func (b *Broker) Since(_ context.Context, name string, after push.Position, limit push.Limit) (push.Page, error) {
+func (b *Broker) Since(_ context.Context, name string, after broker.Position, limit broker.Limit) (push.Page, error) {
 	t, err := b.look(name)
 	if err != nil {
 		return push.Page{}, err

@@ -13,6 +13,8 @@ import (
 	"github.com/tidewire/tidewire/broker/brokertest"
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 func TestBroker(t *testing.T) {
@@ -35,7 +37,7 @@ func backend(_ testing.TB, o brokertest.Options) brokertest.Backend {
 	}
 }
 
-func head(t *testing.T, b *membroker.Broker, topic string) push.Position {
+func head(t *testing.T, b *membroker.Broker, topic string) broker.Position {
 	t.Helper()
 	page, err := b.Recent(t.Context(), topic, 0)
 	if err != nil {
@@ -134,7 +136,7 @@ func TestTopicsThatNobodyPublishesToCostNothing(t *testing.T) {
 		for i := range 1000 {
 			name := fmt.Sprint("t", i)
 			head(t, b, name)
-			if _, err := b.Since(t.Context(), name, at, push.Limit{}); err != nil {
+			if _, err := b.Since(t.Context(), name, at, broker.Limit{}); err != nil {
 				t.Fatal(err)
 			}
 			if _, err := b.Subscribe(t.Context(), name, receiver{}); err != nil {
@@ -149,7 +151,7 @@ func TestTopicsThatNobodyPublishesToCostNothing(t *testing.T) {
 		if _, err := b.Publish(t.Context(), push.Message{Topic: "a", Data: []byte("x")}); err != nil {
 			t.Fatal(err)
 		}
-		page, err := b.Since(t.Context(), "a", at, push.Limit{})
+		page, err := b.Since(t.Context(), "a", at, broker.Limit{})
 		if err != nil || page.Gap != "" || len(page.Messages) != 1 {
 			t.Errorf("%+v, %v", page, err)
 		}
@@ -159,7 +161,7 @@ func TestTopicsThatNobodyPublishesToCostNothing(t *testing.T) {
 type receiver struct{}
 
 func (receiver) Receive(*push.Message) {}
-func (receiver) Break(push.Gap)        {}
+func (receiver) Break(broker.Gap)      {}
 
 // TestPublishAllocates holds the cost of a publish: the message, its data and its ID.
 func TestPublishAllocates(t *testing.T) {

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // maxNamed is how many messages of a topic are remembered by their IDs.
@@ -18,7 +20,7 @@ type namedMessages struct {
 }
 
 type namedMessage struct {
-	position push.Position
+	position broker.Position
 	content  uint64
 }
 

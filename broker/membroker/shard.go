@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/broker"
 )
 
 const (
@@ -64,8 +64,8 @@ func (b *Broker) topic(name string) (*topic, error) {
 
 // newTopic makes a topic to which nobody has published.
 func (b *Broker) newTopic(name string) *topic {
-	epoch := push.Epoch(maphash.String(b.secret, name))
-	return &topic{name: name, head: push.Position{Epoch: max(epoch, 1)}} // zero is no epoch
+	epoch := broker.Epoch(maphash.String(b.secret, name))
+	return &topic{name: name, head: broker.Position{Epoch: max(epoch, 1)}} // zero is no epoch
 }
 
 // forget takes a forgotten topic out of its shard, unless another has its name.

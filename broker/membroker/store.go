@@ -8,9 +8,11 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
-var _ push.Store = (*Broker)(nil)
+var _ broker.Store = (*Broker)(nil)
 
 // store is the broker's [push.Store].
 type store struct {
@@ -31,8 +33,8 @@ type stored struct {
 }
 
 // at gives a value as it is for who asks now.
-func (v stored) at(now time.Time) push.Stored {
-	return push.Stored{Value: bytes.Clone(v.value), Version: v.version, TTL: v.expires.Sub(now)}
+func (v stored) at(now time.Time) broker.Stored {
+	return broker.Stored{Value: bytes.Clone(v.value), Version: v.version, TTL: v.expires.Sub(now)}
 }
 
 // pruneInterval is how often a set that is put to is looked through for what has
@@ -40,7 +42,7 @@ func (v stored) at(now time.Time) push.Stored {
 const pruneInterval = time.Second
 
 // Put stores a value; see [push.Store].
-func (b *Broker) Put(_ context.Context, name, key string, v push.Stored) (there *push.Stored, err error) {
+func (b *Broker) Put(_ context.Context, name, key string, v broker.Stored) (there *broker.Stored, err error) {
 	if err := v.Check(); err != nil {
 		return nil, push.AsError(err)
 	}
@@ -60,7 +62,7 @@ func (b *Broker) Put(_ context.Context, name, key string, v push.Stored) (there 
 	case known && now.Before(old.expires) && old.version >= v.Version:
 		newer := old.at(now)
 		return &newer, nil
-	case !known && len(s.values) >= push.MaxStored:
+	case !known && len(s.values) >= broker.MaxStored:
 		return nil, push.Errorf(push.CodeLimitReached, "too much is stored", nil)
 	}
 	s.values[key] = stored{bytes.Clone(v.Value), v.Version, now.Add(v.TTL)}
@@ -89,7 +91,7 @@ func (b *Broker) Take(_ context.Context, name, key string) ([]byte, error) {
 }
 
 // All gives all values of a set; see [push.Store].
-func (b *Broker) All(_ context.Context, name string) (map[string]push.Stored, error) {
+func (b *Broker) All(_ context.Context, name string) (map[string]broker.Stored, error) {
 	st := &b.store
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -99,7 +101,7 @@ func (b *Broker) All(_ context.Context, name string) (map[string]push.Stored, er
 	}
 	now := time.Now()
 	s.prune(now)
-	all := make(map[string]push.Stored, len(s.values))
+	all := make(map[string]broker.Stored, len(s.values))
 	for key, v := range s.values {
 		all[key] = v.at(now)
 	}

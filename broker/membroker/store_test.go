@@ -9,7 +9,8 @@ import (
 
 	"github.com/tidewire/tidewire/broker/brokertest"
 	"github.com/tidewire/tidewire/broker/membroker"
-	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 func TestStore(t *testing.T) {
@@ -23,10 +24,10 @@ func TestStoreForgetsWhatHasExpired(t *testing.T) {
 		b := membroker.New()
 		defer b.Close(context.Background())
 		put := func(key string) error {
-			_, err := b.Put(t.Context(), "s", key, push.Stored{Value: []byte("x"), TTL: 30 * time.Second})
+			_, err := b.Put(t.Context(), "s", key, broker.Stored{Value: []byte("x"), TTL: 30 * time.Second})
 			return err
 		}
-		for i := range push.MaxStored {
+		for i := range broker.MaxStored {
 			if err := put(fmt.Sprint(i)); err != nil {
 				t.Fatal(err)
 			}

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // topic is one topic's history and receivers.
@@ -15,7 +17,7 @@ type topic struct {
 	name string
 
 	mu        sync.Mutex // guards the rest; held while receivers are called, which keeps their order
-	head      push.Position
+	head      broker.Position
 	messages  []*push.Message // oldest first, contiguous, the last is at head
 	size      int             // of messages
 	receivers []push.Receiver
@@ -35,14 +37,14 @@ func (t *topic) publish(m push.Message, named bool, o *Options) (push.Receipt, e
 			return first, err
 		}
 	}
-	if t.head.Offset == push.MaxOffset {
+	if t.head.Offset == broker.MaxOffset {
 		return push.Receipt{}, push.Errorf(push.CodeUnavailable, "the topic has no offset left", nil)
 	}
 	m.Topic = t.name // so that history holds the name once
 	m.Data = bytes.Clone(m.Data)
 	m.Time = now
 	m.PreviousTag = t.head.Tag
-	m.Position = push.Position{Epoch: t.head.Epoch, Offset: t.head.Offset + 1, Tag: rand.Uint32()}
+	m.Position = broker.Position{Epoch: t.head.Epoch, Offset: t.head.Offset + 1, Tag: rand.Uint32()}
 	t.head = m.Position
 	t.messages = append(t.messages, &m)
 	t.size += m.Size()
@@ -99,18 +101,18 @@ func dropFirst[T any](list []T, n int) []T {
 }
 
 // since reads the messages after a position.
-func (t *topic) since(after push.Position, limit push.Limit) push.Page {
+func (t *topic) since(after broker.Position, limit broker.Limit) push.Page {
 	page := push.Page{Head: t.head}
 	first := t.head.Offset - uint64(len(t.messages)) // the offset before the oldest message
 	switch {
 	case after.Epoch != t.head.Epoch:
-		page.Gap = push.GapEpoch
+		page.Gap = broker.GapEpoch
 	case after.Offset > t.head.Offset:
-		page.Gap = push.GapFork
+		page.Gap = broker.GapFork
 	case after.Offset < first:
-		page.Gap = push.GapTrimmed
+		page.Gap = broker.GapTrimmed
 	case after.Tag != t.tagAt(after.Offset, first):
-		page.Gap = push.GapFork
+		page.Gap = broker.GapFork
 	default:
 		page.Messages = cut(t.messages[after.Offset-first:], limit)
 	}
@@ -131,7 +133,7 @@ func (t *topic) tagAt(offset, first uint64) uint32 {
 
 // cut gives a copy of as many messages as limit allows: at least one, or at least as many
 // as it asks for, or none.
-func cut(messages []*push.Message, limit push.Limit) []*push.Message {
+func cut(messages []*push.Message, limit broker.Limit) []*push.Message {
 	n, size := 0, 0
 	for n < len(messages) && (n == 0 || limit.Messages <= 0 || n < limit.Messages) {
 		size += messages[n].Size()

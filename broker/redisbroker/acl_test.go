@@ -11,6 +11,8 @@ import (
 
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/push/testaid"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // TestUserOfTheDocumentation does all that a broker does as the user that docs/redis.md
@@ -30,7 +32,7 @@ func TestUserOfTheDocumentation(t *testing.T) {
 	o.Username, o.Password, o.DisableIdentity = "tidewire", "secret", true
 	client := redis.NewClient(o)
 	t.Cleanup(func() { client.Close() })
-	b := brokerOn(t, client, Options{Check: 10 * time.Millisecond, History: push.History{Messages: 10, Bytes: 1000}})
+	b := brokerOn(t, client, Options{Check: 10 * time.Millisecond, History: broker.History{Messages: 10, Bytes: 1000}})
 	r := &signal{at: make(chan uint64, 100)}
 	_, err = b.Subscribe(t.Context(), "a", r)
 	must(t, err)
@@ -44,7 +46,7 @@ func TestUserOfTheDocumentation(t *testing.T) {
 	}
 	_, err = b.Recent(t.Context(), "a", 5)
 	must(t, err)
-	_, err = b.Since(t.Context(), "a", at(1, 1), push.Limit{})
+	_, err = b.Since(t.Context(), "a", at(1, 1), broker.Limit{})
 	must(t, err)
 	must(t, put(t, b, "old", time.Millisecond))
 	must(t, put(t, b, "k", time.Hour))
@@ -79,7 +81,7 @@ func TestUserOfTheDocumentation(t *testing.T) {
 // put stores "x" under a key, in place of what is there.
 func put(t *testing.T, b *Broker, key string, ttl time.Duration) error {
 	t.Helper()
-	_, err := b.Put(t.Context(), "s", key, push.Stored{Value: []byte("x"), Version: putVersions.Add(1), TTL: ttl})
+	_, err := b.Put(t.Context(), "s", key, broker.Stored{Value: []byte("x"), Version: putVersions.Add(1), TTL: ttl})
 	return err
 }
 

@@ -17,6 +17,8 @@ import (
 
 	"github.com/tidewire/tidewire/broker/redisbroker"
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 const (
@@ -152,7 +154,7 @@ func (c *counter) Receive(*push.Message) {
 	}
 }
 
-func (c *counter) Break(push.Gap) { panic("messages were lost") }
+func (c *counter) Break(broker.Gap) { panic("messages were lost") }
 
 func cpuTime(b *testing.B) time.Duration {
 	var usage syscall.Rusage

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // published is the text that the publish script makes of a message.
@@ -21,7 +23,7 @@ func published(m *push.Message) string {
 // FuzzParsePublished reads what anybody may have written to a channel. What is taken
 // must be a message that a publisher could have published, and come back the same.
 func FuzzParsePublished(f *testing.F) {
-	position := push.Position{Epoch: 1, Offset: 2, Tag: 3}
+	position := broker.Position{Epoch: 1, Offset: 2, Tag: 3}
 	for _, m := range []push.Message{
 		{ID: "id", Topic: "a", Event: "event", Key: "key", Data: []byte("text"), Position: position, PreviousTag: 4},
 		{ID: "id", Topic: "a", Data: []byte{0xff, 0, ' '}, Binary: true, Position: position, Time: time.UnixMilli(5)},

@@ -20,6 +20,8 @@ import (
 	"github.com/tidewire/tidewire/broker/internal/follow"
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/push/optional"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // Broker is a [push.Broker] on Redis. It starts goroutines and a connection for pub/sub (on
@@ -31,8 +33,8 @@ type Broker struct {
 }
 
 var (
-	_ push.Keeper = (*Broker)(nil)
-	_ push.Store  = (*Broker)(nil)
+	_ broker.Keeper = (*Broker)(nil)
+	_ broker.Store  = (*Broker)(nil)
 )
 
 // New makes a broker on the application's client (a *redis.Client, of Sentinel too, or a
@@ -66,7 +68,7 @@ func (b *Broker) Publish(ctx context.Context, m push.Message) (push.Receipt, err
 // Subscribe makes r get the topic's messages. It waits for a Redis that can't be reached
 // now, but not for one that waiting won't help: the wrong kind, too old, or one that doesn't
 // admit the broker.
-func (b *Broker) Subscribe(ctx context.Context, topic string, r push.Receiver) (push.Position, error) {
+func (b *Broker) Subscribe(ctx context.Context, topic string, r push.Receiver) (broker.Position, error) {
 	return b.follow.Subscribe(ctx, topic, r)
 }
 
@@ -74,7 +76,7 @@ func (b *Broker) Subscribe(ctx context.Context, topic string, r push.Receiver) (
 func (b *Broker) Unsubscribe(topic string, r push.Receiver) { b.follow.Unsubscribe(topic, r) }
 
 // Since reads what came after a position.
-func (b *Broker) Since(ctx context.Context, topic string, after push.Position, limit push.Limit) (push.Page, error) {
+func (b *Broker) Since(ctx context.Context, topic string, after broker.Position, limit broker.Limit) (push.Page, error) {
 	return b.follow.Since(ctx, topic, after, limit)
 }
 
@@ -84,7 +86,7 @@ func (b *Broker) Recent(ctx context.Context, topic string, n int) (push.Page, er
 }
 
 // Put stores a value; see [push.Store].
-func (b *Broker) Put(ctx context.Context, set, key string, v push.Stored) (there *push.Stored, err error) {
+func (b *Broker) Put(ctx context.Context, set, key string, v broker.Stored) (there *broker.Stored, err error) {
 	return b.follow.Put(ctx, set, key, v)
 }
 
@@ -94,7 +96,7 @@ func (b *Broker) Take(ctx context.Context, set, key string) ([]byte, error) {
 }
 
 // All returns all values of a set; see [push.Store].
-func (b *Broker) All(ctx context.Context, set string) (map[string]push.Stored, error) {
+func (b *Broker) All(ctx context.Context, set string) (map[string]broker.Stored, error) {
 	return b.follow.All(ctx, set)
 }
 

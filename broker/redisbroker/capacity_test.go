@@ -10,6 +10,8 @@ import (
 
 	"github.com/tidewire/tidewire/broker/redisbroker"
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // The benchmarks of this file measure Redis, by its own account: they hold on a
@@ -80,11 +82,11 @@ func BenchmarkPublishCPU(b *testing.B) {
 // BenchmarkReadCPU reads the twenty messages that a client has missed.
 func BenchmarkReadCPU(b *testing.B) {
 	server := startRedis(b)
-	broker := redisbroker.New(server.client())
-	defer broker.Close(context.Background())
-	var at push.Position
+	backend := redisbroker.New(server.client())
+	defer backend.Close(context.Background())
+	var at broker.Position
 	for n := range 100 {
-		receipt, err := broker.Publish(b.Context(), push.Message{Topic: "a", Data: payload})
+		receipt, err := backend.Publish(b.Context(), push.Message{Topic: "a", Data: payload})
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -94,7 +96,7 @@ func BenchmarkReadCPU(b *testing.B) {
 	}
 	begin := server.cpu()
 	each(b, func(ctx context.Context, _ int64) error {
-		page, err := broker.Since(ctx, "a", at, push.Limit{})
+		page, err := backend.Since(ctx, "a", at, broker.Limit{})
 		if err == nil && len(page.Messages) != 20 {
 			err = fmt.Errorf("%d messages", len(page.Messages))
 		}
@@ -132,7 +134,7 @@ func BenchmarkCheckCPU(b *testing.B) {
 // in one topic.
 func BenchmarkMemory(b *testing.B) {
 	server := startRedis(b)
-	broker := redisbroker.New(server.client(), redisbroker.Options{History: push.History{Messages: -1, Bytes: -1}})
+	broker := redisbroker.New(server.client(), redisbroker.Options{History: broker.History{Messages: -1, Bytes: -1}})
 	defer broker.Close(context.Background())
 	store := func(topic func(int64) string) float64 {
 		before := server.memory()

@@ -15,6 +15,8 @@ import (
 	"github.com/tidewire/tidewire/broker/redisbroker"
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/push/testaid"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // patience is how long a test waits for what must come. How soon it comes is measured
@@ -26,7 +28,7 @@ type follower struct {
 	t *testing.T
 
 	mu       sync.Mutex
-	position push.Position
+	position broker.Position
 	data     []string // messages, and "gap REASON"
 	news     chan struct{}
 }
@@ -53,13 +55,13 @@ func (f *follower) Receive(m *push.Message) {
 	f.note(string(m.Data), m.Position)
 }
 
-func (f *follower) Break(gap push.Gap) {
+func (f *follower) Break(gap broker.Gap) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.note("gap "+string(gap.Reason), gap.Now)
 }
 
-func (f *follower) note(what string, position push.Position) {
+func (f *follower) note(what string, position broker.Position) {
 	f.data = append(f.data, what)
 	f.position = position
 	select {
@@ -198,8 +200,8 @@ func TestFlushedRedisIsAGap(t *testing.T) {
 			if after.Position.Epoch == before.Position.Epoch {
 				t.Error("the epoch is the same")
 			}
-			page, err := b.Since(t.Context(), "a", before.Position, push.Limit{})
-			if err != nil || page.Gap != push.GapEpoch {
+			page, err := b.Since(t.Context(), "a", before.Position, broker.Limit{})
+			if err != nil || page.Gap != broker.GapEpoch {
 				t.Errorf("resuming from before: %+v, %v", page, err)
 			}
 		})
@@ -250,7 +252,7 @@ func TestRedisThatGoesBackInTime(t *testing.T) {
 	if gaps != 1 {
 		t.Errorf("%d gaps: %q", gaps, got[100:])
 	}
-	page, err := b.Since(t.Context(), "a", last.Position, push.Limit{})
+	page, err := b.Since(t.Context(), "a", last.Position, broker.Limit{})
 	if err != nil || page.Gap == "" {
 		t.Errorf("resuming from a lost message: %+v, %v", page, err)
 	}

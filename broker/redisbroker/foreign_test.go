@@ -12,10 +12,12 @@ import (
 	"github.com/tidewire/tidewire/broker/internal/follow"
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/push/testaid"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // uses are the ways to use topic "bad", with a position in it, and set "s".
-func uses(first push.Position) map[string]func(*testing.T, *Broker) error {
+func uses(first broker.Position) map[string]func(*testing.T, *Broker) error {
 	return map[string]func(*testing.T, *Broker) error{
 		"Publish": func(t *testing.T, b *Broker) error {
 			_, err := b.Publish(t.Context(), push.Message{Topic: "bad", ID: "i"})
@@ -30,7 +32,7 @@ func uses(first push.Position) map[string]func(*testing.T, *Broker) error {
 			return err
 		},
 		"Since": func(t *testing.T, b *Broker) error {
-			_, err := b.Since(t.Context(), "bad", first, push.Limit{})
+			_, err := b.Since(t.Context(), "bad", first, broker.Limit{})
 			return err
 		},
 		"Put":  func(t *testing.T, b *Broker) error { return put(t, b, "k", time.Hour) },

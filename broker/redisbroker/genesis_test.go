@@ -10,10 +10,12 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // headOf is where a broker finds a topic.
-func headOf(t *testing.T, b *Broker, topic string) push.Position {
+func headOf(t *testing.T, b *Broker, topic string) broker.Position {
 	t.Helper()
 	page, err := b.Recent(t.Context(), topic, 0)
 	must(t, err)
@@ -53,9 +55,9 @@ func TestTopicBeginsWhereEverybodyExpectsIt(t *testing.T) {
 // TestHistoryWithoutItsHeadIsLost has the head go alone, and an instance that knows nothing of
 // the topic.
 func TestHistoryWithoutItsHeadIsLost(t *testing.T) {
-	for name, find := range map[string]func(b *Broker) push.Position{
-		"read":      func(b *Broker) push.Position { return headOf(t, b, "a") },
-		"published": func(b *Broker) push.Position { return add(t, b, "a", "y") },
+	for name, find := range map[string]func(b *Broker) broker.Position{
+		"read":      func(b *Broker) broker.Position { return headOf(t, b, "a") },
+		"published": func(b *Broker) broker.Position { return add(t, b, "a", "y") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			b, client := scripted(t, Options{})
@@ -155,23 +157,23 @@ func info(t *testing.T, client *redis.Client, name string) int {
 // real, and from one that is but has too much behind it.
 func TestForgedPositionsMoveNothing(t *testing.T) {
 	b, client := scripted(t, Options{})
-	var positions []push.Position
+	var positions []broker.Position
 	for range 50 {
 		positions = append(positions, add(t, b, "a", strings.Repeat("x", 20_000)))
 	}
 	head, epoch := positions[49], positions[0].Epoch
-	replay := push.Limit{Messages: 1000, Bytes: 500_000, Least: 40}
+	replay := broker.Limit{Messages: 1000, Bytes: 500_000, Least: 40}
 	tests := map[string]struct {
-		after push.Position
-		limit push.Limit
-		gap   push.GapReason
+		after broker.Position
+		limit broker.Limit
+		gap   broker.GapReason
 	}{
-		"another tag":                   {push.Position{Epoch: epoch, Offset: 1, Tag: positions[0].Tag ^ 1}, push.Limit{}, push.GapFork},
-		"another tag at the beginning":  {push.Position{Epoch: epoch, Tag: 1}, push.Limit{}, push.GapFork},
-		"another epoch":                 {push.Position{Epoch: epoch ^ 1, Offset: 1, Tag: positions[0].Tag}, push.Limit{}, push.GapEpoch},
-		"beyond the head":               {push.Position{Epoch: epoch, Offset: 51}, push.Limit{}, push.GapFork},
+		"another tag":                   {broker.Position{Epoch: epoch, Offset: 1, Tag: positions[0].Tag ^ 1}, broker.Limit{}, broker.GapFork},
+		"another tag at the beginning":  {broker.Position{Epoch: epoch, Tag: 1}, broker.Limit{}, broker.GapFork},
+		"another epoch":                 {broker.Position{Epoch: epoch ^ 1, Offset: 1, Tag: positions[0].Tag}, broker.Limit{}, broker.GapEpoch},
+		"beyond the head":               {broker.Position{Epoch: epoch, Offset: 51}, broker.Limit{}, broker.GapFork},
 		"real, with too much behind it": {positions[5], replay, ""},
-		"the beginning, all too much":   {push.Position{Epoch: epoch}, replay, ""},
+		"the beginning, all too much":   {broker.Position{Epoch: epoch}, replay, ""},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -190,7 +192,7 @@ func TestForgedPositionsMoveNothing(t *testing.T) {
 			}
 		})
 	}
-	if page, err := b.Since(t.Context(), "a", positions[5], push.Limit{}); err != nil || len(page.Messages) != 44 {
+	if page, err := b.Since(t.Context(), "a", positions[5], broker.Limit{}); err != nil || len(page.Messages) != 44 {
 		t.Errorf("%d messages, %v", len(page.Messages), err)
 	}
 }
@@ -205,7 +207,7 @@ func TestReadsWriteNothing(t *testing.T) {
 	for i := range 100 {
 		headOf(t, b, "a")
 		headOf(t, b, fmt.Sprint("made up", i))
-		_, err := b.Since(t.Context(), "a", at, push.Limit{})
+		_, err := b.Since(t.Context(), "a", at, broker.Limit{})
 		must(t, err)
 	}
 	if after := offsetOf(t, client); after != before {

@@ -11,6 +11,8 @@ import (
 	"github.com/tidewire/tidewire/broker/redistest"
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/push/testaid"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 func startCluster(t *testing.T, owners int) *redistest.Cluster {
@@ -94,7 +96,7 @@ func wantLasting(t *testing.T, b *Broker, topics []string, want string) {
 		if subscribing == nil {
 			b.Unsubscribe(topic, r)
 		}
-		_, reading := b.Since(ctx, topic, at(1, 1), push.Limit{})
+		_, reading := b.Since(ctx, topic, at(1, 1), broker.Limit{})
 		for way, err := range map[string]error{"Publish": publishing, "Subscribe": subscribing, "Since": reading} {
 			switch {
 			case err == nil:

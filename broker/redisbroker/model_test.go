@@ -14,6 +14,8 @@ import (
 	"github.com/tidewire/tidewire/broker/internal/follow"
 	"github.com/tidewire/tidewire/broker/internal/follow/sim"
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // TestSimulatedStoreIsLikeRedis asks the simulation's store and a real Redis the same, and
@@ -24,11 +26,11 @@ func TestSimulatedStoreIsLikeRedis(t *testing.T) {
 	runs := 0
 	rapid.Check(t, func(rt *rapid.T) {
 		runs++
-		o := Options{Prefix: fmt.Sprint("run ", runs, ":"), History: push.History{Messages: 5, Bytes: 1200}}.withDefaults()
+		o := Options{Prefix: fmt.Sprint("run ", runs, ":"), History: broker.History{Messages: 5, Bytes: 1200}}.withDefaults()
 		fake := sim.NewStore(1, sim.Options{Prefix: o.Prefix, History: o.History})
 		m := &model{
 			client: client, options: o, fake: fake, fakePort: fake.Port("a"), realPort: newServer(client, o),
-			epochs: map[push.Epoch]push.Epoch{}, tags: map[push.Position]uint32{},
+			epochs: map[broker.Epoch]broker.Epoch{}, tags: map[broker.Position]uint32{},
 		}
 		m.listen(rt)
 		defer m.close(rt)
@@ -49,9 +51,9 @@ type model struct {
 	subscriber         follow.Subscriber
 	pubsub             *redis.PubSub
 
-	epochs map[push.Epoch]push.Epoch
-	tags   map[push.Position]uint32 // by the fake's position
-	known  []push.Position          // the fake's
+	epochs map[broker.Epoch]broker.Epoch
+	tags   map[broker.Position]uint32 // by the fake's position
+	known  []broker.Position          // the fake's
 }
 
 var modelTopics = []string{"a", "b"}
@@ -84,7 +86,7 @@ func (m *model) close(rt *rapid.T) {
 }
 
 // same fails unless a position of the fake is that of the real one.
-func (m *model) same(rt *rapid.T, fake, actual push.Position) {
+func (m *model) same(rt *rapid.T, fake, actual broker.Position) {
 	if epoch, ok := m.epochs[fake.Epoch]; ok && epoch != actual.Epoch {
 		rt.Fatalf("the fake is in the same epoch as before, Redis in another: %v, %v", fake, actual)
 	}
@@ -116,7 +118,7 @@ func (m *model) highWater(rt *rapid.T) (fake, actual follow.HighWater) {
 		return fake, actual
 	}
 	fake.Position = rapid.SampledFrom(m.known).Draw(rt, "high water")
-	actual.Position = push.Position{Epoch: m.epochs[fake.Epoch], Offset: fake.Offset, Tag: m.tags[fake.Position]}
+	actual.Position = broker.Position{Epoch: m.epochs[fake.Epoch], Offset: fake.Offset, Tag: m.tags[fake.Position]}
 	switch rapid.IntRange(0, 5).Draw(rt, "but") {
 	case 0:
 		fake.Offset++
@@ -150,12 +152,12 @@ func (m *model) origin(rt *rapid.T, topic string) (fake, actual follow.Origin) {
 }
 
 // after draws a position, in the terms of each of the two.
-func (m *model) after(rt *rapid.T) (fake, actual push.Position) {
+func (m *model) after(rt *rapid.T) (fake, actual broker.Position) {
 	if len(m.known) == 0 {
 		return fake, actual
 	}
 	fake = rapid.SampledFrom(m.known).Draw(rt, "after")
-	actual = push.Position{Epoch: m.epochs[fake.Epoch], Offset: fake.Offset, Tag: m.tags[fake]}
+	actual = broker.Position{Epoch: m.epochs[fake.Epoch], Offset: fake.Offset, Tag: m.tags[fake]}
 	switch rapid.IntRange(0, 5).Draw(rt, "but") {
 	case 0:
 		fake.Offset++
@@ -205,15 +207,15 @@ func (m *model) hear(rt *rapid.T, topic string) {
 	}
 	m.sameMessage(rt, fake, actual)
 	m.same(rt,
-		push.Position{Epoch: fake.Epoch, Offset: fake.Offset - 1, Tag: fake.PreviousTag},
-		push.Position{Epoch: actual.Epoch, Offset: actual.Offset - 1, Tag: actual.PreviousTag})
+		broker.Position{Epoch: fake.Epoch, Offset: fake.Offset - 1, Tag: fake.PreviousTag},
+		broker.Position{Epoch: actual.Epoch, Offset: actual.Offset - 1, Tag: actual.PreviousTag})
 }
 
 func (m *model) read(rt *rapid.T) {
 	topic := rapid.SampledFrom(modelTopics).Draw(rt, "topic")
 	q := follow.Query{
 		Newest: rapid.Bool().Draw(rt, "newest"),
-		Limit:  push.Limit{Messages: rapid.IntRange(0, 6).Draw(rt, "messages")},
+		Limit:  broker.Limit{Messages: rapid.IntRange(0, 6).Draw(rt, "messages")},
 	}
 	if !q.Newest {
 		q.Limit.Least = rapid.IntRange(0, 3).Draw(rt, "least")
@@ -272,9 +274,9 @@ func (m *model) storeKey(rt *rapid.T) string {
 func (m *model) put(rt *rapid.T) {
 	set, key := rapid.SampledFrom(modelTopics).Draw(rt, "set"), m.storeKey(rt)
 	value := rapid.SliceOf(rapid.Byte()).Draw(rt, "value")
-	v := push.Stored{Value: value, Version: rapid.Uint64Range(0, 3).Draw(rt, "version"), TTL: time.Hour}
+	v := broker.Stored{Value: value, Version: rapid.Uint64Range(0, 3).Draw(rt, "version"), TTL: time.Hour}
 	if rapid.Bool().Draw(rt, "large") {
-		v.Version += push.MaxOffset - 3 // which Lua has to tell apart
+		v.Version += broker.MaxOffset - 3 // which Lua has to tell apart
 	}
 	fake, fakeErr := m.fakePort.Put(rt.Context(), set, key, v)
 	actual, realErr := m.realPort.Put(rt.Context(), set, key, v)
@@ -307,6 +309,6 @@ func (m *model) all(rt *rapid.T) {
 }
 
 // likeStored leaves out how long values are there.
-func likeStored(a, b push.Stored) bool {
+func likeStored(a, b broker.Stored) bool {
 	return bytes.Equal(a.Value, b.Value) && a.Version == b.Version
 }

@@ -5,7 +5,8 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/broker/internal/follow"
-	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // Options configures a [Broker]. The zero value of each field is its production
@@ -15,7 +16,7 @@ type Options struct {
 	Prefix string
 	// History bounds what is kept of each topic. Default 1,000 messages, 4 MiB,
 	// 10 minutes.
-	History push.History
+	History broker.History
 	// MaxMessage is the largest message, in bytes of data. Default 64 KiB.
 	MaxMessage int
 	// Retry is how long a message ID is remembered, so that publishing it again

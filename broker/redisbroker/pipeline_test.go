@@ -9,6 +9,8 @@ import (
 
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/push/testaid"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // hold makes calls of a kind wait until the returned function is called.
@@ -39,7 +41,7 @@ func TestSlowReadsOfHistoryHoldUpNothingElse(t *testing.T) {
 	errs := make(chan error, reads)
 	for range reads {
 		go func() {
-			_, err := b.Since(ctx, "a", at(1, 1), push.Limit{})
+			_, err := b.Since(ctx, "a", at(1, 1), broker.Limit{})
 			errs <- err
 		}()
 	}
@@ -62,7 +64,7 @@ func TestSlowReadsOfHistoryHoldUpNothingElse(t *testing.T) {
 	must(t, err)
 	must(t, b.Health(t.Context()))
 	hubs := push.ReservedTopicPrefix + "control"
-	_, err = b.Since(t.Context(), hubs, at(1, 1), push.Limit{})
+	_, err = b.Since(t.Context(), hubs, at(1, 1), broker.Limit{})
 	must(t, err)
 	_, err = b.Recent(t.Context(), hubs, 1)
 	must(t, err)
@@ -74,7 +76,7 @@ func TestSlowReadsOfHistoryHoldUpNothingElse(t *testing.T) {
 		}
 	}
 	release()
-	if _, err := b.Since(t.Context(), "a", at(1, 1), push.Limit{}); err != nil {
+	if _, err := b.Since(t.Context(), "a", at(1, 1), broker.Limit{}); err != nil {
 		t.Errorf("after all: %v", err)
 	}
 }

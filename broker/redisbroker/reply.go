@@ -13,10 +13,12 @@ import (
 
 	"github.com/tidewire/tidewire/broker/internal/follow"
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // newEpoch and newTag are random, as in every broker.
-func newEpoch() string { return push.Epoch(max(rand.Uint64(), 1)).String() }
+func newEpoch() string { return broker.Epoch(max(rand.Uint64(), 1)).String() }
 func newTag() string   { return formatTag(rand.Uint32()) }
 
 func formatTag(tag uint32) string { return fmt.Sprintf("%08x", tag) }
@@ -79,9 +81,9 @@ func parsePage(topic string, newestFirst bool, command *redis.Cmd) (push.Page, e
 	if err != nil {
 		return push.Page{}, follow.Foreign(err)
 	}
-	page := push.Page{Head: head, Gap: push.GapReason(text(reply[4]))}
+	page := push.Page{Head: head, Gap: broker.GapReason(text(reply[4]))}
 	switch page.Gap {
-	case "", push.GapEpoch, push.GapFork, push.GapTrimmed:
+	case "", broker.GapEpoch, broker.GapFork, broker.GapTrimmed:
 	default:
 		return push.Page{}, follow.Foreign(errReply)
 	}
@@ -132,23 +134,23 @@ func parseMessage(topic, epoch, offset, tag, previous, at, body string) (*push.M
 	return m, decodeBody(m, body)
 }
 
-func parsePosition(epoch, offset, tag any) (push.Position, error) {
-	e, err := push.ParseEpoch(text(epoch))
+func parsePosition(epoch, offset, tag any) (broker.Position, error) {
+	e, err := broker.ParseEpoch(text(epoch))
 	if err != nil {
-		return push.Position{}, err
+		return broker.Position{}, err
 	}
 	o, err := strconv.ParseUint(text(offset), 10, 53)
 	if err != nil {
-		return push.Position{}, err
+		return broker.Position{}, err
 	}
 	t, err := strconv.ParseUint(text(tag), 16, 32)
 	if err != nil {
-		return push.Position{}, err
+		return broker.Position{}, err
 	}
 	if e == 0 || o == 0 && t != 0 {
-		return push.Position{}, errReply
+		return broker.Position{}, errReply
 	}
-	return push.Position{Epoch: e, Offset: o, Tag: uint32(t)}, nil
+	return broker.Position{Epoch: e, Offset: o, Tag: uint32(t)}, nil
 }
 
 // text returns a reply's element, which is a string or a number.

@@ -11,6 +11,8 @@ import (
 
 	"github.com/tidewire/tidewire/broker/internal/follow"
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // TestBrokenHeadIsOneTopicsTrouble has what isn't a head where a topic's head was, before
@@ -34,7 +36,7 @@ func TestBrokenHeadIsOneTopicsTrouble(t *testing.T) {
 		if page, err := b.Recent(t.Context(), topic, 10); !errors.Is(err, push.ErrInternal) {
 			t.Errorf("%v: Recent gives %+v, %v", fields, page, err)
 		}
-		if page, err := b.Since(t.Context(), topic, push.Position{Epoch: 1}, push.Limit{}); !errors.Is(err, push.ErrInternal) {
+		if page, err := b.Since(t.Context(), topic, broker.Position{Epoch: 1}, broker.Limit{}); !errors.Is(err, push.ErrInternal) {
 			t.Errorf("%v: Since gives %+v, %v", fields, page, err)
 		}
 		if receipt, err := b.Publish(t.Context(), push.Message{Topic: topic}); !errors.Is(err, push.ErrInternal) {
@@ -76,8 +78,8 @@ func FuzzReplies(f *testing.F) {
 	f.Add("0000000000000000", "0", "00000000", "", "nan", "", "fork", uint8(1))
 	f.Add("00000000000000ff", "0", "00000001", "garbage", "-1", "\x01\x00\xff", "trimmed", uint8(2))
 	f.Fuzz(func(t *testing.T, epoch, offset, tag, previous, at, body, gap string, shape uint8) {
-		possible := func(p push.Position) bool {
-			return p.Epoch != 0 && p.Offset <= push.MaxOffset && (p.Offset > 0 || p.Tag == 0)
+		possible := func(p broker.Position) bool {
+			return p.Epoch != 0 && p.Offset <= broker.MaxOffset && (p.Offset > 0 || p.Tag == 0)
 		}
 		entry := []any{offset, tag, previous, at, body}[:min(5, int(shape%8))]
 		replies := [][]any{

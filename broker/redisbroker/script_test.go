@@ -13,6 +13,8 @@ import (
 	"github.com/tidewire/tidewire/broker/redistest"
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/push/testaid"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // scripted is a broker on a real Redis, and a client to tamper with its keys.
@@ -44,7 +46,7 @@ func brokerOn(t *testing.T, client redis.UniversalClient, o Options) *Broker {
 	return b
 }
 
-func add(t *testing.T, b *Broker, topic, data string) push.Position {
+func add(t *testing.T, b *Broker, topic, data string) broker.Position {
 	t.Helper()
 	receipt, err := b.Publish(t.Context(), push.Message{Topic: topic, Data: []byte(data)})
 	if err != nil {
@@ -102,7 +104,7 @@ func TestPagesHaveNoHolesWhenTheClockWasSetBack(t *testing.T) {
 	b = brokerOn(t, client, Options{}) // one that hasn't seen the topic before
 	recent, err := b.Recent(t.Context(), "a", 10)
 	must(t, err)
-	since, err := b.Since(t.Context(), "a", push.Position{Epoch: start.Head.Epoch, Offset: 1, Tag: 1}, push.Limit{})
+	since, err := b.Since(t.Context(), "a", broker.Position{Epoch: start.Head.Epoch, Offset: 1, Tag: 1}, broker.Limit{})
 	must(t, err)
 	for name, page := range map[string]push.Page{"Recent": recent, "Since": since} {
 		if len(page.Messages) == 0 {
@@ -123,7 +125,7 @@ func TestLongTrimmingIsSpread(t *testing.T) {
 	}
 	_, stream := b.keys("a")
 	length := func() int64 { return client.XLen(t.Context(), stream).Val() }
-	short := brokerOn(t, client, Options{History: push.History{Bytes: 1}})
+	short := brokerOn(t, client, Options{History: broker.History{Bytes: 1}})
 	add(t, short, "a", "x")
 	if n := length(); n != 201 {
 		t.Errorf("%d are left after one message", n)
@@ -182,21 +184,21 @@ func TestForeignKeyIsOneTopicsTrouble(t *testing.T) {
 }
 
 // at is a position with a tag that is its offset.
-func at(epoch push.Epoch, offset uint64) push.Position {
-	return push.Position{Epoch: epoch, Offset: offset, Tag: uint32(offset)}
+func at(epoch broker.Epoch, offset uint64) broker.Position {
+	return broker.Position{Epoch: epoch, Offset: offset, Tag: uint32(offset)}
 }
 
 // recorder is a receiver that nobody looks at.
 type recorder struct{}
 
 func (*recorder) Receive(*push.Message) {}
-func (*recorder) Break(push.Gap)        {}
+func (*recorder) Break(broker.Gap)      {}
 
 // signal is a receiver that sends offsets.
 type signal struct{ at chan uint64 }
 
 func (s *signal) Receive(m *push.Message) { s.at <- m.Offset }
-func (s *signal) Break(push.Gap)          {}
+func (s *signal) Break(broker.Gap)        {}
 
 func TestRingIsRefused(t *testing.T) {
 	ring := redis.NewRing(&redis.RingOptions{})

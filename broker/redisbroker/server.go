@@ -12,6 +12,8 @@ import (
 
 	"github.com/tidewire/tidewire/broker/internal/follow"
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 //go:embed head.lua
@@ -87,7 +89,7 @@ func (s *server) addition(m *push.Message, repeatable bool, mark follow.HighWate
 	}
 	body, h := encodeBody(m), s.options.History
 	args := append(s.headArgs(mark, origin, origin.Fresh), newTag(), body, m.Size(), sum,
-		min(int64(h.Messages), push.MaxOffset), h.Bytes, retry.Milliseconds(), "SPUBLISH", s.options.channel(m.Topic))
+		min(int64(h.Messages), broker.MaxOffset), h.Bytes, retry.Milliseconds(), "SPUBLISH", s.options.channel(m.Topic))
 	c := s.publish.call(s.withGenesis(meta, stream, id), args)
 	c.size += len(body)
 	return c
@@ -133,7 +135,7 @@ func (s *server) doInSlot(ctx context.Context, what string, build func() *call) 
 // Read is part of [follow.StorePort].
 func (s *server) Read(ctx context.Context, topic string, q follow.Query, mark follow.HighWater, origin follow.Origin) (push.Page, error) {
 	meta, stream := s.keys(topic)
-	mode, limit := "since", push.Limit{Messages: orMost(q.Limit.Messages), Bytes: orMost(q.Limit.Bytes)}
+	mode, limit := "since", broker.Limit{Messages: orMost(q.Limit.Messages), Bytes: orMost(q.Limit.Bytes)}
 	if q.Newest {
 		mode, limit.Messages = "recent", min(q.Limit.Messages, most)
 	}
@@ -172,7 +174,7 @@ func orMost(n int) int {
 }
 
 // Heads is part of [follow.StorePort].
-func (s *server) Heads(ctx context.Context, topics []string) ([]push.Position, error) {
+func (s *server) Heads(ctx context.Context, topics []string) ([]broker.Position, error) {
 	if len(topics) == 0 {
 		return nil, nil
 	}
@@ -185,7 +187,7 @@ func (s *server) Heads(ctx context.Context, topics []string) ([]push.Position, e
 	if err := s.do(ctx, meta, checkCalls, calls...); err != nil {
 		return nil, err
 	}
-	heads := make([]push.Position, len(topics))
+	heads := make([]broker.Position, len(topics))
 	for i, c := range calls {
 		parts, err := c.command.Slice()
 		// A foreign key says nothing of the other topics, and shows when its own is read.

@@ -11,6 +11,8 @@ import (
 
 	"github.com/tidewire/tidewire/broker/internal/follow"
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 //go:embed put.lua
@@ -23,8 +25,8 @@ var takeLua string
 var allLua string
 
 // Put is put.lua; see [push.Store].
-func (s *server) Put(ctx context.Context, set, key string, v push.Stored) (*push.Stored, error) {
-	c := s.values.put.call(s.options.setKeys(set), []any{key, v.Value, v.TTL.Milliseconds(), push.MaxStored, v.Version})
+func (s *server) Put(ctx context.Context, set, key string, v broker.Stored) (*broker.Stored, error) {
+	c := s.values.put.call(s.options.setKeys(set), []any{key, v.Value, v.TTL.Milliseconds(), broker.MaxStored, v.Version})
 	c.size += len(v.Value)
 	if err := s.do(ctx, c.key(), hubCalls, c); err != nil {
 		return nil, err
@@ -64,7 +66,7 @@ func (s *server) Take(ctx context.Context, set, key string) ([]byte, error) {
 }
 
 // All is all.lua; see [push.Store].
-func (s *server) All(ctx context.Context, set string) (map[string]push.Stored, error) {
+func (s *server) All(ctx context.Context, set string) (map[string]broker.Stored, error) {
 	c := s.values.all.call(s.options.setKeys(set), nil)
 	c.size += maxBatchBytes / 4
 	if err := s.do(ctx, c.key(), hubCalls, c); err != nil {
@@ -75,7 +77,7 @@ func (s *server) All(ctx context.Context, set string) (map[string]push.Stored, e
 		return nil, s.inspected(ctx, c, err)
 	}
 	fields, _ := reply[1].([]any)
-	all := make(map[string]push.Stored, len(fields)/2)
+	all := make(map[string]broker.Stored, len(fields)/2)
 	for i := 0; i+1 < len(fields); i += 2 {
 		v, err := parseStored(text(reply[0]), text(fields[i+1]))
 		if err != nil {
@@ -90,7 +92,7 @@ func (s *server) All(ctx context.Context, set string) (map[string]push.Stored, e
 
 // parseStored reads a value as it is stored, behind its expiry and its version; nil if
 // it has expired.
-func parseStored(now, stored string) (*push.Stored, error) {
+func parseStored(now, stored string) (*broker.Stored, error) {
 	fields := strings.SplitN(stored, " ", 3)
 	if len(fields) < 3 {
 		return nil, follow.Foreign(errReply)
@@ -104,7 +106,7 @@ func parseStored(now, stored string) (*push.Stored, error) {
 	if expires <= at {
 		return nil, nil
 	}
-	return &push.Stored{Value: []byte(fields[2]), Version: version, TTL: milliseconds(expires - at)}, nil
+	return &broker.Stored{Value: []byte(fields[2]), Version: version, TTL: milliseconds(expires - at)}, nil
 }
 
 // milliseconds is a time of so many; the longest there is if that isn't long enough.

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // TestStoreIsBounded has a set that is full, first of values that stay and then of
@@ -18,7 +20,7 @@ func TestStoreIsBounded(t *testing.T) {
 		t.Helper()
 		must(t, client.Del(t.Context(), keys...).Err())
 		const step = 1000 // on a busy machine Redis is busy with many for longer than it likes
-		for i := 0; i < push.MaxStored; i += step {
+		for i := 0; i < broker.MaxStored; i += step {
 			must(t, client.Eval(t.Context(), `for i = ARGV[1] + 1, ARGV[1] + ARGV[2] do
 				redis.call('HSET', KEYS[1], i, ARGV[3] .. ' 0 x')
 				redis.call('ZADD', KEYS[2], ARGV[3], i)
@@ -27,7 +29,7 @@ func TestStoreIsBounded(t *testing.T) {
 		}
 	}
 	put := func(key string) error {
-		_, err := b.Put(t.Context(), "s", key, push.Stored{Value: []byte("y"), Version: 1, TTL: time.Hour})
+		_, err := b.Put(t.Context(), "s", key, broker.Stored{Value: []byte("y"), Version: 1, TTL: time.Hour})
 		return err
 	}
 	fill(time.Now().Add(time.Hour).UnixMilli())
@@ -44,7 +46,7 @@ func TestStoreIsBounded(t *testing.T) {
 		must(t, put(fmt.Sprint("more", i)))
 	}
 	values, expiries := client.HLen(t.Context(), keys[0]).Val(), client.ZCard(t.Context(), keys[1]).Val()
-	if want := int64(push.MaxStored - 10*100 + 10); values != want || expiries != want {
+	if want := int64(broker.MaxStored - 10*100 + 10); values != want || expiries != want {
 		t.Errorf("%d values and %d expiries are left, want %d", values, expiries, want)
 	}
 	all, err := b.All(t.Context(), "s")
@@ -57,7 +59,7 @@ func TestStoreIsBounded(t *testing.T) {
 func TestStoreLastsAsLongAsItsValues(t *testing.T) {
 	b, client := scripted(t, Options{})
 	for _, ttl := range []time.Duration{time.Minute, time.Hour, time.Second} {
-		_, err := b.Put(t.Context(), "s", ttl.String(), push.Stored{Value: []byte("x"), TTL: ttl})
+		_, err := b.Put(t.Context(), "s", ttl.String(), broker.Stored{Value: []byte("x"), TTL: ttl})
 		must(t, err)
 	}
 	for _, key := range b.options.setKeys("s") {
@@ -71,7 +73,7 @@ func TestStoreLastsAsLongAsItsValues(t *testing.T) {
 func TestFullRedisKeepsTheStore(t *testing.T) {
 	b, client := scripted(t, Options{})
 	put := func(key, value string) error {
-		_, err := b.Put(t.Context(), "s", key, push.Stored{Value: []byte(value), TTL: time.Hour})
+		_, err := b.Put(t.Context(), "s", key, broker.Stored{Value: []byte(value), TTL: time.Hour})
 		return err
 	}
 	must(t, put("a", "1"))

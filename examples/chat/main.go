@@ -14,7 +14,8 @@ import (
 	"io"
 
 	"github.com/tidewire/tidewire/examples/internal/serve"
-	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 func main() { serve.Main(run) }
@@ -29,7 +30,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	if flags.NArg() > 0 {
 		return errors.New("chat takes flags only; see -help")
 	}
-	broker, err := serve.Broker(ctx, *redis, push.History{Age: remembered}, remembered)
+	broker, err := serve.Broker(ctx, *redis, broker.History{Age: remembered}, remembered)
 	if err != nil {
 		return err
 	}

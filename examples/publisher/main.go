@@ -24,6 +24,8 @@ import (
 
 	"github.com/tidewire/tidewire/examples/internal/serve"
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 const (
@@ -57,7 +59,7 @@ func run(ctx context.Context, args []string, input io.Reader, stdout io.Writer) 
 	if c.topic == "" || c.redis == "" || flags.NArg() > 0 {
 		return errors.New("publisher needs a -topic and a -redis; see -help")
 	}
-	broker, err := serve.Broker(ctx, c.redis, push.History{}, 0)
+	broker, err := serve.Broker(ctx, c.redis, broker.History{}, 0)
 	if err != nil {
 		return err
 	}

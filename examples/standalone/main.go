@@ -24,6 +24,8 @@ import (
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/transport"
 	"github.com/tidewire/tidewire/transport/protocol"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 //go:embed page
@@ -55,7 +57,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	if !c.anyone {
 		slog.Warn("nobody may follow anything; start with -anyone if all topics are public")
 	}
-	broker, err := serve.Broker(ctx, c.redis, push.History{}, 0)
+	broker, err := serve.Broker(ctx, c.redis, broker.History{}, 0)
 	if err != nil {
 		return err
 	}

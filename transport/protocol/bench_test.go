@@ -8,6 +8,8 @@ import (
 
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/transport/protocol"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // BenchmarkMessage is paid once for each message and wire format.
@@ -21,7 +23,7 @@ func BenchmarkMessage(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				protocol.Message(m, cursor)
+				protocol.Message(m, at)
 			}
 		})
 	}
@@ -45,7 +47,7 @@ func BenchmarkSubscribed(b *testing.B) {
 func BenchmarkGap(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
-		protocol.Gap(push.Gap{Topic: "orders/42", Reason: push.GapTrimmed, Last: position, Now: position}, cursor)
+		protocol.Gap(broker.Gap{Topic: "orders/42", Reason: broker.GapTrimmed, Last: position, Now: position}, at)
 	}
 }
 
@@ -55,7 +57,7 @@ func BenchmarkParseRequest(b *testing.B) {
 	subscribe := func(topics int) string {
 		entries := make([]string, topics)
 		for i := range entries {
-			entries[i] = fmt.Sprintf(`{"topic":"orders/%d","since":"%s"}`, i, cursor)
+			entries[i] = fmt.Sprintf(`{"topic":"orders/%d","since":"%s"}`, i, at)
 		}
 		return `{"type":"subscribe","id":1,"topics":[` + strings.Join(entries, ",") + `]}`
 	}

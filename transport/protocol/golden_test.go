@@ -13,13 +13,16 @@ import (
 
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/transport/protocol"
+
+	"github.com/tidewire/tidewire/broker"
+	"github.com/tidewire/tidewire/push/cursor"
 )
 
 var update = flag.Bool("update", false, "write the golden files of server frames anew")
 
 var (
-	position = push.Position{Epoch: 0x9f8a6c21d0e4b735, Offset: 7, Tag: 0x01020304}
-	cursor   = push.FormatCursor("orders/42", position)
+	position = broker.Position{Epoch: 0x9f8a6c21d0e4b735, Offset: 7, Tag: 0x01020304}
+	at       = cursor.Format("orders/42", position)
 	noon     = time.UnixMilli(1763715120123)
 )
 
@@ -35,8 +38,8 @@ func message(change func(*push.Message)) *push.Message {
 }
 
 var answers = []push.Followed{
-	{Topic: "orders/42", From: push.FromNow, Cursor: cursor},
-	{Topic: "orders/43", From: push.FromCursor, Cursor: push.FormatCursor("orders/43", position)},
+	{Topic: "orders/42", From: push.FromNow, Cursor: at},
+	{Topic: "orders/43", From: push.FromCursor, Cursor: cursor.Format("orders/43", position)},
 	{Topic: "orders/44", From: push.FromCursor},
 	{Topic: "secret", Err: push.Errorf(push.CodeForbidden, "forbidden", errors.New("not told"))},
 }
@@ -48,35 +51,35 @@ var serverFrames = map[string]func() []byte{
 		return protocol.Welcome("0199a1b2-0000-7000-8000-0000000000ff", 25*time.Second, answers)
 	},
 	"welcome_no_topics": func() []byte { return protocol.Welcome("s", 15*time.Second, nil) },
-	"message":           func() []byte { return protocol.Message(message(nil), cursor) },
+	"message":           func() []byte { return protocol.Message(message(nil), at) },
 	"message_full": func() []byte {
-		return protocol.Message(message(func(m *push.Message) { m.Event, m.Key = "created", "42" }), cursor)
+		return protocol.Message(message(func(m *push.Message) { m.Event, m.Key = "created", "42" }), at)
 	},
 	"message_binary": func() []byte {
-		return protocol.Message(message(func(m *push.Message) { m.Data, m.Binary = []byte{0, 1, 254, 255}, true }), cursor)
+		return protocol.Message(message(func(m *push.Message) { m.Data, m.Binary = []byte{0, 1, 254, 255}, true }), at)
 	},
-	"message_empty": func() []byte { return protocol.Message(message(func(m *push.Message) { m.Data = nil }), cursor) },
+	"message_empty": func() []byte { return protocol.Message(message(func(m *push.Message) { m.Data = nil }), at) },
 	"message_hard_text": func() []byte {
 		return protocol.Message(message(func(m *push.Message) {
 			m.Data = []byte("\ufeffline\nline\rline\r\n\ndata: x\nid: y\n:c\u2028\u2029<b>&\"\\\x00😀")
-		}), cursor)
+		}), at)
 	},
 	"message_without_position": func() []byte {
-		return protocol.Message(message(func(m *push.Message) { m.Position, m.PreviousTag, m.Time = push.Position{}, 0, time.Time{} }), "")
+		return protocol.Message(message(func(m *push.Message) { m.Position, m.PreviousTag, m.Time = broker.Position{}, 0, time.Time{} }), "")
 	},
 	"message_topic_proto": func() []byte {
-		return protocol.Message(message(func(m *push.Message) { m.Topic = "__proto__" }), cursor)
+		return protocol.Message(message(func(m *push.Message) { m.Topic = "__proto__" }), at)
 	},
 	"message_last_offset": func() []byte {
-		return protocol.Message(message(func(m *push.Message) { m.Offset = push.MaxOffset }), cursor)
+		return protocol.Message(message(func(m *push.Message) { m.Offset = broker.MaxOffset }), at)
 	},
 	"gap": func() []byte {
 		now := position
 		now.Offset = 2041
-		return protocol.Gap(push.Gap{Topic: "orders/42", Reason: push.GapTrimmed, Last: position, Now: now}, push.FormatCursor("orders/42", now))
+		return protocol.Gap(broker.Gap{Topic: "orders/42", Reason: broker.GapTrimmed, Last: position, Now: now}, cursor.Format("orders/42", now))
 	},
 	"gap_unknown_cursor": func() []byte {
-		return protocol.Gap(push.Gap{Topic: "orders/42", Reason: push.GapUnknownCursor, Now: position}, cursor)
+		return protocol.Gap(broker.Gap{Topic: "orders/42", Reason: broker.GapUnknownCursor, Now: position}, at)
 	},
 	"subscribed": func() []byte { return protocol.Subscribed(1, answers) },
 	"subscribed_too_fast": func() []byte {

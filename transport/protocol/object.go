@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"unicode/utf8"
 
-	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/broker"
 )
 
 // object is a JSON object that is being appended, on one line and byte for byte as
@@ -74,7 +74,7 @@ func (o object) data(data []byte, binary bool) object {
 const encodingBase64 = "base64"
 
 // place appends a position as clients see it: without the tag.
-func (o object) place(key string, p push.Position) object {
+func (o object) place(key string, p broker.Position) object {
 	if p.IsZero() {
 		return append(o.field(key), "null"...)
 	}

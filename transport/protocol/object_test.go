@@ -10,6 +10,8 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // reflected gives v as encoding/json writes it.
@@ -63,8 +65,8 @@ func TestMessageIsWrittenAsByEncodingJSON(t *testing.T) {
 			Data: []byte(text.Draw(t, "data")), Binary: rapid.Bool().Draw(t, "binary"),
 		}
 		if rapid.Bool().Draw(t, "stored") {
-			m.Epoch = push.Epoch(rapid.Uint64().Draw(t, "epoch"))
-			m.Offset = rapid.Uint64Range(0, push.MaxOffset).Draw(t, "offset")
+			m.Epoch = broker.Epoch(rapid.Uint64().Draw(t, "epoch"))
+			m.Offset = rapid.Uint64Range(0, broker.MaxOffset).Draw(t, "offset")
 			m.Tag = rapid.Uint32Min(1).Draw(t, "tag")
 			m.Time = time.UnixMilli(rapid.Int64Range(1, 1<<45).Draw(t, "time"))
 		}
@@ -100,8 +102,8 @@ func TestMessageIsWrittenAsByEncodingJSON(t *testing.T) {
 // TestMessageIsAllocatedOnce holds for what is usually sent.
 func TestMessageIsAllocatedOnce(t *testing.T) {
 	for _, m := range []*push.Message{
-		{ID: "1", Topic: "a", Data: []byte("{\"text\":\"says \\\"hello\\\"\",\n\"to\":[\"日本語\"]}"), Position: push.Position{Epoch: 1, Offset: 1}, Time: time.Now()},
-		{ID: "1", Topic: "a", Data: make([]byte, 1000), Binary: true, Position: push.Position{Epoch: 1, Offset: push.MaxOffset}, Time: time.Now()},
+		{ID: "1", Topic: "a", Data: []byte("{\"text\":\"says \\\"hello\\\"\",\n\"to\":[\"日本語\"]}"), Position: broker.Position{Epoch: 1, Offset: 1}, Time: time.Now()},
+		{ID: "1", Topic: "a", Data: make([]byte, 1000), Binary: true, Position: broker.Position{Epoch: 1, Offset: broker.MaxOffset}, Time: time.Now()},
 	} {
 		if n := testing.AllocsPerRun(100, func() { Message(m, "cursor") }); n != 1 {
 			t.Errorf("%v allocations", n)
@@ -115,7 +117,7 @@ func TestOddWordsAreEscaped(t *testing.T) {
 	odd := "\"\n"
 	for name, frame := range map[string][]byte{
 		"error":      Error(push.Errorf(push.Code(odd), odd, nil)),
-		"gap":        Gap(push.Gap{Topic: "a", Reason: push.GapReason(odd)}, odd),
+		"gap":        Gap(broker.Gap{Topic: "a", Reason: broker.GapReason(odd)}, odd),
 		"subscribed": Subscribed(1, []push.Followed{{Topic: odd, From: push.From(odd), Cursor: odd}}),
 		"reply":      Reply(1, push.Reply{Data: []byte("\xff")}),
 	} {

@@ -5,6 +5,9 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/broker"
+	"github.com/tidewire/tidewire/push/cursor"
 )
 
 // Cursor gives the cursor after a message, which is empty if the message has no position.
@@ -12,7 +15,7 @@ func Cursor(m *push.Message) string {
 	if m.Position.IsZero() {
 		return ""
 	}
-	return push.FormatCursor(m.Topic, m.Position)
+	return cursor.Format(m.Topic, m.Position)
 }
 
 // Message encodes a message; cursor is [Cursor], or what stands for it.
@@ -55,7 +58,7 @@ const messageFixed = len(`{"type":"message","topic":"","id":"","event":"","key":
 	`"cursor":"","epoch":"0123456789abcdef","offset":9007199254740991,"time":1763715120123}`)
 
 // Gap encodes a gap; cursor is the place after it.
-func Gap(g push.Gap, cursor string) []byte {
+func Gap(g broker.Gap, cursor string) []byte {
 	o := appendFrame(make([]byte, 0, 256), TypeGap).text("topic", g.Topic).text("reason", string(g.Reason))
 	if !g.Last.IsZero() {
 		o = o.place("last", g.Last)

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/push/cursor"
 )
 
 // conn is one event stream. It begins as the response of a request, and stays that
@@ -188,7 +190,7 @@ func (c *conn) join(frames []*push.Frame, w writer) (left []*push.Frame, err err
 	defer buffers.Put(buffer)
 	joined := buffer[:0]
 	for i, f := range frames {
-		if len(joined) > 0 && len(joined)+len(f.Bytes)+push.MaxCursor > joinSize {
+		if len(joined) > 0 && len(joined)+len(f.Bytes)+cursor.MaxBytes > joinSize {
 			if err := w.write(joined, false); err != nil {
 				return nil, err
 			}

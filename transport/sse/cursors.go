@@ -4,6 +4,8 @@ import (
 	"slices"
 
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/push/cursor"
 )
 
 // cursors are a client's cursors in the topics of its stream, from which the id of each
@@ -64,12 +66,12 @@ func (all cursors) append(b []byte, f *push.Frame) (joined, left []byte) {
 // is new to it, and hide the gap that is still to come.
 func (all cursors) appendID(b []byte) []byte {
 	if slices.ContainsFunc(all, func(at topicCursor) bool { return at.cursor == "" }) {
-		return appendID(b, push.EmptyCursor)
+		return appendID(b, cursor.Empty)
 	}
 	b = append(b, "id: "...)
 	for i, at := range all {
 		if i > 0 {
-			b = append(b, push.CursorSeparator...)
+			b = append(b, cursor.Separator...)
 		}
 		b = append(b, at.cursor...)
 	}

@@ -8,6 +8,9 @@ import (
 
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/transport/protocol"
+
+	"github.com/tidewire/tidewire/broker"
+	"github.com/tidewire/tidewire/push/cursor"
 )
 
 // heartbeat is a comment: it moves no cursor and raises no event. With a blank line some
@@ -25,8 +28,8 @@ func (t *Transport) Message(m *push.Message) *push.Frame {
 }
 
 // Gap encodes a gap.
-func (t *Transport) Gap(g push.Gap) *push.Frame {
-	cursor := push.FormatCursor(g.Topic, g.Now)
+func (t *Transport) Gap(g broker.Gap) *push.Frame {
+	cursor := cursor.Format(g.Topic, g.Now)
 	return event(g.Topic, cursor, push.ReservedEventPrefix+protocol.TypeGap, protocol.Gap(g, cursor))
 }
 

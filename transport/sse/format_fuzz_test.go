@@ -10,6 +10,9 @@ import (
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/transport/sse"
+
+	"github.com/tidewire/tidewire/broker"
+	"github.com/tidewire/tidewire/push/cursor"
 )
 
 // received is an event as a browser raises it.
@@ -65,14 +68,14 @@ func FuzzEvent(f *testing.F) {
 	}
 	transport := sse.New(push.New(membroker.New(), push.Options{}))
 	f.Fuzz(func(t *testing.T, topic, id, event, key string, data []byte, binary bool) {
-		m := &push.Message{ID: id, Topic: topic, Event: event, Key: key, Data: data, Binary: binary, Position: push.Position{Epoch: 1, Offset: 2, Tag: 3}}
+		m := &push.Message{ID: id, Topic: topic, Event: event, Key: key, Data: data, Binary: binary, Position: broker.Position{Epoch: 1, Offset: 2, Tag: 3}}
 		stream := string(transport.Message(m).Bytes)
 		if _, retry := interpret(stream); retry != "" {
 			t.Fatalf("%q sets retry", stream)
 		}
 		// Another event follows, which this one mustn't touch.
 		events, _ := interpret(stream + "data: next\n\n")
-		cursor := push.FormatCursor(topic, m.Position)
+		cursor := cursor.Format(topic, m.Position)
 		if len(events) != 2 || events[1] != (received{"", cursor, "next"}) || events[0].id != cursor {
 			t.Fatalf("%q is read as %q", stream, events)
 		}

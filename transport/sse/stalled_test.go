@@ -18,6 +18,8 @@ import (
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/push/testaid"
 	"github.com/tidewire/tidewire/transport/sse"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // TestStalledStreamIsASlowConsumer has a client of each kind of connection stop
@@ -40,7 +42,7 @@ func TestStalledStreamIsASlowConsumer(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			hub := push.New(membroker.New(), push.Options{
 				Authorize: push.Anyone,
-				Queue:     push.Limit{Messages: -1, Bytes: -1}, // only the write can end it
+				Queue:     broker.Limit{Messages: -1, Bytes: -1}, // only the write can end it
 			})
 			handler := http.Handler(sse.New(hub, sse.Options{WriteTimeout: 200 * time.Millisecond}))
 			if test.wrap != nil {

@@ -21,6 +21,8 @@ import (
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/push/testaid"
 	"github.com/tidewire/tidewire/transport/sse"
+
+	"github.com/tidewire/tidewire/push/cursor"
 )
 
 func serve(t *testing.T, options sse.Options, wrap func(http.Handler) http.Handler, authorize ...push.Authorize) (*push.Hub, *httptest.Server) {
@@ -98,7 +100,7 @@ func TestStreamOverHTTP2(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cursor := push.FormatCursor("a", receipt.Position)
+	cursor := cursor.Format("a", receipt.Position)
 	got := event(t, lines)
 	want := "id: " + cursor + "\nevent: created\ndata: {\"type\":\"message\",\"topic\":\"a\",\"id\":\"i\",\"event\":\"created\",\"data\":\"hello\\n\",\"cursor\":\"" +
 		cursor + "\",\"epoch\":\"" + receipt.Position.Epoch.String() + "\",\"offset\":1,\"time\":"
@@ -116,7 +118,7 @@ func TestStreamOfSeveralTopicsHasOneID(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		at[topic] = push.FormatCursor(topic, receipt.Position)
+		at[topic] = cursor.Format(topic, receipt.Position)
 	}
 	publish("a")
 	publish("b")
@@ -160,8 +162,8 @@ func TestNoTopicFallsOutOfTheID(t *testing.T) {
 		want        []string
 	}{
 		{"refused", place(), true, []string{place()}},
-		{"broken", "broken", false, []string{push.EmptyCursor, push.EmptyCursor, place()}},
-		{"broken and refused", "broken", true, []string{push.EmptyCursor, strings.Split(place(), ".")[0]}},
+		{"broken", "broken", false, []string{cursor.Empty, cursor.Empty, place()}},
+		{"broken and refused", "broken", true, []string{cursor.Empty, strings.Split(place(), ".")[0]}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -272,7 +274,7 @@ func TestLastEventIDWinsOverSince(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		cursors = append(cursors, push.FormatCursor("a", receipt.Position))
+		cursors = append(cursors, cursor.Format("a", receipt.Position))
 	}
 	lines := bufio.NewReader(get(t, server, http.MethodGet, "?topic=a&since="+cursors[0], map[string]string{"Last-Event-ID": cursors[1]}).Body)
 	event(t, lines)

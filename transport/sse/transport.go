@@ -13,6 +13,8 @@ import (
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/push/optional"
 	"github.com/tidewire/tidewire/transport/protocol"
+
+	"github.com/tidewire/tidewire/push/cursor"
 )
 
 // Transport serves event streams for a hub. It is a [push.Publisher] for the
@@ -74,7 +76,7 @@ func (t *Transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		protocol.Refuse(t.hub, w, r, push.AsError(err))
 		return
 	}
-	follows, e := protocol.Follows(r, push.MaxCursorTopics)
+	follows, e := protocol.Follows(r, cursor.MaxTopics)
 	if e == nil && len(follows) == 0 {
 		e = push.Errorf(push.CodeBadRequest, "no topic is named", nil)
 	}

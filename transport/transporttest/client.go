@@ -15,6 +15,8 @@ import (
 
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/transport/protocol"
+
+	"github.com/tidewire/tidewire/push/cursor"
 )
 
 // Frame is a frame as a client sees it.
@@ -138,7 +140,7 @@ func (c *Client) note(f Frame) {
 			known = append(known, cursor)
 		}
 	}
-	c.Cursor = push.JoinCursors(known)
+	c.Cursor = cursor.Join(known)
 }
 
 // query adds topics and a cursor to an address, which may have a query of its own.

@@ -11,6 +11,9 @@ import (
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/transport/protocol"
+
+	"github.com/tidewire/tidewire/broker"
+	"github.com/tidewire/tidewire/push/cursor"
 )
 
 func testWelcome(t *testing.T, h Harness) {
@@ -66,7 +69,7 @@ func testParts(t *testing.T, h Harness) {
 // testResume reads a stream whole, noting the cursor after each event, and then
 // resumes from every one of them: what comes must be exactly the rest.
 func testResume(t *testing.T, h Harness) {
-	for _, topics := range [][]string{names(1), names(5), names(push.MaxCursorTopics)} {
+	for _, topics := range [][]string{names(1), names(5), names(cursor.MaxTopics)} {
 		t.Run(fmt.Sprint(len(topics), " topics"), func(t *testing.T) {
 			s := open(t, h, push.Options{})
 			first := s.connect(topics, "")
@@ -128,40 +131,40 @@ func testResumeFromWelcome(t *testing.T, h Harness) {
 }
 
 func testGaps(t *testing.T, h Harness) {
-	broker := membroker.New(membroker.Options{History: push.History{Messages: 20}})
-	s := openOn(t, h, broker, push.Options{Replay: push.Limit{Messages: 10}})
+	b := membroker.New(membroker.Options{History: broker.History{Messages: 20}})
+	s := openOn(t, h, b, push.Options{Replay: broker.Limit{Messages: 10}})
 	start := s.publish("a", "0").Position
 	for i := range 30 {
 		s.publish("a", fmt.Sprint(i+1))
 	}
-	page, err := broker.Recent(t.Context(), "a", 20)
+	page, err := b.Recent(t.Context(), "a", 20)
 	if err != nil {
 		t.Fatal(err)
 	}
-	at := func(i int) push.Position { return page.Messages[i].Position }
+	at := func(i int) broker.Position { return page.Messages[i].Position }
 	forked, elsewhere, ahead := at(15), at(15), page.Head
 	forked.Tag ^= 1
 	elsewhere.Epoch ^= 1
 	ahead.Offset++
 	tests := []struct {
 		name, since string
-		want        push.GapReason
+		want        broker.GapReason
 		wantLast    bool
 	}{
-		{"trimmed is too many as well", push.FormatCursor("a", start), push.GapTooMany, true},
-		{"more than the replay allows", push.FormatCursor("a", at(8)), push.GapTooMany, true},
-		{"another epoch", push.FormatCursor("a", elsewhere), push.GapEpoch, true},
-		{"another tag", push.FormatCursor("a", forked), push.GapFork, true},
-		{"ahead of history", push.FormatCursor("a", ahead), push.GapFork, true},
-		{"forged, at the start", push.FormatCursor("a", push.Position{Epoch: page.Head.Epoch}), push.GapTooMany, true},
-		{"forged, within reach", push.FormatCursor("a", push.Position{Epoch: page.Head.Epoch, Offset: page.Head.Offset - 1}), push.GapFork, true},
-		{"garbage", "garbage", push.GapUnknownCursor, false},
-		{"emoji", "😀", push.GapUnknownCursor, false},
-		{"line break", "1A\tB", push.GapUnknownCursor, false},
-		{"4 kB of garbage", strings.Repeat("x", 4096), push.GapUnknownCursor, false},
-		{"not UTF-8", "\xff\xfe", push.GapUnknownCursor, false},
-		{"of another topic", push.FormatCursor("b", at(15)), push.GapUnknownCursor, false},
-		{"of no topic", push.EmptyCursor, push.GapUnknownCursor, false},
+		{"trimmed is too many as well", cursor.Format("a", start), broker.GapTooMany, true},
+		{"more than the replay allows", cursor.Format("a", at(8)), broker.GapTooMany, true},
+		{"another epoch", cursor.Format("a", elsewhere), broker.GapEpoch, true},
+		{"another tag", cursor.Format("a", forked), broker.GapFork, true},
+		{"ahead of history", cursor.Format("a", ahead), broker.GapFork, true},
+		{"forged, at the start", cursor.Format("a", broker.Position{Epoch: page.Head.Epoch}), broker.GapTooMany, true},
+		{"forged, within reach", cursor.Format("a", broker.Position{Epoch: page.Head.Epoch, Offset: page.Head.Offset - 1}), broker.GapFork, true},
+		{"garbage", "garbage", broker.GapUnknownCursor, false},
+		{"emoji", "😀", broker.GapUnknownCursor, false},
+		{"line break", "1A\tB", broker.GapUnknownCursor, false},
+		{"4 kB of garbage", strings.Repeat("x", 4096), broker.GapUnknownCursor, false},
+		{"not UTF-8", "\xff\xfe", broker.GapUnknownCursor, false},
+		{"of another topic", cursor.Format("b", at(15)), broker.GapUnknownCursor, false},
+		{"of no topic", cursor.Empty, broker.GapUnknownCursor, false},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -170,7 +173,7 @@ func testGaps(t *testing.T, h Harness) {
 			if f.Type != protocol.TypeGap || f.Reason != string(test.want) || (f.Last != nil) != test.wantLast {
 				t.Fatalf("got %+v, want gap %q", f, test.want)
 			}
-			head, err := broker.Recent(t.Context(), "a", 0)
+			head, err := b.Recent(t.Context(), "a", 0)
 			if err != nil || f.Now == nil || f.Now.Offset != head.Head.Offset || f.Cursor == "" || f.Cursor != c.Cursor {
 				t.Errorf("gap %+v now %+v, head %+v", f, f.Now, head.Head)
 			}

@@ -10,14 +10,16 @@ import (
 
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/transport/protocol"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // testStalledReader has one client that stops reading. It must be cut at its
 // bound with its reason, delay nobody, and be whole again when it comes back.
 func testStalledReader(t *testing.T, h Harness) {
 	s := open(t, h, push.Options{
-		Queue:  push.Limit{Messages: 64, Bytes: 1 << 20},
-		Replay: push.Limit{Messages: 10_000, Bytes: 1 << 30},
+		Queue:  broker.Limit{Messages: 64, Bytes: 1 << 20},
+		Replay: broker.Limit{Messages: 10_000, Bytes: 1 << 30},
 	})
 	stalled := s.connect([]string{"a"}, "")
 	reader := s.connect([]string{"a"}, "")
@@ -51,7 +53,7 @@ func testStalledReader(t *testing.T, h Harness) {
 			t.Errorf("resumed with %.20q, want %q", f.Data, want)
 		}
 	case protocol.TypeGap:
-		if f.Reason != string(push.GapTrimmed) {
+		if f.Reason != string(broker.GapTrimmed) {
 			t.Errorf("resumed with %+v", f)
 		}
 	}
@@ -101,7 +103,7 @@ func testShutdown(t *testing.T, h Harness) {
 // context.
 func testShutdownStalled(t *testing.T, h Harness) {
 	h.New = h.Patient
-	s := open(t, h, push.Options{Queue: push.Limit{Messages: -1, Bytes: -1}})
+	s := open(t, h, push.Options{Queue: broker.Limit{Messages: -1, Bytes: -1}})
 	s.connect([]string{"a"}, "")
 	for range 200 {
 		s.publish("a", strings.Repeat("x", 64<<10))

@@ -4,6 +4,9 @@ import (
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/transport/protocol"
 	"github.com/tidewire/tidewire/transport/websocket"
+
+	"github.com/tidewire/tidewire/broker"
+	"github.com/tidewire/tidewire/push/cursor"
 )
 
 // The heartbeats: one that a page can see, and one that every library answers.
@@ -33,8 +36,8 @@ func message(m *push.Message) (f *push.Frame, json []byte) {
 }
 
 // Gap encodes a gap as one text frame.
-func (t *Transport) Gap(g push.Gap) *push.Frame {
-	f := &push.Frame{Topic: g.Topic, Cursor: push.FormatCursor(g.Topic, g.Now)}
+func (t *Transport) Gap(g broker.Gap) *push.Frame {
+	f := &push.Frame{Topic: g.Topic, Cursor: cursor.Format(g.Topic, g.Now)}
 	f.Bytes = websocket.AppendFrame(nil, websocket.Text, protocol.Gap(g, f.Cursor))
 	return f
 }

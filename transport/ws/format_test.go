@@ -13,6 +13,8 @@ import (
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/transport/internal/rawclient"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // TestCompressedFanOut: who has agreed on compression gets what is worth it compressed,
@@ -79,7 +81,7 @@ func TestCompressedMessageIsWhole(t *testing.T) {
 	hub := push.New(membroker.New(), push.Options{Authorize: push.Anyone})
 	defer hub.Shutdown(context.Background())
 	transport := New(hub, Options{Compression: true})
-	m := &push.Message{Topic: "a", ID: "1", Data: []byte(strings.Repeat("0123456789", 1000)), Position: push.Position{Epoch: 1, Offset: 1, Tag: 1}}
+	m := &push.Message{Topic: "a", ID: "1", Data: []byte(strings.Repeat("0123456789", 1000)), Position: broker.Position{Epoch: 1, Offset: 1, Tag: 1}}
 	plain, packed := transport.Message(m), compressing{transport}.Message(m)
 	if packed.Cursor != plain.Cursor || packed.Topic != plain.Topic || len(packed.Bytes) >= len(plain.Bytes)/10 {
 		t.Errorf("%d bytes for %d, at %q", len(packed.Bytes), len(plain.Bytes), packed.Cursor)

@@ -12,6 +12,9 @@ import (
 
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/transport/protocol"
+
+	"github.com/tidewire/tidewire/broker"
+	"github.com/tidewire/tidewire/push/cursor"
 )
 
 // client follows some topics for as long as the run lasts. It does what a client must: it comes back with its cursor,
@@ -164,7 +167,7 @@ func (c *client) cursor() string {
 	if len(known) == 0 {
 		return ""
 	}
-	return push.JoinCursors(known)
+	return cursor.Join(known)
 }
 
 // welcome takes the answers for the topics. One that is refused for now makes the client come back later.
@@ -226,7 +229,7 @@ func (c *client) take(f frame) error {
 		return errors.New("a cursor that isn't its frame's")
 	}
 	if f.Type == protocol.TypeGap {
-		v.gap(push.GapReason(f.Reason), f.Last, at)
+		v.gap(broker.GapReason(f.Reason), f.Last, at)
 	} else {
 		p, err := parsePayload(f.Data)
 		if err != nil {
@@ -243,14 +246,14 @@ func (c *client) take(f frame) error {
 }
 
 // position reads a cursor of one topic.
-func position(topic, cursor string) (push.Position, error) {
-	parsed, err := push.ParseCursor(cursor)
+func position(topic, text string) (broker.Position, error) {
+	parsed, err := cursor.Parse(text)
 	if err != nil {
-		return push.Position{}, err
+		return broker.Position{}, err
 	}
 	at, ok := parsed.Position(topic)
 	if !ok {
-		return push.Position{}, fmt.Errorf("no place in %q", cursor)
+		return broker.Position{}, fmt.Errorf("no position in %q", text)
 	}
 	return at, nil
 }
@@ -280,7 +283,7 @@ func (c *client) note(format string, args ...any) {
 }
 
 // at reports whether the client has come to a head, or in its epoch beyond it.
-func (c *client) at(topic string, head push.Position) bool {
+func (c *client) at(topic string, head broker.Position) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	v := c.views[topic]

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/transport/protocol"
+
+	"github.com/tidewire/tidewire/broker"
+	"github.com/tidewire/tidewire/push/cursor"
 )
 
 const (
@@ -32,7 +34,7 @@ func (w *world) forgeCursors(d *draws) error {
 		case 1: // ahead of everybody
 			at.Offset, at.Tag = at.Offset+1_000_000, d.random.Uint32()
 		case 2:
-			at.Offset, at.Tag = push.MaxOffset, d.random.Uint32()
+			at.Offset, at.Tag = broker.MaxOffset, d.random.Uint32()
 		default: // another epoch
 			at.Epoch ^= 1
 		}
@@ -59,15 +61,15 @@ func (w *world) forgeCursors(d *draws) error {
 var errBelieved = errors.New("it isn't taken for what it is")
 
 // forge follows a topic from a place that there never was.
-func (w *world) forge(way way, address, topic string, at push.Position) error {
+func (w *world) forge(way way, address, topic string, at broker.Position) error {
 	ctx, cancel := context.WithTimeout(context.Background(), forgerTimeout)
 	defer cancel()
-	link, err := way.dial(ctx, address, "forger", []string{topic}, push.FormatCursor(topic, at))
+	link, err := way.dial(ctx, address, "forger", []string{topic}, cursor.Format(topic, at))
 	if err != nil {
 		return err
 	}
 	defer link.close()
-	var place push.Position
+	var place broker.Position
 	for messages := 0; messages < forgerFollows; {
 		f, err := link.next()
 		if err != nil && !place.IsZero() {
@@ -95,7 +97,7 @@ func (w *world) forge(way way, address, topic string, at push.Position) error {
 }
 
 // where tells where the client is in a topic.
-func (c *client) where(topic string) push.Position {
+func (c *client) where(topic string) broker.Position {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.views[topic].place

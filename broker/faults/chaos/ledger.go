@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // ledger is what is known of all messages: what publishers were told, and what all clients together have got. It is
@@ -19,7 +21,7 @@ type ledger struct {
 }
 
 // history is all that was ever heard of in one topic, in all its epochs and on all branches of a fork.
-type history map[push.Position]*entry
+type history map[broker.Position]*entry
 
 // entry is one message in its place.
 type entry struct {
@@ -37,7 +39,7 @@ type publication struct {
 	retried bool
 	begun   time.Time // when it was to be published first
 	outcome outcome
-	places  []push.Position // where it was stored
+	places  []broker.Position // where it was stored
 }
 
 type outcome uint8
@@ -96,7 +98,7 @@ func (l *ledger) begun(p payload) time.Time {
 }
 
 // acknowledged notes the place that a publisher was told.
-func (l *ledger) acknowledged(p payload, at push.Position) {
+func (l *ledger) acknowledged(p payload, at broker.Position) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	published := l.publications[p]
@@ -118,7 +120,7 @@ func (l *ledger) refused(p payload) {
 }
 
 // delivered notes that a client which was at a place got the message after it.
-func (l *ledger) delivered(client int, topic string, from, at push.Position, p payload) {
+func (l *ledger) delivered(client int, topic string, from, at broker.Position, p payload) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e := l.place(topic, at, p)
@@ -137,7 +139,7 @@ func (l *ledger) delivered(client int, topic string, from, at push.Position, p p
 }
 
 // place gives the entry of a message, which is made if it is new. Called with l.mu held.
-func (l *ledger) place(topic string, at push.Position, p payload) *entry {
+func (l *ledger) place(topic string, at broker.Position, p payload) *entry {
 	messages := l.topics[topic]
 	if e := messages[at]; e != nil {
 		if e.payload != p {
@@ -190,7 +192,7 @@ func (l *ledger) excuses() excuses {
 
 // tagBefore goes back along the chain from a place to an earlier offset, and gives the tag there. It reports false if
 // nobody has gone that way.
-func (l *ledger) tagBefore(topic string, at push.Position, offset uint64) (uint32, bool) {
+func (l *ledger) tagBefore(topic string, at broker.Position, offset uint64) (uint32, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	messages := l.topics[topic]
@@ -199,7 +201,7 @@ func (l *ledger) tagBefore(topic string, at push.Position, offset uint64) (uint3
 		if e == nil || !e.linked {
 			return 0, false
 		}
-		at = push.Position{Epoch: at.Epoch, Offset: at.Offset - 1, Tag: e.previous}
+		at = broker.Position{Epoch: at.Epoch, Offset: at.Offset - 1, Tag: e.previous}
 	}
 	return at.Tag, at.Offset == offset
 }

@@ -4,10 +4,12 @@ import (
 	"testing"
 
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 const (
-	firstEpoch push.Epoch = iota + 1
+	firstEpoch broker.Epoch = iota + 1
 	secondEpoch
 )
 
@@ -18,8 +20,8 @@ type script struct {
 }
 
 // at is a place of the first epoch, or of another.
-func at(offset uint64, epoch ...push.Epoch) push.Position {
-	p := push.Position{Epoch: firstEpoch, Offset: offset, Tag: uint32(offset) * 7}
+func at(offset uint64, epoch ...broker.Epoch) broker.Position {
+	p := broker.Position{Epoch: firstEpoch, Offset: offset, Tag: uint32(offset) * 7}
 	for _, e := range epoch {
 		p.Epoch = e
 	}
@@ -27,7 +29,7 @@ func at(offset uint64, epoch ...push.Epoch) push.Position {
 }
 
 // otherBranch gives a place in a fork of its history.
-func otherBranch(p push.Position) push.Position {
+func otherBranch(p broker.Position) broker.Position {
 	p.Tag++
 	return p
 }
@@ -36,7 +38,7 @@ func otherBranch(p push.Position) push.Position {
 func number(n int) payload { return payload{1, int32(n)} }
 
 // publish publishes and acknowledges a message.
-func (s *script) publish(n int, place push.Position) {
+func (s *script) publish(n int, place broker.Position) {
 	s.ledger.publish(number(n), "a", false)
 	s.ledger.acknowledged(number(n), place)
 }
@@ -91,9 +93,9 @@ func TestOracle(t *testing.T) {
 			s.publishAll(3)
 			s.get(1, 2)
 			s.ledger.excuse(ends)
-			s.view.gap(push.GapEpoch, nil, at(0, secondEpoch))
+			s.view.gap(broker.GapEpoch, nil, at(0, secondEpoch))
 			s.ledger.excuse(ends)
-			s.view.gap(push.GapEpoch, nil, at(1))
+			s.view.gap(broker.GapEpoch, nil, at(1))
 			s.get(2, 3)
 		}, duplicated},
 		{"a gap back to a history that has ended", func(s *script) {
@@ -101,9 +103,9 @@ func TestOracle(t *testing.T) {
 			s.publish(3, at(1, secondEpoch))
 			s.get(1, 2)
 			s.ledger.excuse(ends)
-			s.view.gap(push.GapEpoch, nil, at(0, secondEpoch))
+			s.view.gap(broker.GapEpoch, nil, at(0, secondEpoch))
 			s.view.message(at(1, secondEpoch), number(3))
-			s.view.gap(push.GapEpoch, nil, at(2))
+			s.view.gap(broker.GapEpoch, nil, at(2))
 		}, mistold},
 		{"a swap", func(s *script) {
 			s.publishAll(3)
@@ -127,46 +129,46 @@ func TestOracle(t *testing.T) {
 			s.publish(4, at(1, secondEpoch))
 			s.get(1, 2)
 			s.ledger.excuse(ends)
-			s.view.gap(push.GapEpoch, &place{firstEpoch.String(), 2}, at(0, secondEpoch))
+			s.view.gap(broker.GapEpoch, &place{firstEpoch.String(), 2}, at(0, secondEpoch))
 			s.view.message(at(1, secondEpoch), number(4))
 		}, ""},
 		{"two gaps", func(s *script) {
 			s.publishAll(2)
 			s.get(1, 2)
 			s.ledger.excuse(ends)
-			s.view.gap(push.GapEpoch, nil, at(0, secondEpoch))
-			s.view.gap(push.GapEpoch, nil, at(0, secondEpoch))
+			s.view.gap(broker.GapEpoch, nil, at(0, secondEpoch))
+			s.view.gap(broker.GapEpoch, nil, at(0, secondEpoch))
 		}, mistold},
 		{"two gaps on the way to one place", func(s *script) {
 			s.publishAll(2)
 			s.get(1, 2)
 			s.ledger.excuse(ends)
-			s.view.gap(push.GapEpoch, nil, at(0, secondEpoch))
-			s.view.gap(push.GapEpoch, nil, at(0, secondEpoch+1))
+			s.view.gap(broker.GapEpoch, nil, at(0, secondEpoch))
+			s.view.gap(broker.GapEpoch, nil, at(0, secondEpoch+1))
 		}, mistold},
 		{"a gap for no reason", func(s *script) {
 			s.publishAll(2)
 			s.get(1, 2)
-			s.view.gap(push.GapEpoch, nil, at(0, secondEpoch))
+			s.view.gap(broker.GapEpoch, nil, at(0, secondEpoch))
 		}, mistold},
 		{"a gap for the wrong reason", func(s *script) {
 			s.publishAll(2)
 			s.get(1, 2)
 			s.ledger.excuse(cuts)
-			s.view.gap(push.GapTooMany, nil, at(0, secondEpoch))
+			s.view.gap(broker.GapTooMany, nil, at(0, secondEpoch))
 		}, mistold},
 		{"a gap from elsewhere", func(s *script) {
 			s.publishAll(3)
 			s.get(1, 2)
 			s.ledger.excuse(ends)
-			s.view.gap(push.GapEpoch, &place{firstEpoch.String(), 3}, at(0, secondEpoch))
+			s.view.gap(broker.GapEpoch, &place{firstEpoch.String(), 3}, at(0, secondEpoch))
 		}, mistold},
 		{"a fork", func(s *script) {
 			s.publishAll(3)
 			s.publish(4, otherBranch(at(3)))
 			s.get(1, 2, 3)
 			s.ledger.excuse(ends)
-			s.view.gap(push.GapFork, nil, at(2))
+			s.view.gap(broker.GapFork, nil, at(2))
 			s.view.message(otherBranch(at(3)), number(4))
 		}, ""},
 		{"a fork that isn't told", func(s *script) {
@@ -212,7 +214,7 @@ func TestOracle(t *testing.T) {
 			s.ledger.excuse(ends)
 			s.ledger.publish(number(1), "a", true)
 			s.ledger.acknowledged(number(1), at(1, secondEpoch))
-			s.view.gap(push.GapEpoch, nil, at(0, secondEpoch))
+			s.view.gap(broker.GapEpoch, nil, at(0, secondEpoch))
 			s.view.message(at(1, secondEpoch), number(1))
 		}, ""},
 		{"a retry on another branch", func(s *script) {
@@ -223,7 +225,7 @@ func TestOracle(t *testing.T) {
 			s.ledger.excuse(ends)
 			s.ledger.publish(number(3), "a", true)
 			s.ledger.acknowledged(number(3), otherBranch(at(2)))
-			s.view.gap(push.GapFork, nil, at(1))
+			s.view.gap(broker.GapFork, nil, at(1))
 			s.view.message(otherBranch(at(2)), number(3))
 		}, ""},
 		{"a message that nobody published", func(s *script) {

@@ -1,6 +1,8 @@
 package main
 
-import "github.com/tidewire/tidewire/push"
+import (
+	"github.com/tidewire/tidewire/broker"
+)
 
 // place is a position without its tag, as gaps name it.
 type place struct {
@@ -8,6 +10,6 @@ type place struct {
 	Offset uint64 `json:"offset"`
 }
 
-func (p place) is(at push.Position) bool {
+func (p place) is(at broker.Position) bool {
 	return p.Epoch == at.Epoch.String() && p.Offset == at.Offset
 }

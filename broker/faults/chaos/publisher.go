@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // publisher publishes messages to random topics, one at a time. Half of the messages have an ID, and are published
@@ -43,7 +45,7 @@ func (p *publisher) run(ctx context.Context) {
 }
 
 // publish publishes one message. A named one is tried until it is stored, or the context ends.
-func (p *publisher) publish(ctx context.Context, topic string, named bool) (push.Position, bool) {
+func (p *publisher) publish(ctx context.Context, topic string, named bool) (broker.Position, bool) {
 	p.sequence++
 	name := payload{p.number, p.sequence}
 	m := push.Message{Topic: topic, Data: []byte(name.String() + " " + strings.Repeat("x", p.random.IntN(maxPadding)))}
@@ -63,9 +65,9 @@ func (p *publisher) publish(ctx context.Context, topic string, named bool) (push
 		case errors.Is(err, push.ErrBadRequest), errors.Is(err, push.ErrConflict), errors.Is(err, push.ErrTooLarge):
 			p.ledger.refused(name)
 			p.ledger.found.add(broken, noClient, topic, "%v was refused: %v", name, err)
-			return push.Position{}, false
+			return broker.Position{}, false
 		case !named || ctx.Err() != nil:
-			return push.Position{}, false
+			return broker.Position{}, false
 		}
 		select {
 		case <-ctx.Done():

@@ -4,8 +4,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/transport/protocol"
+
+	"github.com/tidewire/tidewire/push/cursor"
 )
 
 // TestRevokedUserIsServedNothing has a client whose user was revoked and is served as before, or isn't.
@@ -44,7 +45,7 @@ func TestRevokedUserIsServedNothing(t *testing.T) {
 func (c *client) getOne() error {
 	(&script{ledger: c.views["a"].ledger}).publishAll(1)
 	return c.take(frame{
-		Type: protocol.TypeMessage, Topic: "a", Data: number(1).String() + " ", Cursor: push.FormatCursor("a", at(1)),
+		Type: protocol.TypeMessage, Topic: "a", Data: number(1).String() + " ", Cursor: cursor.Format("a", at(1)),
 		Epoch: firstEpoch.String(), Offset: 1,
 	})
 }

@@ -11,7 +11,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/broker"
 )
 
 // config says what a run is like.
@@ -177,10 +177,10 @@ func (w *world) settle() error {
 }
 
 // heads tells where topics are.
-func (w *world) heads(ctx context.Context) (map[string]push.Position, error) {
+func (w *world) heads(ctx context.Context) (map[string]broker.Position, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishTimeout)
 	defer cancel()
-	heads := map[string]push.Position{}
+	heads := map[string]broker.Position{}
 	for _, topic := range w.topics {
 		page, err := w.brokers[0].Recent(ctx, topic, 0)
 		if err != nil {
@@ -192,7 +192,7 @@ func (w *world) heads(ctx context.Context) (map[string]push.Position, error) {
 }
 
 // behind gives a client that isn't at the end of one of its topics.
-func (w *world) behind(heads map[string]push.Position) (*client, string) {
+func (w *world) behind(heads map[string]broker.Position) (*client, string) {
 	for _, c := range w.clients {
 		for _, topic := range c.topics {
 			if !c.at(topic, heads[topic]) {

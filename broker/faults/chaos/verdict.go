@@ -1,6 +1,8 @@
 package main
 
-import "github.com/tidewire/tidewire/push"
+import (
+	"github.com/tidewire/tidewire/broker"
+)
 
 // verdict is what became of all messages. A message that five clients follow counts five times in what clients got.
 type verdict struct {
@@ -70,7 +72,7 @@ func (l *ledger) judge(views []*view) verdict {
 
 // slot is a place without its tag: in a fork it holds several messages.
 type slot struct {
-	epoch  push.Epoch
+	epoch  broker.Epoch
 	offset uint64
 }
 
@@ -90,7 +92,7 @@ func (h history) forks() map[slot]bool {
 
 // apart tells whether two places are of different histories, or on different branches of one: then an ID that was stored
 // with one of them says nothing about the other.
-func apart(a, b push.Position, forks map[slot]bool) bool {
+func apart(a, b broker.Position, forks map[slot]bool) bool {
 	if a.Epoch != b.Epoch {
 		return true
 	}
@@ -111,7 +113,7 @@ const (
 )
 
 // fate tells what became of a message for the client. All clients are there before the first message.
-func (v *view) fate(at push.Position, forks map[slot]bool) fate {
+func (v *view) fate(at broker.Position, forks map[slot]bool) fate {
 	covered, known, gaps := false, false, false
 	for i, s := range v.spans {
 		entered := s.reason != "" // by a gap

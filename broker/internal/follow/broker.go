@@ -9,6 +9,8 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // Broker is a [push.Broker], [push.Keeper] and [push.Store] on a StorePort. It starts
@@ -34,8 +36,8 @@ type Broker struct {
 }
 
 var (
-	_ push.Keeper = (*Broker)(nil)
-	_ push.Store  = (*Broker)(nil)
+	_ broker.Keeper = (*Broker)(nil)
+	_ broker.Store  = (*Broker)(nil)
 )
 
 // New makes a broker, and asks nothing of the store yet.
@@ -101,15 +103,15 @@ func (b *Broker) Publish(ctx context.Context, m push.Message) (push.Receipt, err
 
 // Subscribe makes r get the topic's messages. It waits for a store that can't be reached
 // now, but not for one that refuses in a way that waiting won't change.
-func (b *Broker) Subscribe(ctx context.Context, name string, r push.Receiver) (push.Position, error) {
+func (b *Broker) Subscribe(ctx context.Context, name string, r push.Receiver) (broker.Position, error) {
 	if err := push.CheckAnyTopic(name); err != nil {
-		return push.Position{}, err
+		return broker.Position{}, err
 	}
 	ctx, cancel := deadline(ctx)
 	defer cancel()
 	t, err := b.follow(ctx, name)
 	if err != nil {
-		return push.Position{}, b.problems.note(err)
+		return broker.Position{}, b.problems.note(err)
 	}
 	opening := t.opening()
 	select {
@@ -117,12 +119,12 @@ func (b *Broker) Subscribe(ctx context.Context, name string, r push.Receiver) (p
 		return t.add(r), nil
 	case <-opening.refused:
 		b.unfollow(t)
-		return push.Position{}, opening.err
+		return broker.Position{}, opening.err
 	case <-ctx.Done():
 		b.unfollow(t)
-		return push.Position{}, push.AsError(ctx.Err())
+		return broker.Position{}, push.AsError(ctx.Err())
 	case <-b.ctx.Done():
-		return push.Position{}, ErrClosed
+		return broker.Position{}, ErrClosed
 	}
 }
 
@@ -137,7 +139,7 @@ func (b *Broker) Unsubscribe(name string, r push.Receiver) {
 }
 
 // Since reads the messages after a position.
-func (b *Broker) Since(ctx context.Context, name string, after push.Position, limit push.Limit) (push.Page, error) {
+func (b *Broker) Since(ctx context.Context, name string, after broker.Position, limit broker.Limit) (push.Page, error) {
 	if err := b.admits(name); err != nil {
 		return push.Page{}, err
 	}

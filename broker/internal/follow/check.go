@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/broker"
 )
 
 // checkBatch is how many topics are asked for at once.
@@ -113,7 +113,7 @@ func (n *node) check(topics []*topic, due bool) bool {
 	return true
 }
 
-func (n *node) heads(topics []*topic) ([]push.Position, error) {
+func (n *node) heads(topics []*topic) ([]broker.Position, error) {
 	ctx, cancel := context.WithTimeout(n.ctx, readTimeout)
 	defer cancel()
 	names := make([]string, len(topics))

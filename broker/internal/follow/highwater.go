@@ -4,15 +4,15 @@ import (
 	"sync"
 	"time"
 
-	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/broker"
 )
 
 // HighWater is the highest position of a topic that an instance has seen stored, and the
 // epoch before it, which has ended. A store that lacks the position, or is in the ended
 // epoch again, has gone back in time. The zero value says nothing.
 type HighWater struct {
-	push.Position
-	Ended push.Epoch // zero if none is known
+	broker.Position
+	Ended broker.Epoch // zero if none is known
 }
 
 // maxUnfollowed is how many topics that nobody on this instance follows a broker keeps
@@ -46,7 +46,7 @@ func (w *highWaterMarks) of(topic string) HighWater {
 
 // contradict reports whether another message is known to have been stored at this offset:
 // then p is of another branch, from a store that has gone back in time.
-func (w *highWaterMarks) contradict(topic string, p push.Position) bool {
+func (w *highWaterMarks) contradict(topic string, p broker.Position) bool {
 	mark := w.of(topic)
 	return mark.Epoch == p.Epoch && mark.Offset == p.Offset && mark.Tag != p.Tag
 }
@@ -66,7 +66,7 @@ func (w *highWaterMarks) valid(topic string) HighWater {
 
 // note remembers that a position was stored. Carried is the mark of the call that found
 // it: a call that began before the epoch changed knows nothing of the new one.
-func (w *highWaterMarks) note(topic string, p, carried push.Position) {
+func (w *highWaterMarks) note(topic string, p, carried broker.Position) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	mark := w.valid(topic)

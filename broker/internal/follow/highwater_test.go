@@ -6,21 +6,21 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/broker"
 )
 
-func at(epoch push.Epoch, offset uint64) push.Position {
-	return push.Position{Epoch: epoch, Offset: offset, Tag: uint32(offset)}
+func at(epoch broker.Epoch, offset uint64) broker.Position {
+	return broker.Position{Epoch: epoch, Offset: offset, Tag: uint32(offset)}
 }
 
 func TestHighWaterMark(t *testing.T) {
-	none := push.Position{}
-	type note struct{ found, carried push.Position }
+	none := broker.Position{}
+	type note struct{ found, carried broker.Position }
 	tests := []struct {
 		name  string
 		notes []note
-		want  push.Position
-		ended push.Epoch
+		want  broker.Position
+		ended broker.Epoch
 	}{
 		{"the highest", []note{{at(1, 5), none}, {at(1, 7), none}, {at(1, 6), none}}, at(1, 7), 0},
 		{"a new epoch", []note{{at(1, 5), none}, {at(2, 1), at(1, 5)}}, at(2, 1), 1},
@@ -48,7 +48,7 @@ func TestOldMarkProvesNothing(t *testing.T) {
 		w := highWaterMarks{life: time.Hour}
 		w.follow("a")
 		for range 3 {
-			w.note("a", at(1, 5), push.Position{})
+			w.note("a", at(1, 5), broker.Position{})
 			time.Sleep(50 * time.Minute)
 			if w.of("a").IsZero() {
 				t.Error("a mark that was confirmed is forgotten")
@@ -60,7 +60,7 @@ func TestOldMarkProvesNothing(t *testing.T) {
 		if got := w.of("a"); !got.IsZero() {
 			t.Errorf("after an hour there is %+v", got)
 		}
-		w.note("a", at(1, 2), push.Position{})
+		w.note("a", at(1, 2), broker.Position{})
 		if got := w.of("a"); got != (HighWater{at(1, 2), 0}) {
 			t.Errorf("what is stored now is noted as %+v", got)
 		}
@@ -72,7 +72,7 @@ func TestMarksAreBounded(t *testing.T) {
 	w.follow("followed")
 	w.note("followed", at(1, 1), at(1, 1)) // a live message
 	for i := range 3 * maxUnfollowed {
-		w.note(fmt.Sprint(i), at(1, 1), push.Position{})
+		w.note(fmt.Sprint(i), at(1, 1), broker.Position{})
 	}
 	if n := len(w.newest) + len(w.older); n > maxUnfollowed {
 		t.Errorf("%d are remembered", n)

@@ -4,29 +4,31 @@ import (
 	"context"
 
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // pageLimit bounds one read of a topic that is catching up.
-var pageLimit = push.Limit{Messages: 1000, Bytes: 1 << 20}
+var pageLimit = broker.Limit{Messages: 1000, Bytes: 1 << 20}
 
 // recent reads the last n messages and the head.
 func (b *Broker) recent(ctx context.Context, topic string, n int) (push.Page, error) {
-	return b.read(ctx, topic, Query{Newest: true, Limit: push.Limit{Messages: n}}, b.marks.of(topic))
+	return b.read(ctx, topic, Query{Newest: true, Limit: broker.Limit{Messages: n}}, b.marks.of(topic))
 }
 
 // since reads what follows a position, as push.Broker has it.
-func (b *Broker) since(ctx context.Context, topic string, after push.Position, limit push.Limit) (push.Page, error) {
+func (b *Broker) since(ctx context.Context, topic string, after broker.Position, limit broker.Limit) (push.Page, error) {
 	return b.sinceWith(ctx, topic, after, limit, b.marks.of(topic))
 }
 
-func (b *Broker) sinceWith(ctx context.Context, topic string, after push.Position, limit push.Limit, mark HighWater) (push.Page, error) {
+func (b *Broker) sinceWith(ctx context.Context, topic string, after broker.Position, limit broker.Limit, mark HighWater) (push.Page, error) {
 	return b.read(ctx, topic, Query{After: after, Limit: limit}, mark)
 }
 
 // from reads on from a position for the followers on this instance: where the chain is
 // broken, the messages that remain come after the gap. From no position it reads the
 // head. Heard is the highest position that was heard before; zero if none was.
-func (b *Broker) from(ctx context.Context, topic string, at, heard push.Position) (push.Page, error) {
+func (b *Broker) from(ctx context.Context, topic string, at, heard broker.Position) (push.Page, error) {
 	if at.IsZero() {
 		return b.recent(ctx, topic, 0)
 	}
@@ -35,13 +37,13 @@ func (b *Broker) from(ctx context.Context, topic string, at, heard push.Position
 	if heard.Epoch == page.Head.Epoch && heard.Offset > page.Head.Offset {
 		seen = heard
 	}
-	if err == nil && (page.Gap == push.GapFork || seen == heard) {
+	if err == nil && (page.Gap == broker.GapFork || seen == heard) {
 		// What was seen here is lost, and other instances don't know: the high-water mark is
 		// of the new branch by now, or hasn't got so far. Telling the store ends the epoch,
 		// so that everybody who may have missed something learns of it.
 		page, err = b.sinceWith(ctx, topic, at, pageLimit, HighWater{seen, b.marks.of(topic).Ended})
 	}
-	if err != nil || page.Gap != push.GapEpoch {
+	if err != nil || page.Gap != broker.GapEpoch {
 		return page, err
 	}
 	newest, err := b.recent(ctx, topic, pageLimit.Messages)
@@ -58,9 +60,9 @@ func (b *Broker) from(ctx context.Context, topic string, at, heard push.Position
 // read asks the store, with what this instance has seen. The position before the first
 // message of a topic that nobody has published to needs no high-water mark.
 func (b *Broker) read(ctx context.Context, topic string, q Query, mark HighWater) (page push.Page, err error) {
-	var first push.Position
+	var first broker.Position
 	err = b.withOrigin(ctx, topic, mark, func(origin Origin) (err error) {
-		first = push.Position{Epoch: origin.Epoch}
+		first = broker.Position{Epoch: origin.Epoch}
 		page, err = b.store.Read(ctx, topic, q, mark, origin)
 		return err
 	})

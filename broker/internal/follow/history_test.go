@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // scriptedStore answers one read after the other.
@@ -31,19 +33,19 @@ func (s *scriptedStore) Read(_ context.Context, _ string, q Query, _ HighWater, 
 
 // gapTo is what a store answers to a position before or at the head of a page, all of
 // whose tags are as at makes them.
-func gapTo(page push.Page, after push.Position) push.GapReason {
+func gapTo(page push.Page, after broker.Position) broker.GapReason {
 	switch {
 	case after.Epoch != page.Head.Epoch:
-		return push.GapEpoch
+		return broker.GapEpoch
 	case after.Offset > page.Head.Offset:
-		return push.GapFork
+		return broker.GapFork
 	default:
 		return ""
 	}
 }
 
 // page has the messages from one offset to another, of which the last is the head.
-func page(epoch push.Epoch, from, to uint64) push.Page {
+func page(epoch broker.Epoch, from, to uint64) push.Page {
 	p := push.Page{Head: at(epoch, to)}
 	for offset := from; offset <= to; offset++ {
 		p.Messages = append(p.Messages, &push.Message{Position: at(epoch, offset), PreviousTag: uint32(offset - 1)})
@@ -58,19 +60,19 @@ func TestReadingOnFromALostEpoch(t *testing.T) {
 	tests := []struct {
 		name    string
 		pages   []push.Page
-		gap     push.GapReason
+		gap     broker.GapReason
 		offsets []uint64
 	}{
-		{"a new epoch", []push.Page{page(2, 1, 2), page(2, 1, 2)}, push.GapEpoch, []uint64{1, 2}},
+		{"a new epoch", []push.Page{page(2, 1, 2), page(2, 1, 2)}, broker.GapEpoch, []uint64{1, 2}},
 		{"the old one is back", []push.Page{page(2, 1, 2), page(1, 1, 6), page(1, 6, 6)}, "", []uint64{6}},
-		{"the old one is back, without the position", []push.Page{page(2, 1, 2), page(1, 1, 3), page(1, 1, 3)}, push.GapFork, nil},
+		{"the old one is back, without the position", []push.Page{page(2, 1, 2), page(1, 1, 3), page(1, 1, 3)}, broker.GapFork, nil},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			b := New(&scriptedStore{pages: test.pages}, Options{})
 			defer b.cancel()
-			b.marks.note("a", position, push.Position{})
-			got, err := b.from(t.Context(), "a", position, push.Position{})
+			b.marks.note("a", position, broker.Position{})
+			got, err := b.from(t.Context(), "a", position, broker.Position{})
 			if err != nil || got.Gap != test.gap || len(got.Messages) != len(test.offsets) {
 				t.Fatalf("got %+v, %v", got, err)
 			}

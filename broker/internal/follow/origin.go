@@ -7,6 +7,8 @@ import (
 	"errors"
 
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // Origin is how a topic begins that isn't stored.
@@ -18,16 +20,16 @@ import (
 // old one.
 type Origin struct {
 	Genesis string
-	Epoch   push.Epoch // zero if the history was lost: then in an epoch that nobody has seen
-	Fresh   bool       // the genesis was loaded for this very call
+	Epoch   broker.Epoch // zero if the history was lost: then in an epoch that nobody has seen
+	Fresh   bool         // the genesis was loaded for this very call
 }
 
 // FirstPosition is the position before the first message of a topic that nobody has
 // published to.
-func FirstPosition(genesis, topic string) push.Position {
+func FirstPosition(genesis, topic string) broker.Position {
 	// The separator is a character that no topic has.
 	sum := sha256.Sum256([]byte(genesis + "\n" + topic))
-	return push.Position{Epoch: push.Epoch(max(binary.BigEndian.Uint64(sum[:]), 1))} // zero is no epoch
+	return broker.Position{Epoch: broker.Epoch(max(binary.BigEndian.Uint64(sum[:]), 1))} // zero is no epoch
 }
 
 // loadGenesis asks the store for the genesis, which it makes if need be.
@@ -66,7 +68,7 @@ func (b *Broker) withOrigin(ctx context.Context, topic string, mark HighWater, f
 
 // isFirst reports whether a topic that isn't stored is where its followers are: as far as
 // this instance knows, nobody has published to it.
-func (b *Broker) isFirst(topic string, at push.Position) bool {
+func (b *Broker) isFirst(topic string, at broker.Position) bool {
 	genesis := b.genesis.Load()
 	return genesis != nil && b.marks.of(topic).IsZero() && at == FirstPosition(*genesis, topic)
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // StorePort is everything that a broker asks of its store. What followers get is decided
@@ -31,14 +33,14 @@ type StorePort interface {
 	Read(ctx context.Context, topic string, q Query, mark HighWater, origin Origin) (push.Page, error)
 	// Heads returns where topics are, in their order; zero for one that isn't stored. It
 	// changes nothing. At most checkBatch topics are asked for at once.
-	Heads(ctx context.Context, topics []string) ([]push.Position, error)
+	Heads(ctx context.Context, topics []string) ([]broker.Position, error)
 	// Genesis returns the random text that origins are derived from. The store makes one
 	// when it has none, and never replaces or expires it.
 	Genesis(ctx context.Context) (string, error)
 	// Health reports what is wrong with the store: nil if a write succeeds.
 	Health(ctx context.Context) error
 	// Store has the values that all instances share.
-	push.Store
+	broker.Store
 
 	// Channel returns the name under which a topic's messages are notified. No two topics
 	// share one.
@@ -72,9 +74,9 @@ var ErrStale = errors.New("broker: the genesis is another one")
 
 // Query says which messages to read.
 type Query struct {
-	Newest bool          // the last Limit.Messages ones; otherwise those after a position
-	After  push.Position // what follows it is read only if it is proven; otherwise Page.Gap says why not
-	Limit  push.Limit    // zero fields don't bound, except that Newest with no Messages reads only the head
+	Newest bool            // the last Limit.Messages ones; otherwise those after a position
+	After  broker.Position // what follows it is read only if it is proven; otherwise Page.Gap says why not
+	Limit  broker.Limit    // zero fields don't bound, except that Newest with no Messages reads only the head
 }
 
 // Subscriber is one connection that receives notifications from one node.

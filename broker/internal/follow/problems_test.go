@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // lines are a log's. Nobody may be writing it.
@@ -74,7 +76,7 @@ func TestFollowerOfForeignDataWaits(t *testing.T) {
 		topic := newTopic(b, "a")
 		b.topics["a"], topic.position = topic, at(1, 2)
 		for range 50 * 1000 {
-			topic.compare(push.Position{}, true)
+			topic.compare(broker.Position{}, true)
 			time.Sleep(time.Millisecond)
 		}
 		if err := b.Close(context.Background()); err != nil {
@@ -92,7 +94,7 @@ func TestPageWithoutAHeadIsForeign(t *testing.T) {
 	var log lines
 	b := New(&scriptedStore{pages: []push.Page{{}}}, Options{Logger: log.logger()})
 	defer b.cancel()
-	if _, err := b.Since(t.Context(), "a", push.Position{}, push.Limit{}); !errors.Is(err, push.ErrInternal) {
+	if _, err := b.Since(t.Context(), "a", broker.Position{}, broker.Limit{}); !errors.Is(err, push.ErrInternal) {
 		t.Errorf("Since: %v", err)
 	}
 	log.wantOnce(t, "broker: "+ForeignData)

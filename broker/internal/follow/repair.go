@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/broker"
 )
 
 const (
@@ -92,10 +92,10 @@ func (t *topic) readPage() (done bool, err error) {
 		t.position = page.Head
 		if len(page.Messages) > 0 {
 			first := page.Messages[0]
-			t.position = push.Position{Epoch: first.Epoch, Offset: first.Offset - 1, Tag: first.PreviousTag}
+			t.position = broker.Position{Epoch: first.Epoch, Offset: first.Offset - 1, Tag: first.PreviousTag}
 		}
 		for _, r := range t.receivers {
-			r.Break(push.Gap{Reason: page.Gap, Now: t.position})
+			r.Break(broker.Gap{Reason: page.Gap, Now: t.position})
 		}
 	}
 	for _, m := range page.Messages {

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // topic is one topic that somebody on this instance follows.
@@ -25,14 +27,14 @@ type topic struct {
 	node      *node // where it is heard
 
 	mu           sync.Mutex // guards the rest; held while receivers are called
-	position     push.Position
+	position     broker.Position
 	receivers    []push.Receiver
 	repairing    bool            // a goroutine runs repairs
 	again        bool            // and must read once more
 	buffered     []*push.Message // live messages that came while what is before them is read
 	bufferedSize int             // by Message.Size
 	heard        bool            // a live message came since the last check
-	found        push.Position   // the last message, which a check has found and nobody has heard
+	found        broker.Position // the last message, which a check has found and nobody has heard
 	attempt      *opening        // at the position; nil if nobody waits for it
 	read         time.Time
 }
@@ -80,7 +82,7 @@ func (t *topic) isOpen() bool {
 }
 
 // add makes r get what follows the position, which it returns.
-func (t *topic) add(r push.Receiver) push.Position {
+func (t *topic) add(r push.Receiver) broker.Position {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.receivers = append(t.receivers, r)
@@ -103,7 +105,7 @@ func (t *topic) remove(r push.Receiver) bool {
 func (t *topic) receive(m *push.Message) {
 	t.mu.Lock()
 	if m.Position == t.found {
-		t.found = push.Position{}
+		t.found = broker.Position{}
 	}
 	next := t.continues(m)
 	old := m.Epoch == t.position.Epoch && m.Offset < t.position.Offset || m.Position == t.position
@@ -132,7 +134,7 @@ func (t *topic) buffer(m *push.Message) {
 
 // highestBuffered is the last position in the buffer; zero if that is empty. Called with
 // t.mu held.
-func (t *topic) highestBuffered() (highest push.Position) {
+func (t *topic) highestBuffered() (highest broker.Position) {
 	for _, m := range t.buffered {
 		if m.Epoch != highest.Epoch || m.Offset > highest.Offset {
 			highest = m.Position
@@ -183,16 +185,16 @@ func (t *topic) unheard() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	unheard := !t.found.IsZero()
-	t.found = push.Position{}
+	t.found = broker.Position{}
 	return unheard
 }
 
 // compare makes the topic read if the store has it elsewhere. A read also tells the store
 // that the topic is in use, so one is due from time to time. What is ahead should be heard
 // too, if the topic was already heard before.
-func (t *topic) compare(head push.Position, heard bool) {
+func (t *topic) compare(head broker.Position, heard bool) {
 	t.mu.Lock()
-	t.found = push.Position{}
+	t.found = broker.Position{}
 	if heard && head.Epoch == t.position.Epoch && head.Offset > t.position.Offset {
 		t.found = head
 	}

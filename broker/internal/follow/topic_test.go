@@ -6,13 +6,15 @@ import (
 	"testing/synctest"
 
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // recorder is a receiver that notes offsets, and 0 for a break.
 type recorder struct{ got []uint64 }
 
 func (r *recorder) Receive(m *push.Message) { r.got = append(r.got, m.Offset) }
-func (r *recorder) Break(push.Gap)          { r.got = append(r.got, 0) }
+func (r *recorder) Break(broker.Gap)        { r.got = append(r.got, 0) }
 
 // TestMessageOfAnotherBranchIsNotDelivered has an instance that has seen message 3
 // acknowledged, and a store that went back to message 2 and gave its offset away.
@@ -20,8 +22,8 @@ func TestMessageOfAnotherBranchIsNotDelivered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &scriptedStore{pages: []push.Page{page(2, 1, 0), page(2, 1, 0)}} // the fence has begun a new epoch
 		b := New(store, Options{})
-		seen := push.Position{Epoch: 1, Offset: 3, Tag: 99}
-		b.marks.note("a", seen, push.Position{})
+		seen := broker.Position{Epoch: 1, Offset: 3, Tag: 99}
+		b.marks.note("a", seen, broker.Position{})
 		topic := newTopic(b, "a")
 		b.topics["a"], topic.position = topic, at(1, 2)
 		r := &recorder{}

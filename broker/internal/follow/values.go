@@ -4,10 +4,12 @@ import (
 	"context"
 
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // Put stores a value; see [push.Store].
-func (b *Broker) Put(ctx context.Context, set, key string, v push.Stored) (there *push.Stored, err error) {
+func (b *Broker) Put(ctx context.Context, set, key string, v broker.Stored) (there *broker.Stored, err error) {
 	if err := v.Check(); err != nil {
 		return nil, push.AsError(err)
 	}
@@ -32,7 +34,7 @@ func (b *Broker) Take(ctx context.Context, set, key string) ([]byte, error) {
 }
 
 // All returns all values of a set; see [push.Store].
-func (b *Broker) All(ctx context.Context, set string) (map[string]push.Stored, error) {
+func (b *Broker) All(ctx context.Context, set string) (map[string]broker.Stored, error) {
 	if b.isClosed() {
 		return nil, ErrClosed
 	}

@@ -17,6 +17,9 @@ import (
 
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/transport/protocol"
+
+	"github.com/tidewire/tidewire/broker"
+	"github.com/tidewire/tidewire/push/cursor"
 )
 
 // tidewireGobwas is the hub of Tidewire with the WebSocket of gobwas/ws instead of our own.
@@ -142,14 +145,14 @@ func (c *gobwasConn) Abort()          { _ = c.conn.Close() } // closed either wa
 type gobwasFormat struct{}
 
 func (gobwasFormat) Message(m *push.Message) *push.Frame {
-	cursor := push.FormatCursor(m.Topic, m.Position)
+	cursor := cursor.Format(m.Topic, m.Position)
 	f := gobwasFrame(protocol.Message(m, cursor))
 	f.Topic, f.Cursor = m.Topic, cursor
 	return f
 }
 
-func (gobwasFormat) Gap(g push.Gap) *push.Frame {
-	cursor := push.FormatCursor(g.Topic, g.Now)
+func (gobwasFormat) Gap(g broker.Gap) *push.Frame {
+	cursor := cursor.Format(g.Topic, g.Now)
 	f := gobwasFrame(protocol.Gap(g, cursor))
 	f.Topic, f.Cursor = g.Topic, cursor
 	return f

@@ -11,6 +11,8 @@ import (
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/broker/redisbroker"
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // pingTimeout is how long Redis may take to answer at the start.
@@ -20,7 +22,7 @@ const pingTimeout = 5 * time.Second
 // URL, which must answer, or the memory of this process without one. A URL names a
 // Cluster by ?addr= with the address of another node, and what Sentinels watch by
 // ?master_name=. Zero History and retry are the brokers' defaults.
-func Broker(ctx context.Context, address string, history push.History, retry time.Duration) (push.Broker, error) {
+func Broker(ctx context.Context, address string, history broker.History, retry time.Duration) (push.Broker, error) {
 	if address == "" {
 		return membroker.New(membroker.Options{History: history, Retry: retry}), nil
 	}

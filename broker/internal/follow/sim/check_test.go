@@ -10,13 +10,15 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // attempt is one message that somebody has tried to publish, perhaps repeatedly.
 type attempt struct {
 	push.Message
 	named bool
-	acked []push.Position
+	acked []broker.Position
 }
 
 // publish lets an instance publish a message, beside all else.
@@ -237,8 +239,8 @@ func (w *world) once() {
 
 // seen returns the messages that an instance which still lives has seen stored, as far as
 // the store can still say whether it has them.
-func (w *world) seen() map[push.Position]bool {
-	known := map[push.Position]bool{}
+func (w *world) seen() map[broker.Position]bool {
+	known := map[broker.Position]bool{}
 	for _, n := range w.instances {
 		for topic, seen := range n.port.seen {
 			for _, p := range seen {
@@ -255,10 +257,10 @@ func (w *world) seen() map[push.Position]bool {
 }
 
 // wasTold checks that no client went past a lost message without learning of a gap.
-func (w *world) wasTold(lost push.Position) {
+func (w *world) wasTold(lost broker.Position) {
 	r := w.store
 	m := r.all[lost]
-	way := map[push.Position]bool{lost: true}
+	way := map[broker.Position]bool{lost: true}
 	for e := m; e != nil; e = r.all[e.before] {
 		way[e.before] = true
 	}
@@ -276,10 +278,10 @@ func (w *world) wasTold(lost push.Position) {
 
 // wentPast returns the step by which a view left the way to a message, if it has not
 // had a gap since the message was stored.
-func (v *view) wentPast(m *entry, way map[push.Position]bool) (from, past push.Position) {
+func (v *view) wentPast(m *entry, way map[broker.Position]bool) (from, past broker.Position) {
 	for i, to := range v.moves {
 		if to.gap && !to.at.Before(m.stored) {
-			return push.Position{}, push.Position{}
+			return broker.Position{}, broker.Position{}
 		}
 		if i > 0 && !to.gap && way[v.moves[i-1].to] && v.moves[i-1].to != m.Position && !way[to.to] {
 			from, past = v.moves[i-1].to, to.to

@@ -13,8 +13,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/transport/protocol"
+
+	"github.com/tidewire/tidewire/push/cursor"
 )
 
 // simClient is a plain client that follows its topics for as long as the world
@@ -168,7 +169,7 @@ func (c *simClient) cursor() string {
 	if len(known) == 0 {
 		return ""
 	}
-	return push.JoinCursors(known)
+	return cursor.Join(known)
 }
 
 // handle takes a frame.
@@ -207,7 +208,7 @@ func (c *simClient) handle(conn *simConn, f simFrame) error {
 		c.world.violate("%s: unexpected frame %+v", c.name, f)
 	}
 	if known := c.cursor(); f.eventID != "" && (known != "" || f.Type != protocol.TypeReconnect) { // a client that is sent away before its welcome has no position
-		if f.eventID != known && f.eventID != push.EmptyCursor {
+		if f.eventID != known && f.eventID != cursor.Empty {
 			c.world.violate("%s: the event's id is %s, but the cursors are %s", c.name, f.eventID, known)
 		}
 		c.lastID = f.eventID

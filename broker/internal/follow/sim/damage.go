@@ -1,6 +1,8 @@
 package sim
 
-import "github.com/tidewire/tidewire/push"
+import (
+	"github.com/tidewire/tidewire/broker"
+)
 
 // The methods below are what can befall the store; they lock s.mu themselves.
 
@@ -84,7 +86,7 @@ func (s *Store) Evict(topic string, head bool, keep int) {
 	}
 	next := *rec
 	if head {
-		next.head = push.Position{}
+		next.head = broker.Position{}
 	} else {
 		next.entries = next.entries[max(0, len(next.entries)-keep):]
 	}

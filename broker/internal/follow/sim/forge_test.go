@@ -4,7 +4,9 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/broker/internal/follow"
-	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/broker"
+	"github.com/tidewire/tidewire/push/cursor"
 )
 
 // forge makes the client forget where it was and come with positions that it has made up
@@ -24,7 +26,7 @@ func (c *simClient) forge(how, far int) {
 			p.Offset += uint64(1 + far)
 			p.Tag = uint32(far)
 		case 2:
-			p.Offset, p.Tag = push.MaxOffset, 1
+			p.Offset, p.Tag = broker.MaxOffset, 1
 		case 3: // before the first message, which is real
 			p.Offset, p.Tag = 0, 0
 		case 4: // another topic's position
@@ -32,20 +34,20 @@ func (c *simClient) forge(how, far int) {
 		case 5: // another epoch
 			p.Epoch++
 		default: // another topic's cursor
-			p, v.foreign = push.Position{}, true
+			p, v.foreign = broker.Position{}, true
 		}
 		v.at, v.forged, v.rewound = p, p, time.Now()
 		if v.foreign {
-			v.cursor, v.moves = push.FormatCursor("elsewhere/"+topic, c.world.store.position(topic)), nil
+			v.cursor, v.moves = cursor.Format("elsewhere/"+topic, c.world.store.position(topic)), nil
 			continue
 		}
-		v.cursor = push.FormatCursor(topic, p)
+		v.cursor = cursor.Format(topic, p)
 		v.moves = []move{{p, true, time.Now(), v.cursor}}
 	}
 }
 
 // position is where a topic is.
-func (s *Store) position(topic string) push.Position {
+func (s *Store) position(topic string) broker.Position {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if head := s.heads([]string{topic})[0]; !head.IsZero() {

@@ -8,6 +8,8 @@ import (
 
 	"github.com/tidewire/tidewire/broker/internal/follow"
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // state is all that may come back.
@@ -33,9 +35,9 @@ func (s state) copy() state {
 // record is all that is stored of a topic. It is replaced, never changed, so that
 // the past stays what it was.
 type record struct {
-	head    push.Position // zero if it was evicted
-	birth   uint64        // unlike that of any other history
-	entries []*entry      // oldest first
+	head    broker.Position // zero if it was evicted
+	birth   uint64          // unlike that of any other history
+	entries []*entry        // oldest first
 	ids     map[string]storedID
 }
 
@@ -43,20 +45,20 @@ type record struct {
 type entry struct {
 	*push.Message
 	size   int
-	before push.Position
+	before broker.Position
 	stored time.Time
 }
 
 type storedID struct {
 	birth    uint64
-	position push.Position
+	position broker.Position
 	content  string
 	until    time.Time
 }
 
 // canTell reports whether it shows that a position isn't in this history, if it isn't:
 // what was trimmed may have been there.
-func (rec *record) canTell(p push.Position) bool {
+func (rec *record) canTell(p broker.Position) bool {
 	return rec == nil || p.Epoch != rec.head.Epoch || p.Offset > rec.head.Offset ||
 		slices.ContainsFunc(rec.entries, func(e *entry) bool { return e.Offset == p.Offset })
 }

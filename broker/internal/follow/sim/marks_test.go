@@ -8,9 +8,11 @@ import (
 
 	"github.com/tidewire/tidewire/broker/internal/follow"
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
-func publishText(t *testing.T, b *follow.Broker, text string) push.Position {
+func publishText(t *testing.T, b *follow.Broker, text string) broker.Position {
 	t.Helper()
 	receipt, err := b.Publish(context.Background(), push.Message{Topic: "a", Data: []byte(text)})
 	if err != nil {
@@ -102,4 +104,4 @@ func TestUnheardMessages(t *testing.T) {
 type counter struct{ got int }
 
 func (c *counter) Receive(*push.Message) { c.got++ }
-func (c *counter) Break(push.Gap)        {}
+func (c *counter) Break(broker.Gap)      {}

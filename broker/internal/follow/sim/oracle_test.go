@@ -5,6 +5,9 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/broker"
+	"github.com/tidewire/tidewire/push/cursor"
 )
 
 // view is what a client has seen of one topic, and the oracle of it: each frame is
@@ -16,20 +19,20 @@ type view struct {
 	topic  string
 
 	// guarded by client.mu
-	at      push.Position // the client's position; zero if it has none
-	cursor  string        // the last that came for the position
-	asked   push.Position // with which it has asked for the topic
+	at      broker.Position // the client's position; zero if it has none
+	cursor  string          // the last that came for the position
+	asked   broker.Position // with which it has asked for the topic
 	state   viewState
 	since   time.Time // when it was welcomed
 	moves   []move
 	rewound time.Time
-	forged  push.Position // a position that the client has made up
-	foreign bool          // its cursor is another topic's, and it has no position
+	forged  broker.Position // a position that the client has made up
+	foreign bool            // its cursor is another topic's, and it has no position
 }
 
 // move is one step of a view: to the next message, or over a gap.
 type move struct {
-	to     push.Position
+	to     broker.Position
 	gap    bool // or a beginning
 	at     time.Time
 	cursor string
@@ -67,15 +70,15 @@ func (v *view) welcome(t simAnswer) {
 	}
 }
 
-func (v *view) position(cursor string) (push.Position, bool) {
-	c, err := push.ParseCursor(cursor)
+func (v *view) position(at string) (broker.Position, bool) {
+	c, err := cursor.Parse(at)
 	if err != nil {
-		v.violate("cursor %q: %v", cursor, err)
+		v.violate("cursor %q: %v", at, err)
 	}
 	return c.Position(v.topic)
 }
 
-func (v *view) move(to push.Position, gap bool, cursor string) {
+func (v *view) move(to broker.Position, gap bool, cursor string) {
 	v.at, v.cursor, v.foreign = to, cursor, false
 	v.moves = append(v.moves, move{to, gap, time.Now(), cursor})
 	if !gap {
@@ -113,7 +116,7 @@ func (v *view) message(f simFrame) {
 
 // saw reports whether a message came before, in this epoch. The store may go back to an
 // epoch that it had left; then its messages come a second time, behind a gap.
-func (v *view) saw(p push.Position) bool {
+func (v *view) saw(p broker.Position) bool {
 	for _, m := range slices.Backward(v.moves) {
 		if m.to == p && !m.gap {
 			return true
@@ -138,7 +141,7 @@ func (v *view) gap(f simFrame) {
 		v.violate("I4: a gap of nothing")
 	case !f.Last.is(v.at):
 		v.violate("I4: the gap says that it begins at %+v", f.Last)
-	case !v.isTrue(push.GapReason(f.Reason), now):
+	case !v.isTrue(broker.GapReason(f.Reason), now):
 		v.violate("I4: %s to %v isn't true", f.Reason, now)
 	}
 	v.move(now, true, f.Cursor)
@@ -149,27 +152,27 @@ func (v *view) gap(f simFrame) {
 // system isn't well, an instance that the store has left behind may say what is true of
 // its own position in the same epoch; but nobody is led back except out of a fork. Who
 // has missed too many isn't looked up, so a fork doesn't show then.
-func (v *view) isTrue(reason push.GapReason, now push.Position) bool {
+func (v *view) isTrue(reason broker.GapReason, now broker.Position) bool {
 	r := v.world.store
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	onward := r.leads(v.at, now)
 	switch {
 	case v.foreign:
-		return reason == push.GapUnknownCursor
+		return reason == broker.GapUnknownCursor
 	case v.at == v.forged && v.at.Epoch == now.Epoch:
-		return reason != push.GapUnknownCursor && reason != push.GapEpoch
-	case v.at != v.forged && r.damages == 0 && (reason == push.GapEpoch || reason == push.GapFork):
+		return reason != broker.GapUnknownCursor && reason != broker.GapEpoch
+	case v.at != v.forged && r.damages == 0 && (reason == broker.GapEpoch || reason == broker.GapFork):
 		return false
 	case v.at.Epoch != now.Epoch:
-		return reason == push.GapEpoch
-	case reason == push.GapFork:
+		return reason == broker.GapEpoch
+	case reason == broker.GapFork:
 		return !onward || !v.world.calmSince(v.since)
 	case !v.world.calmSince(v.since):
-		return reason != push.GapUnknownCursor && !r.leads(now, v.at)
-	case reason == push.GapTooMany:
+		return reason != broker.GapUnknownCursor && !r.leads(now, v.at)
+	case reason == broker.GapTooMany:
 		return now.Offset > v.at.Offset+uint64(v.world.replay.Messages)
-	case reason == push.GapTrimmed:
+	case reason == broker.GapTrimmed:
 		var kept []*entry
 		if rec := r.topics[v.topic]; rec != nil {
 			kept = rec.entries
@@ -181,13 +184,13 @@ func (v *view) isTrue(reason push.GapReason, now push.Position) bool {
 }
 
 // isPosition reports whether there has been such a position.
-func (r *Store) isPosition(p push.Position) bool {
+func (r *Store) isPosition(p broker.Position) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.begun[p] || r.all[p] != nil
 }
 
-func (r *Store) find(p push.Position) *entry {
+func (r *Store) find(p broker.Position) *entry {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.all[p]
@@ -195,7 +198,7 @@ func (r *Store) find(p push.Position) *entry {
 
 // leads reports whether one position leads to another by the messages in between.
 // Called with r.mu held.
-func (r *Store) leads(from, to push.Position) bool {
+func (r *Store) leads(from, to broker.Position) bool {
 	for to.Offset > from.Offset && to.Epoch == from.Epoch && r.all[to] != nil {
 		to = r.all[to].before
 	}

@@ -8,6 +8,8 @@ import (
 
 	"github.com/tidewire/tidewire/broker/internal/follow"
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // Port is one instance's way to a store, as a [follow.StorePort]: each call takes its time
@@ -20,7 +22,7 @@ type Port struct {
 
 	// guarded by store.mu
 	calls  map[string]int
-	seen   map[string][]push.Position // what the instance knows to be stored, by topic
+	seen   map[string][]broker.Position // what the instance knows to be stored, by topic
 	closed bool
 }
 
@@ -116,7 +118,7 @@ func (p *Port) wait(d time.Duration) error {
 }
 
 // saw notes for the oracle what the instance knows to be stored.
-func (p *Port) saw(topic string, at push.Position) {
+func (p *Port) saw(topic string, at broker.Position) {
 	p.store.mu.Lock()
 	defer p.store.mu.Unlock()
 	p.seen[topic] = append(p.seen[topic], at)
@@ -156,8 +158,8 @@ func (p *Port) Genesis(ctx context.Context) (string, error) {
 }
 
 // Heads asks where topics are.
-func (p *Port) Heads(ctx context.Context, topics []string) ([]push.Position, error) {
-	return carry(ctx, p, "heads", func() ([]push.Position, error) { return p.store.heads(topics), nil })
+func (p *Port) Heads(ctx context.Context, topics []string) ([]broker.Position, error) {
+	return carry(ctx, p, "heads", func() ([]broker.Position, error) { return p.store.heads(topics), nil })
 }
 
 // Notify sends to a channel.

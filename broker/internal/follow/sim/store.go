@@ -15,12 +15,14 @@ import (
 
 	"github.com/tidewire/tidewire/broker/internal/follow"
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // Options bounds what a store keeps. Zero fields are as those of package redisbroker.
 type Options struct {
 	Prefix  string // of channels
-	History push.History
+	History broker.History
 	Retry   time.Duration
 }
 
@@ -31,13 +33,13 @@ type Store struct {
 
 	mu sync.Mutex // guards the rest
 	state
-	saved       *state                   // what a restart from an old copy brings back; nil if none was made
-	past        []state                  // what a lagging replica may still have, oldest first
-	all         map[push.Position]*entry // everything that was ever stored
-	begun       map[push.Position]bool   // the positions before the first message
-	flushed     map[push.Position]bool   // what was lost together with everything else
-	primary     int                      // how many there have been before
-	damages     int                      // how often it has lost something that it had stored
+	saved       *state                     // what a restart from an old copy brings back; nil if none was made
+	past        []state                    // what a lagging replica may still have, oldest first
+	all         map[broker.Position]*entry // everything that was ever stored
+	begun       map[broker.Position]bool   // the positions before the first message
+	flushed     map[broker.Position]bool   // what was lost together with everything else
+	primary     int                        // how many there have been before
+	damages     int                        // how often it has lost something that it had stored
 	subscribers map[*Subscriber]bool
 	faults      faults
 }
@@ -58,9 +60,9 @@ func NewStore(seed uint64, o Options) *Store {
 		options:     o,
 		random:      rand.New(rand.NewPCG(seed, 1)),
 		state:       emptyState(),
-		all:         map[push.Position]*entry{},
-		begun:       map[push.Position]bool{},
-		flushed:     map[push.Position]bool{},
+		all:         map[broker.Position]*entry{},
+		begun:       map[broker.Position]bool{},
+		flushed:     map[broker.Position]bool{},
 		subscribers: map[*Subscriber]bool{},
 		faults:      faults{seed: seed},
 	}
@@ -70,7 +72,7 @@ func NewStore(seed uint64, o Options) *Store {
 func (s *Store) Port(name string) *Port {
 	return &Port{
 		store: s, name: name, dead: make(chan struct{}),
-		calls: map[string]int{}, seen: map[string][]push.Position{},
+		calls: map[string]int{}, seen: map[string][]broker.Position{},
 	}
 }
 
@@ -108,7 +110,7 @@ func (s *Store) add(m *push.Message, repeatable bool, mark follow.HighWater, ori
 	stored := *m
 	stored.Data = slices.Clone(m.Data)
 	stored.Replicated = false
-	stored.Position = push.Position{Epoch: rec.head.Epoch, Offset: rec.head.Offset + 1, Tag: s.random.Uint32()}
+	stored.Position = broker.Position{Epoch: rec.head.Epoch, Offset: rec.head.Offset + 1, Tag: s.random.Uint32()}
 	stored.PreviousTag = rec.head.Tag
 	stored.Time = time.UnixMilli(time.Now().UnixMilli())
 	e := &entry{Message: &stored, size: m.Size(), before: rec.head, stored: time.Now()}
@@ -189,26 +191,26 @@ func (s *Store) read(topic string, q follow.Query, mark follow.HighWater, origin
 }
 
 // gapAfter returns why what follows a position isn't known; "" if it is.
-func (s *Store) gapAfter(rec *record, after push.Position) push.GapReason {
+func (s *Store) gapAfter(rec *record, after broker.Position) broker.GapReason {
 	head := rec.head
 	switch {
 	case after.Epoch != head.Epoch:
-		return push.GapEpoch
+		return broker.GapEpoch
 	case after.Offset > head.Offset:
-		return push.GapFork
+		return broker.GapFork
 	case after.Offset == head.Offset && after.Tag != head.Tag:
-		return push.GapFork
+		return broker.GapFork
 	case after.Offset == head.Offset:
 		return ""
 	}
 	own, following := rec.entryAt(after.Offset), rec.entryAt(after.Offset+1)
 	switch {
 	case own != nil && s.kept(own) && own.Tag != after.Tag:
-		return push.GapFork
+		return broker.GapFork
 	case following == nil, (own == nil || !s.kept(own)) && !s.kept(following):
-		return push.GapTrimmed
+		return broker.GapTrimmed
 	case following.PreviousTag != after.Tag:
-		return push.GapFork
+		return broker.GapFork
 	default:
 		return ""
 	}
@@ -217,8 +219,8 @@ func (s *Store) gapAfter(rec *record, after push.Position) push.GapReason {
 func over(n, limit int) bool { return limit > 0 && n > limit }
 
 // heads returns where topics are.
-func (s *Store) heads(topics []string) []push.Position {
-	heads := make([]push.Position, len(topics))
+func (s *Store) heads(topics []string) []broker.Position {
+	heads := make([]broker.Position, len(topics))
 	for i, topic := range topics {
 		if rec := s.topics[topic]; rec != nil {
 			heads[i] = rec.head
@@ -251,7 +253,7 @@ func (s *Store) current(topic string, mark follow.HighWater, origin follow.Origi
 		}
 		next.head.Epoch = origin.Epoch
 	case rec.head.IsZero() || rec.contradicts(mark):
-		next.head.Epoch = push.Epoch(max(s.random.Uint64(), 1))
+		next.head.Epoch = broker.Epoch(max(s.random.Uint64(), 1))
 		s.change(topic, next)
 	default:
 		return rec, nil

@@ -11,6 +11,8 @@ import (
 
 	"github.com/tidewire/tidewire/broker/internal/follow"
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // Subscriber is a subscriber connection, a [follow.Subscriber]. What is sent takes its time
@@ -73,11 +75,11 @@ func (s *Store) slot(topic string) string {
 }
 
 // payloadOf stands for a message that is stored.
-func payloadOf(p push.Position) string { return fmt.Sprint(uint64(p.Epoch), p.Offset, p.Tag) }
+func payloadOf(p broker.Position) string { return fmt.Sprint(uint64(p.Epoch), p.Offset, p.Tag) }
 
 // decode reads what payloadOf has written.
 func (s *Store) decode(topic, payload string) (*push.Message, error) {
-	var p push.Position
+	var p broker.Position
 	if _, err := fmt.Sscan(payload, (*uint64)(&p.Epoch), &p.Offset, &p.Tag); err != nil {
 		return nil, err
 	}

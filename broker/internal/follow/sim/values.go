@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // storedValue is one value of a set.
@@ -18,12 +20,12 @@ type storedValue struct {
 
 func (v storedValue) holds() bool { return time.Now().Before(v.until) }
 
-func (v storedValue) stored() push.Stored {
-	return push.Stored{Value: v.value, Version: v.version, TTL: time.Until(v.until)}
+func (v storedValue) stored() broker.Stored {
+	return broker.Stored{Value: v.value, Version: v.version, TTL: time.Until(v.until)}
 }
 
 // put is what put.lua does. Called with s.mu held, as are the others.
-func (s *Store) put(set, key string, v push.Stored) (*push.Stored, error) {
+func (s *Store) put(set, key string, v broker.Stored) (*broker.Stored, error) {
 	if s.sets[set] == nil {
 		s.sets[set] = map[string]storedValue{}
 	}
@@ -32,9 +34,9 @@ func (s *Store) put(set, key string, v push.Stored) (*push.Stored, error) {
 		newer := old.stored()
 		return &newer, nil
 	}
-	if !there && len(s.sets[set]) >= push.MaxStored {
+	if !there && len(s.sets[set]) >= broker.MaxStored {
 		maps.DeleteFunc(s.sets[set], func(_ string, v storedValue) bool { return !v.holds() })
-		if len(s.sets[set]) >= push.MaxStored {
+		if len(s.sets[set]) >= broker.MaxStored {
 			return nil, push.ErrLimitReached
 		}
 	}
@@ -55,8 +57,8 @@ func (s *Store) take(set, key string) []byte {
 }
 
 // stored is what all.lua does.
-func (s *Store) stored(set string) map[string]push.Stored {
-	all := map[string]push.Stored{}
+func (s *Store) stored(set string) map[string]broker.Stored {
+	all := map[string]broker.Stored{}
 	for key, v := range s.sets[set] {
 		if v.holds() {
 			all[key] = v.stored()
@@ -66,8 +68,8 @@ func (s *Store) stored(set string) map[string]push.Stored {
 }
 
 // Put is part of [push.Store], as are the others.
-func (p *Port) Put(ctx context.Context, set, key string, v push.Stored) (*push.Stored, error) {
-	return carry(ctx, p, "put "+set, func() (*push.Stored, error) { return p.store.put(set, key, v) })
+func (p *Port) Put(ctx context.Context, set, key string, v broker.Stored) (*broker.Stored, error) {
+	return carry(ctx, p, "put "+set, func() (*broker.Stored, error) { return p.store.put(set, key, v) })
 }
 
 // Take asks for a value, and takes it away.
@@ -76,6 +78,6 @@ func (p *Port) Take(ctx context.Context, set, key string) ([]byte, error) {
 }
 
 // All asks for a set.
-func (p *Port) All(ctx context.Context, set string) (map[string]push.Stored, error) {
-	return carry(ctx, p, "all "+set, func() (map[string]push.Stored, error) { return p.store.stored(set), nil })
+func (p *Port) All(ctx context.Context, set string) (map[string]broker.Stored, error) {
+	return carry(ctx, p, "all "+set, func() (map[string]broker.Stored, error) { return p.store.stored(set), nil })
 }

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // writeText writes one text frame, masked with zeros.
@@ -48,7 +50,7 @@ type simPosition struct {
 }
 
 // is reports whether this is a position on the wire; nil is the zero position.
-func (p *simPosition) is(at push.Position) bool {
+func (p *simPosition) is(at broker.Position) bool {
 	if p == nil {
 		return at.IsZero()
 	}

@@ -18,6 +18,8 @@ import (
 	"github.com/tidewire/tidewire/broker/internal/follow"
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/transport"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // world is a whole system: instances with their hubs and servers, clients on both
@@ -29,9 +31,9 @@ type world struct {
 	seed    uint64
 	topics  []string
 	clients []*simClient
-	history push.History
-	queue   push.Limit
-	replay  push.Limit
+	history broker.History
+	queue   broker.Limit
+	replay  broker.Limit
 	work    sync.WaitGroup // publishers and clients
 	// decisions are calls of Revoke and Restore under way
 	decisions sync.WaitGroup
@@ -95,9 +97,9 @@ func newWorld(s schedule) *world {
 	w := &world{
 		begun:   time.Now(),
 		seed:    s.Seed,
-		history: push.History{Messages: 100},
-		queue:   push.Limit{Messages: 64, Bytes: 64 << 10},
-		replay:  push.Limit{Messages: 50},
+		history: broker.History{Messages: 100},
+		queue:   broker.Limit{Messages: 64, Bytes: 64 << 10},
+		replay:  broker.Limit{Messages: 50},
 		calmAt:  time.Now(),
 		tally:   tally{"schedules": 1},
 	}

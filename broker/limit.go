@@ -1,4 +1,4 @@
-package push
+package broker
 
 // Limit bounds a read. Zero fields don't bound.
 type Limit struct {

@@ -1,4 +1,4 @@
-package push
+package broker
 
 // GapReason says why messages can't be replayed.
 type GapReason string
@@ -24,7 +24,7 @@ type Gap struct {
 
 // after makes it the gap of a client that was elsewhere than its instance, with the
 // reason that is true of it.
-func (g Gap) after(last Position) Gap {
+func (g Gap) After(last Position) Gap {
 	g.Last = last
 	switch {
 	case last.IsZero():

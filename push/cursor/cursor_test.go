@@ -1,29 +1,31 @@
-package push_test
+package cursor_test
 
 import (
-	"errors"
 	"strings"
 	"testing"
 
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/broker"
+	"github.com/tidewire/tidewire/push/cursor"
 )
 
-var somewhere = push.Position{Epoch: 0x9f8a6c21d0e4b735, Offset: 300, Tag: 0x01020304}
+var somewhere = broker.Position{Epoch: 0x9f8a6c21d0e4b735, Offset: 300, Tag: 0x01020304}
 
 func TestCursorRoundTrip(t *testing.T) {
-	tests := []push.Position{
+	tests := []broker.Position{
 		somewhere,
 		{Epoch: 1, Offset: 0, Tag: 0},
-		{Epoch: 1<<64 - 1, Offset: push.MaxOffset, Tag: 1<<32 - 1},
+		{Epoch: 1<<64 - 1, Offset: broker.MaxOffset, Tag: 1<<32 - 1},
 		{Epoch: 5, Offset: 127, Tag: 6},
 		{Epoch: 5, Offset: 128, Tag: 6},
 	}
 	var texts []string
 	for i, want := range tests {
 		topic := strings.Repeat("t", i+1)
-		text := push.FormatCursor(topic, want)
+		text := cursor.Format(topic, want)
 		texts = append(texts, text)
-		c, err := push.ParseCursor(text)
+		c, err := cursor.Parse(text)
 		if err != nil {
 			t.Fatalf("%q: %v", text, err)
 		}
@@ -34,7 +36,7 @@ func TestCursorRoundTrip(t *testing.T) {
 			t.Errorf("%q has a place in another topic", text)
 		}
 	}
-	joined, err := push.ParseCursor(push.JoinCursors(texts))
+	joined, err := cursor.Parse(cursor.Join(texts))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,14 +45,14 @@ func TestCursorRoundTrip(t *testing.T) {
 			t.Errorf("joined: got %+v, want %+v", got, want)
 		}
 	}
-	if joined.String() != push.JoinCursors(texts) {
+	if joined.String() != cursor.Join(texts) {
 		t.Errorf("String gives %q", joined)
 	}
 }
 
 func TestCursorIsParsedStrictly(t *testing.T) {
-	good := push.FormatCursor("a", somewhere)
-	bits := push.FormatCursor("a", push.Position{Epoch: 1, Offset: 7}) // its last character has bits to spare
+	good := cursor.Format("a", somewhere)
+	bits := cursor.Format("a", broker.Position{Epoch: 1, Offset: 7}) // its last character has bits to spare
 	tests := map[string]string{
 		"garbage":          "garbage",
 		"other version":    "2" + good[1:],
@@ -61,22 +63,22 @@ func TestCursorIsParsedStrictly(t *testing.T) {
 		"stray bits":       bits[:len(bits)-1] + "_",
 		"standard base64":  "1+/" + good[3:],
 		"empty part":       good + ".",
-		"two dots":         good + ".." + push.FormatCursor("b", somewhere),
+		"two dots":         good + ".." + cursor.Format("b", somewhere),
 		"empty part first": "." + good,
 		"version alone in": good + ".1",
 		"space":            good + " ",
 		"line break":       good[:5] + "\n" + good[5:],
 		"NUL":              good + "\x00",
 		"not UTF-8":        "\xff",
-		"no epoch":         push.FormatCursor("a", push.Position{Offset: 1, Tag: 2}),
-		"offset over 2^53": push.FormatCursor("a", push.Position{Epoch: 1, Offset: push.MaxOffset + 1}),
-		"largest uint64":   push.FormatCursor("a", push.Position{Epoch: 1, Offset: 1<<64 - 1}),
-		"over 2048 bytes":  strings.Repeat("1", push.MaxCursor+1),
+		"no epoch":         cursor.Format("a", broker.Position{Offset: 1, Tag: 2}),
+		"offset over 2^53": cursor.Format("a", broker.Position{Epoch: 1, Offset: broker.MaxOffset + 1}),
+		"largest uint64":   cursor.Format("a", broker.Position{Epoch: 1, Offset: 1<<64 - 1}),
+		"over 2048 bytes":  strings.Repeat("1", cursor.MaxBytes+1),
 		"megabyte of dots": strings.Repeat(".", 1<<20),
 	}
 	for name, text := range tests {
 		t.Run(name, func(t *testing.T) {
-			if c, err := push.ParseCursor(text); !errors.Is(err, push.ErrBadRequest) {
+			if c, err := cursor.Parse(text); push.AsError(err).Code != push.CodeBadRequest {
 				t.Errorf("%q gave %+v, %v", text, c, err)
 			}
 		})
@@ -86,9 +88,9 @@ func TestCursorIsParsedStrictly(t *testing.T) {
 // TestTopicTwiceInACursor has what two topics with the same hash make of a cursor: it
 // costs these two their place, and no other topic.
 func TestTopicTwiceInACursor(t *testing.T) {
-	elsewhere := push.Position{Epoch: 5, Offset: 6, Tag: 7}
-	text := push.JoinCursors([]string{push.FormatCursor("a", somewhere), push.FormatCursor("b", elsewhere), push.FormatCursor("a", elsewhere)})
-	c, err := push.ParseCursor(text)
+	elsewhere := broker.Position{Epoch: 5, Offset: 6, Tag: 7}
+	text := cursor.Join([]string{cursor.Format("a", somewhere), cursor.Format("b", elsewhere), cursor.Format("a", elsewhere)})
+	c, err := cursor.Parse(text)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,18 +109,18 @@ func TestTopicTwiceInACursor(t *testing.T) {
 // without reading them.
 func TestTopicAndEpochAreTheFirstOfACursor(t *testing.T) {
 	const place = 21
-	first := push.FormatCursor("a", somewhere)[:place]
-	for _, p := range []push.Position{
-		{Epoch: somewhere.Epoch}, {Epoch: somewhere.Epoch, Offset: 1, Tag: 1<<32 - 1}, {Epoch: somewhere.Epoch, Offset: push.MaxOffset},
+	first := cursor.Format("a", somewhere)[:place]
+	for _, p := range []broker.Position{
+		{Epoch: somewhere.Epoch}, {Epoch: somewhere.Epoch, Offset: 1, Tag: 1<<32 - 1}, {Epoch: somewhere.Epoch, Offset: broker.MaxOffset},
 	} {
-		if got := push.FormatCursor("a", p)[:place]; got != first {
+		if got := cursor.Format("a", p)[:place]; got != first {
 			t.Errorf("%+v: %q, want %q", p, got, first)
 		}
 	}
-	if got := push.FormatCursor("a", push.Position{Epoch: somewhere.Epoch ^ 1, Offset: 300})[:place]; got[:place-1] != first[:place-1] || got == first {
+	if got := cursor.Format("a", broker.Position{Epoch: somewhere.Epoch ^ 1, Offset: 300})[:place]; got[:place-1] != first[:place-1] || got == first {
 		t.Errorf("the epoch's last bit makes %q of %q", got, first)
 	}
-	if got := push.FormatCursor("b", somewhere)[:place]; got == first {
+	if got := cursor.Format("b", somewhere)[:place]; got == first {
 		t.Error("two topics begin alike")
 	}
 }
@@ -126,33 +128,33 @@ func TestTopicAndEpochAreTheFirstOfACursor(t *testing.T) {
 // TestCursorsOfChosenNamesDiffer has names that were found to have one hash when that
 // wasn't a cryptographic one.
 func TestCursorsOfChosenNamesDiffer(t *testing.T) {
-	if push.FormatCursor("room/GqnzgnUde", somewhere) == push.FormatCursor("user/alice/inbox", somewhere) {
+	if cursor.Format("room/GqnzgnUde", somewhere) == cursor.Format("user/alice/inbox", somewhere) {
 		t.Error("two topics have one cursor")
 	}
 }
 
 func TestCursorOfManyTopicsFits(t *testing.T) {
 	var texts []string
-	for i := range push.MaxCursorTopics {
-		texts = append(texts, push.FormatCursor(strings.Repeat("t", i+1), push.Position{Epoch: 1<<64 - 1, Offset: push.MaxOffset, Tag: 1<<32 - 1}))
+	for i := range cursor.MaxTopics {
+		texts = append(texts, cursor.Format(strings.Repeat("t", i+1), broker.Position{Epoch: 1<<64 - 1, Offset: broker.MaxOffset, Tag: 1<<32 - 1}))
 	}
-	text := push.JoinCursors(texts)
-	if len(text) > push.MaxCursor {
+	text := cursor.Join(texts)
+	if len(text) > cursor.MaxBytes {
 		t.Errorf("%d topics take %d bytes", len(texts), len(text))
 	}
-	if _, err := push.ParseCursor(text); err != nil {
+	if _, err := cursor.Parse(text); err != nil {
 		t.Error(err)
 	}
 }
 
 func FuzzParseCursor(f *testing.F) {
-	f.Add(push.FormatCursor("a", somewhere))
-	f.Add(push.FormatCursor("a", somewhere) + "." + push.FormatCursor("b", somewhere))
-	f.Add(push.EmptyCursor)
+	f.Add(cursor.Format("a", somewhere))
+	f.Add(cursor.Format("a", somewhere) + "." + cursor.Format("b", somewhere))
+	f.Add(cursor.Empty)
 	f.Add("")
 	f.Add("1AAAA")
 	f.Fuzz(func(t *testing.T, text string) {
-		c, err := push.ParseCursor(text)
+		c, err := cursor.Parse(text)
 		if err != nil || text == "" {
 			return
 		}
@@ -165,12 +167,12 @@ func FuzzParseCursor(f *testing.F) {
 func FuzzCursorRoundTrip(f *testing.F) {
 	f.Add("topic", uint64(1), uint64(2), uint32(3))
 	f.Fuzz(func(t *testing.T, topic string, epoch, offset uint64, tag uint32) {
-		want := push.Position{Epoch: push.Epoch(epoch), Offset: offset, Tag: tag}
+		want := broker.Position{Epoch: broker.Epoch(epoch), Offset: offset, Tag: tag}
 		if offset == 0 {
 			want.Tag = 0 // there is no message, and so no tag
 		}
-		c, err := push.ParseCursor(push.FormatCursor(topic, want))
-		if valid := epoch != 0 && offset <= push.MaxOffset; valid != (err == nil) {
+		c, err := cursor.Parse(cursor.Format(topic, want))
+		if valid := epoch != 0 && offset <= broker.MaxOffset; valid != (err == nil) {
 			t.Fatalf("%+v: %v", want, err)
 		}
 		if got, _ := c.Position(topic); err == nil && got != want {

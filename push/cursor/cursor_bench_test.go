@@ -1,30 +1,31 @@
-package push_test
+package cursor_test
 
 import (
 	"fmt"
 	"testing"
 
-	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/broker"
+	"github.com/tidewire/tidewire/push/cursor"
 )
 
-var benchPosition = push.Position{Epoch: 0x9f8a6c21d0e4b735, Offset: 123456, Tag: 0x01020304}
+var benchPosition = broker.Position{Epoch: 0x9f8a6c21d0e4b735, Offset: 123456, Tag: 0x01020304}
 
 // BenchmarkFormatCursor is paid once for each message and wire format.
 func BenchmarkFormatCursor(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
-		push.FormatCursor("orders/42", benchPosition)
+		cursor.Format("orders/42", benchPosition)
 	}
 }
 
 // BenchmarkParseCursor is paid once for each client that comes back.
 func BenchmarkParseCursor(b *testing.B) {
-	for _, topics := range []int{1, 10, push.MaxCursorTopics} {
+	for _, topics := range []int{1, 10, cursor.MaxTopics} {
 		b.Run(fmt.Sprint(topics, " topics"), func(b *testing.B) {
-			cursor := push.JoinCursors(benchCursors(topics))
+			at := cursor.Join(benchCursors(topics))
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := push.ParseCursor(cursor); err != nil {
+				if _, err := cursor.Parse(at); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -38,14 +39,14 @@ func BenchmarkJoinCursors(b *testing.B) {
 	cursors := benchCursors(10)
 	b.ReportAllocs()
 	for b.Loop() {
-		push.JoinCursors(cursors)
+		cursor.Join(cursors)
 	}
 }
 
 func benchCursors(topics int) []string {
 	cursors := make([]string, topics)
 	for i := range cursors {
-		cursors[i] = push.FormatCursor(fmt.Sprint("orders/", i), benchPosition)
+		cursors[i] = cursor.Format(fmt.Sprint("orders/", i), benchPosition)
 	}
 	return cursors
 }

@@ -1,4 +1,4 @@
-package push
+package broker
 
 import (
 	"strconv"
@@ -50,6 +50,6 @@ func (p Position) IsZero() bool { return p == Position{} }
 
 // reaches reports whether who is at p may have been at earlier before: it is the
 // same place, or one before it in the same epoch.
-func (p Position) reaches(earlier Position) bool {
+func (p Position) Reaches(earlier Position) bool {
 	return p == earlier || p.Epoch == earlier.Epoch && p.Offset > earlier.Offset
 }

@@ -1,4 +1,4 @@
-package push
+package broker
 
 // BadRequest is the error of something that can't be taken as it is, in words that a
 // client may be told. [AsError] makes CodeBadRequest of it.
