@@ -18,7 +18,7 @@ import (
 // A listed origin may send cookies. With push.AnyOrigin pages get no access
 // with cookies, only without.
 func Origins(hub *push.Hub) func(http.Handler) http.Handler {
-	allowed := hub.Origins()
+	allowed := push.Of(hub).Origins()
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			h := w.Header()

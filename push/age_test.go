@@ -30,7 +30,7 @@ func TestFirstWord(t *testing.T) {
 				w := newWorld(t, nil, push.Options{Limits: push.Limits{Silence: tt.silence}})
 				defer w.shutdown()
 				c := newConn()
-				s, err := w.hub.Open(push.Client{
+				s, err := push.Of(w.hub).Open(push.Client{
 					Format: w.format, Conn: c, Heartbeat: word("beat"), Interval: 25 * time.Second, Patience: 35 * time.Second,
 				})
 				if err != nil {
@@ -113,7 +113,7 @@ func TestNoAge(t *testing.T) {
 		s.Close(nil)
 
 		beating := newConn()
-		b, err := w.hub.Open(push.Client{Format: w.format, Conn: beating, Heartbeat: word("ping"), Interval: time.Hour, Patience: time.Minute})
+		b, err := push.Of(w.hub).Open(push.Client{Format: w.format, Conn: beating, Heartbeat: word("ping"), Interval: time.Hour, Patience: time.Minute})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -35,7 +35,7 @@ func BenchmarkFanOut(b *testing.B) {
 			format := &fakeFormat{}
 			for range subscribers {
 				conn := countingConn{&frames}
-				s, err := hub.Open(push.Client{Format: format, Conn: conn, Try: conn})
+				s, err := push.Of(hub).Open(push.Client{Format: format, Conn: conn, Try: conn})
 				if err != nil {
 					b.Fatal(err)
 				}

@@ -111,7 +111,7 @@ func TestLargeQueueIsSeveralWrites(t *testing.T) {
 		w := newWorld(t, nil, push.Options{Queue: broker.Limit{Messages: 100, Bytes: 10 << 20}})
 		defer w.shutdown()
 		c := &tallyConn{fakeConn: stalledConn()}
-		s, err := w.hub.Open(push.Client{Format: w.format, Conn: c})
+		s, err := push.Of(w.hub).Open(push.Client{Format: w.format, Conn: c})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -49,7 +49,7 @@ func ExampleHub_Revoke() {
 		return nil
 	}
 	fmt.Println(dismiss(context.Background()))
-	_, err := hub.Identify(httptest.NewRequest(http.MethodPost, "/push/send", nil))
+	_, err := push.Of(hub).Identify(httptest.NewRequest(http.MethodPost, "/push/send", nil))
 	fmt.Println(err)
 	// Output:
 	// <nil>

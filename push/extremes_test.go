@@ -48,7 +48,7 @@ func TestExtremeValuesAreBorne(t *testing.T) {
 					w := newWorld(t, nil, o)
 					defer w.shutdown()
 					client.Format = w.format
-					s, err := w.hub.Open(client)
+					s, err := push.Of(w.hub).Open(client)
 					if err != nil {
 						t.Fatal(err)
 					}

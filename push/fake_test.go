@@ -140,7 +140,7 @@ func newWorld(t *testing.T, broker push.Broker, options push.Options) *world {
 // nothing when they have left. Nothing may be under way.
 func (w *world) wantMemory() {
 	w.t.Helper()
-	counted, found := w.hub.Memory()
+	counted, found := push.Of(w.hub).Memory()
 	if counted != found || found != 0 && w.hub.Stats().Sessions == 0 {
 		w.t.Errorf("%d bytes are counted, and %d are held by %d sessions", counted, found, w.hub.Stats().Sessions)
 	}
@@ -155,7 +155,7 @@ func (w *world) shutdown() {
 
 func (w *world) open(c *fakeConn) *push.Session {
 	w.t.Helper()
-	s, err := w.hub.Open(push.Client{Format: w.format, Conn: c})
+	s, err := push.Of(w.hub).Open(push.Client{Format: w.format, Conn: c})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -27,7 +27,7 @@ func (w *world) try(r *http.Request, connection bool) *push.Error {
 	if connection {
 		_, err = w.admit(r, "")
 	} else {
-		_, err = w.hub.Identify(r)
+		_, err = push.Of(w.hub).Identify(r)
 	}
 	w.refused(r, err)
 	return push.AsError(err)

@@ -44,7 +44,7 @@ func TestNobodyMayUnlessSomebodySaysSo(t *testing.T) {
 		defer w.shutdown()
 		hub := push.New(w.broker, push.Options{})
 		c := newConn()
-		s, err := hub.Open(push.Client{Format: w.format, Conn: c})
+		s, err := push.Of(hub).Open(push.Client{Format: w.format, Conn: c})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -53,7 +53,7 @@ func TestNobodyMayUnlessSomebodySaysSo(t *testing.T) {
 		if got := c.take(); got != "[hello forbidden]" {
 			t.Errorf("got %s", got)
 		}
-		if _, err := hub.Inbound(t.Context(), push.Inbound{Topic: "a"}); !errors.Is(err, push.ErrForbidden) {
+		if _, err := push.Of(hub).Inbound(t.Context(), push.Inbound{Topic: "a"}); !errors.Is(err, push.ErrForbidden) {
 			t.Errorf("Inbound: %v", err)
 		}
 		s.Close(nil)
@@ -77,14 +77,14 @@ func TestAuthorizeIsAskedEachTime(t *testing.T) {
 			},
 		})
 		defer w.shutdown()
-		s, err := w.hub.Open(push.Client{Format: w.format, Conn: newConn(), Identity: push.Identity{User: "u"}})
+		s, err := push.Of(w.hub).Open(push.Client{Format: w.format, Conn: newConn(), Identity: push.Identity{User: "u"}})
 		if err != nil {
 			t.Fatal(err)
 		}
 		w.subscribe(s, "", "a")
 		w.subscribe(s, w.cursor("b"), "b")
 		w.subscribe(s, "broken", "c")
-		reply, err := w.hub.Inbound(t.Context(), push.Inbound{Identity: s.Identity(), Topic: "d", Data: []byte("x")})
+		reply, err := push.Of(w.hub).Inbound(t.Context(), push.Inbound{Identity: s.Identity(), Topic: "d", Data: []byte("x")})
 		if err != nil || string(reply.Data) != "got x" {
 			t.Errorf("reply %+v, %v", reply, err)
 		}
@@ -102,10 +102,10 @@ func TestInboundIsBounded(t *testing.T) {
 		return push.Reply{}, errors.New("secret")
 	}})
 	defer w.shutdown()
-	if _, err := w.hub.Inbound(t.Context(), push.Inbound{Topic: "a", Data: []byte("01234567890")}); !errors.Is(err, push.ErrTooLarge) {
+	if _, err := push.Of(w.hub).Inbound(t.Context(), push.Inbound{Topic: "a", Data: []byte("01234567890")}); !errors.Is(err, push.ErrTooLarge) {
 		t.Errorf("got %v", err)
 	}
-	if _, err := w.hub.Inbound(t.Context(), push.Inbound{Topic: "a\n"}); !errors.Is(err, push.ErrBadRequest) {
+	if _, err := push.Of(w.hub).Inbound(t.Context(), push.Inbound{Topic: "a\n"}); !errors.Is(err, push.ErrBadRequest) {
 		t.Errorf("got %v", err)
 	}
 	if called {
@@ -118,7 +118,7 @@ func TestIdentityExpires(t *testing.T) {
 		w := newWorld(t, nil, push.Options{})
 		defer w.shutdown()
 		c := newConn()
-		s, err := w.hub.Open(push.Client{Format: w.format, Conn: c, Identity: push.Identity{Expires: time.Now().Add(time.Minute)}})
+		s, err := push.Of(w.hub).Open(push.Client{Format: w.format, Conn: c, Identity: push.Identity{Expires: time.Now().Add(time.Minute)}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -142,7 +142,7 @@ func TestIdentityForever(t *testing.T) {
 		defer w.shutdown()
 		time.Sleep(time.Second) // the hub's clock runs
 		c := newConn()
-		if _, err := w.hub.Open(push.Client{Format: w.format, Conn: c, Identity: push.Identity{
+		if _, err := push.Of(w.hub).Open(push.Client{Format: w.format, Conn: c, Identity: push.Identity{
 			Expires: time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC),
 		}}); err != nil {
 			t.Fatal(err)
@@ -176,7 +176,7 @@ func TestHungHookIsGivenUp(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := w.hub.Identify(r); !errors.Is(err, push.ErrTimeout) {
+		if _, err := push.Of(w.hub).Identify(r); !errors.Is(err, push.ErrTimeout) {
 			t.Errorf("Identify: %v", err)
 		}
 	})
@@ -187,7 +187,7 @@ func TestHeartbeat(t *testing.T) {
 		w := newWorld(t, nil, push.Options{})
 		defer w.shutdown()
 		c := newConn()
-		s, err := w.hub.Open(push.Client{Format: w.format, Conn: c, Heartbeat: word("beat"), Interval: 10 * time.Second})
+		s, err := push.Of(w.hub).Open(push.Client{Format: w.format, Conn: c, Heartbeat: word("beat"), Interval: 10 * time.Second})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -252,7 +252,7 @@ func TestShutdownIsSpread(t *testing.T) {
 				t.Fatalf("ended %v with %v", ended, reason)
 			}
 		}
-		if _, err := w.hub.Open(push.Client{Format: w.format, Conn: newConn()}); !errors.Is(err, push.ErrDraining) {
+		if _, err := push.Of(w.hub).Open(push.Client{Format: w.format, Conn: newConn()}); !errors.Is(err, push.ErrDraining) {
 			t.Errorf("Open: %v", err)
 		}
 	})

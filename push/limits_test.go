@@ -25,7 +25,7 @@ func from(address string, forwarded ...string) *http.Request {
 
 // admit lets a client in, which ends with the returned session.
 func (w *world) admit(r *http.Request, user string) (*push.Session, error) {
-	admission, err := w.hub.Admit(r)
+	admission, err := push.Of(w.hub).Admit(r)
 	if err != nil {
 		return nil, err
 	}
@@ -33,7 +33,7 @@ func (w *world) admit(r *http.Request, user string) (*push.Session, error) {
 	if _, err := admission.Identify(r); err != nil {
 		return nil, err
 	}
-	return w.hub.Open(push.Client{
+	return push.Of(w.hub).Open(push.Client{
 		Admission: admission, Identity: push.Identity{User: user}, Format: w.format, Conn: newConn(),
 	})
 }
@@ -41,7 +41,7 @@ func (w *world) admit(r *http.Request, user string) (*push.Session, error) {
 // refused does with an error what a transport does.
 func (w *world) refused(r *http.Request, err error) {
 	if err != nil {
-		w.hub.Refused(r, push.AsError(err))
+		push.Of(w.hub).Refused(r, push.AsError(err))
 	}
 }
 
@@ -163,7 +163,7 @@ func TestWhoHasLeftIsForgotten(t *testing.T) {
 			}
 			sessions = append(sessions, s)
 		}
-		if users, sources := w.hub.Counted(); users != 25 || sources != 50 {
+		if users, sources := push.Of(w.hub).Counted(); users != 25 || sources != 50 {
 			t.Errorf("%d users and %d addresses are counted", users, sources)
 		}
 		for _, s := range sessions {
@@ -171,7 +171,7 @@ func TestWhoHasLeftIsForgotten(t *testing.T) {
 			<-s.Done()
 		}
 		synctest.Wait()
-		if users, sources := w.hub.Counted(); users != 0 || sources != 0 {
+		if users, sources := push.Of(w.hub).Counted(); users != 0 || sources != 0 {
 			t.Errorf("%d users and %d addresses are counted, and nobody is there", users, sources)
 		}
 	})
@@ -182,16 +182,16 @@ func TestWhoHasLeftIsForgotten(t *testing.T) {
 func TestReleaseWithoutASession(t *testing.T) {
 	w := newWorld(t, nil, push.Options{Limits: push.Limits{Connections: 1}})
 	for range 3 {
-		a, err := w.hub.Admit(from("203.0.113.1"))
+		a, err := push.Of(w.hub).Admit(from("203.0.113.1"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := w.hub.Admit(from("203.0.113.2")); !errors.Is(err, push.ErrUnavailable) {
+		if _, err := push.Of(w.hub).Admit(from("203.0.113.2")); !errors.Is(err, push.ErrUnavailable) {
 			t.Errorf("the second got %v", err)
 		}
 		a.Release()
 	}
-	a, err := w.hub.Admit(from("203.0.113.1"))
+	a, err := push.Of(w.hub).Admit(from("203.0.113.1"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -207,10 +207,10 @@ func TestReleaseWithoutASession(t *testing.T) {
 		default:
 		}
 	}
-	if _, err := w.hub.Open(push.Client{Admission: a, Format: w.format, Conn: newConn()}); !errors.Is(err, push.ErrDraining) {
+	if _, err := push.Of(w.hub).Open(push.Client{Admission: a, Format: w.format, Conn: newConn()}); !errors.Is(err, push.ErrDraining) {
 		t.Errorf("Open: %v", err)
 	}
-	if _, err := w.hub.Admit(from("203.0.113.1")); !errors.Is(err, push.ErrDraining) {
+	if _, err := push.Of(w.hub).Admit(from("203.0.113.1")); !errors.Is(err, push.ErrDraining) {
 		t.Errorf("Admit: %v", err)
 	}
 	select {

@@ -223,12 +223,12 @@ func TestConnectionsOfOnePartyAreWeighedTogether(t *testing.T) {
 				stalled := func(address, user, topic string, messages int) *fakeConn {
 					c := stalledConn()
 					c.timeout = time.Hour
-					a, err := w.hub.Admit(from(address))
+					a, err := push.Of(w.hub).Admit(from(address))
 					if err != nil {
 						t.Fatal(err)
 					}
 					defer a.Release()
-					s, err := w.hub.Open(push.Client{Admission: a, Format: w.format, Conn: c, Identity: push.Identity{User: user}})
+					s, err := push.Of(w.hub).Open(push.Client{Admission: a, Format: w.format, Conn: c, Identity: push.Identity{User: user}})
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -301,18 +301,18 @@ func TestFullHubRefusesClients(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, nil, push.Options{Limits: push.Limits{Memory: 1 << 20}})
 		defer w.shutdown()
-		if a, err := w.hub.Admit(from("203.0.113.1")); err != nil {
+		if a, err := push.Of(w.hub).Admit(from("203.0.113.1")); err != nil {
 			t.Errorf("while there was room: %v", err)
 		} else {
 			a.Release()
 		}
-		empty := w.hub.Fill(800_000)
-		_, err := w.hub.Admit(from("203.0.113.1"))
+		empty := push.Of(w.hub).Fill(800_000)
+		_, err := push.Of(w.hub).Admit(from("203.0.113.1"))
 		if e := push.AsError(err); e == nil || e.Code != push.CodeUnavailable || e.After <= 0 || e.Code.HTTPStatus() != http.StatusServiceUnavailable {
 			t.Errorf("Admit: %v", err)
 		}
 		empty()
-		if a, err := w.hub.Admit(from("203.0.113.1")); err != nil {
+		if a, err := push.Of(w.hub).Admit(from("203.0.113.1")); err != nil {
 			t.Errorf("when there was room again: %v", err)
 		} else {
 			a.Release()
@@ -333,7 +333,7 @@ func TestReplayWaitsForRoom(t *testing.T) {
 				w := newWorld(t, broker, push.Options{Limits: push.Limits{Memory: 1 << 20}})
 				defer w.shutdown()
 				positions := w.publishNumbers(1, 3)
-				empty := w.hub.Fill(700_000)
+				empty := push.Of(w.hub).Fill(700_000)
 				c := w.comesBack(positions[1])
 				synctest.Wait()
 				if got := c.take(); got != "[hello]" || broker.reads() != 0 {

@@ -54,7 +54,7 @@ func TestSendsAreMetered(t *testing.T) {
 			return func() error {
 				r := from("127.0.0.1", address)
 				r.Header.Set("User", user)
-				_, err := w.hub.IdentifySender(r)
+				_, err := push.Of(w.hub).IdentifySender(r)
 				w.refused(r, err)
 				return err
 			}
@@ -97,7 +97,7 @@ func TestSendsAreMetered(t *testing.T) {
 		}
 		shared := from("10.0.0.1")
 		for range 100 {
-			if _, err := w.hub.IdentifySender(shared); err != nil {
+			if _, err := push.Of(w.hub).IdentifySender(shared); err != nil {
 				t.Fatalf("an address that may stand for everybody: %v", err)
 			}
 		}

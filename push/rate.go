@@ -1,10 +1,5 @@
 package push
 
-import (
-	"math"
-	"time"
-)
-
 // Rate bounds how often something may happen: Burst times at once, and PerSecond
 // times a second in the long run. The zero Rate is the default of where it stands; a
 // negative PerSecond is no limit. With a PerSecond and no Burst, the burst is what
@@ -12,64 +7,4 @@ import (
 type Rate struct {
 	PerSecond float64
 	Burst     int
-}
-
-// orDefault gives a rate its meaning. In what it gives, no limit is the zero Rate.
-func (r Rate) orDefault(standard Rate) Rate {
-	if r == (Rate{}) || math.IsNaN(r.PerSecond) {
-		r = standard
-	}
-	if r.PerSecond <= 0 {
-		return Rate{}
-	}
-	if r.Burst <= 0 {
-		r.Burst = max(1, int(min(r.PerSecond, math.MaxInt32)))
-	}
-	return r
-}
-
-// times is the rate of n who have this one each.
-func (r Rate) times(n int) Rate {
-	return Rate{r.PerSecond * float64(n), int(min(float64(r.Burst)*float64(n), math.MaxInt32))}
-}
-
-// cost is how long n uses take to be paid off.
-func (r Rate) cost(n int) time.Duration { return span(float64(n) / r.PerSecond) }
-
-// credit is how far ahead of the clock a bucket may be and still take n more.
-func (r Rate) credit(n int) time.Duration { return span(float64(r.Burst-n) / r.PerSecond) }
-
-// span makes a time of seconds. What is longer than any process lives is cut.
-func span(seconds float64) time.Duration {
-	return time.Duration(min(seconds*float64(time.Second), float64(forever)))
-}
-
-// bucket is what one party has used of a Rate, by the generic cell rate algorithm
-// (ITU-T I.371, annex A): when on the hub's clock all of it will be paid off. The zero
-// bucket has used nothing.
-type bucket int64
-
-// wait is how long it takes until the rate allows n more, which may be no more than the
-// burst; 0 is now.
-func (b *bucket) wait(r Rate, n int, now time.Duration) time.Duration {
-	if r == (Rate{}) {
-		return 0
-	}
-	return max(0, time.Duration(*b)-r.credit(n)-now)
-}
-
-// take uses the rate once, if it allows that now, and else says how long that takes.
-func (b *bucket) take(r Rate, now time.Duration) time.Duration {
-	wait := b.wait(r, 1, now)
-	if wait == 0 {
-		b.spend(r, 1, now)
-	}
-	return wait
-}
-
-// spend uses the rate n times, whether it allows that or not.
-func (b *bucket) spend(r Rate, n int, now time.Duration) {
-	if r != (Rate{}) {
-		*b = bucket(max(time.Duration(*b), now) + r.cost(n))
-	}
 }

@@ -255,13 +255,13 @@ func TestSessionsAreDueOnce(t *testing.T) {
 		hung.Store(true)
 		for range 20 {
 			for _, s := range sessions {
-				if _, err := w.hub.Refresh(t.Context(), s.ID(), push.Identity{User: "ann"}); err != nil {
+				if _, err := push.Of(w.hub).Refresh(t.Context(), s.ID(), push.Identity{User: "ann"}); err != nil {
 					t.Fatal(err)
 				}
 			}
 			synctest.Wait()
 		}
-		if n := w.hub.Due(); n > clients {
+		if n := push.Of(w.hub).Due(); n > clients {
 			t.Errorf("%d are due for %d sessions", n, clients)
 		}
 		for _, s := range sessions {
@@ -269,7 +269,7 @@ func TestSessionsAreDueOnce(t *testing.T) {
 			<-s.Done()
 		}
 		synctest.Wait()
-		if n := w.hub.Due(); n != 0 {
+		if n := push.Of(w.hub).Due(); n != 0 {
 			t.Errorf("%d are due for none", n)
 		}
 	})

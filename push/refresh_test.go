@@ -31,7 +31,7 @@ func byClaims(_ context.Context, a push.Access) error {
 
 func (w *world) enter(c *fakeConn, id push.Identity, topics ...string) *push.Session {
 	w.t.Helper()
-	s, err := w.hub.Open(push.Client{Identity: id, Format: w.format, Conn: c})
+	s, err := push.Of(w.hub).Open(push.Client{Identity: id, Format: w.format, Conn: c})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -63,7 +63,7 @@ func TestRefreshedSessionLives(t *testing.T) {
 			left := newConn()
 			here.enter(left, until("ann", time.Minute, "a"), "a")
 			time.Sleep(50 * time.Second)
-			done, err := through.hub.Refresh(t.Context(), s.ID(), until("ann", 10*time.Minute, "a"))
+			done, err := push.Of(through.hub).Refresh(t.Context(), s.ID(), until("ann", 10*time.Minute, "a"))
 			if err != nil || done != (through == here) {
 				t.Errorf("Refresh: %v, %v", done, err)
 			}
@@ -89,7 +89,7 @@ func TestRefreshMayShorten(t *testing.T) {
 		defer w.shutdown()
 		c := newConn()
 		s := w.enter(c, until("ann", time.Hour), "a")
-		if _, err := w.hub.Refresh(t.Context(), s.ID(), until("ann", time.Minute)); err != nil {
+		if _, err := push.Of(w.hub).Refresh(t.Context(), s.ID(), until("ann", time.Minute)); err != nil {
 			t.Error(err)
 		}
 		time.Sleep(71 * time.Second)
@@ -108,7 +108,7 @@ func TestRefreshAsksForRights(t *testing.T) {
 			s := here.enter(c, until("ann", time.Hour, "a", "b"), "a", "b")
 			refresh := func(topics ...any) {
 				t.Helper()
-				if _, err := through.hub.Refresh(t.Context(), s.ID(), until("ann", time.Hour, topics...)); err != nil {
+				if _, err := push.Of(through.hub).Refresh(t.Context(), s.ID(), until("ann", time.Hour, topics...)); err != nil {
 					t.Fatal(err)
 				}
 				synctest.Wait()
@@ -147,14 +147,14 @@ func TestBadRefreshChangesNothing(t *testing.T) {
 			{"no ID", here, "x", until("ann", time.Hour), push.ErrBadRequest},
 			{"claims that change", there, s.ID(), push.Identity{User: "ann", Claims: 1}, push.ErrInternal},
 		} {
-			if done, err := test.hub.hub.Refresh(t.Context(), test.session, test.id); done || !errors.Is(err, test.want) || (err == nil) != (test.want == nil) {
+			if done, err := push.Of(test.hub.hub).Refresh(t.Context(), test.session, test.id); done || !errors.Is(err, test.want) || (err == nil) != (test.want == nil) {
 				t.Errorf("%s: %v, %v", test.name, done, err)
 			}
 		}
 		time.Sleep(71 * time.Second)
 		synctest.Wait()
 		wantEnd(t, "the session", c, "[hello]", push.CodeUnauthenticated)
-		if done, err := here.hub.Refresh(t.Context(), s.ID(), until("ann", time.Hour)); done || err != nil {
+		if done, err := push.Of(here.hub).Refresh(t.Context(), s.ID(), until("ann", time.Hour)); done || err != nil {
 			t.Errorf("after the end: %v, %v", done, err)
 		}
 	})
@@ -178,7 +178,7 @@ func TestRefreshWhileSubscribing(t *testing.T) {
 		s := w.enter(c, until("ann", time.Hour, "a"))
 		go func() {
 			<-asked
-			if done, err := w.hub.Refresh(t.Context(), s.ID(), until("ann", time.Hour)); !done || err != nil {
+			if done, err := push.Of(w.hub).Refresh(t.Context(), s.ID(), until("ann", time.Hour)); !done || err != nil {
 				t.Errorf("%v, %v", done, err)
 			}
 			synctest.Wait() // Authorize has been asked about the topics of before
@@ -200,7 +200,7 @@ func TestRefreshIsSealed(t *testing.T) {
 		c := newConn()
 		s := here.enter(c, until("ann", time.Minute), "a")
 		id := push.Identity{User: "ann", Expires: time.Now().Add(time.Hour), Claims: "hunter2"}
-		if _, err := there.hub.Refresh(t.Context(), s.ID(), id); err != nil {
+		if _, err := push.Of(there.hub).Refresh(t.Context(), s.ID(), id); err != nil {
 			t.Fatal(err)
 		}
 		page, err := there.broker.Recent(t.Context(), "tidewire.control", 10)
@@ -231,7 +231,7 @@ func TestRefreshDecodesClaims(t *testing.T) {
 		}})
 		defer end()
 		s := here.enter(newConn(), push.Identity{User: "ann"}, "a")
-		if _, err := there.hub.Refresh(t.Context(), s.ID(), push.Identity{User: "ann", Claims: role{"admin"}}); err != nil {
+		if _, err := push.Of(there.hub).Refresh(t.Context(), s.ID(), push.Identity{User: "ann", Claims: role{"admin"}}); err != nil {
 			t.Fatal(err)
 		}
 		synctest.Wait()

@@ -46,7 +46,7 @@ func TestOriginsSayWhyNot(t *testing.T) {
 			for i := 0; i < len(tt.headers); i += 2 {
 				r.Header.Add(tt.headers[i], tt.headers[i+1])
 			}
-			_, err := w.hub.Admit(r)
+			_, err := push.Of(w.hub).Admit(r)
 			if !errors.Is(err, push.ErrForbidden) {
 				t.Fatalf("got %v", err)
 			}
@@ -85,7 +85,7 @@ func TestFloodOfRefusalsIsAFewLines(t *testing.T) {
 			Limits: push.Limits{PerAddress: 1}, Logger: slog.New(slog.NewJSONHandler(&log, nil)),
 		})
 		defer w.shutdown()
-		a, err := w.hub.Admit(from("203.0.113.1"))
+		a, err := push.Of(w.hub).Admit(from("203.0.113.1"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -96,12 +96,12 @@ func TestFloodOfRefusalsIsAFewLines(t *testing.T) {
 				r.Method, r.Host = strings.Repeat("M", i%500), strings.Repeat("h", i%500)
 				r.Header.Set("Origin", "https://"+strings.Repeat("x", i%500)+".example")
 			}
-			_, err := w.hub.Admit(r)
+			_, err := push.Of(w.hub).Admit(r)
 			w.refused(r, err)
 		}
 		time.Sleep(time.Minute)
 		r := from("203.0.113.1")
-		_, err = w.hub.Admit(r)
+		_, err = push.Of(w.hub).Admit(r)
 		w.refused(r, err)
 		counts, leftOut := map[push.Code]int{}, 0
 		for _, line := range logLines(t, &log) {

@@ -39,13 +39,13 @@ func (w *world) identify(user string, issued time.Time) error {
 	if !issued.IsZero() {
 		r.Header.Set("Issued", issued.Format(time.RFC3339Nano))
 	}
-	_, err := w.hub.Identify(r)
+	_, err := push.Of(w.hub).Identify(r)
 	return err
 }
 
 func (w *world) login(c *fakeConn, user string, topics ...string) *push.Session {
 	w.t.Helper()
-	s, err := w.hub.Open(push.Client{Identity: push.Identity{User: user}, Format: w.format, Conn: c})
+	s, err := push.Of(w.hub).Open(push.Client{Identity: push.Identity{User: user}, Format: w.format, Conn: c})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -114,7 +114,7 @@ func TestRevokedUserIsOut(t *testing.T) {
 			}
 		}
 		in := push.Inbound{Identity: push.Identity{User: "eve"}, Topic: "a", Data: []byte("x")}
-		if _, err := w.hub.Inbound(t.Context(), in); !errors.Is(err, push.ErrForbidden) {
+		if _, err := push.Of(w.hub).Inbound(t.Context(), in); !errors.Is(err, push.ErrForbidden) {
 			t.Errorf("Inbound: %v", err)
 		}
 		time.Sleep(time.Hour)
@@ -173,7 +173,7 @@ func TestRevokedTopicIsLost(t *testing.T) {
 			wantEnd(t, "eve again", again, "[hello hello forbidden 3]", "")
 			send := func(user string) error {
 				in := push.Inbound{Identity: push.Identity{User: user}, Topic: "a", Data: []byte("x")}
-				_, err := w.hub.Inbound(t.Context(), in)
+				_, err := push.Of(w.hub).Inbound(t.Context(), in)
 				return err
 			}
 			if err := send("eve"); !errors.Is(err, push.ErrForbidden) {
@@ -230,7 +230,7 @@ func TestRevokedMeanwhile(t *testing.T) {
 		if got := c.take(); strings.Contains(got, "x") || !strings.HasSuffix(got, "reconnect]") {
 			t.Errorf("the follower got %s", got)
 		}
-		s, err := w.hub.Open(push.Client{Identity: push.Identity{User: "eve"}, Format: w.format, Conn: late})
+		s, err := push.Of(w.hub).Open(push.Client{Identity: push.Identity{User: "eve"}, Format: w.format, Conn: late})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -744,10 +744,10 @@ func TestReservedTopicsAreForHubs(t *testing.T) {
 	<-s.Done()
 	wantEnd(t, "the client", c, "[hello bad_request]", push.CodeForbidden)
 	_, publishErr := w.hub.Publish(t.Context(), push.Message{Topic: topic})
-	_, deliverErr := w.hub.Deliver(push.Message{Topic: topic}, w.format)
+	_, deliverErr := push.Of(w.hub).Deliver(push.Message{Topic: topic}, w.format)
 	_, _, recentErr := w.hub.Recent(t.Context(), topic, 1)
 	_, cursorErr := w.hub.Cursor(t.Context(), topic)
-	_, inboundErr := w.hub.Inbound(t.Context(), push.Inbound{Topic: topic})
+	_, inboundErr := push.Of(w.hub).Inbound(t.Context(), push.Inbound{Topic: topic})
 	for what, err := range map[string]error{
 		"Publish": publishErr, "Deliver": deliverErr, "Recent": recentErr, "Cursor": cursorErr, "Inbound": inboundErr,
 	} {

@@ -30,7 +30,7 @@ func TestRoomComesFromFollowersOfTheTopic(t *testing.T) {
 			}
 		}
 		synctest.Wait()
-		empty := w.hub.Fill(300 << 10)
+		empty := push.Of(w.hub).Fill(300 << 10)
 		defer empty()
 		begun := time.Now()
 		if _, err := w.hub.Publish(t.Context(), push.Message{Topic: "a", Data: bytes.Repeat([]byte("x"), 60<<10)}); err != nil {

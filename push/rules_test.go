@@ -128,7 +128,7 @@ func TestRulesOfAHub(t *testing.T) {
 		})
 		defer w.shutdown()
 		c := newConn()
-		s, err := w.hub.Open(push.Client{Format: w.format, Conn: c, Identity: push.Identity{User: "ann"}})
+		s, err := push.Of(w.hub).Open(push.Client{Format: w.format, Conn: c, Identity: push.Identity{User: "ann"}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -142,7 +142,7 @@ func TestRulesOfAHub(t *testing.T) {
 			t.Errorf("got %s", got)
 		}
 		in := push.Inbound{Identity: s.Identity(), Topic: "users/bob/inbox", Data: []byte("x")}
-		if _, err := w.hub.Inbound(t.Context(), in); !errors.Is(err, push.ErrForbidden) || push.AsError(err).Reason != push.ErrForbidden.Reason {
+		if _, err := push.Of(w.hub).Inbound(t.Context(), in); !errors.Is(err, push.ErrForbidden) || push.AsError(err).Reason != push.ErrForbidden.Reason {
 			t.Errorf("Inbound: %v", err)
 		}
 	})

@@ -96,7 +96,7 @@ func (h *Hub) Open(c Client) (*Session, error) {
 	if c.Heartbeat != nil {
 		c.Heartbeat.keepers.CompareAndSwap(0, uncounted)
 	}
-	s.identity.Store(c.Identity.shared())
+	s.identity.Store(shared(c.Identity))
 	if err := h.seat(s, c.Admission); err != nil {
 		return nil, err
 	}

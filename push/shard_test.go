@@ -74,7 +74,7 @@ func (c *socketConn) Write(frames []*push.Frame) error {
 
 func (w *world) openSocket(c *socketConn) *push.Session {
 	w.t.Helper()
-	s, err := w.hub.Open(push.Client{Format: w.format, Conn: c, Try: c})
+	s, err := push.Of(w.hub).Open(push.Client{Format: w.format, Conn: c, Try: c})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -218,7 +218,7 @@ func TestIdleSessionsHaveNoGoroutine(t *testing.T) {
 		conns := make([]*socketConn, 500)
 		for i := range conns {
 			conns[i] = newSocket(1000)
-			s, err := w.hub.Open(push.Client{Format: w.format, Conn: conns[i], Try: conns[i], Heartbeat: word("beat"), Interval: 10 * time.Second})
+			s, err := push.Of(w.hub).Open(push.Client{Format: w.format, Conn: conns[i], Try: conns[i], Heartbeat: word("beat"), Interval: 10 * time.Second})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -34,7 +34,7 @@ func TestTicketIsGoodOnce(t *testing.T) {
 		defer w.shutdown()
 		ticket := func() string {
 			t.Helper()
-			ticket, _, err := w.hub.Ticket(t.Context(), push.Identity{User: "ann"})
+			ticket, _, err := push.Of(w.hub).Ticket(t.Context(), push.Identity{User: "ann"})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -44,14 +44,14 @@ func TestTicketIsGoodOnce(t *testing.T) {
 		if first == late {
 			t.Error("two tickets are the same")
 		}
-		if id, err := w.hub.Redeem(t.Context(), first); err != nil || id.User != "ann" {
+		if id, err := push.Of(w.hub).Redeem(t.Context(), first); err != nil || id.User != "ann" {
 			t.Errorf("redeemed: %+v, %v", id, err)
 		}
 		time.Sleep(30 * time.Second)
 		for name, ticket := range map[string]string{
 			"used": first, "late": late, "empty": "", "short": first[:40], "not base64": "?" + first[1:], "another": strings.Repeat("A", 43),
 		} {
-			if id, err := w.hub.Redeem(t.Context(), ticket); !errors.Is(err, push.ErrUnauthenticated) || id.User != "" {
+			if id, err := push.Of(w.hub).Redeem(t.Context(), ticket); !errors.Is(err, push.ErrUnauthenticated) || id.User != "" {
 				t.Errorf("%s: %+v, %v", name, id, err)
 			}
 		}
@@ -65,22 +65,22 @@ func TestTicketsThatCantBe(t *testing.T) {
 		w := newWorld(t, forger{membroker.New()}, push.Options{})
 		defer w.shutdown()
 		ann := push.Identity{User: "ann"}
-		if _, _, err := w.hub.Ticket(t.Context(), push.Identity{}); !errors.Is(err, push.ErrUnauthenticated) {
+		if _, _, err := push.Of(w.hub).Ticket(t.Context(), push.Identity{}); !errors.Is(err, push.ErrUnauthenticated) {
 			t.Errorf("for nobody: %v", err)
 		}
-		ticket, lasts, err := w.hub.Ticket(t.Context(), ann)
+		ticket, lasts, err := push.Of(w.hub).Ticket(t.Context(), ann)
 		if err != nil || lasts != 30*time.Second {
 			t.Fatalf("lasts %v, %v", lasts, err)
 		}
-		if id, err := w.hub.Redeem(t.Context(), ticket); !errors.Is(err, push.ErrUnauthenticated) || id.User != "" {
+		if id, err := push.Of(w.hub).Redeem(t.Context(), ticket); !errors.Is(err, push.ErrUnauthenticated) || id.User != "" {
 			t.Errorf("changed: %+v, %v", id, err)
 		}
 		without := newWorld(t, storeless{membroker.New()}, push.Options{})
 		defer without.shutdown()
-		if _, _, err := without.hub.Ticket(t.Context(), ann); push.AsError(err).Code != push.CodeUnsupported {
+		if _, _, err := push.Of(without.hub).Ticket(t.Context(), ann); push.AsError(err).Code != push.CodeUnsupported {
 			t.Errorf("without a store: %v", err)
 		}
-		if _, err := without.hub.Redeem(t.Context(), ticket); !errors.Is(err, push.ErrUnauthenticated) {
+		if _, err := push.Of(without.hub).Redeem(t.Context(), ticket); !errors.Is(err, push.ErrUnauthenticated) {
 			t.Errorf("redeemed without a store: %v", err)
 		}
 	})

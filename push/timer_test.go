@@ -29,7 +29,7 @@ func TestSilentClientIsGivenUp(t *testing.T) {
 				w := newWorld(t, nil, push.Options{})
 				defer w.shutdown()
 				c := newConn()
-				s, err := w.hub.Open(push.Client{Format: w.format, Conn: c, Patience: patience})
+				s, err := push.Of(w.hub).Open(push.Client{Format: w.format, Conn: c, Patience: patience})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -67,7 +67,7 @@ func TestTimersOfManySessions(t *testing.T) {
 		begin := time.Now()
 		for i := range 300 {
 			lives := time.Duration(i) * 1300 * time.Millisecond
-			s, err := w.hub.Open(push.Client{Format: w.format, Conn: newConn(), Identity: push.Identity{Expires: begin.Add(lives)}})
+			s, err := push.Of(w.hub).Open(push.Client{Format: w.format, Conn: newConn(), Identity: push.Identity{Expires: begin.Add(lives)}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -98,7 +98,7 @@ func TestSlowReaderIsNotSilent(t *testing.T) {
 		defer w.shutdown()
 		c := stalledConn()
 		c.timeout = time.Hour
-		s, err := w.hub.Open(push.Client{Format: w.format, Conn: c, Patience: 35 * time.Second})
+		s, err := push.Of(w.hub).Open(push.Client{Format: w.format, Conn: c, Patience: 35 * time.Second})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -117,7 +117,7 @@ func numbers(before string, from, to int) string {
 
 func (w *world) wantWindows(want int) {
 	w.t.Helper()
-	kept, bytes := w.hub.Windows()
+	kept, bytes := push.Of(w.hub).Windows()
 	if kept != want || (bytes == 0) != (want == 0) {
 		w.t.Errorf("%d windows with %d bytes, want %d windows", kept, bytes, want)
 	}
@@ -265,7 +265,7 @@ func TestWindowIsBounded(t *testing.T) {
 				w.settle()
 				broker.reads()
 				positions = append(positions, w.publishNumbers(20, 39)[1:]...)
-				if kept, bytes := w.hub.Windows(); kept != 1 || bytes != int64(5*(size("10")+frameSize("10"))) {
+				if kept, bytes := push.Of(w.hub).Windows(); kept != 1 || bytes != int64(5*(size("10")+frameSize("10"))) {
 					t.Errorf("%d windows with %d bytes", kept, bytes)
 				}
 				inReach := w.comesBack(positions[25])
@@ -298,7 +298,7 @@ func TestWindowsAreBoundedTogether(t *testing.T) {
 			w.subscribe(w.open(newConn()), cursor.Format(topic, messages[0].Position), topic)
 		}
 		synctest.Wait()
-		kept, bytes := w.hub.Windows()
+		kept, bytes := push.Of(w.hub).Windows()
 		if kept < 32 || kept > 64 || bytes > 64<<20 || bytes < 63<<20 {
 			t.Errorf("%d windows with %d bytes", kept, bytes)
 		}

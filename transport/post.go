@@ -32,7 +32,7 @@ func (h *sendHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h *sendHandler) send(w http.ResponseWriter, r *http.Request) (push.Reply, error) {
-	identity, err := h.hub.IdentifySender(r)
+	identity, err := push.Of(h.hub).IdentifySender(r)
 	if err != nil {
 		return push.Reply{}, err
 	}
@@ -44,7 +44,7 @@ func (h *sendHandler) send(w http.ResponseWriter, r *http.Request) (push.Reply, 
 	if err != nil {
 		return push.Reply{}, err
 	}
-	return h.hub.Inbound(r.Context(), push.Inbound{
+	return push.Of(h.hub).Inbound(r.Context(), push.Inbound{
 		Identity: identity, ID: m.ID, Topic: m.Topic, Event: m.Event, Data: m.Data, Binary: m.Binary,
 	})
 }

@@ -28,7 +28,7 @@ func (h *refreshHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h *refreshHandler) refresh(r *http.Request) (expires time.Time, done bool, err error) {
-	identity, err := h.hub.IdentifySender(r)
+	identity, err := push.Of(h.hub).IdentifySender(r)
 	if err != nil {
 		return time.Time{}, false, err
 	}
@@ -39,6 +39,6 @@ func (h *refreshHandler) refresh(r *http.Request) (expires time.Time, done bool,
 	if !query.Has("session") {
 		return time.Time{}, false, push.Errorf(push.CodeBadRequest, "session is missing in the query", nil)
 	}
-	done, err = h.hub.Refresh(r.Context(), query.Get("session"), identity)
+	done, err = push.Of(h.hub).Refresh(r.Context(), query.Get("session"), identity)
 	return identity.Expires, done, err
 }

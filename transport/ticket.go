@@ -24,14 +24,14 @@ func (h *ticketHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h *ticketHandler) ticket(r *http.Request) (ticket string, lasts time.Duration, err error) {
-	identity, err := h.hub.IdentifySender(r)
+	identity, err := push.Of(h.hub).IdentifySender(r)
 	if err != nil {
 		return "", 0, err
 	}
 	if _, e := protocol.Parameters(r); e != nil {
 		return "", 0, e
 	}
-	return h.hub.Ticket(r.Context(), identity)
+	return push.Of(h.hub).Ticket(r.Context(), identity)
 }
 
 // withTickets lets requests in by a ticket in their URL. It takes the ticket out of
@@ -51,7 +51,7 @@ func withTickets(hub *push.Hub, next http.Handler) http.Handler {
 			if !alone {
 				return push.Identity{}, errNotAlone
 			}
-			return hub.Redeem(r.Context(), tickets[0])
+			return push.Of(hub).Redeem(r.Context(), tickets[0])
 		})
 		url := *r.URL
 		url.RawQuery = query.Encode()

@@ -26,7 +26,7 @@ func newHub(t *testing.T, b *redisbroker.Broker) *push.Hub {
 
 // refuses reports whether a user is refused because somebody has revoked that.
 func refuses(hub *push.Hub, user string) bool {
-	_, err := hub.Identify(httptest.NewRequest(http.MethodGet, "/"+user, nil))
+	_, err := push.Of(hub).Identify(httptest.NewRequest(http.MethodGet, "/"+user, nil))
 	return errors.Is(err, push.ErrForbidden)
 }
 

@@ -37,7 +37,7 @@ func Refuse(hub *push.Hub, w http.ResponseWriter, r *http.Request, e *push.Error
 
 // RefuseAs is Refuse with a status that says more than the code's.
 func RefuseAs(hub *push.Hub, w http.ResponseWriter, r *http.Request, status int, e *push.Error) {
-	hub.Refused(r, e)
+	push.Of(hub).Refused(r, e)
 	writeError(w, r, status, e)
 }
 

@@ -40,7 +40,7 @@ func New(hub *push.Hub, options ...Options) *Transport {
 // Publish delivers a message to the clients of this transport that follow its
 // topic, at once and without storing it; see [push.Hub.Deliver].
 func (t *Transport) Publish(_ context.Context, m push.Message) (push.Receipt, error) {
-	return t.hub.Deliver(m, t)
+	return push.Of(t.hub).Deliver(m, t)
 }
 
 // ServeHTTP streams the topics of the URL until the client leaves or the hub ends
@@ -65,7 +65,7 @@ func (t *Transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			fmt.Sprintf("a middleware hides http.Flusher, so nothing can be streamed: its %T has neither Flush nor Unwrap", w), nil))
 		return
 	}
-	admission, err := t.hub.Admit(r)
+	admission, err := push.Of(t.hub).Admit(r)
 	if err != nil {
 		protocol.Refuse(t.hub, w, r, push.AsError(err))
 		return
@@ -105,7 +105,7 @@ func (t *Transport) stream(w http.ResponseWriter, r *http.Request, client push.C
 			client.Try = c
 		}
 	}
-	session, err := t.hub.Open(client)
+	session, err := push.Of(t.hub).Open(client)
 	if err != nil {
 		protocol.Refuse(t.hub, w, r, push.AsError(err))
 		return
@@ -156,11 +156,11 @@ func (t *Transport) serve(ctx context.Context, session *push.Session, c *conn) {
 // The client comes back, so the cause would show nowhere else.
 func (t *Transport) warnOfDeadlines(w http.ResponseWriter, r *http.Request) {
 	if _, ok := r.Context().Deadline(); ok {
-		t.hub.Hindered(r, "a middleware has given requests a deadline, which ends event streams; leave the transports' routes out")
+		push.Of(t.hub).Hindered(r, "a middleware has given requests a deadline, which ends event streams; leave the transports' routes out")
 	}
 	server, ok := r.Context().Value(http.ServerContextKey).(*http.Server)
 	if ok && server.WriteTimeout > 0 && !canLiftDeadline(w) {
-		t.hub.Hindered(r, "http.Server.WriteTimeout cuts event streams, since a middleware hides the connection; it needs Unwrap")
+		push.Of(t.hub).Hindered(r, "http.Server.WriteTimeout cuts event streams, since a middleware hides the connection; it needs Unwrap")
 	}
 }
 

@@ -78,7 +78,7 @@ func testRefresh(t *testing.T, h Harness) {
 			t.Fatal(err)
 		}
 		id := push.Identity{User: "eve", Expires: time.Now().Add(d)}
-		if done, err := s.hub.Refresh(t.Context(), s.next(c).Session, id); err != nil || !done {
+		if done, err := push.Of(s.hub).Refresh(t.Context(), s.next(c).Session, id); err != nil || !done {
 			t.Fatal(done, err)
 		}
 		return c

@@ -38,7 +38,7 @@ func New(hub *push.Hub, options ...Options) *Transport {
 	}
 	return &Transport{hub: hub, options: o, acceptor: websocket.NewAcceptor(&websocket.AcceptOptions{
 		Subprotocols:         []string{protocol.Subprotocol},
-		CheckOrigin:          checkOrigin(hub.Origins()),
+		CheckOrigin:          checkOrigin(push.Of(hub).Origins()),
 		Compression:          compression,
 		CompressionThreshold: compressionThreshold,
 		MaxMessage:           o.MaxFrame,
@@ -63,7 +63,7 @@ func checkOrigin(allowed push.Origins) func(*http.Request) error {
 // Publish delivers a message to the clients of this transport that follow its
 // topic, at once and without storing it; see [push.Hub.Deliver].
 func (t *Transport) Publish(_ context.Context, m push.Message) (push.Receipt, error) {
-	return t.hub.Deliver(m, t, compressing{t})
+	return push.Of(t.hub).Deliver(m, t, compressing{t})
 }
 
 // ServeHTTP accepts a WebSocket and returns; the session then lives until the client
@@ -72,7 +72,7 @@ func (t *Transport) Publish(_ context.Context, m push.Message) (push.Receipt, er
 // what Hub.Admit refuses for a limit with 429, and a draining or full hub with 503, so
 // that a balancer can choose another instance.
 func (t *Transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	admission, err := t.hub.Admit(r)
+	admission, err := push.Of(t.hub).Admit(r)
 	if err != nil {
 		protocol.Refuse(t.hub, w, r, push.AsError(err))
 		return
@@ -82,7 +82,7 @@ func (t *Transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	socket, err := t.acceptor.Accept(w, r)
 	if err != nil {
 		if refusal, ok := errors.AsType[*websocket.HandshakeError](err); ok { // else the client has left
-			t.hub.Refused(r, refusalOf(refusal)) // it has been answered
+			push.Of(t.hub).Refused(r, refusalOf(refusal)) // it has been answered
 		}
 		return
 	}
@@ -116,7 +116,7 @@ func refusalOf(e *websocket.HandshakeError) *push.Error {
 
 // refuse tells a client why it isn't served, and closes its connection.
 func (t *Transport) refuse(socket *websocket.Conn, r *http.Request, e *push.Error) {
-	t.hub.Refused(r, e)
+	push.Of(t.hub).Refused(r, e)
 	writeError(socket, e)
 	_ = socket.Close(websocket.StatusCode(e.Code.CloseCode()), e.Reason) // closed either way
 }
@@ -132,7 +132,7 @@ func (t *Transport) open(socket *websocket.Conn, r *http.Request, client push.Cl
 	if socket.Nonblocking() {
 		client.Try = c
 	}
-	session, err := t.hub.Open(client)
+	session, err := push.Of(t.hub).Open(client)
 	if err != nil {
 		t.refuse(socket, r, push.AsError(err))
 		return

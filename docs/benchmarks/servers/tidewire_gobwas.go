@@ -40,7 +40,7 @@ func serveGobwas(hub *push.Hub, conn net.Conn, topics []string) {
 	c := newGobwasConn(conn)
 	defer c.Abort()
 	const heartbeat = 25 * time.Second
-	session, err := hub.Open(push.Client{
+	session, err := push.Of(hub).Open(push.Client{
 		Format: gobwasFormat{}, Conn: c, Try: c, Heartbeat: gobwasFrame(protocol.Ping()), Interval: heartbeat,
 	})
 	if err != nil {

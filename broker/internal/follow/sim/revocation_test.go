@@ -38,7 +38,7 @@ func TestRevocationHoldsWithinFiveSeconds(t *testing.T) {
 				defer here.Shutdown(context.Background())
 				defer there.Shutdown(context.Background())
 				eve := func(hub *push.Hub) error {
-					_, err := hub.Identify(httptest.NewRequest(http.MethodGet, "/", nil))
+					_, err := push.Of(hub).Identify(httptest.NewRequest(http.MethodGet, "/", nil))
 					return err
 				}
 				for _, hub := range []*push.Hub{here, there} {

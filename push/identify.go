@@ -1,0 +1,177 @@
+package push
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+)
+
+var nobody Identity
+
+// shared gives the identity to keep, which all anonymous clients share.
+func shared(id Identity) *Identity {
+	if id.User == "" && id.Claims == nil && id.Issued.IsZero() && id.Expires.IsZero() {
+		return &nobody
+	}
+	return &id
+}
+
+// Identify decides whether a request that opens no connection may be heeded: its origin
+// is allowed, and Options.Identify knows who makes it. See Admit for the others.
+func (h *Hub) Identify(r *http.Request) (Identity, error) {
+	return h.identifyFrom(r, h.source(r))
+}
+
+// IdentifySender is Identify for a request that brings a message, or costs as much as one
+// does. It counts against Limits.Sends.
+func (h *Hub) IdentifySender(r *http.Request) (Identity, error) {
+	from := h.source(r)
+	id, err := h.identifyFrom(r, from)
+	if err != nil {
+		return Identity{}, err
+	}
+	if err := h.gate.send(from, id.User, h.wheel.now()); err != nil {
+		return Identity{}, err
+	}
+	return id, nil
+}
+
+func (h *Hub) identifyFrom(r *http.Request, from source) (Identity, error) {
+	if err := h.checkOrigin(r); err != nil {
+		return Identity{}, err
+	}
+	if err := h.gate.mayTry(from, h.wheel.now()); err != nil {
+		return Identity{}, err
+	}
+	return h.identify(r, from)
+}
+
+func (h *Hub) checkOrigin(r *http.Request) error {
+	if e := h.options.Origins.Check(r); e != nil {
+		return e
+	}
+	return nil
+}
+
+// Origins are the origins that may connect.
+func (h *Hub) Origins() Origins { return h.options.Origins }
+
+// identify asks who makes a request whose origin was checked: Options.Identify, or what
+// WithIdentify has put in its place.
+func (h *Hub) identify(r *http.Request, from source) (Identity, error) {
+	identify := h.options.Identify
+	if other, ok := r.Context().Value(identifyKey{}).(Identify); ok {
+		identify = other
+	}
+	if identify == nil {
+		return Identity{}, nil
+	}
+	id, err := bounded(r.Context(), h, func(ctx context.Context) (Identity, error) {
+		id, err := identify(r.WithContext(ctx))
+		if err == nil && !id.Expires.IsZero() && time.Until(id.Expires) <= -expiryGrace {
+			err = errExpired
+		}
+		if err == nil {
+			err = h.control.admits(ctx, &id)
+		}
+		return id, refusal(err, ErrUnauthenticated)
+	})
+	if errors.Is(err, ErrUnauthenticated) {
+		if tooOften := h.gate.failed(from, h.wheel.now()); tooOften != nil {
+			err = tooOften
+		}
+	}
+	return id, err
+}
+
+var errExpired = Errorf(CodeUnauthenticated, "the identity has expired", nil)
+
+// authorize asks Authorize; with none set everything is refused.
+func (h *Hub) authorize(ctx context.Context, a Access) error {
+	if h.options.Authorize == nil {
+		return errNoAuthorize
+	}
+	if err := h.control.permits(ctx, a); err != nil {
+		return err
+	}
+	if h.public {
+		return nil // there is nothing to wait for
+	}
+	_, err := bounded(ctx, h, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, refusal(h.options.Authorize(ctx, a), ErrForbidden)
+	})
+	return err
+}
+
+var errNoReceive = &Error{
+	Code: CodeForbidden, Reason: "this server takes no messages from clients", hint: "set push.Options.Receive",
+}
+
+var errNoAuthorize = &Error{
+	Code: CodeForbidden, Reason: "no Authorize is set, so nobody may", hint: "set push.Options.Authorize",
+}
+
+// Inbound takes a message from a client to Receive, for transports.
+func (h *Hub) Inbound(ctx context.Context, in Inbound) (Reply, error) {
+	m := in.Message()
+	if limit := h.options.MaxInbound; len(m.Data) > limit {
+		return Reply{}, Errorf(CodeTooLarge, fmt.Sprintf("a message from a client has at most %d bytes of data", limit), nil)
+	}
+	if err := m.Prepare(h.options.MaxInbound); err != nil {
+		return Reply{}, err
+	}
+	if err := h.authorize(ctx, Access{Identity: in.Identity, Action: ActionSend, Topic: in.Topic}); err != nil {
+		return Reply{}, err
+	}
+	if h.options.Receive == nil {
+		return Reply{}, errNoReceive
+	}
+	return guarded(h, func() (Reply, error) { return h.options.Receive(ctx, in) })
+}
+
+// refusal makes a hook's error one that the client may be told.
+func refusal(err error, standard *Error) error {
+	if err == nil {
+		return nil
+	}
+	if e := AsError(err); e.Code != CodeInternal {
+		return e
+	}
+	return Errorf(standard.Code, standard.Reason, err)
+}
+
+// bounded calls a hook of the application, which has AccessTimeout to answer
+// even if it doesn't heed its context.
+func bounded[T any](ctx context.Context, h *Hub, hook func(context.Context) (T, error)) (T, error) {
+	ctx, cancel := context.WithTimeout(ctx, h.options.AccessTimeout)
+	defer cancel()
+	type answer struct {
+		value T
+		err   error
+	}
+	answers := make(chan answer, 1)
+	h.work.Go(func() {
+		value, err := guarded(h, func() (T, error) { return hook(ctx) })
+		answers <- answer{value, err}
+	})
+	select {
+	case a := <-answers:
+		return a.value, a.err
+	case <-ctx.Done():
+		var zero T
+		return zero, AsError(ctx.Err())
+	}
+}
+
+// guarded calls a hook of the application and makes its panic an error.
+func guarded[T any](h *Hub, hook func() (T, error)) (value T, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			h.recovered(p)
+			err = ErrInternal
+		}
+	}()
+	return hook()
+}
