@@ -16,7 +16,7 @@ type source struct {
 // source finds out where a request comes from: from the other end of its connection or,
 // if that is a listed proxy, from the last one in X-Forwarded-For that isn't. Whatever
 // stands before that one the client may have made up.
-func (h *Hub) source(r *http.Request) source {
+func (h *Host) source(r *http.Request) source {
 	proxies := h.options.Proxies
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	address := peer.Addr().Unmap().WithZone("")

@@ -9,7 +9,7 @@ import (
 // TestAddressOfARequest: what a client says of itself counts for nothing, and what a
 // listed proxy says counts.
 func TestAddressOfARequest(t *testing.T) {
-	h := &Hub{options: Options{Proxies: []netip.Prefix{
+	h := &Host{options: Options{Proxies: []netip.Prefix{
 		netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8:ffff::/48"),
 	}}}
 	tests := []struct {

@@ -6,7 +6,7 @@ import "net/http"
 // known who it is until its session has ended or it was turned away. It is for one
 // goroutine.
 type Admission struct {
-	hub   *Hub
+	hub   *Host
 	from  source
 	place *place // nil once a session has it
 }
@@ -16,7 +16,7 @@ type Admission struct {
 // whoever the client may be. Transports call it first, before they take a connection
 // out of the server's hands; then they ask Identify, and give the Admission to Open
 // with the client. Shutdown waits until Release is called or the session has ended.
-func (h *Hub) Admit(r *http.Request) (*Admission, error) {
+func (h *Host) Admit(r *http.Request) (*Admission, error) {
 	if err := h.checkOrigin(r); err != nil {
 		return nil, err
 	}
@@ -51,7 +51,7 @@ func (a *Admission) Release() {
 
 // seat counts a session in, and gives it the place to which its client was admitted, if
 // that is so.
-func (h *Hub) seat(s *Session, a *Admission) error {
+func (h *Host) seat(s *Session, a *Admission) error {
 	if a == nil {
 		return h.add(s)
 	}

@@ -21,7 +21,7 @@ func TestInstanceComesJustInTime(t *testing.T) {
 	for name, late := range map[string]bool{"in time": false, "not at all": true} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				h := &Hub{options: Options{BrokerTimeout: time.Second}}
+				h := &Host{options: Options{BrokerTimeout: time.Second}}
 				s := &Session{hub: h, conn: silentConn{}, writing: true} // nobody is woken
 				sub := &subscription{session: s, feed: &feed{hub: h, topic: "a"}, catchUp: &catchUp{}, state: live}
 				s.mu.Lock()

@@ -5,13 +5,19 @@ import (
 	"time"
 )
 
+// rate is a push.Rate.
+type rate struct {
+	PerSecond float64
+	Burst     int
+}
+
 // orDefault gives a rate its meaning. In what it gives, no limit is the zero Rate.
-func (r Rate) orDefault(standard Rate) Rate {
-	if r == (Rate{}) || math.IsNaN(r.PerSecond) {
+func (r rate) orDefault(standard rate) rate {
+	if r == (rate{}) || math.IsNaN(r.PerSecond) {
 		r = standard
 	}
 	if r.PerSecond <= 0 {
-		return Rate{}
+		return rate{}
 	}
 	if r.Burst <= 0 {
 		r.Burst = max(1, int(min(r.PerSecond, math.MaxInt32)))
@@ -20,19 +26,22 @@ func (r Rate) orDefault(standard Rate) Rate {
 }
 
 // times is the rate of n who have this one each.
-func (r Rate) times(n int) Rate {
-	return Rate{r.PerSecond * float64(n), int(min(float64(r.Burst)*float64(n), math.MaxInt32))}
+func (r rate) times(n int) rate {
+	return rate{r.PerSecond * float64(n), int(min(float64(r.Burst)*float64(n), math.MaxInt32))}
 }
 
 // cost is how long n uses take to be paid off.
-func (r Rate) cost(n int) time.Duration { return span(float64(n) / r.PerSecond) }
+func (r rate) cost(n int) time.Duration { return span(float64(n) / r.PerSecond) }
 
 // credit is how far ahead of the clock a bucket may be and still take n more.
-func (r Rate) credit(n int) time.Duration { return span(float64(r.Burst-n) / r.PerSecond) }
+func (r rate) credit(n int) time.Duration { return span(float64(r.Burst-n) / r.PerSecond) }
+
+// longest is longer than any process lives.
+const longest = 100 * 365 * 24 * time.Hour
 
 // span makes a time of seconds. What is longer than any process lives is cut.
 func span(seconds float64) time.Duration {
-	return time.Duration(min(seconds*float64(time.Second), float64(forever)))
+	return time.Duration(min(seconds*float64(time.Second), float64(longest)))
 }
 
 // bucket is what one party has used of a Rate, by the generic cell rate algorithm
@@ -42,15 +51,15 @@ type bucket int64
 
 // wait is how long it takes until the rate allows n more, which may be no more than the
 // burst; 0 is now.
-func (b *bucket) wait(r Rate, n int, now time.Duration) time.Duration {
-	if r == (Rate{}) {
+func (b *bucket) wait(r rate, n int, now time.Duration) time.Duration {
+	if r == (rate{}) {
 		return 0
 	}
 	return max(0, time.Duration(*b)-r.credit(n)-now)
 }
 
 // take uses the rate once, if it allows that now, and else says how long that takes.
-func (b *bucket) take(r Rate, now time.Duration) time.Duration {
+func (b *bucket) take(r rate, now time.Duration) time.Duration {
 	wait := b.wait(r, 1, now)
 	if wait == 0 {
 		b.spend(r, 1, now)
@@ -59,8 +68,8 @@ func (b *bucket) take(r Rate, now time.Duration) time.Duration {
 }
 
 // spend uses the rate n times, whether it allows that or not.
-func (b *bucket) spend(r Rate, n int, now time.Duration) {
-	if r != (Rate{}) {
+func (b *bucket) spend(r rate, n int, now time.Duration) {
+	if r != (rate{}) {
 		*b = bucket(max(time.Duration(*b), now) + r.cost(n))
 	}
 }

@@ -11,7 +11,7 @@ import (
 // whole. Of more than maxBuckets parties at a time those who came longest ago are
 // forgotten sooner, so that who invents names gains little and costs no memory.
 type buckets[K comparable] struct {
-	rate Rate // static
+	rate rate // static
 
 	mu         sync.Mutex // guards the rest
 	young, old map[K]bucket
@@ -32,7 +32,7 @@ func (t *buckets[K]) wait(party K, now time.Duration) time.Duration {
 // take lets a party go on, if the rate allows that now, and else says how long that
 // takes.
 func (t *buckets[K]) take(party K, now time.Duration) time.Duration {
-	if t.rate == (Rate{}) {
+	if t.rate == (rate{}) {
 		return 0
 	}
 	t.mu.Lock()

@@ -83,8 +83,9 @@ type Error struct {
 	// Retry-After header says it; zero is for the client to decide, or RetryAfter.
 	After time.Duration
 
-	hint string                      // tells the operator, in the log, what to do about it
-	seen func(r *http.Request) []any // what the log says of the request besides; may be nil
+	// Hint tells the operator, in the log, what to do about it; it never goes to the
+	// client.
+	Hint string
 }
 
 // Errorf makes an Error whose reason is fixed text for the client and whose

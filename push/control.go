@@ -33,12 +33,14 @@ type control struct {
 	enforcing  bool          // a goroutine runs enforceAll
 	again      bool          // and must do so once more
 	stopped    chan struct{} // closed by stop
+
+	others map[string]func(data []byte) // what else hubs tell each other, by event
 }
 
 const controlTopic = ReservedTopicPrefix + "control"
 
 func newControl(h *Hub, b Broker) *control {
-	c := &control{hub: h, tried: make(chan struct{}), stopped: make(chan struct{})}
+	c := &control{hub: h, tried: make(chan struct{}), stopped: make(chan struct{}), others: map[string]func([]byte){}}
 	c.store, _ = b.(broker.Store)
 	return c
 }
@@ -121,7 +123,7 @@ func (c *control) decree(ctx context.Context, d decree, lasts time.Duration) err
 			if err := c.hold(d); err != nil {
 				return err
 			}
-			c.hub.enforce()
+			c.enforce()
 			return c.tell(ctx, revocationEvent, value)
 		}
 		// Somebody has decided about the same, and it wasn't heard of here. The later call
@@ -160,10 +162,8 @@ func (c *control) hold(d decree) error {
 		}
 		return nil
 	}
-	if s := c.hub.session(nameOf(d.Session)); s != nil {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.revoke()
+	if s := c.hub.attached(); s != nil {
+		s.End(d.Session, errRevoked)
 	}
 	return nil
 }
@@ -185,7 +185,7 @@ func (c *control) tell(ctx context.Context, event string, data []byte) error {
 
 // Receive takes what a hub has told; see [Receiver].
 func (c *control) Receive(m *Message) {
-	switch m.Event { // another is of a newer version
+	switch m.Event {
 	case revocationEvent:
 		d, err := parseDecree(m.Data)
 		if err != nil {
@@ -199,13 +199,21 @@ func (c *control) Receive(m *Message) {
 		c.enforceSoon()
 	case putBackEvent:
 		c.learnAnew()
-	case refreshEvent:
-		c.hub.work.Go(func() { // the application is asked for the claims
-			if err := c.hub.refreshHere(m.Data); err != nil {
-				c.hub.options.Logger.Warn("push: a session's identity can't be refreshed", "error", err)
-			}
-		})
+	default:
+		c.mu.Lock()
+		do := c.others[m.Event]
+		c.mu.Unlock()
+		if do != nil {
+			do(m.Data)
+		}
 	}
+}
+
+// on has a function called for events of another kind.
+func (c *control) on(event string, do func(data []byte)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.others[event] = do
 }
 
 func (c *control) subscribe(ctx context.Context) error {
@@ -266,7 +274,14 @@ func (c *control) enforceSoon() {
 
 func (c *control) enforceAll() {
 	for c.wanted() {
-		c.hub.enforce()
+		c.enforce()
+	}
+}
+
+// enforce holds all sessions to what is revoked.
+func (c *control) enforce() {
+	if s := c.hub.attached(); s != nil {
+		s.Enforce()
 	}
 }
 

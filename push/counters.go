@@ -7,8 +7,8 @@ import (
 )
 
 type counters struct {
-	published, delivered, replayed, gaps, panics atomic.Uint64
-	withdrawn, unanswered, shed                  atomic.Uint64
+	delivered, replayed, gaps, panics atomic.Uint64
+	withdrawn, unanswered, shed       atomic.Uint64
 
 	mu      sync.Mutex
 	closed  map[Code]uint64
@@ -34,27 +34,22 @@ func (c *counters) countCode(counts *map[Code]uint64, code Code) {
 	(*counts)[code]++
 }
 
-// Stats reads the figures.
-func (h *Hub) Stats() Stats {
+// addTo adds the figures of sessions.
+func (h *Host) addTo(s *Stats) {
 	h.mu.Lock()
-	sessions, topics := len(h.sessions), len(h.feeds)
+	s.Sessions, s.Topics = len(h.sessions), len(h.feeds)
 	h.mu.Unlock()
 	c := &h.stats
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return Stats{
-		Sessions:   sessions,
-		Topics:     topics,
-		Memory:     h.memory.used.Load(),
-		Shed:       c.shed.Load(),
-		Published:  c.published.Load(),
-		Delivered:  c.delivered.Load(),
-		Replayed:   c.replayed.Load(),
-		Gaps:       c.gaps.Load(),
-		Panics:     c.panics.Load(),
-		Withdrawn:  c.withdrawn.Load(),
-		Unanswered: c.unanswered.Load(),
-		Closed:     maps.Clone(c.closed),
-		Refused:    maps.Clone(c.refused),
-	}
+	s.Memory = h.memory.used.Load()
+	s.Shed = c.shed.Load()
+	s.Delivered = c.delivered.Load()
+	s.Replayed = c.replayed.Load()
+	s.Gaps = c.gaps.Load()
+	s.Panics = c.panics.Load()
+	s.Withdrawn = c.withdrawn.Load()
+	s.Unanswered = c.unanswered.Load()
+	s.Closed = maps.Clone(c.closed)
+	s.Refused = maps.Clone(c.refused)
 }

@@ -60,6 +60,13 @@ func (t *decrees) next(about subject, now time.Time) (at time.Time, ok bool) {
 	return now, true
 }
 
+// len is how many are kept, those too that have expired and aren't forgotten yet.
+func (t *decrees) len() int {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return len(t.known)
+}
+
 // all gives those that hold, and forgets the others.
 func (t *decrees) all() map[subject]decree {
 	t.mu.Lock()

@@ -7,7 +7,7 @@ import (
 
 // TestConnectionsByDefault leaves descriptors to all else that a server does.
 func TestConnectionsByDefault(t *testing.T) {
-	got, all := Limits{}.withDefaults().Connections, descriptors()
+	got, all := defaults(Limits{}).Connections, descriptors()
 	switch {
 	case all == 0:
 		if got != math.MaxInt {
@@ -16,7 +16,7 @@ func TestConnectionsByDefault(t *testing.T) {
 	case got < 1 || got > all-all/10:
 		t.Errorf("%d of %d descriptors", got, all)
 	}
-	if got := (Limits{Connections: -1}).withDefaults().Connections; got != math.MaxInt {
+	if got := defaults(Limits{Connections: -1}).Connections; got != math.MaxInt {
 		t.Errorf("no limit is %d", got)
 	}
 }

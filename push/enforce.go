@@ -3,10 +3,12 @@ package push
 import (
 	"maps"
 	"slices"
+
+	"github.com/google/uuid"
 )
 
 // enforce holds all sessions to what is revoked.
-func (h *Hub) enforce() {
+func (h *Host) enforce() {
 	h.mu.Lock()
 	sessions := slices.Collect(maps.Values(h.sessions))
 	h.mu.Unlock()
@@ -17,19 +19,19 @@ func (h *Hub) enforce() {
 
 // enforce ends the session if its user was revoked, and has it lose a topic that was.
 func (s *Session) enforce() {
-	t := &s.hub.control.decrees
-	if !t.any.Load() {
+	hub := s.hub.hub
+	if !hub.AnyRevoked() {
 		return
 	}
 	lost := ""
 	s.mu.Lock()
-	switch id := s.identity.Load(); {
-	case s.over:
-	case t.revokesUser(id):
-		s.revoke()
-	default:
+	id := s.identity.Load()
+	if reason := hub.RevokedUser(id); reason != nil {
+		s.revoke(reason)
+	}
+	if !s.over {
 		for _, sub := range s.subscriptions {
-			if t.revokesTopic(id.User, sub.feed.topic) {
+			if hub.RevokedTopic(id.User, sub.feed.topic) != nil {
 				lost = sub.feed.topic
 			}
 		}
@@ -40,10 +42,19 @@ func (s *Session) enforce() {
 	}
 }
 
+// revoke ends the session of this ID, if it is here.
+func (h *Host) revoke(id uuid.UUID, reason *Error) {
+	if s := h.session(nameOf(id)); s != nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.revoke(reason)
+	}
+}
+
 // revoke ends the session, and drops what is queued. Called with s.mu held.
-func (s *Session) revoke() {
+func (s *Session) revoke(reason *Error) {
 	if !s.over {
 		s.drop()
-		s.finish(errRevoked)
+		s.finish(reason)
 	}
 }

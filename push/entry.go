@@ -6,7 +6,7 @@ import "sync"
 // each format, whoever asks first. What it holds counts while somebody keeps it.
 type entry struct {
 	// static
-	hub     *Hub
+	hub     *Host
 	message *Message
 
 	mu       sync.Mutex  // guards the rest

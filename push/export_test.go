@@ -5,17 +5,9 @@ import (
 	"slices"
 )
 
-// Decrees is how many decrees the hub keeps, those too that have expired.
-func (h *Hub) Decrees() int {
-	t := &h.control.decrees
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	return len(t.known)
-}
-
 // Windows tells how many windows the hub's feeds keep, and how many bytes all
 // windows count for.
-func (h *Hub) Windows() (kept int, bytes int64) {
+func (h *Host) Windows() (kept int, bytes int64) {
 	for _, f := range h.allFeeds() {
 		f.mu.Lock()
 		if f.window != nil {
@@ -34,7 +26,7 @@ func (s *Session) Waiting() int {
 }
 
 // Counted is how many users and sources of connections are counted.
-func (h *Hub) Counted() (users, sources int) {
+func (h *Host) Counted() (users, sources int) {
 	p := &h.gate.places
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -42,7 +34,7 @@ func (h *Hub) Counted() (users, sources int) {
 }
 
 // Due is how many sessions wait for their rights to be asked again.
-func (h *Hub) Due() int {
+func (h *Host) Due() int {
 	h.reviews.mu.Lock()
 	defer h.reviews.mu.Unlock()
 	return h.reviews.due.Len()
@@ -50,7 +42,7 @@ func (h *Hub) Due() int {
 
 // Memory tells what is counted against Limits.Memory, and what is found to be held by
 // looking at everything that holds something.
-func (h *Hub) Memory() (counted, found int64) {
+func (h *Host) Memory() (counted, found int64) {
 	frames, entries := map[*Frame]bool{}, map[*entry]bool{}
 	found = h.memory.reading.Load()
 	for _, f := range h.allFeeds() {
@@ -95,7 +87,7 @@ func (h *Hub) Memory() (counted, found int64) {
 }
 
 // Fill takes room as clients would that can't be cut, and gives what ends that.
-func (h *Hub) Fill(bytes int64) (empty func()) {
+func (h *Host) Fill(bytes int64) (empty func()) {
 	h.memory.used.Add(bytes)
 	return func() { h.memory.give(bytes) }
 }
@@ -106,7 +98,7 @@ func addAll[T comparable](set map[T]bool, all []T) {
 	}
 }
 
-func (h *Hub) allFeeds() []*feed {
+func (h *Host) allFeeds() []*feed {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return slices.Collect(maps.Values(h.feeds))

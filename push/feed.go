@@ -15,7 +15,7 @@ import (
 // sessions, which the shards do. It encodes each message once for each format.
 type feed struct {
 	// static
-	hub    *Hub
+	hub    *Host
 	topic  string
 	opened chan struct{} // closed when err is known
 	err    error         // why the broker refused

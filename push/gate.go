@@ -27,18 +27,18 @@ type gate struct {
 
 // init is called once. given are the limits as the application gave them.
 func (g *gate) init(given Limits) {
-	g.limits = given.withDefaults()
+	g.limits = defaults(given)
 	g.addresses = given.PerAddress > 0
 	g.guesses = given.Failures.PerSecond > 0
 	g.places.limits = &g.limits
-	g.failures.rate = g.limits.Failures
+	g.failures.rate = rate(g.limits.Failures)
 	if given.Failures == (Rate{}) {
 		g.crowds.rate = crowdFailures
 	}
-	g.opens.rate = g.limits.Opens
+	g.opens.rate = rate(g.limits.Opens)
 	g.topics.init(given, given.Topics, g.limits.Topics)
 	g.resumes.init(given, given.Resumes, g.limits.Resumes)
-	g.userSends.rate, g.addressSends.rate = g.limits.Sends, g.limits.Sends
+	g.userSends.rate, g.addressSends.rate = rate(g.limits.Sends), rate(g.limits.Sends)
 }
 
 // enter gives a connection from there a place.
@@ -53,7 +53,7 @@ func (g *gate) enter(from source, now time.Duration) (*place, *Error) {
 	if wait := g.opens.take(struct{}{}, now); wait > 0 {
 		g.places.give(at)
 		return nil, &Error{
-			Code: CodeUnavailable, Reason: "too many come at the same time", After: wait, hint: "push.Limits.Opens is reached",
+			Code: CodeUnavailable, Reason: "too many come at the same time", After: wait, Hint: "push.Limits.Opens is reached",
 		}
 	}
 	return at, nil
@@ -74,7 +74,7 @@ func (g *gate) mayTry(from source, now time.Duration) *Error {
 
 // crowdFailures is how often all who stand behind a shared address may fail. Nobody else
 // is held off for it, and who fails is soon told the truth.
-var crowdFailures = Rate{PerSecond: 20, Burst: 50}
+var crowdFailures = rate{PerSecond: 20, Burst: 50}
 
 // failed counts an attempt that has failed.
 func (g *gate) failed(from source, now time.Duration) *Error {
@@ -104,5 +104,5 @@ func tooFast(wait time.Duration, reason, limit string) *Error {
 	if wait == 0 {
 		return nil
 	}
-	return &Error{Code: CodeRateLimited, Reason: reason, After: wait, hint: "push.Limits." + limit + " is reached"}
+	return &Error{Code: CodeRateLimited, Reason: reason, After: wait, Hint: "push.Limits." + limit + " is reached"}
 }

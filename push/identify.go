@@ -20,13 +20,13 @@ func shared(id Identity) *Identity {
 
 // Identify decides whether a request that opens no connection may be heeded: its origin
 // is allowed, and Options.Identify knows who makes it. See Admit for the others.
-func (h *Hub) Identify(r *http.Request) (Identity, error) {
+func (h *Host) Identify(r *http.Request) (Identity, error) {
 	return h.identifyFrom(r, h.source(r))
 }
 
 // IdentifySender is Identify for a request that brings a message, or costs as much as one
 // does. It counts against Limits.Sends.
-func (h *Hub) IdentifySender(r *http.Request) (Identity, error) {
+func (h *Host) IdentifySender(r *http.Request) (Identity, error) {
 	from := h.source(r)
 	id, err := h.identifyFrom(r, from)
 	if err != nil {
@@ -38,7 +38,7 @@ func (h *Hub) IdentifySender(r *http.Request) (Identity, error) {
 	return id, nil
 }
 
-func (h *Hub) identifyFrom(r *http.Request, from source) (Identity, error) {
+func (h *Host) identifyFrom(r *http.Request, from source) (Identity, error) {
 	if err := h.checkOrigin(r); err != nil {
 		return Identity{}, err
 	}
@@ -48,19 +48,19 @@ func (h *Hub) identifyFrom(r *http.Request, from source) (Identity, error) {
 	return h.identify(r, from)
 }
 
-func (h *Hub) checkOrigin(r *http.Request) error {
-	if e := h.options.Origins.Check(r); e != nil {
+func (h *Host) checkOrigin(r *http.Request) error {
+	if e := h.Origins().Check(r); e != nil {
 		return e
 	}
 	return nil
 }
 
 // Origins are the origins that may connect.
-func (h *Hub) Origins() Origins { return h.options.Origins }
+func (h *Host) Origins() Origins { return Origins(h.options.Origins) }
 
 // identify asks who makes a request whose origin was checked: Options.Identify, or what
 // WithIdentify has put in its place.
-func (h *Hub) identify(r *http.Request, from source) (Identity, error) {
+func (h *Host) identify(r *http.Request, from source) (Identity, error) {
 	identify := h.options.Identify
 	if other, ok := r.Context().Value(identifyKey{}).(Identify); ok {
 		identify = other
@@ -74,7 +74,7 @@ func (h *Hub) identify(r *http.Request, from source) (Identity, error) {
 			err = errExpired
 		}
 		if err == nil {
-			err = h.control.admits(ctx, &id)
+			err = h.hub.Admits(ctx, &id)
 		}
 		return id, refusal(err, ErrUnauthenticated)
 	})
@@ -89,11 +89,11 @@ func (h *Hub) identify(r *http.Request, from source) (Identity, error) {
 var errExpired = Errorf(CodeUnauthenticated, "the identity has expired", nil)
 
 // authorize asks Authorize; with none set everything is refused.
-func (h *Hub) authorize(ctx context.Context, a Access) error {
+func (h *Host) authorize(ctx context.Context, a Access) error {
 	if h.options.Authorize == nil {
 		return errNoAuthorize
 	}
-	if err := h.control.permits(ctx, a); err != nil {
+	if err := h.hub.Permits(ctx, a); err != nil {
 		return err
 	}
 	if h.public {
@@ -106,15 +106,15 @@ func (h *Hub) authorize(ctx context.Context, a Access) error {
 }
 
 var errNoReceive = &Error{
-	Code: CodeForbidden, Reason: "this server takes no messages from clients", hint: "set push.Options.Receive",
+	Code: CodeForbidden, Reason: "this server takes no messages from clients", Hint: "set push.Options.Receive",
 }
 
 var errNoAuthorize = &Error{
-	Code: CodeForbidden, Reason: "no Authorize is set, so nobody may", hint: "set push.Options.Authorize",
+	Code: CodeForbidden, Reason: "no Authorize is set, so nobody may", Hint: "set push.Options.Authorize",
 }
 
 // Inbound takes a message from a client to Receive, for transports.
-func (h *Hub) Inbound(ctx context.Context, in Inbound) (Reply, error) {
+func (h *Host) Inbound(ctx context.Context, in Inbound) (Reply, error) {
 	m := in.Message()
 	if limit := h.options.MaxInbound; len(m.Data) > limit {
 		return Reply{}, Errorf(CodeTooLarge, fmt.Sprintf("a message from a client has at most %d bytes of data", limit), nil)
@@ -144,7 +144,7 @@ func refusal(err error, standard *Error) error {
 
 // bounded calls a hook of the application, which has AccessTimeout to answer
 // even if it doesn't heed its context.
-func bounded[T any](ctx context.Context, h *Hub, hook func(context.Context) (T, error)) (T, error) {
+func bounded[T any](ctx context.Context, h *Host, hook func(context.Context) (T, error)) (T, error) {
 	ctx, cancel := context.WithTimeout(ctx, h.options.AccessTimeout)
 	defer cancel()
 	type answer struct {
@@ -166,7 +166,7 @@ func bounded[T any](ctx context.Context, h *Hub, hook func(context.Context) (T, 
 }
 
 // guarded calls a hook of the application and makes its panic an error.
-func guarded[T any](h *Hub, hook func() (T, error)) (value T, err error) {
+func guarded[T any](h *Host, hook func() (T, error)) (value T, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			h.recovered(p)

@@ -123,7 +123,7 @@ func (c *control) read() (map[string]broker.Stored, error) {
 			c.hub.options.Logger.Error("push: a stored revocation can't be read", "error", err)
 		}
 	}
-	c.hub.enforce()
+	c.enforce()
 	return stored, nil
 }
 

@@ -52,12 +52,12 @@ func TestMemoryLimits(t *testing.T) {
 	defer debug.SetMemoryLimit(before)
 	debug.SetMemoryLimit(400 << 30) // nothing is collected sooner for it
 	for given, want := range map[int64]int64{0: 100 << 30, -1: math.MaxInt64, 1000: 1000} {
-		if got := (Limits{Memory: given}).withDefaults().Memory; got != want {
+		if got := defaults(Limits{Memory: given}).Memory; got != want {
 			t.Errorf("%d became %d", given, got)
 		}
 	}
 	debug.SetMemoryLimit(math.MaxInt64)
-	if got, machine := (Limits{}).withDefaults().Memory, machineMemory(); got != machine/4 || got < 16<<20 {
+	if got, machine := defaults(Limits{}).Memory, machineMemory(); got != machine/4 || got < 16<<20 {
 		t.Errorf("%d of %d bytes", got, machine)
 	}
 }

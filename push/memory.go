@@ -18,7 +18,7 @@ import (
 // history wait, and new clients are refused. Nothing is taken past limit.
 type memory struct {
 	// static
-	hub              *Hub
+	hub              *Host
 	limit, high, low int64
 
 	used    atomic.Int64
@@ -52,7 +52,7 @@ func memoryShare() int64 {
 	return unknownMemory
 }
 
-func (m *memory) init(h *Hub, limit int64) {
+func (m *memory) init(h *Host, limit int64) {
 	m.hub, m.limit = h, limit
 	m.high, m.low = limit/4*3, limit/8*5
 }

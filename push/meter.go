@@ -15,7 +15,7 @@ func (s *Session) Said(m *Meter) error {
 	if s.waiting.Load() < 0 {
 		s.Await()
 	}
-	return tooManyFrames(m.frames.take(s.hub.gate.limits.Requests, s.hub.wheel.now()))
+	return tooManyFrames(m.frames.take(rate(s.hub.gate.limits.Requests), s.hub.wheel.now()))
 }
 
 // Named counts the topics that a client asks to follow, before anything is done about
@@ -23,13 +23,13 @@ func (s *Session) Said(m *Meter) error {
 // which Said has counted. With an error, which is ErrRateLimited, the client is to be
 // closed.
 func (s *Session) Named(m *Meter, topics int) error {
-	rate, now := s.hub.gate.limits.Requests, s.hub.wheel.now()
-	if topics <= 1 || rate == (Rate{}) {
+	r, now := rate(s.hub.gate.limits.Requests), s.hub.wheel.now()
+	if topics <= 1 || r == (rate{}) {
 		return nil
 	}
-	wait := m.frames.wait(rate, min(topics, rate.Burst)-1, now)
+	wait := m.frames.wait(r, min(topics, r.Burst)-1, now)
 	if wait == 0 {
-		m.frames.spend(rate, topics-1, now)
+		m.frames.spend(r, topics-1, now)
 	}
 	return tooManyFrames(wait)
 }
@@ -44,7 +44,7 @@ func tooManyFrames(wait time.Duration) error {
 // Inbound takes a message from the session's client to Receive; see [Hub.Inbound].
 // Identity and Session of the message are the session's.
 func (s *Session) Inbound(ctx context.Context, m *Meter, in Inbound) (Reply, error) {
-	wait := m.sends.take(s.hub.gate.limits.Sends, s.hub.wheel.now())
+	wait := m.sends.take(rate(s.hub.gate.limits.Sends), s.hub.wheel.now())
 	if err := tooFast(wait, tooManySends, "Sends"); err != nil {
 		return Reply{}, s.hub.refuse(err)
 	}

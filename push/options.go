@@ -10,6 +10,19 @@ import (
 	"github.com/tidewire/tidewire/broker"
 )
 
+// Entries of Options.Origins.
+const (
+	// AnyOrigin allows every page on the web to connect with its visitors' cookies. It is
+	// for public data only: topics that anyone may follow, on a server that knows nobody
+	// by a cookie.
+	AnyOrigin = "*"
+	// NoOrigin lets clients without an Origin header bring credentials of the kind that
+	// browsers send by themselves. It is for programs that sign in with a cookie, HTTP
+	// authentication or a TLS certificate; those with a bearer token, and those without
+	// credentials, need no entry.
+	NoOrigin = "no-origin"
+)
+
 // Options configures a [Hub]. The zero value of each field is its production
 // default. The zero Options refuses every client, because nobody said who may.
 type Options struct {
@@ -26,8 +39,12 @@ type Options struct {
 	DecodeClaims func(json []byte) (any, error)
 	// Receive handles messages from clients. Nil refuses them.
 	Receive Receive
-	// Origins are the web pages that may connect, beside those of the same host.
-	Origins Origins
+	// Origins are the web pages that may connect, beside those of the same host, by the
+	// Origin header that every browser sends with a WebSocket handshake, a POST and a
+	// cross-site fetch (RFC 6454, RFC 6455 section 10.2). Each entry is one origin as a
+	// browser writes it, such as "https://app.example.com" or "http://localhost:5173",
+	// or [AnyOrigin] or [NoOrigin]. There are no patterns: what isn't listed is refused.
+	Origins []string
 
 	// Proxies are the addresses of the proxies in front of this server, whose
 	// X-Forwarded-For is believed: a client's address is the last one there that isn't

@@ -8,28 +8,12 @@ import (
 	"strings"
 )
 
-// Origins says which web pages may connect, by the Origin header that every
-// browser sends with a WebSocket handshake, a POST and a cross-site fetch
-// (RFC 6454, RFC 6455 section 10.2). The zero value allows pages of the same
-// host only. Each entry allows one more origin, written as a browser writes
-// it: "https://app.example.com" or "http://localhost:5173". There are no
-// patterns: what isn't listed is refused.
+// Origins checks which web pages may connect; see push.Options.Origins.
 type Origins []string
-
-// AnyOrigin allows every page on the web to connect with its visitors'
-// cookies. It is for public data only: topics that anyone may follow, on a
-// server that knows nobody by a cookie.
-var AnyOrigin = Origins{"*"}
-
-// NoOrigin is an entry of Origins that lets clients without an Origin header
-// bring credentials of the kind that browsers send by themselves. It is for
-// programs that sign in with a cookie, HTTP authentication or a TLS certificate;
-// those with a bearer token, and those without credentials, need no entry.
-const NoOrigin = "no-origin"
 
 // Any reports whether every origin is allowed.
 func (o Origins) Any() bool {
-	return slices.Contains(o, "*")
+	return slices.Contains(o, AnyOrigin)
 }
 
 // Listed reports whether origin is named by an entry, host and scheme compared
@@ -95,21 +79,18 @@ var (
 		Code: CodeForbidden,
 		Reason: "this origin is not allowed: the Origin header is neither of the host in the Host header nor in push.Origins; " +
 			"a proxy has to pass the Host header on",
-		hint: "if the page is yours, list its origin in push.Options.Origins; if it is of the same host, the proxy has to pass " +
+		Hint: "if the page is yours, list its origin in push.Options.Origins; if it is of the same host, the proxy has to pass " +
 			"the Host header on, as by nginx's proxy_set_header Host $http_host",
-		seen: seenOrigin,
 	}
 	errOtherSite = &Error{
 		Code: CodeForbidden, Reason: "the Sec-Fetch-Site header says that this is a request of another site's page",
-		hint: "it has no Origin header, as one of an <img> or a link; a page of yours can use fetch, if push.Options.Origins lists it",
-		seen: seenOrigin,
+		Hint: "it has no Origin header, as one of an <img> or a link; a page of yours can use fetch, if push.Options.Origins lists it",
 	}
 	errNoOrigin = &Error{
 		Code: CodeForbidden,
 		Reason: "the Origin header is missing, beside credentials that browsers send by themselves (a cookie, HTTP authentication, " +
 			"a TLS certificate); for programs that sign in so, push.Origins needs push.NoOrigin",
-		hint: "if it is a program that signs in so, add push.NoOrigin to push.Options.Origins",
-		seen: seenOrigin,
+		Hint: "if it is a program that signs in so, add push.NoOrigin to push.Options.Origins",
 	}
 )
 

@@ -11,8 +11,8 @@ import (
 func frameOf(size int) *Frame { return &Frame{Bytes: make([]byte, size)} }
 
 // roomyHub is what counts, without a limit.
-func roomyHub() *Hub {
-	h := &Hub{}
+func roomyHub() *Host {
+	h := &Host{}
 	h.memory.init(h, math.MaxInt64)
 	return h
 }

@@ -5,15 +5,15 @@ import "sync"
 var (
 	errFull = &Error{
 		Code: CodeUnavailable, Reason: "this instance has all the connections that it may have",
-		hint: "push.Limits.Connections is reached; by default it is 90 % of the descriptors that the process may open",
+		Hint: "push.Limits.Connections is reached; by default it is 90 % of the descriptors that the process may open",
 	}
 	errUserFull = &Error{
 		Code: CodeLimitReached, Reason: "this user has too many connections",
-		hint: "push.Limits.PerUser is reached",
+		Hint: "push.Limits.PerUser is reached",
 	}
 	errAddressFull = &Error{
 		Code: CodeLimitReached, Reason: "this address has too many connections",
-		hint: "push.Limits.PerAddress is reached; if the address is a proxy's, list it in push.Options.Proxies",
+		Hint: "push.Limits.PerAddress is reached; if the address is a proxy's, list it in push.Options.Proxies",
 	}
 )
 

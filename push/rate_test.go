@@ -10,7 +10,7 @@ import (
 // TestRate: a burst goes through at once, then one for each part of a second, and what
 // wasn't used doesn't add up beyond the burst.
 func TestRate(t *testing.T) {
-	rate := Rate{PerSecond: 2, Burst: 3}
+	r := rate{PerSecond: 2, Burst: 3}
 	steps := []struct {
 		at   time.Duration
 		wait time.Duration
@@ -32,26 +32,26 @@ func TestRate(t *testing.T) {
 	}
 	var b bucket
 	for i, step := range steps {
-		if asked, got := b.wait(rate, 1, step.at), b.take(rate, step.at); got != step.wait || asked != got {
+		if asked, got := b.wait(r, 1, step.at), b.take(r, step.at); got != step.wait || asked != got {
 			t.Errorf("step %d at %v: asked %v, taken %v, want %v", i, step.at, asked, got, step.wait)
 		}
 	}
 }
 
 func TestRateDefaults(t *testing.T) {
-	standard := Rate{PerSecond: 10, Burst: 20}
-	for _, tt := range []struct{ rate, want Rate }{
-		{Rate{}, standard},
-		{Rate{PerSecond: -1}, Rate{}},
-		{Rate{PerSecond: -1, Burst: 7}, Rate{}},
-		{Rate{Burst: 7}, Rate{}},
-		{Rate{PerSecond: 5, Burst: 1}, Rate{PerSecond: 5, Burst: 1}},
-		{Rate{PerSecond: 5}, Rate{PerSecond: 5, Burst: 5}},
-		{Rate{PerSecond: 0.1}, Rate{PerSecond: 0.1, Burst: 1}},
-		{Rate{PerSecond: math.NaN(), Burst: 7}, standard},
-		{Rate{PerSecond: math.Inf(-1)}, Rate{}},
-		{Rate{PerSecond: math.Inf(1)}, Rate{PerSecond: math.Inf(1), Burst: 1<<31 - 1}},
-		{Rate{PerSecond: 1e30}, Rate{PerSecond: 1e30, Burst: 1<<31 - 1}},
+	standard := rate{PerSecond: 10, Burst: 20}
+	for _, tt := range []struct{ rate, want rate }{
+		{rate{}, standard},
+		{rate{PerSecond: -1}, rate{}},
+		{rate{PerSecond: -1, Burst: 7}, rate{}},
+		{rate{Burst: 7}, rate{}},
+		{rate{PerSecond: 5, Burst: 1}, rate{PerSecond: 5, Burst: 1}},
+		{rate{PerSecond: 5}, rate{PerSecond: 5, Burst: 5}},
+		{rate{PerSecond: 0.1}, rate{PerSecond: 0.1, Burst: 1}},
+		{rate{PerSecond: math.NaN(), Burst: 7}, standard},
+		{rate{PerSecond: math.Inf(-1)}, rate{}},
+		{rate{PerSecond: math.Inf(1)}, rate{PerSecond: math.Inf(1), Burst: 1<<31 - 1}},
+		{rate{PerSecond: 1e30}, rate{PerSecond: 1e30, Burst: 1<<31 - 1}},
 	} {
 		if got := tt.rate.orDefault(standard); got != tt.want {
 			t.Errorf("%+v is %+v, want %+v", tt.rate, got, tt.want)
@@ -61,7 +61,7 @@ func TestRateDefaults(t *testing.T) {
 
 // TestRateWithoutLimit: neither no limit nor one beyond all measure stops anybody.
 func TestRateWithoutLimit(t *testing.T) {
-	for _, rate := range []Rate{{}, {PerSecond: 1e30, Burst: 1}, {PerSecond: math.Inf(1)}, {PerSecond: 1, Burst: math.MaxInt}} {
+	for _, rate := range []rate{{}, {PerSecond: 1e30, Burst: 1}, {PerSecond: math.Inf(1)}, {PerSecond: 1, Burst: math.MaxInt}} {
 		var b bucket
 		for range 1000 {
 			if wait := b.take(rate, time.Second); wait != 0 {
@@ -73,7 +73,7 @@ func TestRateWithoutLimit(t *testing.T) {
 
 // TestBucketsAreKeptApart: each party has its own, for as long as it matters.
 func TestBucketsAreKeptApart(t *testing.T) {
-	table := buckets[string]{rate: Rate{PerSecond: 1, Burst: 2}}
+	table := buckets[string]{rate: rate{PerSecond: 1, Burst: 2}}
 	now := time.Second
 	for range 2 {
 		for _, party := range []string{"a", "b"} {
@@ -105,7 +105,7 @@ func TestBucketsAreKeptApart(t *testing.T) {
 // TestBucketsAreBounded: a million addresses leave no more than the last ones, and
 // these only for a while.
 func TestBucketsAreBounded(t *testing.T) {
-	table := buckets[int]{rate: Rate{PerSecond: 1, Burst: 10}}
+	table := buckets[int]{rate: rate{PerSecond: 1, Burst: 10}}
 	for i := range 1_000_000 {
 		table.take(i, time.Second)
 		if n := len(table.young) + len(table.old); n > 2*maxBuckets {

@@ -11,7 +11,7 @@ import (
 // so were attached before: it reaches the heads that they follow from, unless
 // Options.Replay ends it sooner.
 type reading struct {
-	hub  *Hub
+	hub  *Host
 	from broker.Position // where it begins; may move back until then
 	upTo uint64          // how far it must come to be of use, for those who are behind; 0 if none is
 	done chan struct{}   // closed when the rest is known

@@ -22,7 +22,7 @@ type reviews struct {
 const maxRechecks = 16
 
 // recheckSoon has a session's rights asked again, when its turn comes.
-func (h *Hub) recheckSoon(s *Session) {
+func (h *Host) recheckSoon(s *Session) {
 	r := &h.reviews
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -40,7 +40,7 @@ func (h *Hub) recheckSoon(s *Session) {
 }
 
 // recheckDue asks as long as sessions are due.
-func (h *Hub) recheckDue() {
+func (h *Host) recheckDue() {
 	for s := h.reviews.next(); s != nil; s = h.reviews.next() {
 		s.recheck(context.Background())
 		s.mu.Lock()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/json"
 	"time"
 
@@ -24,7 +25,7 @@ const (
 // The errors are CodeForbidden for another user, with whom the session stays as it is,
 // CodeUnauthenticated for nobody in particular, and what telling the others may come
 // to.
-func (h *Hub) Refresh(ctx context.Context, session string, id Identity) (done bool, err error) {
+func (h *Host) Refresh(ctx context.Context, session string, id Identity) (done bool, err error) {
 	if id.User == "" {
 		return false, ErrUnauthenticated
 	}
@@ -36,7 +37,7 @@ func (h *Hub) Refresh(ctx context.Context, session string, id Identity) (done bo
 	if s := h.session(name); s != nil {
 		return s.refresh(id)
 	}
-	if h.control.store == nil {
+	if h.hub.Store() == nil {
 		return false, nil // there are no others
 	}
 	text, err := h.encodeIdentity(id)
@@ -52,25 +53,23 @@ func (h *Hub) Refresh(ctx context.Context, session string, id Identity) (done bo
 	if err != nil {
 		return false, AsError(err)
 	}
-	ctx, cancel := h.deadline(ctx)
+	ctx, cancel := h.hub.Deadline(ctx)
 	defer cancel()
-	return false, h.control.tell(ctx, refreshEvent, told)
+	return false, h.hub.Tell(ctx, refreshEvent, told)
 }
 
 // sessionName is what a session is known by to who must not learn its ID: that is the
 // secret by which its identity is sealed.
 type sessionName [16]byte
 
-// newSessionID makes the ID of a session, which is as good as a secret, in contrast to
-// other IDs.
+// newSessionID makes the ID of a session, a UUIDv7 (RFC 9562 section 5.7). It is as good as
+// a secret, in contrast to other IDs.
 func newSessionID() uuid.UUID {
-	id := newID()
-	var random [10]byte
-	_, _ = rand.Read(random[:]) // it never fails
-	id[6] = id[6]&0xf0 | random[0]&0x0f
-	id[7] = random[1]
-	id[8] = id[8]&0xc0 | random[2]&0x3f
-	copy(id[9:], random[3:])
+	var id uuid.UUID
+	binary.BigEndian.PutUint64(id[:8], uint64(time.Now().UnixMilli())<<16)
+	_, _ = rand.Read(id[6:]) // it never fails
+	id[6] = 7<<4 | id[6]&0x0f
+	id[8] = 2<<6 | id[8]&0x3f
 	return id
 }
 
@@ -86,14 +85,23 @@ type refreshed struct {
 }
 
 // session gives a session of this instance, or nil.
-func (h *Hub) session(name sessionName) *Session {
+func (h *Host) session(name sessionName) *Session {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.sessions[name]
 }
 
+// refreshTold takes what another instance has told.
+func (h *Host) refreshTold(told []byte) {
+	h.work.Go(func() { // the application is asked for the claims
+		if err := h.refreshHere(told); err != nil {
+			h.options.Logger.Warn("push: a session's identity can't be refreshed", "error", err)
+		}
+	})
+}
+
 // refreshHere does what another instance was asked for, if the session is here.
-func (h *Hub) refreshHere(told []byte) error {
+func (h *Host) refreshHere(told []byte) error {
 	var r refreshed
 	if err := json.Unmarshal(told, &r); err != nil {
 		return err
@@ -148,7 +156,7 @@ func (s *Session) identityChanged() {
 var errOtherUser = Errorf(CodeForbidden, "the session is another user's", nil)
 
 // expiryOf is when a session of an identity ends, on the hub's clock; 0 if never.
-func (h *Hub) expiryOf(id Identity) time.Duration {
+func (h *Host) expiryOf(id Identity) time.Duration {
 	if id.Expires.IsZero() {
 		return 0
 	}

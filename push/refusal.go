@@ -10,7 +10,7 @@ import (
 // the log, which say what an operator needs to find the cause, and nothing that is
 // secret: no query, no cookie, no token. Why a foreign origin was refused is said with
 // the origin and the host that the request had. A client that has left gets no line.
-func (h *Hub) Refused(r *http.Request, e *Error) {
+func (h *Host) Refused(r *http.Request, e *Error) {
 	h.stats.countRefused(e.Code)
 	if r.Context().Err() != nil {
 		return
@@ -20,8 +20,8 @@ func (h *Hub) Refused(r *http.Request, e *Error) {
 		if address := h.source(r).address; address.IsValid() {
 			args = append(args, "address", address)
 		}
-		if e.seen != nil {
-			args = append(args, e.seen(r)...)
+		if e == errForeign || e == errOtherSite || e == errNoOrigin {
+			args = append(args, seenOrigin(r)...)
 		}
 		return args
 	})
@@ -29,7 +29,7 @@ func (h *Hub) Refused(r *http.Request, e *Error) {
 
 // Hindered logs what in the set-up of the server is in a transport's way, and that a
 // client is served all the same: what is a fixed text.
-func (h *Hub) Hindered(r *http.Request, what string) {
+func (h *Host) Hindered(r *http.Request, what string) {
 	h.warnings.logKind(slog.LevelWarn, what, "push: "+what, func() []any {
 		return []any{"route", r.Pattern, "protocol", r.Proto}
 	})
@@ -37,7 +37,7 @@ func (h *Hub) Hindered(r *http.Request, what string) {
 
 // refuse counts and logs what a limit has refused to a connected client, or what it
 // asked for in vain.
-func (h *Hub) refuse(e *Error) *Error {
+func (h *Host) refuse(e *Error) *Error {
 	h.stats.countRefused(e.Code)
 	h.logRefusal(e, "", func() []any { return nil })
 	return e
@@ -45,19 +45,19 @@ func (h *Hub) refuse(e *Error) *Error {
 
 // logRefusal logs an error that a client is told. A kind is a code, what the operator
 // is told to it, and where it happened.
-func (h *Hub) logRefusal(e *Error, where string, args func() []any) {
+func (h *Host) logRefusal(e *Error, where string, args func() []any) {
 	level := slog.LevelInfo // a client's own mistake, or a matter of course
-	if e.hint != "" || e.Code.Retry() != RetryNever && e.Code != CodeDraining {
+	if e.Hint != "" || e.Code.Retry() != RetryNever && e.Code != CodeDraining {
 		level = slog.LevelWarn
 	}
-	kind := e.hint + " " + where
+	kind := e.Hint + " " + where
 	if e.Code.HTTPStatus() != 0 { // else the application has made it up
 		kind += " " + string(e.Code)
 	}
 	h.warnings.logKind(level, kind, "push: refused", func() []any {
 		all := append([]any{"code", e.Code, "reason", shortened(e.Reason)}, args()...)
-		if e.hint != "" {
-			all = append(all, "hint", e.hint)
+		if e.Hint != "" {
+			all = append(all, "hint", e.Hint)
 		}
 		if e.Cause != nil {
 			all = append(all, "error", shortened(e.Cause))

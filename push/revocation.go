@@ -50,6 +50,7 @@ const (
 	sessionEndsIn   = time.Minute // how long the end of a session is kept for those who haven't heard
 	clockTolerance  = time.Second // of Identity.Issued
 	maxRevokedUser  = 1024
+	forGood         = 100 * 365 * 24 * time.Hour // longer than any instance lives
 	revocationSet   = "revocations"
 	revocationEvent = "revocation"
 	putBackEvent    = "revocations" // those that are stored are others now
@@ -68,7 +69,7 @@ func (h *Hub) Revoke(ctx context.Context, r Revocation) error {
 	if err != nil {
 		return err
 	}
-	lasts := min(optional.Bound(r.For, revokeFor), forever)
+	lasts := min(optional.Bound(r.For, revokeFor), forGood)
 	if r.Session != "" {
 		lasts = sessionEndsIn
 	}
@@ -86,7 +87,7 @@ func (h *Hub) Restore(ctx context.Context, r Revocation) error {
 	if r.Session != "" {
 		return Errorf(CodeBadRequest, "a session that has ended can't be restored", nil)
 	}
-	return h.control.decree(ctx, decree{subject: about, Restored: true}, min(optional.Bound(r.For, revokeFor), forever))
+	return h.control.decree(ctx, decree{subject: about, Restored: true}, min(optional.Bound(r.For, revokeFor), forGood))
 }
 
 // subject is what a decree is about.
@@ -150,7 +151,7 @@ func (d *decree) text() (key string, value []byte, err error) {
 func parseDecree(text []byte) (decree, error) {
 	var d decree
 	err := json.Unmarshal(text, &d)
-	d.until = time.Now().Add(time.Duration(min(max(0, d.For), forever.Milliseconds()) * int64(time.Millisecond)))
+	d.until = time.Now().Add(time.Duration(min(max(0, d.For), forGood.Milliseconds()) * int64(time.Millisecond)))
 	return d, err
 }
 
@@ -158,7 +159,7 @@ func parseDecree(text []byte) (decree, error) {
 func parseStored(v broker.Stored) (decree, error) {
 	d, err := parseDecree(v.Value)
 	d.At = time.UnixMicro(int64(v.Version))
-	d.until = time.Now().Add(min(v.TTL, forever))
+	d.until = time.Now().Add(min(v.TTL, forGood))
 	return d, err
 }
 

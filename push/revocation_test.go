@@ -653,7 +653,7 @@ func TestHeardRevocationsAreBounded(t *testing.T) {
 		}
 		wantKnown := func(most int) {
 			t.Helper()
-			if n := w.hub.Decrees(); n > most {
+			if n := w.hub.Stats().Revocations; n > most {
 				t.Errorf("%d are kept, want %d", n, most)
 			}
 		}

@@ -47,7 +47,7 @@ type identityText struct {
 }
 
 // encodeIdentity writes an identity so that decodeIdentity gives the same, or fails.
-func (h *Hub) encodeIdentity(id Identity) ([]byte, error) {
+func (h *Host) encodeIdentity(id Identity) ([]byte, error) {
 	out := identityText{User: id.User, Issued: id.Issued, Expires: id.Expires}
 	if id.Claims != nil {
 		claims, err := json.Marshal(id.Claims)
@@ -73,7 +73,7 @@ func (h *Hub) encodeIdentity(id Identity) ([]byte, error) {
 }
 
 // decodeIdentity asks the application for its claims.
-func (h *Hub) decodeIdentity(text []byte) (Identity, error) {
+func (h *Host) decodeIdentity(text []byte) (Identity, error) {
 	var in identityText
 	if err := json.Unmarshal(text, &in); err != nil {
 		return Identity{}, err

@@ -14,7 +14,7 @@ import (
 // session has neither a goroutine nor a timer of its own.
 type Session struct {
 	// static
-	hub      *Hub
+	hub      *Host
 	shard    *shard
 	id       uuid.UUID
 	format   Format
@@ -78,7 +78,7 @@ const (
 // Open begins a session. The error is ErrDraining after Shutdown has begun, or
 // ErrLimitReached if the user has too many; else the transport must see to it that the
 // session ends: by Close when the client is gone.
-func (h *Hub) Open(c Client) (*Session, error) {
+func (h *Host) Open(c Client) (*Session, error) {
 	s := &Session{
 		hub:      h,
 		shard:    h.shard(),
@@ -103,7 +103,7 @@ func (h *Hub) Open(c Client) (*Session, error) {
 	s.mu.Lock()
 	s.expiry = h.expiryOf(c.Identity)
 	s.planRecheck()
-	s.age = h.gate.limits.ageFrom(h.wheel.now())
+	s.age = ageFrom(&h.gate.limits, h.wheel.now())
 	s.setTimer()
 	s.mu.Unlock()
 	s.enforce() // the client may have been revoked since it was identified

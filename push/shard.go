@@ -11,7 +11,7 @@ import "sync"
 // A session whose connection would make it wait leaves the round, and is written to
 // by a goroutine of its own until it has caught up.
 type shard struct {
-	hub *Hub
+	hub *Host
 
 	// owned by run
 	round  round

@@ -13,7 +13,7 @@ import (
 // connecting anew, and those that come back together after a restart are served at
 // once.
 type shares struct {
-	rate   Rate // static, of a connection
+	rate   rate // static, of a connection
 	shared bool // static: addresses that may stand for everybody are counted too
 
 	mu        sync.Mutex // held from the look at all of them to the use of all of them
@@ -29,21 +29,22 @@ const (
 
 // init is called once. given is the rate as the application gave it, in limits that it
 // gave.
-func (t *shares) init(limits Limits, given, rate Rate) {
-	t.rate, t.shared = rate, given.PerSecond > 0
-	t.sessions.rate = rate
+func (t *shares) init(limits Limits, given, resolved Rate) {
+	r := rate(resolved)
+	t.rate, t.shared = r, given.PerSecond > 0
+	t.sessions.rate = r
 	if limits.PerUser >= 0 {
-		t.users.rate = rate.times(userShare)
+		t.users.rate = r.times(userShare)
 	}
 	if limits.PerAddress >= 0 {
-		t.addresses.rate = rate.times(addressShare)
+		t.addresses.rate = r.times(addressShare)
 	}
 }
 
 // take uses the rate once for a session, its user and its address, if it allows that
 // now to all of them, and else says how long that takes.
 func (t *shares) take(s *Session, now time.Duration) time.Duration {
-	if t.rate == (Rate{}) || s.place == nil {
+	if t.rate == (rate{}) || s.place == nil {
 		return 0
 	}
 	user, from := s.Identity().User, s.place.from

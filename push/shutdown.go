@@ -2,23 +2,11 @@ package push
 
 import (
 	"context"
-	"maps"
-	"math/rand/v2"
-	"net/http"
-	"slices"
 	"time"
-	"weak"
 )
 
-const (
-	drainRate    = 500                    // farewells a second
-	maxComeBack  = 500 * time.Millisecond // clients return within this, at random
-	abortTimeout = time.Second            // for connections that were cut
-)
-
-// ComeBack is how long a client that must leave waits until it comes back: a
-// random time of up to half a second.
-func ComeBack() time.Duration { return rand.N(maxComeBack) }
+// abortTimeout is for connections that were cut.
+const abortTimeout = time.Second
 
 // Draining reports whether Shutdown or Drain has begun; a readiness probe should then
 // fail.
@@ -33,41 +21,20 @@ func (h *Hub) Draining() bool {
 // http.Server by which clients have come; another kind of server has to call it itself.
 func (h *Hub) Drain() {
 	h.mu.Lock()
-	defer h.mu.Unlock()
 	if h.draining {
+		h.mu.Unlock()
 		return
 	}
 	h.draining = true
-	sessions := slices.Collect(maps.Values(h.sessions))
-	h.work.Go(func() { h.sendAway(sessions) })
-}
-
-// drainWith has the hub drained when the server of a request shuts down, which would
-// wait for event streams over HTTP/2, and doesn't know the connections that were taken
-// over. Neither keeps the other in memory.
-func (h *Hub) drainWith(r *http.Request) {
-	server, ok := r.Context().Value(http.ServerContextKey).(*http.Server)
-	if !ok {
-		return
+	s := h.sessions
+	h.mu.Unlock()
+	sendAway := func() {}
+	if s != nil {
+		sendAway = s.Drain()
 	}
-	key := weak.Make(server)
-	if _, known := h.servers.Load(key); known {
-		return
-	}
-	if _, known := h.servers.LoadOrStore(key, true); known {
-		return
-	}
-	h.servers.Range(func(key, _ any) bool {
-		if key.(weak.Pointer[http.Server]).Value() == nil {
-			h.servers.Delete(key)
-		}
-		return true
-	})
-	hub := weak.Make(h)
-	server.RegisterOnShutdown(func() {
-		if h := hub.Value(); h != nil {
-			h.Drain()
-		}
+	h.work.Go(func() {
+		sendAway()
+		h.control.stop()
 	})
 }
 
@@ -86,13 +53,8 @@ func (h *Hub) Shutdown(ctx context.Context) error {
 	h.Drain()
 	err := h.work.Wait(ctx)
 	if err != nil {
-		h.cutRest()
-		h.mu.Lock()
-		sessions := slices.Collect(maps.Values(h.sessions))
-		h.mu.Unlock()
-		for _, s := range sessions {
-			s.Close(nil)
-			s.conn.Abort()
+		if s := h.attached(); s != nil {
+			s.Cut()
 		}
 		cut, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortTimeout)
 		defer cancel()
@@ -103,31 +65,4 @@ func (h *Hub) Shutdown(ctx context.Context) error {
 		err = closeErr
 	}
 	return err
-}
-
-// sendAway ends sessions, one after the other, until Shutdown cuts the rest.
-func (h *Hub) sendAway(sessions []*Session) {
-	for i := range h.shards {
-		h.shards[i].settle()
-	}
-	if len(sessions) > 0 {
-		interval := min(time.Second/drainRate, h.options.DrainWindow/time.Duration(len(sessions)))
-		h.farewell(sessions, interval)
-	}
-	h.control.stop()
-}
-
-// farewell asks one session after the other to come back elsewhere.
-func (h *Hub) farewell(sessions []*Session, interval time.Duration) {
-	ticker := time.NewTicker(max(interval, time.Nanosecond))
-	defer ticker.Stop()
-	for _, s := range sessions {
-		after := int(ComeBack().Milliseconds())
-		s.leave(s.format.Reconnect(after), ErrDraining)
-		select {
-		case <-ticker.C:
-		case <-h.cut.Done():
-			return
-		}
-	}
 }

@@ -4,6 +4,8 @@ package push
 type Stats struct {
 	Sessions int // connected now
 	Topics   int // followed by somebody now
+	// Revocations is how many revocations and restorations this instance keeps.
+	Revocations int
 
 	// Memory is how many bytes wait for clients now, as Limits.Memory counts them.
 	Memory int64
@@ -27,4 +29,13 @@ type Stats struct {
 	// Refused counts what was refused, by code: requests, and topics and messages of
 	// connected clients.
 	Refused map[Code]uint64
+}
+
+// Stats reads the figures.
+func (h *Hub) Stats() Stats {
+	s := Stats{Published: h.published.Load(), Revocations: h.control.decrees.len()}
+	if sessions := h.attached(); sessions != nil {
+		sessions.Stats(&s)
+	}
+	return s
 }

@@ -26,8 +26,8 @@ const (
 //
 // Nothing that is stored is of use to who reads it: neither is the ticket there, nor
 // can the identity be read or changed without it.
-func (h *Hub) Ticket(ctx context.Context, id Identity) (ticket string, lasts time.Duration, err error) {
-	store := h.control.store
+func (h *Host) Ticket(ctx context.Context, id Identity) (ticket string, lasts time.Duration, err error) {
+	store := h.hub.Store()
 	switch {
 	case id.User == "":
 		return "", 0, ErrUnauthenticated
@@ -45,7 +45,7 @@ func (h *Hub) Ticket(ctx context.Context, id Identity) (ticket string, lasts tim
 	if err != nil {
 		return "", 0, AsError(err)
 	}
-	ctx, cancel := h.deadline(ctx)
+	ctx, cancel := h.hub.Deadline(ctx)
 	defer cancel()
 	if _, err := store.Put(ctx, ticketSet, ticketName(secret), broker.Stored{Value: seal.close(text), TTL: ticketLife}); err != nil {
 		return "", 0, err
@@ -55,14 +55,14 @@ func (h *Hub) Ticket(ctx context.Context, id Identity) (ticket string, lasts tim
 
 // Redeem gives the identity that a ticket was made for, and uses the ticket up. One that
 // isn't good any more, or never was, is ErrUnauthenticated. Whether the identity is still
-// good is for [Hub.Identify] to say.
-func (h *Hub) Redeem(ctx context.Context, ticket string) (Identity, error) {
-	store := h.control.store
+// good is for [Host.Identify] to say.
+func (h *Host) Redeem(ctx context.Context, ticket string) (Identity, error) {
+	store := h.hub.Store()
 	secret, err := base64.RawURLEncoding.Strict().DecodeString(ticket)
 	if err != nil || len(secret) != ticketBytes || store == nil {
 		return Identity{}, errTicket
 	}
-	ctx, cancel := h.deadline(ctx)
+	ctx, cancel := h.hub.Deadline(ctx)
 	defer cancel()
 	sealed, err := store.Take(ctx, ticketSet, ticketName(secret))
 	if err != nil {
@@ -97,7 +97,7 @@ func ticketName(secret []byte) string {
 
 type identifyKey struct{}
 
-// WithIdentify makes [Hub.Identify] ask this, and not Options.Identify, who makes the
+// WithIdentify makes [Host.Identify] ask this, and not Options.Identify, who makes the
 // request. What is asked of an identity besides stays the same.
 func WithIdentify(r *http.Request, identify Identify) *http.Request {
 	return r.WithContext(context.WithValue(r.Context(), identifyKey{}, identify))

@@ -96,7 +96,7 @@ func (s *Session) silence() time.Duration {
 
 // ageFrom is when a session that begins now is to be renewed, in seconds on the hub's
 // clock; 0 is never. Those that began together end apart.
-func (l Limits) ageFrom(now time.Duration) uint32 {
+func ageFrom(l *Limits, now time.Duration) uint32 {
 	if l.Age >= forever {
 		return 0
 	}

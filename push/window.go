@@ -31,7 +31,7 @@ const (
 
 // newWindow takes what a broker has read after a place, as far as it is one chain.
 // Nobody keeps its messages yet.
-func newWindow(h *Hub, start broker.Position, messages []*Message) *window {
+func newWindow(h *Host, start broker.Position, messages []*Message) *window {
 	w := &window{start: start}
 	for _, m := range messages {
 		if !m.Follows(w.end()) {

@@ -29,7 +29,7 @@ func TestPreflight(t *testing.T) {
 	if evil.StatusCode != http.StatusForbidden || evil.Header.Get("Access-Control-Allow-Origin") != "" || evil.Header.Get("Access-Control-Allow-Headers") != "" {
 		t.Errorf("evil: %d %v", evil.StatusCode, evil.Header)
 	}
-	_, open := routes(t, push.Options{Origins: push.AnyOrigin}, transport.Options{})
+	_, open := routes(t, push.Options{Origins: []string{push.AnyOrigin}}, transport.Options{})
 	response, _ := (call{"POST", "send?topic=a", "x", map[string]string{"Origin": "https://evil.example"}}).do(t, open)
 	if response.Header.Get("Access-Control-Allow-Origin") != "*" || response.Header.Get("Access-Control-Allow-Credentials") != "" {
 		t.Errorf("any origin: %v", response.Header)

@@ -90,7 +90,7 @@ func parse(args []string) (c config, err error) {
 func newHub(c config, broker push.Broker) *push.Hub {
 	options := push.Options{DrainWindow: drainWindow}
 	if c.anyone { // else Authorize is nil, which refuses everybody
-		options.Authorize, options.Origins = push.Anyone, push.AnyOrigin
+		options.Authorize, options.Origins = push.Anyone, []string{push.AnyOrigin}
 	}
 	var hub *push.Hub
 	if c.relay { // else Receive is nil, which refuses what clients send

@@ -1,0 +1,77 @@
+package push
+
+import (
+	"context"
+
+	"github.com/tidewire/tidewire/broker"
+	"github.com/tidewire/tidewire/push/internal/inside"
+)
+
+// backstage is the hub as package push/session sees it.
+type backstage struct{ h *Hub }
+
+func init() { //nolint:gochecknoinits // package push/session can't be imported here: it imports this one
+	inside.Attach = func(hub any, open func(backstage any) any) any {
+		return hub.(*Hub).attach(func(b backstage) sessions { return open(b).(sessions) })
+	}
+}
+
+// attach gives the hub's sessions, which are made if there are none yet.
+func (h *Hub) attach(open func(b backstage) sessions) sessions {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.sessions == nil {
+		h.sessions = open(backstage{h})
+		if h.draining {
+			h.sessions.Drain()
+		}
+	}
+	return h.sessions
+}
+
+// attached gives the hub's sessions, or nil.
+func (h *Hub) attached() sessions {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.sessions
+}
+
+func (b backstage) Broker() Broker      { return b.h.broker }
+func (b backstage) Options() Options    { return b.h.options }
+func (b backstage) Tasks() *tasks       { return &b.h.work }
+func (b backstage) Drain()              { b.h.Drain() }
+func (b backstage) Store() broker.Store { return b.h.control.store }
+
+func (b backstage) Deadline(ctx context.Context) (context.Context, context.CancelFunc) {
+	return b.h.deadline(ctx)
+}
+
+func (b backstage) Permits(ctx context.Context, a Access) error {
+	return b.h.control.permits(ctx, a)
+}
+
+func (b backstage) Admits(ctx context.Context, id *Identity) error {
+	return b.h.control.admits(ctx, id)
+}
+
+func (b backstage) AnyRevoked() bool { return b.h.control.decrees.any.Load() }
+
+func (b backstage) RevokedUser(id *Identity) *Error {
+	if b.h.control.decrees.revokesUser(id) {
+		return errRevoked
+	}
+	return nil
+}
+
+func (b backstage) RevokedTopic(user, topic string) *Error {
+	if b.h.control.decrees.revokesTopic(user, topic) {
+		return errTopicRevoked
+	}
+	return nil
+}
+
+func (b backstage) Tell(ctx context.Context, event string, data []byte) error {
+	return b.h.control.tell(ctx, event, data)
+}
+
+func (b backstage) On(event string, do func(data []byte)) { b.h.control.on(event, do) }
