@@ -8,6 +8,8 @@ import (
 
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/transport/protocol"
+
+	"github.com/tidewire/tidewire/push/session"
 )
 
 // Origins lets pages of other origins use a handler, as far as the hub's
@@ -18,7 +20,7 @@ import (
 // A listed origin may send cookies. With push.AnyOrigin pages get no access
 // with cookies, only without.
 func Origins(hub *push.Hub) func(http.Handler) http.Handler {
-	allowed := push.Of(hub).Origins()
+	allowed := session.Of(hub).Origins()
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			h := w.Header()

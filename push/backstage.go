@@ -5,6 +5,8 @@ import (
 
 	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/push/internal/inside"
+
+	"github.com/tidewire/tidewire/push/internal/tasks"
 )
 
 // backstage is the hub as package push/session sees it.
@@ -38,7 +40,7 @@ func (h *Hub) attached() sessions {
 
 func (b backstage) Broker() Broker      { return b.h.broker }
 func (b backstage) Options() Options    { return b.h.options }
-func (b backstage) Tasks() *tasks       { return &b.h.work }
+func (b backstage) Tasks() *tasks.Tasks { return &b.h.work }
 func (b backstage) Drain()              { b.h.Drain() }
 func (b backstage) Store() broker.Store { return b.h.control.store }
 

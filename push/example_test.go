@@ -12,6 +12,8 @@ import (
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/transport"
+
+	"github.com/tidewire/tidewire/push/session"
 )
 
 // sessions stands for what an application has for its sessions, such as
@@ -49,7 +51,7 @@ func ExampleHub_Revoke() {
 		return nil
 	}
 	fmt.Println(dismiss(context.Background()))
-	_, err := push.Of(hub).Identify(httptest.NewRequest(http.MethodPost, "/push/send", nil))
+	_, err := session.Of(hub).Identify(httptest.NewRequest(http.MethodPost, "/push/send", nil))
 	fmt.Println(err)
 	// Output:
 	// <nil>

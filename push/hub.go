@@ -9,6 +9,8 @@ import (
 
 	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/push/cursor"
+
+	"github.com/tidewire/tidewire/push/internal/tasks"
 )
 
 // Hub joins a broker and transports in one process: it publishes, and has who may follow
@@ -20,7 +22,7 @@ type Hub struct {
 	options Options
 	control *control
 
-	work      tasks
+	work      tasks.Tasks
 	published atomic.Uint64
 
 	mu       sync.Mutex // guards the rest

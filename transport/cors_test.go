@@ -7,6 +7,8 @@ import (
 
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/transport"
+
+	"github.com/tidewire/tidewire/push/session"
 )
 
 // preflight is what a browser asks before a page's request.
@@ -19,7 +21,7 @@ func preflight(origin string, headers ...string) call {
 }
 
 func TestPreflight(t *testing.T) {
-	_, server := routes(t, push.Options{Origins: push.Origins{"https://friend.example"}}, transport.Options{})
+	_, server := routes(t, push.Options{Origins: session.Origins{"https://friend.example"}}, transport.Options{})
 	friend, _ := preflight("https://friend.example").do(t, server)
 	if friend.StatusCode != http.StatusNoContent || friend.Header.Get("Access-Control-Allow-Origin") != "https://friend.example" ||
 		friend.Header.Get("Access-Control-Allow-Credentials") != "true" || friend.Header.Get("Vary") != "Origin" {
@@ -39,7 +41,7 @@ func TestPreflight(t *testing.T) {
 // TestPreflightAllowsWhatIsAskedFor: headers of tracing, of the application, of others, if
 // they are names and not too many.
 func TestPreflightAllowsWhatIsAskedFor(t *testing.T) {
-	_, server := routes(t, push.Options{Origins: push.Origins{"https://friend.example"}}, transport.Options{})
+	_, server := routes(t, push.Options{Origins: session.Origins{"https://friend.example"}}, transport.Options{})
 	tests := []struct {
 		asked string
 		good  bool
@@ -64,7 +66,7 @@ func TestPreflightAllowsWhatIsAskedFor(t *testing.T) {
 // TestScriptsCanReadRetryAfter: of whatever is answered to a page that is allowed.
 func TestScriptsCanReadRetryAfter(t *testing.T) {
 	_, server := routes(t, push.Options{
-		Origins: push.Origins{"https://friend.example"},
+		Origins: session.Origins{"https://friend.example"},
 		Limits:  push.Limits{PerAddress: 1, Sends: push.Rate{PerSecond: 0.01, Burst: 1}},
 		Identify: func(*http.Request) (push.Identity, error) {
 			return push.Identity{User: "u"}, nil

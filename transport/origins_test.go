@@ -15,13 +15,15 @@ import (
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/transport"
+
+	"github.com/tidewire/tidewire/push/session"
 )
 
 // withCertificate stands for a connection whose client has shown a certificate.
 const withCertificate = "Test-Certificate"
 
 // originsServer has all routes, and counts what the application is asked.
-func originsServer(t *testing.T, origins push.Origins) (server *httptest.Server, asked *atomic.Int64) {
+func originsServer(t *testing.T, origins session.Origins) (server *httptest.Server, asked *atomic.Int64) {
 	t.Helper()
 	asked = new(atomic.Int64)
 	hub := push.New(membroker.New(), push.Options{
@@ -81,10 +83,10 @@ func TestOriginsOnAllRoutes(t *testing.T) {
 		none = ""
 		get  = "sse send publish preflight" // all but the handshake
 	)
-	listed := push.Origins{"https://friend.example", "http://xn--bcher-kva.example:81", "null"}
+	listed := session.Origins{"https://friend.example", "http://xn--bcher-kva.example:81", "null"}
 	tests := []struct {
 		name    string
-		origins push.Origins
+		origins session.Origins
 		headers []string // in pairs; Host is the request's
 		want    string   // the routes that are open
 	}{
@@ -173,11 +175,11 @@ func TestOriginsOnAllRoutes(t *testing.T) {
 		{"none, with a cookie, from a page here", nil, []string{"Cookie", "a=b", "Referer", "http://site.example/page"}, get},
 		{"none, with a cookie, from a page elsewhere", nil, []string{"Cookie", "a=b", "Referer", "http://evil.example/http://site.example"}, none},
 		{"none, cross-site", nil, []string{"Sec-Fetch-Site", "cross-site"}, none},
-		{"none allowed, with a cookie", push.Origins{push.NoOrigin}, []string{"Cookie", "a=b"}, all},
-		{"none allowed, with a certificate", push.Origins{push.NoOrigin}, []string{withCertificate, "1"}, all},
-		{"none allowed, cross-site", push.Origins{push.NoOrigin}, []string{"Cookie", "a=b", "Sec-Fetch-Site", "cross-site"}, none},
-		{"none allowed, called so", push.Origins{push.NoOrigin}, []string{"Origin", push.NoOrigin}, none},
-		{"none allowed, other host", push.Origins{push.NoOrigin}, []string{"Origin", "http://evil.example"}, none},
+		{"none allowed, with a cookie", session.Origins{push.NoOrigin}, []string{"Cookie", "a=b"}, all},
+		{"none allowed, with a certificate", session.Origins{push.NoOrigin}, []string{withCertificate, "1"}, all},
+		{"none allowed, cross-site", session.Origins{push.NoOrigin}, []string{"Cookie", "a=b", "Sec-Fetch-Site", "cross-site"}, none},
+		{"none allowed, called so", session.Origins{push.NoOrigin}, []string{"Origin", push.NoOrigin}, none},
+		{"none allowed, other host", session.Origins{push.NoOrigin}, []string{"Origin", "http://evil.example"}, none},
 
 		// Everybody.
 		{"any, other host", []string{push.AnyOrigin}, []string{"Origin", "https://evil.example"}, all},
@@ -231,7 +233,7 @@ func TestOriginsOnAllRoutes(t *testing.T) {
 
 // wantReadable checks what the answer lets a page of another origin do (CORS). A
 // WebSocket knows nothing of that.
-func wantReadable(t *testing.T, route string, origins push.Origins, origin string, open bool, h http.Header) {
+func wantReadable(t *testing.T, route string, origins session.Origins, origin string, open bool, h http.Header) {
 	t.Helper()
 	allowed, credentials := "", ""
 	switch {

@@ -13,6 +13,8 @@ import (
 
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/transport/protocol"
+
+	"github.com/tidewire/tidewire/push/session"
 )
 
 // sendHandler takes messages of clients that are on the event stream. Any
@@ -32,7 +34,7 @@ func (h *sendHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h *sendHandler) send(w http.ResponseWriter, r *http.Request) (push.Reply, error) {
-	identity, err := push.Of(h.hub).IdentifySender(r)
+	identity, err := session.Of(h.hub).IdentifySender(r)
 	if err != nil {
 		return push.Reply{}, err
 	}
@@ -44,7 +46,7 @@ func (h *sendHandler) send(w http.ResponseWriter, r *http.Request) (push.Reply, 
 	if err != nil {
 		return push.Reply{}, err
 	}
-	return push.Of(h.hub).Inbound(r.Context(), push.Inbound{
+	return session.Of(h.hub).Inbound(r.Context(), push.Inbound{
 		Identity: identity, ID: m.ID, Topic: m.Topic, Event: m.Event, Data: m.Data, Binary: m.Binary,
 	})
 }

@@ -6,6 +6,8 @@ import (
 
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/transport/protocol"
+
+	"github.com/tidewire/tidewire/push/session"
 )
 
 // refreshHandler gives a session a new identity: that of who makes the request. Any
@@ -28,7 +30,7 @@ func (h *refreshHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h *refreshHandler) refresh(r *http.Request) (expires time.Time, done bool, err error) {
-	identity, err := push.Of(h.hub).IdentifySender(r)
+	identity, err := session.Of(h.hub).IdentifySender(r)
 	if err != nil {
 		return time.Time{}, false, err
 	}
@@ -39,6 +41,6 @@ func (h *refreshHandler) refresh(r *http.Request) (expires time.Time, done bool,
 	if !query.Has("session") {
 		return time.Time{}, false, push.Errorf(push.CodeBadRequest, "session is missing in the query", nil)
 	}
-	done, err = push.Of(h.hub).Refresh(r.Context(), query.Get("session"), identity)
+	done, err = session.Of(h.hub).Refresh(r.Context(), query.Get("session"), identity)
 	return identity.Expires, done, err
 }

@@ -14,6 +14,8 @@ import (
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/transport"
+
+	"github.com/tidewire/tidewire/push/session"
 )
 
 // routes mounts the routes of a hub deep inside a router.
@@ -70,7 +72,7 @@ func key(more ...string) map[string]string {
 }
 
 func TestPublishRoute(t *testing.T) {
-	_, server := routes(t, push.Options{Origins: push.Origins{"https://friend.example"}}, transport.Options{PublishKey: "secret", MaxPublish: 100})
+	_, server := routes(t, push.Options{Origins: session.Origins{"https://friend.example"}}, transport.Options{PublishKey: "secret", MaxPublish: 100})
 	tests := []struct {
 		name       string
 		call       call

@@ -6,6 +6,8 @@ import (
 
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/transport/protocol"
+
+	"github.com/tidewire/tidewire/push/session"
 )
 
 // ticketHandler gives a ticket to who is known by a header or a cookie.
@@ -24,14 +26,14 @@ func (h *ticketHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h *ticketHandler) ticket(r *http.Request) (ticket string, lasts time.Duration, err error) {
-	identity, err := push.Of(h.hub).IdentifySender(r)
+	identity, err := session.Of(h.hub).IdentifySender(r)
 	if err != nil {
 		return "", 0, err
 	}
 	if _, e := protocol.Parameters(r); e != nil {
 		return "", 0, e
 	}
-	return push.Of(h.hub).Ticket(r.Context(), identity)
+	return session.Of(h.hub).Ticket(r.Context(), identity)
 }
 
 // withTickets lets requests in by a ticket in their URL. It takes the ticket out of
@@ -47,11 +49,11 @@ func withTickets(hub *push.Hub, next http.Handler) http.Handler {
 		tickets := query["ticket"]
 		alone := len(tickets) == 1 && r.Header["Authorization"] == nil && !query.Has("token") && !query.Has("access_token")
 		query.Del("ticket")
-		r = push.WithIdentify(r, func(r *http.Request) (push.Identity, error) {
+		r = session.WithIdentify(r, func(r *http.Request) (push.Identity, error) {
 			if !alone {
 				return push.Identity{}, errNotAlone
 			}
-			return push.Of(hub).Redeem(r.Context(), tickets[0])
+			return session.Of(hub).Redeem(r.Context(), tickets[0])
 		})
 		url := *r.URL
 		url.RawQuery = query.Encode()

@@ -23,6 +23,8 @@ import (
 	"github.com/tidewire/tidewire/transport/transporttest"
 
 	"github.com/tidewire/tidewire/broker"
+
+	"github.com/tidewire/tidewire/push/session"
 )
 
 // byName knows a user by the header Authorization: Bearer NAME, or by a cookie.
@@ -218,7 +220,7 @@ func TestTicketsAreOffByDefault(t *testing.T) {
 	if response, _ := (call{"POST", "ticket", "", bearer("ann")}).do(t, server); response.StatusCode != http.StatusNotFound {
 		t.Errorf("POST ticket: %d", response.StatusCode)
 	}
-	secret, _, err := push.Of(hub).Ticket(t.Context(), push.Identity{User: "ann"})
+	secret, _, err := session.Of(hub).Ticket(t.Context(), push.Identity{User: "ann"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -236,7 +238,7 @@ func TestTicketExpires(t *testing.T) {
 		hub := push.New(membroker.New(), push.Options{Authorize: push.Anyone})
 		defer hub.Shutdown(context.Background())
 		issue := func(id push.Identity) string {
-			secret, lasts, err := push.Of(hub).Ticket(t.Context(), id)
+			secret, lasts, err := session.Of(hub).Ticket(t.Context(), id)
 			if err != nil || lasts != 30*time.Second {
 				t.Fatal(lasts, err)
 			}
@@ -244,8 +246,8 @@ func TestTicketExpires(t *testing.T) {
 		}
 		identify := func(secret string) (push.Identity, error) {
 			r := httptest.NewRequest(http.MethodGet, "/", nil)
-			return push.Of(hub).Identify(push.WithIdentify(r, func(r *http.Request) (push.Identity, error) {
-				return push.Of(hub).Redeem(r.Context(), secret)
+			return session.Of(hub).Identify(session.WithIdentify(r, func(r *http.Request) (push.Identity, error) {
+				return session.Of(hub).Redeem(r.Context(), secret)
 			}))
 		}
 		id := push.Identity{User: "ann", Issued: time.Now().Add(-time.Hour), Expires: time.Now().Add(time.Minute)}
@@ -307,7 +309,7 @@ func TestTicketKeepsClaims(t *testing.T) {
 	} {
 		var log safeBuffer
 		hub := push.New(membroker.New(), push.Options{DecodeClaims: test.decode, Logger: slog.New(slog.NewTextHandler(&log, nil))})
-		secret, _, err := push.Of(hub).Ticket(t.Context(), push.Identity{User: "ann", Claims: test.claims})
+		secret, _, err := session.Of(hub).Ticket(t.Context(), push.Identity{User: "ann", Claims: test.claims})
 		if (err == nil) != test.want {
 			t.Errorf("%#v: %v", test.claims, err)
 		}
@@ -315,7 +317,7 @@ func TestTicketKeepsClaims(t *testing.T) {
 			t.Errorf("%#v: %v, logged %s", test.claims, err, log.String())
 		}
 		if err == nil {
-			if id, err := push.Of(hub).Redeem(t.Context(), secret); err != nil || !reflect.DeepEqual(id.Claims, test.claims) {
+			if id, err := session.Of(hub).Redeem(t.Context(), secret); err != nil || !reflect.DeepEqual(id.Claims, test.claims) {
 				t.Errorf("%#v came back as %#v, %v", test.claims, id.Claims, err)
 			}
 		}
@@ -325,7 +327,7 @@ func TestTicketKeepsClaims(t *testing.T) {
 	}
 	hub := push.New(membroker.New(), push.Options{Logger: slog.New(slog.DiscardHandler)})
 	defer hub.Shutdown(context.Background())
-	if _, _, err := push.Of(hub).Ticket(t.Context(), push.Identity{User: "\xff"}); !errors.Is(err, push.ErrInternal) {
+	if _, _, err := session.Of(hub).Ticket(t.Context(), push.Identity{User: "\xff"}); !errors.Is(err, push.ErrInternal) {
 		t.Errorf("a user that isn't UTF-8: %v", err)
 	}
 }
@@ -336,7 +338,7 @@ func TestStoredTicketsAreOfNoUse(t *testing.T) {
 	hub := push.New(b, push.Options{Logger: slog.New(slog.DiscardHandler)})
 	defer hub.Shutdown(context.Background())
 	issue := func(user string) string {
-		secret, _, err := push.Of(hub).Ticket(t.Context(), push.Identity{User: user, Claims: "hunter2"})
+		secret, _, err := session.Of(hub).Ticket(t.Context(), push.Identity{User: user, Claims: "hunter2"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -353,7 +355,7 @@ func TestStoredTicketsAreOfNoUse(t *testing.T) {
 				t.Errorf("%q is stored", hidden)
 			}
 		}
-		if _, err := push.Of(hub).Redeem(t.Context(), name); !errors.Is(err, push.ErrUnauthenticated) {
+		if _, err := session.Of(hub).Redeem(t.Context(), name); !errors.Is(err, push.ErrUnauthenticated) {
 			t.Errorf("a stored name as a ticket: %v", err)
 		}
 		issue("eve")
@@ -371,7 +373,7 @@ func TestStoredTicketsAreOfNoUse(t *testing.T) {
 			if _, err := b.Put(t.Context(), "tickets", name, v); err != nil {
 				t.Fatal(err)
 			}
-			if id, err := push.Of(hub).Redeem(t.Context(), secret); !errors.Is(err, push.ErrUnauthenticated) {
+			if id, err := session.Of(hub).Redeem(t.Context(), secret); !errors.Is(err, push.ErrUnauthenticated) {
 				t.Errorf("what was put in its place: %+v, %v", id, err)
 			}
 		}

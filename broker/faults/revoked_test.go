@@ -11,6 +11,8 @@ import (
 
 	"github.com/tidewire/tidewire/broker/redisbroker"
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/push/session"
 )
 
 // newHub starts an instance that takes the path of a request for its user.
@@ -26,7 +28,7 @@ func newHub(t *testing.T, b *redisbroker.Broker) *push.Hub {
 
 // refuses reports whether a user is refused because somebody has revoked that.
 func refuses(hub *push.Hub, user string) bool {
-	_, err := push.Of(hub).Identify(httptest.NewRequest(http.MethodGet, "/"+user, nil))
+	_, err := session.Of(hub).Identify(httptest.NewRequest(http.MethodGet, "/"+user, nil))
 	return errors.Is(err, push.ErrForbidden)
 }
 

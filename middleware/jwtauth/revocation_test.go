@@ -10,6 +10,8 @@ import (
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/middleware/jwtauth"
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/push/session"
 )
 
 // TestOnlyALaterTokenIsGoodAfterRevocation has a user log in before and after Revoke.
@@ -23,7 +25,7 @@ func TestOnlyALaterTokenIsGoodAfterRevocation(t *testing.T) {
 		now := func() object { return object{"iat": time.Now().Unix()} }
 		before, without := login(now()), login(nil)
 		for _, token := range []string{before, without} {
-			if _, err := push.Of(hub).Identify(bearing(token)); err != nil {
+			if _, err := session.Of(hub).Identify(bearing(token)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -34,12 +36,12 @@ func TestOnlyALaterTokenIsGoodAfterRevocation(t *testing.T) {
 		for what, token := range map[string]string{
 			"before": before, "without iat": without, "in the same second": login(now()), "without iat, later": login(nil),
 		} {
-			if _, err := push.Of(hub).Identify(bearing(token)); !errors.Is(err, push.ErrForbidden) {
+			if _, err := session.Of(hub).Identify(bearing(token)); !errors.Is(err, push.ErrForbidden) {
 				t.Errorf("a token from %s: %v", what, err)
 			}
 		}
 		time.Sleep(2 * time.Second) // a second for clocks, and one that iat may have left out
-		id, err := push.Of(hub).Identify(bearing(login(now())))
+		id, err := session.Of(hub).Identify(bearing(login(now())))
 		if err != nil || !id.Issued.Equal(time.Unix(time.Now().Unix(), 0)) {
 			t.Errorf("a later token: issued %v, %v", id.Issued, err)
 		}

@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/push/session"
 )
 
 // Request is a frame from a client. Type says which of the other fields are
@@ -13,8 +15,8 @@ type Request struct {
 	Type string
 	ID   uint64
 
-	Follows []push.Follow // subscribe
-	Topics  []string      // unsubscribe
+	Follows []session.Follow // subscribe
+	Topics  []string         // unsubscribe
 
 	// send
 	Topic, Event, Message string
@@ -108,7 +110,7 @@ func (r *Request) fillFollows(topics value) error {
 }
 
 // follow reads an entry of a subscribe.
-func follow(entry value) (f push.Follow, err error) {
+func follow(entry value) (f session.Follow, err error) {
 	if !entry.starts('{') && !entry.isNull() {
 		return f, errRequest
 	}

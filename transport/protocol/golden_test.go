@@ -16,6 +16,8 @@ import (
 
 	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/push/cursor"
+
+	"github.com/tidewire/tidewire/push/session"
 )
 
 var update = flag.Bool("update", false, "write the golden files of server frames anew")
@@ -37,10 +39,10 @@ func message(change func(*push.Message)) *push.Message {
 	return m
 }
 
-var answers = []push.Followed{
-	{Topic: "orders/42", From: push.FromNow, Cursor: at},
-	{Topic: "orders/43", From: push.FromCursor, Cursor: cursor.Format("orders/43", position)},
-	{Topic: "orders/44", From: push.FromCursor},
+var answers = []session.Followed{
+	{Topic: "orders/42", From: session.FromNow, Cursor: at},
+	{Topic: "orders/43", From: session.FromCursor, Cursor: cursor.Format("orders/43", position)},
+	{Topic: "orders/44", From: session.FromCursor},
 	{Topic: "secret", Err: push.Errorf(push.CodeForbidden, "forbidden", errors.New("not told"))},
 }
 
@@ -84,7 +86,7 @@ var serverFrames = map[string]func() []byte{
 	"subscribed": func() []byte { return protocol.Subscribed(1, answers) },
 	"subscribed_too_fast": func() []byte {
 		err := &push.Error{Code: push.CodeRateLimited, Reason: "too many new topics in too short a time", After: 1500*time.Millisecond + 1}
-		return protocol.Subscribed(1, []push.Followed{{Topic: "orders/42", Err: err}})
+		return protocol.Subscribed(1, []session.Followed{{Topic: "orders/42", Err: err}})
 	},
 	"unsubscribed": func() []byte { return protocol.Unsubscribed(2, []string{"orders/42"}) },
 	"reply":        func() []byte { return protocol.Reply(3, push.Reply{Data: []byte("stored")}) },
@@ -129,7 +131,7 @@ func TestServerFramesAreGolden(t *testing.T) {
 
 // clientFrames are what the golden files of client frames mean.
 var clientFrames = map[string]protocol.Request{
-	"subscribe": {Type: "subscribe", ID: 1, Follows: []push.Follow{
+	"subscribe": {Type: "subscribe", ID: 1, Follows: []session.Follow{
 		{Topic: "orders/42", Since: "1AAECAwQFn4psIdDktzUBAgMEBw"}, {Topic: "orders/43"},
 	}},
 	"unsubscribe": {Type: "unsubscribe", ID: 2, Topics: []string{"orders/42"}},

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/push/session"
 )
 
 // maxQuery is the longest query of a URL: the topics that one connection may
@@ -37,7 +39,7 @@ func Refuse(hub *push.Hub, w http.ResponseWriter, r *http.Request, e *push.Error
 
 // RefuseAs is Refuse with a status that says more than the code's.
 func RefuseAs(hub *push.Hub, w http.ResponseWriter, r *http.Request, status int, e *push.Error) {
-	push.Of(hub).Refused(r, e)
+	session.Of(hub).Refused(r, e)
 	writeError(w, r, status, e)
 }
 
@@ -138,7 +140,7 @@ func Query(r *http.Request) (url.Values, *push.Error) {
 // Follows reads which topics a URL asks for, from where: topic=…, repeated, and
 // since=CURSOR. A Last-Event-ID header wins over since. There may be at most
 // maxTopics topics, each once.
-func Follows(r *http.Request, maxTopics int) ([]push.Follow, *push.Error) {
+func Follows(r *http.Request, maxTopics int) ([]session.Follow, *push.Error) {
 	query, e := Query(r)
 	if e != nil {
 		return nil, e
@@ -155,7 +157,7 @@ func Follows(r *http.Request, maxTopics int) ([]push.Follow, *push.Error) {
 		return nil, push.Errorf(push.CodeBadRequest, "a cursor has at most 4096 bytes", nil)
 	}
 	seen := map[string]bool{}
-	follows := make([]push.Follow, len(topics))
+	follows := make([]session.Follow, len(topics))
 	for i, topic := range topics {
 		if err := push.CheckTopic(topic); err != nil {
 			return nil, push.AsError(err)
@@ -164,7 +166,7 @@ func Follows(r *http.Request, maxTopics int) ([]push.Follow, *push.Error) {
 			return nil, push.Errorf(push.CodeBadRequest, "a topic is named twice", nil)
 		}
 		seen[topic] = true
-		follows[i] = push.Follow{Topic: topic, Since: since}
+		follows[i] = session.Follow{Topic: topic, Since: since}
 	}
 	return follows, nil
 }

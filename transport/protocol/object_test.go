@@ -12,6 +12,8 @@ import (
 	"github.com/tidewire/tidewire/push"
 
 	"github.com/tidewire/tidewire/broker"
+
+	"github.com/tidewire/tidewire/push/session"
 )
 
 // reflected gives v as encoding/json writes it.
@@ -118,7 +120,7 @@ func TestOddWordsAreEscaped(t *testing.T) {
 	for name, frame := range map[string][]byte{
 		"error":      Error(push.Errorf(push.Code(odd), odd, nil)),
 		"gap":        Gap(broker.Gap{Topic: "a", Reason: broker.GapReason(odd)}, odd),
-		"subscribed": Subscribed(1, []push.Followed{{Topic: odd, From: push.From(odd), Cursor: odd}}),
+		"subscribed": Subscribed(1, []session.Followed{{Topic: odd, From: session.From(odd), Cursor: odd}}),
 		"reply":      Reply(1, push.Reply{Data: []byte("\xff")}),
 	} {
 		if !json.Valid(frame) {

@@ -8,6 +8,8 @@ import (
 
 	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/push/cursor"
+
+	"github.com/tidewire/tidewire/push/session"
 )
 
 // Cursor gives the cursor after a message, which is empty if the message has no position.
@@ -78,7 +80,7 @@ func RequestError(id uint64, e *push.Error) []byte {
 }
 
 // Welcome encodes the first frame of a connection.
-func Welcome(session string, heartbeat time.Duration, answers []push.Followed) []byte {
+func Welcome(session string, heartbeat time.Duration, answers []session.Followed) []byte {
 	return appendFrame(make([]byte, 0, answersSize(answers)+len(session)), TypeWelcome).
 		name("protocol", Subprotocol).
 		text("session", session).
@@ -88,7 +90,7 @@ func Welcome(session string, heartbeat time.Duration, answers []push.Followed) [
 }
 
 // Subscribed encodes the answer to a subscribe.
-func Subscribed(id uint64, answers []push.Followed) []byte {
+func Subscribed(id uint64, answers []session.Followed) []byte {
 	return appendFrame(make([]byte, 0, answersSize(answers)), TypeSubscribed).number("id", id).answers(answers).end()
 }
 
@@ -149,7 +151,7 @@ func Ping() []byte { return []byte(`{"type":"ping"}`) }
 func Pong() []byte { return []byte(`{"type":"pong"}`) }
 
 // answers appends what became of each topic.
-func (o object) answers(answers []push.Followed) object {
+func (o object) answers(answers []session.Followed) object {
 	o = append(o.field("topics"), '[')
 	for i, a := range answers {
 		if i > 0 {
@@ -167,7 +169,7 @@ func (o object) answers(answers []push.Followed) object {
 }
 
 // answersSize is room for a frame of answers, if none is an error.
-func answersSize(answers []push.Followed) int {
+func answersSize(answers []session.Followed) int {
 	size := len(`{"type":"welcome","protocol":"","session":"","heartbeat":9007199254740991,"topics":[]}`) + len(Subprotocol)
 	for _, a := range answers {
 		size += len(`{"topic":"","from":"","cursor":""},`) + len(a.Topic) + len(a.From) + len(a.Cursor)

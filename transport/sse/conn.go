@@ -12,6 +12,8 @@ import (
 	"github.com/tidewire/tidewire/push"
 
 	"github.com/tidewire/tidewire/push/cursor"
+
+	"github.com/tidewire/tidewire/push/session"
 )
 
 // conn is one event stream. It begins as the response of a request, and stays that
@@ -23,8 +25,8 @@ type conn struct {
 
 	// owned by the writer, set up before the first frame
 	cursors cursors
-	unsent  [][]byte      // goes before all else
-	rest    []*push.Frame // what TryWrite didn't begin with
+	unsent  [][]byte         // goes before all else
+	rest    []*session.Frame // what TryWrite didn't begin with
 
 	mu      sync.Mutex // guards the rest; not held during writes
 	out     output
@@ -70,7 +72,7 @@ func (c *conn) begin() (output, error) {
 }
 
 // Write sends events, within the time that the watchdog gives.
-func (c *conn) Write(frames []*push.Frame) error {
+func (c *conn) Write(frames []*session.Frame) error {
 	c.watchdog.begin(c)
 	err := c.writeAll(frames)
 	c.watchdog.end(c)
@@ -94,7 +96,7 @@ func (c *conn) broken() error {
 	}
 }
 
-func (c *conn) writeAll(frames []*push.Frame) error {
+func (c *conn) writeAll(frames []*session.Frame) error {
 	out, err := c.begin()
 	if err != nil {
 		return err
@@ -116,7 +118,7 @@ func (c *conn) writeAll(frames []*push.Frame) error {
 }
 
 // TryWrite sends events as far as the kernel takes them.
-func (c *conn) TryWrite(frames []*push.Frame) (bool, error) {
+func (c *conn) TryWrite(frames []*session.Frame) (bool, error) {
 	out, err := c.begin()
 	if err != nil {
 		return false, err
@@ -181,7 +183,7 @@ func (c *conn) write(p []byte, shared bool) (err error) {
 
 // join writes frames, joined as far as they are small. It leaves those that it hasn't
 // begun with when w is full.
-func (c *conn) join(frames []*push.Frame, w writer) (left []*push.Frame, err error) {
+func (c *conn) join(frames []*session.Frame, w writer) (left []*session.Frame, err error) {
 	if len(frames) == 1 && c.cursors.shares(frames[0]) {
 		c.cursors.move(frames[0])
 		return nil, w.write(frames[0].Bytes, true)
@@ -217,7 +219,7 @@ func (c *conn) join(frames []*push.Frame, w writer) (left []*push.Frame, err err
 }
 
 // open makes it a stream of these topics, and takes the connection over if it can.
-func (c *conn) open(answers []push.Followed, takeOver func() (*connection, error)) {
+func (c *conn) open(answers []session.Followed, takeOver func() (*connection, error)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.begun || c.ended || c.aborted {
@@ -276,7 +278,7 @@ func (c *conn) End(reason *push.Error) {
 	tell := c.opened && reason != nil && reason.Code != push.CodeDraining
 	c.mu.Unlock()
 	if tell {
-		_ = c.Write([]*push.Frame{failure(reason)}) // the stream ends either way
+		_ = c.Write([]*session.Frame{failure(reason)}) // the stream ends either way
 	}
 	c.mu.Lock()
 	c.ended, c.reason = true, reason

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/push/session"
 )
 
 // noted is an output that tells what became of it.
@@ -28,7 +30,7 @@ func (n *noted) End(politely bool) {
 // TestAbortedStreamWritesNothing: what comes after Abort isn't written, and the stream
 // doesn't begin any more.
 func TestAbortedStreamWritesNothing(t *testing.T) {
-	frames := []*push.Frame{{Bytes: []byte("x")}}
+	frames := []*session.Frame{{Bytes: []byte("x")}}
 	tests := []struct {
 		name string
 		do   func(t *testing.T, c *conn)

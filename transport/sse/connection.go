@@ -7,8 +7,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/transport/internal/socket"
+
+	"github.com/tidewire/tidewire/push/session"
 )
 
 // connection is the output of a stream that has its connection for itself. The end
@@ -19,7 +20,7 @@ type connection struct {
 	socket *socket.Socket // if it is a plain one
 	head   []byte         // of the response, to be sent before the stream
 
-	session   *push.Session
+	session   *session.Session
 	receiving sync.WaitGroup // done when nothing more is received
 	ignored   int            // bytes that the client has sent after its request
 }
@@ -55,7 +56,7 @@ const sendBuffer = 64 << 10
 const maxIgnored = 64 << 10
 
 // watch has the session closed when the client is gone.
-func (c *connection) watch(session *push.Session) {
+func (c *connection) watch(session *session.Session) {
 	c.session = session
 	if c.socket == nil {
 		go func() {

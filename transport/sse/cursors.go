@@ -3,9 +3,9 @@ package sse
 import (
 	"slices"
 
-	"github.com/tidewire/tidewire/push"
-
 	"github.com/tidewire/tidewire/push/cursor"
+
+	"github.com/tidewire/tidewire/push/session"
 )
 
 // cursors are a client's cursors in the topics of its stream, from which the id of each
@@ -19,7 +19,7 @@ type topicCursor struct {
 
 // newCursors starts with the topics of a stream. One that is refused for now keeps its
 // cursor in the id, so that the client still has it when it comes back.
-func newCursors(answers []push.Followed) cursors {
+func newCursors(answers []session.Followed) cursors {
 	all := make(cursors, 0, len(answers))
 	for _, a := range answers {
 		if a.Err == nil || a.Cursor != "" {
@@ -30,7 +30,7 @@ func newCursors(answers []push.Followed) cursors {
 }
 
 // move notes the cursor that a frame brings.
-func (all cursors) move(f *push.Frame) {
+func (all cursors) move(f *session.Frame) {
 	if f.Cursor == "" {
 		return
 	}
@@ -44,13 +44,13 @@ func (all cursors) move(f *push.Frame) {
 
 // shares reports whether the frame's bytes are right for this stream as they are: a
 // stream of one topic shares all bytes with others of the same topic.
-func (all cursors) shares(f *push.Frame) bool {
+func (all cursors) shares(f *session.Frame) bool {
 	return f == heartbeat || len(all) == 0 || len(all) == 1 && f.Cursor != ""
 }
 
 // append appends a frame as it is for this stream, with the id of all its topics. Of one
 // that is too large to be joined with others it leaves the part that streams share.
-func (all cursors) append(b []byte, f *push.Frame) (joined, left []byte) {
+func (all cursors) append(b []byte, f *session.Frame) (joined, left []byte) {
 	shared := f.Bytes
 	if !all.shares(f) {
 		b, shared = all.appendID(b), f.Bytes[f.Own:]

@@ -11,42 +11,44 @@ import (
 
 	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/push/cursor"
+
+	"github.com/tidewire/tidewire/push/session"
 )
 
 // heartbeat is a comment: it moves no cursor and raises no event. With a blank line some
 // clients would take it for an event without data.
-var heartbeat = &push.Frame{Bytes: []byte(":\n")}
+var heartbeat = &session.Frame{Bytes: []byte(":\n")}
 
 // minRetry is the least time after which EventSource comes back when the stream
 // has ended; up to as much again is added, so that not all come at once.
 const minRetry = time.Second
 
 // Message encodes a message as an event of its own name.
-func (t *Transport) Message(m *push.Message) *push.Frame {
+func (t *Transport) Message(m *push.Message) *session.Frame {
 	cursor := protocol.Cursor(m)
 	return event(m.Topic, cursor, m.Event, protocol.Message(m, cursor))
 }
 
 // Gap encodes a gap.
-func (t *Transport) Gap(g broker.Gap) *push.Frame {
+func (t *Transport) Gap(g broker.Gap) *session.Frame {
 	cursor := cursor.Format(g.Topic, g.Now)
 	return event(g.Topic, cursor, push.ReservedEventPrefix+protocol.TypeGap, protocol.Gap(g, cursor))
 }
 
 // Reconnect encodes the request to come back. EventSource does so after the time that
 // the welcome set. A shorter time here would hold for as long as the server is away.
-func (t *Transport) Reconnect(afterMS int) *push.Frame {
+func (t *Transport) Reconnect(afterMS int) *session.Frame {
 	return event("", "", push.ReservedEventPrefix+protocol.TypeReconnect, protocol.Reconnect(afterMS))
 }
 
-func (t *Transport) welcome(session string, answers []push.Followed) *push.Frame {
+func (t *Transport) welcome(session string, answers []session.Followed) *session.Frame {
 	f := event("", "", push.ReservedEventPrefix+protocol.TypeWelcome,
 		protocol.Welcome(session, t.options.Heartbeat, answers))
 	f.Bytes = append(retry(minRetry+rand.N(minRetry)), f.Bytes...)
 	return f
 }
 
-func failure(e *push.Error) *push.Frame {
+func failure(e *push.Error) *session.Frame {
 	return event("", "", push.ReservedEventPrefix+protocol.TypeError, protocol.Error(e))
 }
 
@@ -58,8 +60,8 @@ func retry(d time.Duration) []byte {
 // when a message is published; from a broker that doesn't check it would become an event
 // of its own, so it is left out. The id for clients that follow only this topic stands
 // first.
-func event(topic, cursor, name string, data []byte) *push.Frame {
-	f := &push.Frame{Topic: topic, Cursor: cursor}
+func event(topic, cursor, name string, data []byte) *session.Frame {
+	f := &session.Frame{Topic: topic, Cursor: cursor}
 	b := make([]byte, 0, len(cursor)+len(name)+len(data)+len("id: \nevent: \ndata: \n\n"))
 	if cursor != "" {
 		b = appendID(b, cursor)

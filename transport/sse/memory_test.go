@@ -8,8 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/transport/internal/socket"
+
+	"github.com/tidewire/tidewire/push/session"
 )
 
 // narrow is a connection that takes a number of bytes and then no more, but from those
@@ -82,7 +83,7 @@ func (w *written) stream(topics int) *conn {
 	return c
 }
 
-func (w *written) all(t *testing.T, topics int, frames []*push.Frame) string {
+func (w *written) all(t *testing.T, topics int, frames []*session.Frame) string {
 	t.Helper()
 	if err := w.stream(topics).Write(frames); err != nil {
 		t.Fatal(err)
@@ -90,8 +91,8 @@ func (w *written) all(t *testing.T, topics int, frames []*push.Frame) string {
 	return w.got.String()
 }
 
-func eventsOf(sizes []int) []*push.Frame {
-	frames := make([]*push.Frame, len(sizes))
+func eventsOf(sizes []int) []*session.Frame {
+	frames := make([]*session.Frame, len(sizes))
 	for i, size := range sizes {
 		frames[i] = event("t0", fmt.Sprint("c", i), "", []byte(strings.Repeat("x", size)))
 	}
@@ -99,7 +100,7 @@ func eventsOf(sizes []int) []*push.Frame {
 }
 
 // shared reports whether p is a part of a frame itself, and no copy.
-func shared(p []byte, frames []*push.Frame) bool {
+func shared(p []byte, frames []*session.Frame) bool {
 	for _, f := range frames {
 		if len(p) > 0 && &p[len(p)-1] == &f.Bytes[len(f.Bytes)-1] {
 			return true

@@ -15,6 +15,8 @@ import (
 	"github.com/tidewire/tidewire/transport/protocol"
 
 	"github.com/tidewire/tidewire/push/cursor"
+
+	"github.com/tidewire/tidewire/push/session"
 )
 
 // Transport serves event streams for a hub. It is a [push.Publisher] for the
@@ -28,7 +30,7 @@ type Transport struct {
 var (
 	_ http.Handler   = (*Transport)(nil)
 	_ push.Publisher = (*Transport)(nil)
-	_ push.Format    = (*Transport)(nil)
+	_ session.Format = (*Transport)(nil)
 )
 
 // New makes the transport. More than one Options panics.
@@ -40,7 +42,7 @@ func New(hub *push.Hub, options ...Options) *Transport {
 // Publish delivers a message to the clients of this transport that follow its
 // topic, at once and without storing it; see [push.Hub.Deliver].
 func (t *Transport) Publish(_ context.Context, m push.Message) (push.Receipt, error) {
-	return push.Of(t.hub).Deliver(m, t)
+	return session.Of(t.hub).Deliver(m, t)
 }
 
 // ServeHTTP streams the topics of the URL until the client leaves or the hub ends
@@ -65,7 +67,7 @@ func (t *Transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			fmt.Sprintf("a middleware hides http.Flusher, so nothing can be streamed: its %T has neither Flush nor Unwrap", w), nil))
 		return
 	}
-	admission, err := push.Of(t.hub).Admit(r)
+	admission, err := session.Of(t.hub).Admit(r)
 	if err != nil {
 		protocol.Refuse(t.hub, w, r, push.AsError(err))
 		return
@@ -88,13 +90,13 @@ func (t *Transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		setHeaders(w.Header())
 		return
 	}
-	t.stream(w, r, push.Client{Admission: admission, Identity: identity}, follows)
+	t.stream(w, r, session.Client{Admission: admission, Identity: identity}, follows)
 }
 
 // stream runs one session. Over HTTP/1 it takes the connection over and returns;
 // else this goroutine writes to w, from the moment when the stream has begun, until
 // the session is done.
-func (t *Transport) stream(w http.ResponseWriter, r *http.Request, client push.Client, follows []push.Follow) {
+func (t *Transport) stream(w http.ResponseWriter, r *http.Request, client session.Client, follows []session.Follow) {
 	c := &conn{watchdog: t.watchdog, out: newResponse(w)}
 	client.Format, client.Conn = t, c
 	client.Heartbeat, client.Interval = heartbeat, t.options.Heartbeat
@@ -105,32 +107,32 @@ func (t *Transport) stream(w http.ResponseWriter, r *http.Request, client push.C
 			client.Try = c
 		}
 	}
-	session, err := push.Of(t.hub).Open(client)
+	s, err := session.Of(t.hub).Open(client)
 	if err != nil {
 		protocol.Refuse(t.hub, w, r, push.AsError(err))
 		return
 	}
 	var refused *push.Error
-	session.Subscribe(r.Context(), follows, func(answers []push.Followed) *push.Frame {
-		if refused = push.AllRefused(answers); refused != nil {
+	s.Subscribe(r.Context(), follows, func(answers []session.Followed) *session.Frame {
+		if refused = session.AllRefused(answers); refused != nil {
 			return nil
 		}
 		c.open(answers, takeOver)
-		return t.welcome(session.ID(), answers)
+		return t.welcome(s.ID(), answers)
 	})
 	taken := c.taken()
 	switch {
 	case refused != nil:
-		session.Close(nil)
-		<-session.Done()
+		s.Close(nil)
+		<-s.Done()
 		if c.unanswered() != nil {
 			protocol.WriteError(w, r, refused) // the hub has logged each topic
 		}
 	case taken != nil:
-		taken.watch(session)
+		taken.watch(s)
 	default:
 		t.warnOfDeadlines(w, r)
-		t.serve(r.Context(), session, c)
+		t.serve(r.Context(), s, c)
 		if e := c.unanswered(); e != nil {
 			protocol.WriteError(w, r, e)
 		}
@@ -138,7 +140,7 @@ func (t *Transport) stream(w http.ResponseWriter, r *http.Request, client push.C
 }
 
 // serve makes the handler's goroutine the session's writer, until the session is done.
-func (t *Transport) serve(ctx context.Context, session *push.Session, c *conn) {
+func (t *Transport) serve(ctx context.Context, session *session.Session, c *conn) {
 	if deadline, ok := ctx.Deadline(); ok {
 		timer := time.AfterFunc(time.Until(deadline)-deadlineMargin, func() {
 			session.Send(t.Reconnect(0))
@@ -156,11 +158,11 @@ func (t *Transport) serve(ctx context.Context, session *push.Session, c *conn) {
 // The client comes back, so the cause would show nowhere else.
 func (t *Transport) warnOfDeadlines(w http.ResponseWriter, r *http.Request) {
 	if _, ok := r.Context().Deadline(); ok {
-		push.Of(t.hub).Hindered(r, "a middleware has given requests a deadline, which ends event streams; leave the transports' routes out")
+		session.Of(t.hub).Hindered(r, "a middleware has given requests a deadline, which ends event streams; leave the transports' routes out")
 	}
 	server, ok := r.Context().Value(http.ServerContextKey).(*http.Server)
 	if ok && server.WriteTimeout > 0 && !canLiftDeadline(w) {
-		push.Of(t.hub).Hindered(r, "http.Server.WriteTimeout cuts event streams, since a middleware hides the connection; it needs Unwrap")
+		session.Of(t.hub).Hindered(r, "http.Server.WriteTimeout cuts event streams, since a middleware hides the connection; it needs Unwrap")
 	}
 }
 

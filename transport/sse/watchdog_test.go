@@ -7,7 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/push/session"
 )
 
 // slowOutput takes a while for each write, unless a deadline ends it.
@@ -38,7 +38,7 @@ func TestWatchdog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const timeout = 5 * time.Second
 		dog := newWatchdog(timeout)
-		frame := []*push.Frame{{Bytes: []byte("x")}}
+		frame := []*session.Frame{{Bytes: []byte("x")}}
 		open := func(takes time.Duration) *conn {
 			return &conn{watchdog: dog, out: &slowOutput{takes: takes, cut: make(chan struct{})}}
 		}

@@ -12,6 +12,8 @@ import (
 
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/transport/protocol"
+
+	"github.com/tidewire/tidewire/push/session"
 )
 
 // refusal is how a client sees that it is refused: by the status, by the answer
@@ -122,7 +124,7 @@ func testUnauthenticated(t *testing.T, h Harness) {
 func testOrigin(t *testing.T, h Harness) {
 	asked := false
 	s := open(t, h, push.Options{
-		Origins: push.Origins{"https://friend.example"},
+		Origins: session.Origins{"https://friend.example"},
 		Identify: func(*http.Request) (push.Identity, error) {
 			asked = true
 			return push.Identity{}, nil

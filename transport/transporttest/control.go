@@ -7,6 +7,8 @@ import (
 
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/transport/protocol"
+
+	"github.com/tidewire/tidewire/push/session"
 )
 
 // known makes every client a user whose identity is good for a time.
@@ -78,7 +80,7 @@ func testRefresh(t *testing.T, h Harness) {
 			t.Fatal(err)
 		}
 		id := push.Identity{User: "eve", Expires: time.Now().Add(d)}
-		if done, err := push.Of(s.hub).Refresh(t.Context(), s.next(c).Session, id); err != nil || !done {
+		if done, err := session.Of(s.hub).Refresh(t.Context(), s.next(c).Session, id); err != nil || !done {
 			t.Fatal(done, err)
 		}
 		return c

@@ -10,6 +10,8 @@ import (
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/transport/protocol"
 	"github.com/tidewire/tidewire/transport/websocket"
+
+	"github.com/tidewire/tidewire/push/session"
 )
 
 // conn is one client's connection. While the client is silent it has no goroutine, if
@@ -17,12 +19,12 @@ import (
 type conn struct {
 	transport *Transport // static, as the next two are
 	socket    *websocket.Conn
-	session   *push.Session
+	session   *session.Session
 	receiving sync.WaitGroup // done when nothing more is received
 
-	rest    []*push.Frame // owned by the writer: what TryWrite didn't begin with
-	meter   push.Meter    // owned by the reader
-	strikes uint8         // owned by the reader
+	rest    []*session.Frame // owned by the writer: what TryWrite didn't begin with
+	meter   session.Meter    // owned by the reader
+	strikes uint8            // owned by the reader
 
 	ended  atomic.Bool // changed with mu held
 	mu     sync.Mutex  // guards cancel
@@ -30,8 +32,8 @@ type conn struct {
 }
 
 var (
-	_ push.Conn         = (*conn)(nil)
-	_ push.TryWriter    = (*conn)(nil)
+	_ session.Conn      = (*conn)(nil)
+	_ session.TryWriter = (*conn)(nil)
 	_ websocket.Handler = (*conn)(nil)
 )
 
@@ -39,7 +41,7 @@ var (
 func (c *conn) plain() bool { return c.socket.Subprotocol() == "" }
 
 // Write sends frames.
-func (c *conn) Write(frames []*push.Frame) error {
+func (c *conn) Write(frames []*session.Frame) error {
 	var room fewParts
 	frames = append(c.rest, frames...)
 	c.rest = nil
@@ -47,7 +49,7 @@ func (c *conn) Write(frames []*push.Frame) error {
 }
 
 // TryWrite sends frames as far as the kernel takes them.
-func (c *conn) TryWrite(frames []*push.Frame) (bool, error) {
+func (c *conn) TryWrite(frames []*session.Frame) (bool, error) {
 	var room fewParts
 	left, all, err := c.socket.TryWriteFrames(appendParts(room[:0], frames))
 	if left > 0 {
@@ -59,7 +61,7 @@ func (c *conn) TryWrite(frames []*push.Frame) (bool, error) {
 // fewParts is room for the frames of most writes, on the stack.
 type fewParts [16][]byte
 
-func appendParts(parts [][]byte, frames []*push.Frame) [][]byte {
+func appendParts(parts [][]byte, frames []*session.Frame) [][]byte {
 	for _, f := range frames {
 		parts = append(parts, f.Bytes)
 	}
@@ -94,7 +96,7 @@ func writeError(socket *websocket.Conn, e *push.Error) {
 // back it is the delay in milliseconds.
 func closeReason(e *push.Error) string {
 	if e.Code == push.CodeDraining {
-		return strconv.Itoa(int(push.ComeBack().Milliseconds()))
+		return strconv.Itoa(int(session.ComeBack().Milliseconds()))
 	}
 	return e.Reason
 }

@@ -7,15 +7,17 @@ import (
 
 	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/push/cursor"
+
+	"github.com/tidewire/tidewire/push/session"
 )
 
 // The heartbeats: one that a page can see, and one that every library answers.
 var (
 	visiblePing  = textFrame(protocol.Ping())
-	protocolPing = &push.Frame{Bytes: websocket.AppendPing(nil, nil)}
+	protocolPing = &session.Frame{Bytes: websocket.AppendPing(nil, nil)}
 )
 
-func (c *conn) heartbeat() *push.Frame {
+func (c *conn) heartbeat() *session.Frame {
 	if c.plain() {
 		return protocolPing
 	}
@@ -23,34 +25,36 @@ func (c *conn) heartbeat() *push.Frame {
 }
 
 // Message encodes a message as one text frame.
-func (t *Transport) Message(m *push.Message) *push.Frame {
+func (t *Transport) Message(m *push.Message) *session.Frame {
 	f, json := message(m)
 	f.Bytes = websocket.AppendFrame(nil, websocket.Text, json)
 	return f
 }
 
 // message encodes a message and makes a frame of it that has no bytes yet.
-func message(m *push.Message) (f *push.Frame, json []byte) {
-	f = &push.Frame{Topic: m.Topic, Cursor: protocol.Cursor(m)}
+func message(m *push.Message) (f *session.Frame, json []byte) {
+	f = &session.Frame{Topic: m.Topic, Cursor: protocol.Cursor(m)}
 	return f, protocol.Message(m, f.Cursor)
 }
 
 // Gap encodes a gap as one text frame.
-func (t *Transport) Gap(g broker.Gap) *push.Frame {
-	f := &push.Frame{Topic: g.Topic, Cursor: cursor.Format(g.Topic, g.Now)}
+func (t *Transport) Gap(g broker.Gap) *session.Frame {
+	f := &session.Frame{Topic: g.Topic, Cursor: cursor.Format(g.Topic, g.Now)}
 	f.Bytes = websocket.AppendFrame(nil, websocket.Text, protocol.Gap(g, f.Cursor))
 	return f
 }
 
 // Reconnect encodes the request to come back elsewhere.
-func (t *Transport) Reconnect(afterMS int) *push.Frame { return textFrame(protocol.Reconnect(afterMS)) }
+func (t *Transport) Reconnect(afterMS int) *session.Frame {
+	return textFrame(protocol.Reconnect(afterMS))
+}
 
-func textFrame(json []byte) *push.Frame {
-	return &push.Frame{Bytes: websocket.AppendFrame(nil, websocket.Text, json)}
+func textFrame(json []byte) *session.Frame {
+	return &session.Frame{Bytes: websocket.AppendFrame(nil, websocket.Text, json)}
 }
 
 // format is the wire format of a connection.
-func (t *Transport) format(socket *websocket.Conn) push.Format {
+func (t *Transport) format(socket *websocket.Conn) session.Format {
 	if socket.SharesCompressed() {
 		return compressing{t}
 	}
@@ -66,7 +70,7 @@ const compressionThreshold = 256
 type compressing struct{ *Transport }
 
 // Message encodes a message as one text frame, compressed if that makes it smaller.
-func (t compressing) Message(m *push.Message) *push.Frame {
+func (t compressing) Message(m *push.Message) *session.Frame {
 	f, json := message(m)
 	if len(json) < compressionThreshold {
 		f.Bytes = websocket.AppendFrame(nil, websocket.Text, json)

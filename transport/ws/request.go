@@ -5,13 +5,15 @@ import (
 
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/transport/protocol"
+
+	"github.com/tidewire/tidewire/push/session"
 )
 
 // maxStrikes is how many requests that can't be understood a client may make.
 const maxStrikes = 10
 
 // follow subscribes to the topics of the URL.
-func (c *conn) follow(follows []push.Follow) {
+func (c *conn) follow(follows []session.Follow) {
 	ctx, end := c.begin()
 	defer end()
 	if err := c.session.Named(&c.meter, len(follows)); err != nil {
@@ -19,8 +21,8 @@ func (c *conn) follow(follows []push.Follow) {
 		return
 	}
 	var refused *push.Error
-	c.session.Subscribe(ctx, follows, func(answers []push.Followed) *push.Frame {
-		refused = push.AllRefused(answers)
+	c.session.Subscribe(ctx, follows, func(answers []session.Followed) *session.Frame {
+		refused = session.AllRefused(answers)
 		return textFrame(protocol.Welcome(c.session.ID(), c.transport.options.Heartbeat, answers))
 	})
 	if refused != nil && c.plain() {
@@ -50,11 +52,11 @@ func (c *conn) handle(frame []byte) *push.Error {
 	case protocol.TypeSubscribe:
 		ctx, end := c.begin()
 		defer end()
-		c.session.Subscribe(ctx, request.Follows, func(answers []push.Followed) *push.Frame {
+		c.session.Subscribe(ctx, request.Follows, func(answers []session.Followed) *session.Frame {
 			return textFrame(protocol.Subscribed(request.ID, answers))
 		})
 	case protocol.TypeUnsubscribe:
-		c.session.Unsubscribe(request.Topics, func() *push.Frame {
+		c.session.Unsubscribe(request.Topics, func() *session.Frame {
 			return textFrame(protocol.Unsubscribed(request.ID, request.Topics))
 		})
 	case protocol.TypeSend:

@@ -13,6 +13,8 @@ import (
 	"github.com/tidewire/tidewire/push/optional"
 	"github.com/tidewire/tidewire/transport/protocol"
 	"github.com/tidewire/tidewire/transport/websocket"
+
+	"github.com/tidewire/tidewire/push/session"
 )
 
 // Transport serves WebSockets for a hub. It is a [push.Publisher] for the clients
@@ -26,7 +28,7 @@ type Transport struct {
 var (
 	_ http.Handler   = (*Transport)(nil)
 	_ push.Publisher = (*Transport)(nil)
-	_ push.Format    = (*Transport)(nil)
+	_ session.Format = (*Transport)(nil)
 )
 
 // New makes the transport. More than one Options panics.
@@ -38,7 +40,7 @@ func New(hub *push.Hub, options ...Options) *Transport {
 	}
 	return &Transport{hub: hub, options: o, acceptor: websocket.NewAcceptor(&websocket.AcceptOptions{
 		Subprotocols:         []string{protocol.Subprotocol},
-		CheckOrigin:          checkOrigin(push.Of(hub).Origins()),
+		CheckOrigin:          checkOrigin(session.Of(hub).Origins()),
 		Compression:          compression,
 		CompressionThreshold: compressionThreshold,
 		MaxMessage:           o.MaxFrame,
@@ -51,7 +53,7 @@ func New(hub *push.Hub, options ...Options) *Transport {
 // closeTimeout is how long a client may take to answer a close frame.
 const closeTimeout = 2 * time.Second
 
-func checkOrigin(allowed push.Origins) func(*http.Request) error {
+func checkOrigin(allowed session.Origins) func(*http.Request) error {
 	return func(r *http.Request) error {
 		if e := allowed.Check(r); e != nil {
 			return errors.New(e.Reason)
@@ -63,7 +65,7 @@ func checkOrigin(allowed push.Origins) func(*http.Request) error {
 // Publish delivers a message to the clients of this transport that follow its
 // topic, at once and without storing it; see [push.Hub.Deliver].
 func (t *Transport) Publish(_ context.Context, m push.Message) (push.Receipt, error) {
-	return push.Of(t.hub).Deliver(m, t, compressing{t})
+	return session.Of(t.hub).Deliver(m, t, compressing{t})
 }
 
 // ServeHTTP accepts a WebSocket and returns; the session then lives until the client
@@ -72,7 +74,7 @@ func (t *Transport) Publish(_ context.Context, m push.Message) (push.Receipt, er
 // what Hub.Admit refuses for a limit with 429, and a draining or full hub with 503, so
 // that a balancer can choose another instance.
 func (t *Transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	admission, err := push.Of(t.hub).Admit(r)
+	admission, err := session.Of(t.hub).Admit(r)
 	if err != nil {
 		protocol.Refuse(t.hub, w, r, push.AsError(err))
 		return
@@ -82,7 +84,7 @@ func (t *Transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	socket, err := t.acceptor.Accept(w, r)
 	if err != nil {
 		if refusal, ok := errors.AsType[*websocket.HandshakeError](err); ok { // else the client has left
-			push.Of(t.hub).Refused(r, refusalOf(refusal)) // it has been answered
+			session.Of(t.hub).Refused(r, refusalOf(refusal)) // it has been answered
 		}
 		return
 	}
@@ -99,7 +101,7 @@ func (t *Transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		t.refuse(socket, r, e)
 		return
 	}
-	t.open(socket, r, push.Client{Admission: admission, Identity: identity}, follows)
+	t.open(socket, r, session.Client{Admission: admission, Identity: identity}, follows)
 }
 
 // maxURLTopics is how many topics a URL may name.
@@ -116,14 +118,14 @@ func refusalOf(e *websocket.HandshakeError) *push.Error {
 
 // refuse tells a client why it isn't served, and closes its connection.
 func (t *Transport) refuse(socket *websocket.Conn, r *http.Request, e *push.Error) {
-	push.Of(t.hub).Refused(r, e)
+	session.Of(t.hub).Refused(r, e)
 	writeError(socket, e)
 	_ = socket.Close(websocket.StatusCode(e.Code.CloseCode()), e.Reason) // closed either way
 }
 
 // open begins the session of an accepted connection, and subscribes to the topics
 // of its URL.
-func (t *Transport) open(socket *websocket.Conn, r *http.Request, client push.Client, follows []push.Follow) {
+func (t *Transport) open(socket *websocket.Conn, r *http.Request, client session.Client, follows []session.Follow) {
 	c := &conn{transport: t, socket: socket}
 	c.receiving.Add(1)
 	client.Format, client.Conn = t.format(socket), c
@@ -132,7 +134,7 @@ func (t *Transport) open(socket *websocket.Conn, r *http.Request, client push.Cl
 	if socket.Nonblocking() {
 		client.Try = c
 	}
-	session, err := push.Of(t.hub).Open(client)
+	session, err := session.Of(t.hub).Open(client)
 	if err != nil {
 		t.refuse(socket, r, push.AsError(err))
 		return

@@ -15,6 +15,8 @@ import (
 
 	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/push/cursor"
+
+	"github.com/tidewire/tidewire/push/session"
 )
 
 // client follows some topics for as long as the run lasts. It does what a client must: it comes back with its cursor,
@@ -171,13 +173,13 @@ func (c *client) cursor() string {
 }
 
 // welcome takes the answers for the topics. One that is refused for now makes the client come back later.
-func (c *client) welcome(answers []topicAnswer, session string, began time.Time) error {
+func (c *client) welcome(answers []topicAnswer, s string, began time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.barred.IsZero() && began.After(c.barred) {
 		c.violated.add(trespassed, c.number, "", "%s is let in, who was revoked before %s", c.user, c.barred.Format(clock))
 	}
-	c.session = session
+	c.session = s
 	c.counts.connections++
 	c.connected = true
 	var refused error
@@ -203,7 +205,7 @@ func (c *client) welcome(answers []topicAnswer, session string, began time.Time)
 		if v.place.IsZero() {
 			v.start(at)
 		} else {
-			v.resumed(push.From(a.From), at)
+			v.resumed(session.From(a.From), at)
 		}
 		c.cursors[a.Topic] = a.Cursor
 	}

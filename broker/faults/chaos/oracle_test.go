@@ -3,9 +3,9 @@ package main
 import (
 	"testing"
 
-	"github.com/tidewire/tidewire/push"
-
 	"github.com/tidewire/tidewire/broker"
+
+	"github.com/tidewire/tidewire/push/session"
 )
 
 const (
@@ -86,7 +86,7 @@ func TestOracle(t *testing.T) {
 		{"a duplicate after a resume", func(s *script) {
 			s.publishAll(3)
 			s.get(1, 2)
-			s.view.resumed(push.FromCursor, at(2))
+			s.view.resumed(session.FromCursor, at(2))
 			s.get(1, 2, 3)
 		}, duplicated},
 		{"a duplicate behind a gap", func(s *script) {
@@ -187,7 +187,7 @@ func TestOracle(t *testing.T) {
 		{"a resume that begins elsewhere", func(s *script) {
 			s.publishAll(3)
 			s.get(1)
-			s.view.resumed(push.FromNow, at(2))
+			s.view.resumed(session.FromNow, at(2))
 			s.get(3)
 		}, lost},
 		{"an unknown publish that appears", func(s *script) {

@@ -5,9 +5,9 @@ import (
 	"slices"
 	"time"
 
-	"github.com/tidewire/tidewire/push"
-
 	"github.com/tidewire/tidewire/broker"
+
+	"github.com/tidewire/tidewire/push/session"
 )
 
 // view is what one client has seen of one topic, and the judge of whether it may look like that. It keeps stretches,
@@ -62,8 +62,8 @@ func (v *view) enter(at broker.Position, reason broker.GapReason) {
 }
 
 // resumed judges where the server goes on with a client that has a place.
-func (v *view) resumed(from push.From, at broker.Position) {
-	if from != push.FromCursor || at != v.place {
+func (v *view) resumed(from session.From, at broker.Position) {
+	if from != session.FromCursor || at != v.place {
 		v.report(lost, "it came back at %s and was taken to be at %s, from %q", format(v.place), format(at), from)
 		v.enter(at, "")
 	}

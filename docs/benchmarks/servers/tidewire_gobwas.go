@@ -20,6 +20,8 @@ import (
 
 	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/push/cursor"
+
+	"github.com/tidewire/tidewire/push/session"
 )
 
 // tidewireGobwas is the hub of Tidewire with the WebSocket of gobwas/ws instead of our own.
@@ -40,18 +42,18 @@ func serveGobwas(hub *push.Hub, conn net.Conn, topics []string) {
 	c := newGobwasConn(conn)
 	defer c.Abort()
 	const heartbeat = 25 * time.Second
-	session, err := push.Of(hub).Open(push.Client{
+	s, err := session.Of(hub).Open(session.Client{
 		Format: gobwasFormat{}, Conn: c, Try: c, Heartbeat: gobwasFrame(protocol.Ping()), Interval: heartbeat,
 	})
 	if err != nil {
 		log.Fatal(err)
 	}
-	follows := make([]push.Follow, len(topics))
+	follows := make([]session.Follow, len(topics))
 	for i, topic := range topics {
 		follows[i].Topic = topic
 	}
-	session.Subscribe(context.Background(), follows, func(answers []push.Followed) *push.Frame {
-		return gobwasFrame(protocol.Welcome(session.ID(), heartbeat, answers))
+	s.Subscribe(context.Background(), follows, func(answers []session.Followed) *session.Frame {
+		return gobwasFrame(protocol.Welcome(s.ID(), heartbeat, answers))
 	})
 	for {
 		err := conn.SetReadDeadline(time.Now().Add(heartbeat + 10*time.Second))
@@ -59,8 +61,8 @@ func serveGobwas(hub *push.Hub, conn net.Conn, topics []string) {
 			_, _, err = wsutil.ReadClientData(conn)
 		}
 		if err != nil {
-			session.Close(nil)
-			<-session.Done()
+			s.Close(nil)
+			<-s.Done()
 			return
 		}
 	}
@@ -75,8 +77,8 @@ type gobwasConn struct {
 }
 
 var (
-	_ push.Conn      = (*gobwasConn)(nil)
-	_ push.TryWriter = (*gobwasConn)(nil)
+	_ session.Conn      = (*gobwasConn)(nil)
+	_ session.TryWriter = (*gobwasConn)(nil)
 )
 
 func newGobwasConn(conn net.Conn) *gobwasConn {
@@ -91,7 +93,7 @@ func newGobwasConn(conn net.Conn) *gobwasConn {
 var joints = sync.Pool{New: func() any { return new([]byte) }}
 
 // join hands on frames as one piece.
-func join(frames []*push.Frame, write func([]byte) error) error {
+func join(frames []*session.Frame, write func([]byte) error) error {
 	if len(frames) == 1 {
 		return write(frames[0].Bytes)
 	}
@@ -104,7 +106,7 @@ func join(frames []*push.Frame, write func([]byte) error) error {
 	return write(*joint)
 }
 
-func (c *gobwasConn) Write(frames []*push.Frame) error {
+func (c *gobwasConn) Write(frames []*session.Frame) error {
 	if err := c.conn.SetWriteDeadline(time.Now().Add(5 * time.Second)); err != nil {
 		return err
 	}
@@ -119,7 +121,7 @@ func (c *gobwasConn) Write(frames []*push.Frame) error {
 	})
 }
 
-func (c *gobwasConn) TryWrite(frames []*push.Frame) (bool, error) {
+func (c *gobwasConn) TryWrite(frames []*session.Frame) (bool, error) {
 	err := join(frames, func(b []byte) error {
 		var n int
 		var failed error
@@ -144,24 +146,24 @@ func (c *gobwasConn) Abort()          { _ = c.conn.Close() } // closed either wa
 // gobwasFormat makes the frames of transport/ws with the encoder of gobwas/ws.
 type gobwasFormat struct{}
 
-func (gobwasFormat) Message(m *push.Message) *push.Frame {
+func (gobwasFormat) Message(m *push.Message) *session.Frame {
 	cursor := cursor.Format(m.Topic, m.Position)
 	f := gobwasFrame(protocol.Message(m, cursor))
 	f.Topic, f.Cursor = m.Topic, cursor
 	return f
 }
 
-func (gobwasFormat) Gap(g broker.Gap) *push.Frame {
+func (gobwasFormat) Gap(g broker.Gap) *session.Frame {
 	cursor := cursor.Format(g.Topic, g.Now)
 	f := gobwasFrame(protocol.Gap(g, cursor))
 	f.Topic, f.Cursor = g.Topic, cursor
 	return f
 }
 
-func (gobwasFormat) Reconnect(afterMS int) *push.Frame {
+func (gobwasFormat) Reconnect(afterMS int) *session.Frame {
 	return gobwasFrame(protocol.Reconnect(afterMS))
 }
 
-func gobwasFrame(json []byte) *push.Frame {
-	return &push.Frame{Bytes: ws.MustCompileFrame(ws.NewTextFrame(json))}
+func gobwasFrame(json []byte) *session.Frame {
+	return &session.Frame{Bytes: ws.MustCompileFrame(ws.NewTextFrame(json))}
 }

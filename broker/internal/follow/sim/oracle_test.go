@@ -4,10 +4,10 @@ import (
 	"slices"
 	"time"
 
-	"github.com/tidewire/tidewire/push"
-
 	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/push/cursor"
+
+	"github.com/tidewire/tidewire/push/session"
 )
 
 // view is what a client has seen of one topic, and the oracle of it: each frame is
@@ -55,13 +55,13 @@ func (v *view) welcome(t simAnswer) {
 	v.state, v.since = following, time.Now()
 	at, ok := v.position(t.Cursor)
 	switch {
-	case t.From == string(push.FromNow) && v.asked.IsZero():
+	case t.From == string(session.FromNow) && v.asked.IsZero():
 		if !ok || !v.world.store.isPosition(at) {
 			v.violate("it is welcomed at %v, which is no position", at)
 		}
 		v.move(at, true, t.Cursor)
 	case v.foreign && v.asked.IsZero(): // and a gap says so
-	case t.From == string(push.FromNow):
+	case t.From == string(session.FromNow):
 		v.violate("I1: its cursor is forgotten")
 	case !ok || at != v.asked:
 		v.violate("it is welcomed at %v, but asked for %v", at, v.asked)

@@ -12,6 +12,8 @@ import (
 
 	"github.com/tidewire/tidewire/broker/internal/follow"
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/push/session"
 )
 
 // TestRevocationHoldsWithinFiveSeconds takes the time, which is virtual, whatever happens to
@@ -38,7 +40,7 @@ func TestRevocationHoldsWithinFiveSeconds(t *testing.T) {
 				defer here.Shutdown(context.Background())
 				defer there.Shutdown(context.Background())
 				eve := func(hub *push.Hub) error {
-					_, err := push.Of(hub).Identify(httptest.NewRequest(http.MethodGet, "/", nil))
+					_, err := session.Of(hub).Identify(httptest.NewRequest(http.MethodGet, "/", nil))
 					return err
 				}
 				for _, hub := range []*push.Hub{here, there} {

@@ -1,6 +1,0 @@
-//go:build !unix
-
-package push
-
-// descriptors is 0: there is no such limit.
-func descriptors() int { return 0 }

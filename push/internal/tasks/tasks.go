@@ -1,0 +1,59 @@
+package tasks
+
+import (
+	"context"
+	"sync"
+)
+
+// tasks counts what the hub has started, so that Shutdown can wait for it. In
+// contrast to sync.WaitGroup new tasks may start while somebody waits.
+type Tasks struct {
+	mu    sync.Mutex
+	count int
+	idle  chan struct{} // closed when count falls to zero; nil if nobody waits
+}
+
+func (t *Tasks) Add() {
+	t.mu.Lock()
+	t.count++
+	t.mu.Unlock()
+}
+
+func (t *Tasks) Done() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.count--
+	if t.count == 0 && t.idle != nil {
+		close(t.idle)
+		t.idle = nil
+	}
+}
+
+// Go runs f in a goroutine that Wait waits for.
+func (t *Tasks) Go(f func()) {
+	t.Add()
+	go func() {
+		defer t.Done()
+		f()
+	}()
+}
+
+// Wait returns nil when no task is left, or the context's error.
+func (t *Tasks) Wait(ctx context.Context) error {
+	t.mu.Lock()
+	if t.count == 0 {
+		t.mu.Unlock()
+		return nil
+	}
+	if t.idle == nil {
+		t.idle = make(chan struct{})
+	}
+	idle := t.idle
+	t.mu.Unlock()
+	select {
+	case <-idle:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,83 @@
+package session
+
+import (
+	"net/http"
+
+	"github.com/tidewire/tidewire/push"
+)
+
+// Admission is a client on its way in: it holds a place on the hub, from before it is
+// known who it is until its session has ended or it was turned away. It is for one
+// goroutine.
+type Admission struct {
+	hub   *Host
+	from  source
+	place *place // nil once a session has it
+}
+
+// Admit begins to let a client in that wants a connection, and refuses it at once if
+// its origin isn't allowed, the hub is draining, or a limit is reached that holds
+// whoever the client may be. Transports call it first, before they take a connection
+// out of the server's hands; then they ask Identify, and give the Admission to Open
+// with the client. Shutdown waits until Release is called or the session has ended.
+func (h *Host) Admit(r *http.Request) (*Admission, error) {
+	if err := h.checkOrigin(r); err != nil {
+		return nil, err
+	}
+	h.drainWith(r)
+	if err := h.enter(); err != nil {
+		return nil, err
+	}
+	if h.memory.full() {
+		h.work.Done()
+		return nil, h.refuse(errNoMemory)
+	}
+	from := h.source(r)
+	at, err := h.gate.enter(from, h.wheel.now())
+	if err != nil {
+		h.work.Done()
+		return nil, err
+	}
+	return &Admission{h, from, at}, nil
+}
+
+// Identify asks who the client is, in time; an error refuses it.
+func (a *Admission) Identify(r *http.Request) (push.Identity, error) {
+	return a.hub.identify(r, a.from)
+}
+
+// Release gives the client's place back, unless a session has got it. It has to be
+// called once, whatever became of the client.
+func (a *Admission) Release() {
+	if a.place != nil {
+		a.hub.gate.places.give(a.place)
+		a.hub.work.Done()
+	}
+}
+
+// seat counts a session in, and gives it the place to which its client was admitted, if
+// that is so.
+func (h *Host) seat(s *Session, a *Admission) error {
+	if a == nil {
+		return h.add(s)
+	}
+	if err := h.gate.places.takeUser(s.Identity().User); err != nil {
+		return err
+	}
+	s.place = a.place
+	if err := h.add(s); err != nil {
+		h.gate.places.giveUser(s.Identity().User)
+		return err
+	}
+	a.place = nil
+	h.work.Done() // the session is counted itself
+	return nil
+}
+
+// leavePlace gives back what seat gave.
+func (s *Session) leavePlace() {
+	if s.place != nil {
+		s.hub.gate.places.giveUser(s.Identity().User)
+		s.hub.gate.places.give(s.place)
+	}
+}

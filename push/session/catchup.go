@@ -1,0 +1,163 @@
+package session
+
+import (
+	"context"
+	"time"
+
+	"github.com/tidewire/tidewire/broker"
+
+	"github.com/tidewire/tidewire/push"
+)
+
+// catchUp is what is known of a client until it is where its instance is: what it
+// has missed, and what came meanwhile. A client that comes from an instance which
+// the broker told sooner may be ahead of this one, or of a newer epoch: then the
+// messages up to the client's place are the ones that it has got.
+type catchUp struct {
+	// static after attach
+	feed  *feed
+	from  From
+	since broker.Position // where the client was, if from is FromCursor; may be zero
+	// issued is when the cursor was, in seconds since 1970, if since is before the first
+	// message.
+	issued   uint32
+	head     broker.Position // the topic's head when it was attached
+	outdated bool            // since may be of an earlier history with the same epoch
+
+	// guarded by session.mu
+	pending []*Frame        // live messages that wait
+	gap     *broker.Gap     // must be told before anything else
+	missed  []*entry        // replay: read, and not yet written; kept
+	ahead   broker.Position // where the client is, until this instance has come there too
+	waiting *time.Timer     // runs while ahead is set
+	met     bool            // this instance came to the client's place during the replay
+}
+
+// start is where the client was when it came; zero if that isn't known.
+func (c *catchUp) start() broker.Position {
+	if c.from == FromNow {
+		return c.head
+	}
+	return c.since
+}
+
+// outOfReach tells why a replay needn't be tried.
+func (c *catchUp) outOfReach() broker.GapReason {
+	switch {
+	case c.since.IsZero():
+		return broker.GapUnknownCursor
+	case c.outdated:
+		return broker.GapEpoch
+	case c.isAhead():
+		return "" // only the broker knows whether the place is real
+	case c.since.Offset == c.head.Offset:
+		return broker.GapFork
+	case c.head.Offset-c.since.Offset > uint64(c.feed.hub.options.Replay.Messages):
+		return broker.GapTooMany
+	default:
+		return ""
+	}
+}
+
+// isAhead reports whether the client says that it got more than this instance, or
+// is of another epoch, which may be a newer one.
+func (c *catchUp) isAhead() bool {
+	return c.from == FromCursor && (c.since.Epoch != c.head.Epoch || c.since.Offset > c.head.Offset)
+}
+
+func (c *catchUp) missing(reason broker.GapReason) *broker.Gap {
+	return &broker.Gap{Topic: c.feed.topic, Reason: reason, Last: c.since, Now: c.head}
+}
+
+// history gives all that the client missed, or the reason why that can't be had:
+// a replay is whole or isn't begun.
+func (c *catchUp) history() ([]*entry, *broker.Gap, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), c.feed.hub.options.BrokerTimeout)
+	defer cancel()
+	return c.feed.missed(ctx, c)
+}
+
+// missedIn finds what the client missed in a window, or the reason why it can't be
+// had. It isn't ok if the window doesn't say. Who is ahead of this instance has
+// missed nothing if its place is real.
+func (c *catchUp) missedIn(w *window) (missed []*entry, gap *broker.Gap, ok bool) {
+	switch {
+	case !w.contains(c.since):
+		return nil, nil, false
+	case c.isAhead():
+		return []*entry{}, nil, true
+	case !w.contains(c.head):
+		return nil, nil, false
+	}
+	missed = w.between(c.since, c.head)
+	if sizeOf(missed) > c.feed.hub.options.Replay.Bytes {
+		return nil, c.missing(broker.GapTooMany), true
+	}
+	return missed, nil, true
+}
+
+// replay queues the next part of the first replay that waits.
+func (s *Session) replay() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.replays) == 0 {
+		return
+	}
+	sub := s.replays[0]
+	if sub.wantsHistory() && !s.readHistory(sub) {
+		return
+	}
+	if sub.state != replaying {
+		s.replays = s.replays[1:]
+		return
+	}
+	c := sub.catchUp
+	for size := 0; size < writeSize && len(c.missed) > 0; {
+		frame := c.missed[0].frame(s.format)
+		if size > 0 && !s.outbox.fits(frame, s.hub.options.Queue) {
+			return // it goes on when the client has read so far
+		}
+		if !s.enqueue(frame) {
+			return
+		}
+		c.missed[0].letGo()
+		c.missed[0], c.missed = nil, c.missed[1:]
+		size += len(frame.Bytes)
+		s.hub.stats.replayed.Add(1)
+	}
+	if len(c.missed) == 0 {
+		s.replays = s.replays[1:]
+		sub.goLive()
+	}
+}
+
+// readHistory reads what a client missed; false if the session is over. Called with
+// s.mu held, which it gives up meanwhile.
+func (s *Session) readHistory(sub *subscription) bool {
+	c := sub.catchUp
+	s.mu.Unlock()
+	missed, gap, err := c.history()
+	s.mu.Lock()
+	if s.over || !sub.wantsHistory() {
+		letGoAll(missed)
+	}
+	switch {
+	case s.over:
+		return false
+	case err != nil:
+		s.hub.warnings.log("push: history can't be read", "topic", c.feed.topic, "error", shortened(err))
+		s.drop()
+		s.finish(push.Errorf(push.CodeUnavailable, "history can't be read now", err))
+		return false
+	case !sub.wantsHistory():
+		// It was broken off or given up meanwhile.
+	case gap != nil:
+		c.gap = gap
+		if gap.Now != c.head {
+			sub.goAhead(gap.Now)
+		}
+	default:
+		c.missed = missed
+	}
+	return true
+}

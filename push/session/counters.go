@@ -1,0 +1,57 @@
+package session
+
+import (
+	"maps"
+	"sync"
+	"sync/atomic"
+
+	"github.com/tidewire/tidewire/push"
+)
+
+type counters struct {
+	delivered, replayed, gaps, panics atomic.Uint64
+	withdrawn, unanswered, shed       atomic.Uint64
+
+	mu      sync.Mutex
+	closed  map[push.Code]uint64
+	refused map[push.Code]uint64
+}
+
+func (c *counters) countClosed(reason *push.Error) {
+	if reason == nil {
+		c.countCode(&c.closed, "")
+		return
+	}
+	c.countCode(&c.closed, reason.Code)
+}
+
+func (c *counters) countRefused(code push.Code) { c.countCode(&c.refused, code) }
+
+func (c *counters) countCode(counts *map[push.Code]uint64, code push.Code) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if *counts == nil {
+		*counts = map[push.Code]uint64{}
+	}
+	(*counts)[code]++
+}
+
+// addTo adds the figures of sessions.
+func (h *Host) addTo(s *push.Stats) {
+	h.mu.Lock()
+	s.Sessions, s.Topics = len(h.sessions), len(h.feeds)
+	h.mu.Unlock()
+	c := &h.stats
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s.Memory = h.memory.used.Load()
+	s.Shed = c.shed.Load()
+	s.Delivered = c.delivered.Load()
+	s.Replayed = c.replayed.Load()
+	s.Gaps = c.gaps.Load()
+	s.Panics = c.panics.Load()
+	s.Withdrawn = c.withdrawn.Load()
+	s.Unanswered = c.unanswered.Load()
+	s.Closed = maps.Clone(c.closed)
+	s.Refused = maps.Clone(c.refused)
+}

@@ -1,0 +1,97 @@
+package session
+
+import (
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"time"
+	"weak"
+
+	"github.com/tidewire/tidewire/push"
+)
+
+const (
+	drainRate   = 500                    // farewells a second
+	maxComeBack = 500 * time.Millisecond // clients return within this, at random
+)
+
+// ComeBack is how long a client that must leave waits until it comes back: a
+// random time of up to half a second.
+func ComeBack() time.Duration { return rand.N(maxComeBack) }
+
+// drain refuses new clients. What it returns sends away those that are connected.
+func (h *Host) drain() (sendAway func()) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.draining = true
+	sessions := slices.Collect(maps.Values(h.sessions))
+	return func() { h.sendAway(sessions) }
+}
+
+// abort cuts all connections that are left.
+func (h *Host) abort() {
+	h.cutRest()
+	h.mu.Lock()
+	sessions := slices.Collect(maps.Values(h.sessions))
+	h.mu.Unlock()
+	for _, s := range sessions {
+		s.Close(nil)
+		s.conn.Abort()
+	}
+}
+
+// drainWith has the hub drained when the server of a request shuts down, which would
+// wait for event streams over HTTP/2, and doesn't know the connections that were taken
+// over. Neither keeps the other in memory.
+func (h *Host) drainWith(r *http.Request) {
+	server, ok := r.Context().Value(http.ServerContextKey).(*http.Server)
+	if !ok {
+		return
+	}
+	key := weak.Make(server)
+	if _, known := h.servers.Load(key); known {
+		return
+	}
+	if _, known := h.servers.LoadOrStore(key, true); known {
+		return
+	}
+	h.servers.Range(func(key, _ any) bool {
+		if key.(weak.Pointer[http.Server]).Value() == nil {
+			h.servers.Delete(key)
+		}
+		return true
+	})
+	host := weak.Make(h)
+	server.RegisterOnShutdown(func() {
+		if h := host.Value(); h != nil {
+			h.hub.Drain()
+		}
+	})
+}
+
+// sendAway ends sessions, one after the other, until Shutdown cuts the rest.
+func (h *Host) sendAway(sessions []*Session) {
+	for i := range h.shards {
+		h.shards[i].settle()
+	}
+	if len(sessions) > 0 {
+		interval := min(time.Second/drainRate, h.options.DrainWindow/time.Duration(len(sessions)))
+		h.farewell(sessions, interval)
+	}
+}
+
+// farewell asks one session after the other to come back elsewhere.
+func (h *Host) farewell(sessions []*Session, interval time.Duration) {
+	ticker := time.NewTicker(max(interval, time.Nanosecond))
+	defer ticker.Stop()
+	for _, s := range sessions {
+		after := int(ComeBack().Milliseconds())
+		s.leave(s.format.Reconnect(after), push.ErrDraining)
+		select {
+		case <-ticker.C:
+		case <-h.cut.Done():
+			return
+		}
+	}
+}

@@ -1,0 +1,105 @@
+package session
+
+import (
+	"maps"
+	"slices"
+)
+
+// Windows tells how many windows the hub's feeds keep, and how many bytes all
+// windows count for.
+func (h *Host) Windows() (kept int, bytes int64) {
+	for _, f := range h.allFeeds() {
+		f.mu.Lock()
+		if f.window != nil {
+			kept++
+		}
+		f.mu.Unlock()
+	}
+	return kept, h.windows.Load()
+}
+
+// Waiting is how many frames wait for the session's client.
+func (s *Session) Waiting() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.outbox.count
+}
+
+// Counted is how many users and sources of connections are counted.
+func (h *Host) Counted() (users, sources int) {
+	p := &h.gate.places
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.users), len(p.sources)
+}
+
+// Due is how many sessions wait for their rights to be asked again.
+func (h *Host) Due() int {
+	h.reviews.mu.Lock()
+	defer h.reviews.mu.Unlock()
+	return h.reviews.due.Len()
+}
+
+// Memory tells what is counted against Limits.Memory, and what is found to be held by
+// looking at everything that holds something.
+func (h *Host) Memory() (counted, found int64) {
+	frames, entries := map[*Frame]bool{}, map[*entry]bool{}
+	found = h.memory.reading.Load()
+	for _, f := range h.allFeeds() {
+		f.mu.Lock()
+		if f.window != nil {
+			addAll(entries, f.window.messages)
+		}
+		f.mu.Unlock()
+	}
+	h.mu.Lock()
+	sessions := slices.Collect(maps.Values(h.sessions))
+	h.mu.Unlock()
+	for _, s := range sessions {
+		s.mu.Lock()
+		found += s.outbox.paid + s.outbox.extra
+		if s.outbox.keeps {
+			addAll(frames, s.outbox.taken)
+			addAll(frames, s.outbox.queue)
+		}
+		for _, sub := range s.subscriptions {
+			if c := sub.catchUp; c != nil {
+				addAll(frames, c.pending)
+				addAll(entries, c.missed)
+			}
+		}
+		s.mu.Unlock()
+	}
+	for e := range entries {
+		found += int64(e.message.Size())
+		e.mu.Lock()
+		for _, f := range e.frames {
+			frames[f.frame] = true
+		}
+		e.mu.Unlock()
+	}
+	for f := range frames {
+		if f.keepers.Load() != uncounted {
+			found += int64(f.size())
+		}
+	}
+	return h.memory.used.Load(), found
+}
+
+// Fill takes room as clients would that can't be cut, and gives what ends that.
+func (h *Host) Fill(bytes int64) (empty func()) {
+	h.memory.used.Add(bytes)
+	return func() { h.memory.give(bytes) }
+}
+
+func addAll[T comparable](set map[T]bool, all []T) {
+	for _, x := range all {
+		set[x] = true
+	}
+}
+
+func (h *Host) allFeeds() []*feed {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Collect(maps.Values(h.feeds))
+}

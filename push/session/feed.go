@@ -1,0 +1,206 @@
+package session
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/tidewire/tidewire/broker"
+	"github.com/tidewire/tidewire/push/cursor"
+
+	"github.com/tidewire/tidewire/push"
+)
+
+// feed is one topic on this instance, from the first session that follows it to
+// the last: the one subscription at the broker, and the fan-out to the
+// sessions, which the shards do. It encodes each message once for each format.
+type feed struct {
+	// static
+	hub    *Host
+	topic  string
+	opened chan struct{} // closed when err is known
+	err    error         // why the broker refused
+
+	// guarded by hub.mu
+	followers int
+
+	mu     sync.Mutex // guards the rest
+	ready  bool
+	early  broker.Position // where the broker has come before Subscribe returned; zero if nowhere
+	head   broker.Position
+	since  time.Time // when the chain up to head began, as far as it was followed here
+	groups []*group
+	told   uint64          // counts what was told
+	place  broker.Position // of placeText
+	placed time.Time       // when placeText was made
+	// placeText is the cursor of a place that was asked for lately, so that those who
+	// come to the same place share its text.
+	placeText string
+
+	window    *window     // nil if none is kept
+	windowEnd *time.Timer // runs while there is a window
+	// readings are the reads under way: for each key the one that begins after
+	// it, nil while nobody waits for one.
+	readings map[broker.Position]*reading
+}
+
+// group is the subscriptions of one format.
+type group struct {
+	format Format
+	parts  []*part // those that aren't empty
+}
+
+// part gives the group's part in a shard, or nil.
+func (g *group) part(sh *shard) *part {
+	for _, p := range g.parts {
+		if p.shard == sh {
+			return p
+		}
+	}
+	return nil
+}
+
+// tell has each part told.
+func (g *group) tell(d delivery) {
+	memory := &g.parts[0].shard.hub.memory
+	d.lent = memory.admit(d.frame)
+	for _, p := range g.parts {
+		d.part = p
+		p.shard.tell(d)
+	}
+	if d.lent {
+		memory.letGo(d.frame)
+	}
+}
+
+// open subscribes at the broker; it is called once.
+func (f *feed) open() {
+	ctx, cancel := context.WithTimeout(context.Background(), f.hub.options.BrokerTimeout)
+	defer cancel()
+	head, err := f.hub.broker.Subscribe(ctx, f.topic, f)
+	f.mu.Lock()
+	f.head, f.since, f.err, f.ready = head, time.Now(), err, true
+	if !f.early.IsZero() {
+		f.head = f.early // nobody was there to be told
+	}
+	f.mu.Unlock()
+	close(f.opened)
+}
+
+// Receive takes the next message from the broker; see [Receiver].
+func (f *feed) Receive(m *push.Message) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.ready {
+		f.early = m.Position
+		return
+	}
+	f.receive(m)
+}
+
+// Break takes a gap from the broker; see [Receiver].
+func (f *feed) Break(gap broker.Gap) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.ready {
+		f.early = gap.Now
+		return
+	}
+	f.broken(gap)
+}
+
+func (f *feed) receive(m *push.Message) {
+	if !m.Follows(f.head) {
+		// The broker promised that this can't be. What it hides is told.
+		reason := broker.GapFork
+		if m.Epoch != f.head.Epoch {
+			reason = broker.GapEpoch
+		}
+		f.hub.options.Logger.Error("push: broker broke the chain of a topic", "topic", f.topic, "reason", reason)
+		f.broken(broker.Gap{Reason: reason, Now: broker.Position{Epoch: m.Epoch, Offset: m.Offset - 1, Tag: m.PreviousTag}})
+	}
+	f.head = m.Position
+	e := &entry{hub: f.hub, message: m}
+	f.extend(e)
+	f.told++
+	for _, g := range f.groups {
+		g.tell(delivery{number: f.told, frame: e.frame(g.format)})
+	}
+}
+
+func (f *feed) broken(gap broker.Gap) {
+	gap.Topic, gap.Last = f.topic, f.head
+	f.head, f.since = gap.Now, time.Now()
+	f.forget()
+	f.told++
+	for _, g := range f.groups {
+		g.tell(delivery{number: f.told, frame: g.format.Gap(gap), gap: &gap})
+	}
+}
+
+// deliverTo hands a message that has no position to the sessions of one format.
+func (f *feed) deliverTo(format Format, m *push.Message) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if g := f.group(format); g != nil {
+		f.told++
+		g.tell(delivery{number: f.told, frame: format.Message(m), aside: true})
+	}
+}
+
+// attach adds a subscription, which holds back what comes until it is released,
+// and tells it the head that it follows from.
+func (f *feed) attach(sub *subscription) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	g := f.group(sub.session.format)
+	if g == nil {
+		g = &group{format: sub.session.format}
+		f.groups = append(f.groups, g)
+	}
+	sub.catchUp.head, sub.catchUp.outdated = f.head, f.outdates(sub.catchUp)
+	p := g.part(sub.session.shard)
+	if p == nil {
+		p = &part{shard: sub.session.shard}
+		g.parts = append(g.parts, p)
+	}
+	p.attach(sub, f.told)
+}
+
+// detach removes a subscription; nothing is delivered to it any more.
+func (f *feed) detach(sub *subscription) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	g := f.group(sub.session.format)
+	p := g.part(sub.session.shard)
+	if p.detach(sub) {
+		g.parts = slices.DeleteFunc(g.parts, func(other *part) bool { return other == p })
+	}
+	if len(g.parts) == 0 {
+		f.groups = slices.DeleteFunc(f.groups, func(other *group) bool { return other == g })
+	}
+	if len(f.groups) == 0 {
+		f.forget()
+	}
+}
+
+// cursor gives the cursor of a place in the topic.
+func (f *feed) cursor(place broker.Position) string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	now := time.Now()
+	if f.place != place || place.Offset == 0 && now.Sub(f.placed) > min(time.Minute, f.hub.life/8) {
+		f.place, f.placed, f.placeText = place, now, cursor.Format(f.topic, place)
+	}
+	return f.placeText
+}
+
+func (f *feed) group(format Format) *group {
+	for _, g := range f.groups {
+		if g.format == format {
+			return g
+		}
+	}
+	return nil
+}

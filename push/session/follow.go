@@ -1,0 +1,272 @@
+package session
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	"github.com/tidewire/tidewire/broker"
+	"github.com/tidewire/tidewire/push/cursor"
+
+	"github.com/tidewire/tidewire/push"
+)
+
+// Follow asks for one topic.
+type Follow struct {
+	Topic string
+	// Since is the client's cursor; empty if it has none. One that can't be
+	// read leads to a gap, not to an error.
+	Since string
+}
+
+// From says where a client's view of a topic begins.
+type From string
+
+// The beginnings.
+const (
+	FromNow    From = "now"    // with the next message
+	FromCursor From = "cursor" // after the client's cursor, or with a gap
+)
+
+// Followed answers a Follow.
+type Followed struct {
+	Topic string
+	From  From
+	// Cursor is the client's place in the topic; empty if its own cursor can't
+	// be read, or if the topic was followed before. A refused topic keeps the
+	// place that the client came with.
+	Cursor string
+	// Err says why the topic is refused; From is then empty.
+	Err *push.Error
+}
+
+// AllRefused gives the first refusal if topics were asked for and all were
+// refused, else nil.
+func AllRefused(answers []Followed) *push.Error {
+	if len(answers) == 0 {
+		return nil
+	}
+	for _, a := range answers {
+		if a.Err == nil {
+			return nil
+		}
+	}
+	return answers[0].Err
+}
+
+// Subscribe makes the session follow topics. It asks Authorize for each, and
+// queues the frame that announce makes of the answers before anything else of
+// these topics; with nil nothing is announced. All begin together, when each is
+// allowed or refused, which takes Options.AccessTimeout at most: until then nothing of
+// them waits for the client. A topic that is followed already stays as it is.
+//
+// Subscribe and Unsubscribe of one session must not be called at the same time.
+func (s *Session) Subscribe(ctx context.Context, follows []Follow, announce func([]Followed) *Frame) {
+	if !s.enter() {
+		return
+	}
+	defer s.hub.work.Done()
+	identity := s.identity.Load()
+	answers := make([]Followed, len(follows))
+	feeds := make([]*feed, len(follows)) // nil where the topic isn't new, or is refused
+	places := startingPlaces(follows)
+	following, room := s.followed()
+	var wait sync.WaitGroup
+	for i, f := range follows {
+		answers[i].Topic = f.Topic
+		switch {
+		case following[f.Topic]:
+			answers[i].From = FromCursor
+		case room == 0:
+			answers[i].Cursor = places[i].cursor(f.Topic)
+			answers[i].Err = push.Errorf(push.CodeLimitReached, "too many topics on one connection", nil)
+		default:
+			room--
+			following[f.Topic] = true
+			if len(follows) == 1 || s.hub.atOnce(f.Topic) {
+				feeds[i], answers[i] = s.follow(ctx, f.Topic, places[i])
+				break
+			}
+			wait.Go(func() { feeds[i], answers[i] = s.follow(ctx, f.Topic, places[i]) })
+		}
+	}
+	wait.Wait()
+	added := s.attach(feeds, places, answers)
+	if !s.admit(added, announce(answers)) {
+		for _, sub := range added {
+			s.hub.leave(sub)
+			s.forget(sub)
+		}
+		return
+	}
+	s.enforce() // a topic may have been revoked meanwhile
+	if s.identity.Load() != identity {
+		s.identityChanged() // or the client refreshed
+	}
+}
+
+// enter makes Shutdown wait for a call, unless the session is over.
+func (s *Session) enter() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.over {
+		s.hub.work.Add()
+	}
+	return !s.over
+}
+
+// admit makes attached subscriptions part of the session, unless that is over.
+func (s *Session) admit(added []*subscription, announcement *Frame) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.over {
+		return false
+	}
+	s.subscriptions = append(slices.Grow(s.subscriptions, len(added)), added...)
+	if s.enqueue(announcement) {
+		s.startBeating()
+	}
+	for _, sub := range added {
+		sub.release()
+	}
+	return true
+}
+
+// startingPlace is where a client wants to begin.
+type startingPlace struct {
+	from     From
+	position broker.Position // zero if the cursor can't be read
+	issued   uint32          // when the cursor was, if the position is before the first message
+}
+
+// cursor is the place as the client brought it, or empty.
+func (p startingPlace) cursor(topic string) string {
+	if p.position.IsZero() {
+		return ""
+	}
+	return cursor.Place{Position: p.position, Issued: p.issued}.Cursor(topic)
+}
+
+// startingPlaces reads the cursors of a request. A good cursor that lacks a topic
+// means that the client is new to the topic, but only if it is a cursor of
+// other topics of the request.
+func startingPlaces(follows []Follow) []startingPlace {
+	places := make([]startingPlace, len(follows))
+	cursors := map[string]cursor.Cursor{}
+	fitting := map[string]bool{}
+	for i, f := range follows {
+		places[i].from = FromNow
+		if f.Since == "" {
+			continue
+		}
+		since, read := cursors[f.Since]
+		if !read {
+			since, _ = cursor.Parse(f.Since) // what can't be read is a cursor of nothing
+			cursors[f.Since] = since
+		}
+		if place, ok := since.Place(f.Topic); ok {
+			places[i] = startingPlace{FromCursor, place.Position, place.Issued}
+			fitting[f.Since] = true
+		}
+	}
+	for i, f := range follows {
+		if f.Since != "" && !fitting[f.Since] {
+			places[i].from = FromCursor
+		}
+	}
+	return places
+}
+
+// attach attaches the session to feeds, held, and completes their answers: from now on
+// is from this moment.
+func (s *Session) attach(feeds []*feed, places []startingPlace, answers []Followed) []*subscription {
+	added := make([]*subscription, 0, len(feeds))
+	for i, f := range feeds {
+		if f == nil {
+			continue
+		}
+		sub := newSubscription(s, f, places[i])
+		f.attach(sub)
+		added = append(added, sub)
+		switch c := sub.catchUp; {
+		case c.start().IsZero():
+		case c.since.Offset == 0 && (c.outdated || c.start() != c.head):
+			answers[i].Cursor = places[i].cursor(f.topic) // it gets no younger
+		default:
+			answers[i].Cursor = f.cursor(c.start())
+		}
+	}
+	return added
+}
+
+// follow asks for one topic, and counts the session among the followers of its feed.
+func (s *Session) follow(ctx context.Context, topic string, start startingPlace) (*feed, Followed) {
+	refused := func(err error) (*feed, Followed) {
+		e := push.AsError(err)
+		if ctx.Err() == nil { // else the client has left
+			s.hub.stats.countRefused(e.Code)
+			s.hub.logRefusal(e, "topic", func() []any {
+				if push.CheckTopic(topic) != nil { // then it may be anything
+					return []any{"session", s.id}
+				}
+				return []any{"topic", escaped(topic), "session", s.id}
+			})
+		}
+		return nil, Followed{Topic: topic, Cursor: start.cursor(topic), Err: e}
+	}
+	if err := push.CheckTopic(topic); err != nil {
+		return refused(err)
+	}
+	action := push.ActionFollow
+	if start.from == FromCursor {
+		action = push.ActionResume
+		if err := tooFast(s.hub.gate.resumes.take(s, s.hub.wheel.now()), "too many topics resumed in too short a time", "Resumes"); err != nil {
+			return refused(err)
+		}
+	}
+	if err := s.hub.authorize(ctx, push.Access{Identity: s.Identity(), Action: action, Topic: topic}); err != nil {
+		return refused(err)
+	}
+	feed, err := s.hub.follow(ctx, s, topic)
+	if err != nil {
+		return refused(err)
+	}
+	return feed, Followed{Topic: feed.topic, From: start.from}
+}
+
+// Unsubscribe ends the following of topics and queues the frame that announce
+// makes. Nothing of these topics is queued after it.
+func (s *Session) Unsubscribe(topics []string, announce func() *Frame) {
+	for _, sub := range s.release(topics, announce) {
+		s.hub.leave(sub)
+	}
+}
+
+// release takes subscriptions out of the session.
+func (s *Session) release(topics []string, announce func() *Frame) (released []*subscription) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, topic := range topics {
+		sub := s.find(topic)
+		if sub == nil {
+			continue
+		}
+		i := slices.Index(s.subscriptions, sub)
+		s.subscriptions = slices.Delete(s.subscriptions, i, i+1)
+		sub.stop()
+		released = append(released, sub)
+	}
+	s.enqueue(announce())
+	return released
+}
+
+// followed gives the topics that the session follows, and how many more it may.
+func (s *Session) followed() (topics map[string]bool, room int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	topics = make(map[string]bool, len(s.subscriptions))
+	for _, sub := range s.subscriptions {
+		topics[sub.feed.topic] = true
+	}
+	return topics, max(0, s.hub.options.MaxTopics-len(topics))
+}

@@ -1,0 +1,70 @@
+package session
+
+import (
+	"sync/atomic"
+
+	"github.com/tidewire/tidewire/broker"
+
+	"github.com/tidewire/tidewire/push"
+)
+
+// Frame is one thing to be written to a client, encoded for the wire. The same
+// frame is handed to every client with the same [Format]; nobody changes it. It belongs to one hub, but for a Client.Heartbeat.
+type Frame struct {
+	// Bytes are what is written.
+	Bytes []byte
+	// Topic and Cursor are set if the frame moves the client's place in a topic:
+	// Cursor is the topic's cursor from this frame on.
+	Topic  string
+	Cursor string
+	// Own is how many of the first Bytes are for clients of this topic alone; a
+	// client of several topics gets something of its own in their place. The
+	// event stream's id is that.
+	Own int
+
+	keepers atomic.Int32 // for whom it is counted; see memory
+}
+
+// size is what the frame counts for against Options.Queue.
+func (f *Frame) size() int { return len(f.Bytes) + frameOverhead }
+
+const frameOverhead = 64
+
+// Format is a wire format: it encodes what the hub tells clients. The hub calls
+// Message once for each message and format, not once for each client, and finds
+// the clients of one format by comparing with ==, so each transport is a format
+// of its own. Its methods may be called by many goroutines.
+type Format interface {
+	// Message encodes a message. One with no position (a zero Position) was
+	// delivered by a transport itself and moves no cursor.
+	Message(m *push.Message) *Frame
+	// Gap encodes a gap; its frame moves the cursor to g.Now.
+	Gap(g broker.Gap) *Frame
+	// Reconnect encodes the request to come back elsewhere after so many
+	// milliseconds.
+	Reconnect(afterMS int) *Frame
+}
+
+// Conn is a transport's end of one client's connection.
+type Conn interface {
+	// Write sends frames, in order, and keeps none. It returns an error if it could not within
+	// the transport's write timeout, and the session ends. It is called by one
+	// goroutine at a time, and never after End.
+	Write(frames []*Frame) error
+	// End closes the connection and returns when that is done; it is called once,
+	// after the last Write. A reason is for the client; nil means that the
+	// client is gone or wants to go.
+	End(reason *push.Error)
+	// Abort makes a Write or End that is under way return soon. It may be called
+	// at any time.
+	Abort()
+}
+
+// TryWriter is a Conn's way to write without waiting.
+type TryWriter interface {
+	// TryWrite is Write as far as that goes at once. It reports whether all is
+	// written; if not, the Conn keeps the rest, and the next Write, which may bring
+	// no frames, sends that first. It is never called after End, nor while a Write is
+	// under way, and doesn't keep frames.
+	TryWrite(frames []*Frame) (all bool, err error)
+}

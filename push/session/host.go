@@ -1,0 +1,277 @@
+package session
+
+import (
+	"context"
+	"log/slog"
+	"reflect"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/tidewire/tidewire/broker"
+	"github.com/tidewire/tidewire/push/internal/inside"
+
+	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/push/internal/tasks"
+)
+
+// Host is the face of a hub that transports see: it admits clients, opens their sessions,
+// and takes what they send. All methods may be called by any number of goroutines.
+type Host struct {
+	// static
+	hub     hub
+	broker  push.Broker
+	options push.Options
+	public  bool          // Options.Authorize is Anyone
+	life    time.Duration // of a cursor that only its age proves
+
+	work    *tasks.Tasks
+	stats   counters
+	memory  memory
+	windows atomic.Int64 // bytes of all feeds' windows
+	wheel   wheel
+	reviews reviews
+	gate    gate
+	shards  []shard
+	opened  atomic.Uint64   // sessions so far, to spread them over the shards
+	servers sync.Map        // weak pointers to those whose Shutdown drains the hub
+	cut     context.Context // ends when Shutdown no longer waits for farewells
+	cutRest context.CancelFunc
+
+	warnings, panics notices // in the log
+
+	mu       sync.Mutex // guards the rest
+	feeds    map[string]*feed
+	sessions map[sessionName]*Session
+	draining bool
+}
+
+// hub is what a Host needs of its Hub.
+type hub interface {
+	Broker() push.Broker
+	Options() push.Options // with defaults
+	Tasks() *tasks.Tasks
+	Drain()
+	// Store is nil if the broker is none.
+	Store() broker.Store
+	// Deadline gives a context that ends after Options.BrokerTimeout, if it has no
+	// deadline yet and the broker may need one.
+	Deadline(ctx context.Context) (context.Context, context.CancelFunc)
+	// Permits and Admits refuse what was revoked. They wait until it is known what was.
+	Permits(ctx context.Context, a push.Access) error
+	Admits(ctx context.Context, id *push.Identity) error
+	// AnyRevoked reports whether RevokedUser and RevokedTopic can give anything but nil.
+	AnyRevoked() bool
+	RevokedUser(id *push.Identity) *push.Error
+	RevokedTopic(user, topic string) *push.Error
+	// Tell sends an event to all instances, this one too, where what On has registered is
+	// called, in order; it must return soon.
+	Tell(ctx context.Context, event string, data []byte) error
+	On(event string, do func(data []byte))
+}
+
+// Of gives the host of a hub, of which there is one.
+func Of(h *push.Hub) *Host {
+	open := func(b any) any { return sessionsOf{newHost(b.(hub))} }
+	return inside.Attach(h, open).(sessionsOf).host
+}
+
+// sessionsOf is a host as its hub sees it.
+type sessionsOf struct{ host *Host }
+
+func (s sessionsOf) Enforce()                             { s.host.enforce() }
+func (s sessionsOf) End(id uuid.UUID, reason *push.Error) { s.host.revoke(id, reason) }
+func (s sessionsOf) Drain() (sendAway func())             { return s.host.drain() }
+func (s sessionsOf) Cut()                                 { s.host.abort() }
+func (s sessionsOf) Stats(stats *push.Stats)              { s.host.addTo(stats) }
+
+func newHost(h hub) *Host {
+	options := h.Options()
+	host := &Host{
+		hub:      h,
+		broker:   h.Broker(),
+		options:  options,
+		public:   reflect.ValueOf(options.Authorize).Pointer() == reflect.ValueOf(push.Anyone).Pointer(),
+		work:     h.Tasks(),
+		shards:   make([]shard, runtime.GOMAXPROCS(0)),
+		feeds:    map[string]*feed{},
+		sessions: map[sessionName]*Session{},
+	}
+	host.cut, host.cutRest = context.WithCancel(context.Background())
+	host.warnings.logger, host.warnings.level = options.Logger, slog.LevelWarn
+	host.panics.logger, host.panics.level = options.Logger, slog.LevelError
+	host.gate.init(options.Limits)
+	host.memory.init(host, host.gate.limits.Memory)
+	host.life = cursorLife(host.broker)
+	host.wheel.born = time.Now()
+	for i := range host.shards {
+		host.shards[i].hub = host
+		host.shards[i].changed.L = &host.shards[i].mu
+	}
+	h.On(refreshEvent, host.refreshTold)
+	return host
+}
+
+// shard gives the shard of a new session.
+func (h *Host) shard() *shard {
+	return &h.shards[h.opened.Add(1)%uint64(len(h.shards))]
+}
+
+// Deliver hands a message to the sessions of some formats on this instance that
+// follow its topic, past the broker: it is not stored, has no position, and
+// nobody who isn't connected now will get it. It is how a transport is a
+// Publisher.
+func (h *Host) Deliver(m push.Message, formats ...Format) (push.Receipt, error) {
+	if err := m.Prepare(h.options.Queue.Bytes); err != nil {
+		return push.Receipt{}, err
+	}
+	m.Position, m.PreviousTag = broker.Position{}, 0
+	h.mu.Lock()
+	f := h.feeds[m.Topic]
+	h.mu.Unlock()
+	if f != nil {
+		for _, format := range formats {
+			f.deliverTo(format, &m)
+		}
+	}
+	return push.Receipt{ID: m.ID}, nil
+}
+
+// follow counts one more follower of a topic, and opens its feed for the first, if that
+// session may bring one more into being.
+func (h *Host) follow(ctx context.Context, s *Session, topic string) (*feed, error) {
+	h.mu.Lock()
+	f := h.feeds[topic]
+	if f == nil {
+		if err := tooFast(h.gate.topics.take(s, h.wheel.now()), "too many new topics in too short a time", "Topics"); err != nil {
+			h.mu.Unlock()
+			return nil, err
+		}
+		f = &feed{hub: h, topic: strings.Clone(topic), opened: make(chan struct{})} // the text it came in isn't kept
+		h.feeds[f.topic] = f
+		h.work.Go(f.open)
+	}
+	f.followers++
+	h.mu.Unlock()
+	select {
+	case <-f.opened:
+		if f.err != nil {
+			h.unfollow(f)
+			return nil, f.err
+		}
+		return f, nil
+	case <-ctx.Done():
+		h.unfollow(f)
+		return nil, push.AsError(ctx.Err())
+	}
+}
+
+// atOnce reports whether following a topic takes neither a hook nor the broker.
+func (h *Host) atOnce(topic string) bool {
+	if !h.public {
+		return false
+	}
+	h.mu.Lock()
+	f := h.feeds[topic]
+	h.mu.Unlock()
+	if f == nil {
+		return false
+	}
+	select {
+	case <-f.opened:
+		return true
+	default:
+		return false
+	}
+}
+
+// unfollow counts one follower less, and closes the feed after the last. A new
+// follower then opens a feed of its own, so that the two can't mix.
+func (h *Host) unfollow(f *feed) {
+	h.mu.Lock()
+	f.followers--
+	last := f.followers == 0
+	if h.feeds[f.topic] == f && (last || f.failed()) {
+		delete(h.feeds, f.topic)
+	}
+	h.mu.Unlock()
+	if !last {
+		return
+	}
+	select {
+	case <-f.opened:
+		if f.err == nil {
+			h.broker.Unsubscribe(f.topic, f)
+		}
+	default:
+		h.work.Go(func() {
+			<-f.opened
+			if f.err == nil {
+				h.broker.Unsubscribe(f.topic, f)
+			}
+		})
+	}
+}
+
+// failed reports whether the broker refused the feed.
+func (f *feed) failed() bool {
+	select {
+	case <-f.opened:
+		return f.err != nil
+	default:
+		return false
+	}
+}
+
+// leave ends a subscription.
+func (h *Host) leave(sub *subscription) {
+	sub.feed.detach(sub)
+	h.unfollow(sub.feed)
+}
+
+// enter counts a client in that has no session yet, unless the hub is draining:
+// Shutdown waits for it.
+func (h *Host) enter() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.draining {
+		return push.ErrDraining
+	}
+	h.work.Add()
+	return nil
+}
+
+// add counts a session in, unless the hub is draining.
+func (h *Host) add(s *Session) error {
+	name := nameOf(s.id)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.draining {
+		return push.ErrDraining
+	}
+	h.sessions[name] = s
+	h.work.Add()
+	return nil
+}
+
+// remove counts an ended session out.
+func (h *Host) remove(s *Session) {
+	name := nameOf(s.id)
+	h.mu.Lock()
+	delete(h.sessions, name)
+	h.mu.Unlock()
+	h.reviews.remove(s)
+	h.stats.countClosed(s.reason)
+	h.work.Done()
+}
+
+// recovered counts and logs a panic of the application's hooks.
+func (h *Host) recovered(p any) {
+	h.stats.panics.Add(1)
+	h.panics.log("push: panic in a hook", "panic", shortened(p), "stack", string(debug.Stack()))
+}

@@ -1,0 +1,69 @@
+package session
+
+import (
+	"log/slog"
+	"net/http"
+
+	"github.com/tidewire/tidewire/push"
+)
+
+// Refused counts and logs that a request is refused, for transports: whatever answers
+// one with an error calls it, once. Of each kind of refusal a few lines a minute go to
+// the log, which say what an operator needs to find the cause, and nothing that is
+// secret: no query, no cookie, no token. Why a foreign origin was refused is said with
+// the origin and the host that the request had. A client that has left gets no line.
+func (h *Host) Refused(r *http.Request, e *push.Error) {
+	h.stats.countRefused(e.Code)
+	if r.Context().Err() != nil {
+		return
+	}
+	h.logRefusal(e, r.Pattern, func() []any {
+		args := []any{"route", r.Pattern, "method", escaped(r.Method)}
+		if address := h.source(r).address; address.IsValid() {
+			args = append(args, "address", address)
+		}
+		if e == errForeign || e == errOtherSite || e == errNoOrigin {
+			args = append(args, seenOrigin(r)...)
+		}
+		return args
+	})
+}
+
+// Hindered logs what in the set-up of the server is in a transport's way, and that a
+// client is served all the same: what is a fixed text.
+func (h *Host) Hindered(r *http.Request, what string) {
+	h.warnings.logKind(slog.LevelWarn, what, "push: "+what, func() []any {
+		return []any{"route", r.Pattern, "protocol", r.Proto}
+	})
+}
+
+// refuse counts and logs what a limit has refused to a connected client, or what it
+// asked for in vain.
+func (h *Host) refuse(e *push.Error) *push.Error {
+	h.stats.countRefused(e.Code)
+	h.logRefusal(e, "", func() []any { return nil })
+	return e
+}
+
+// logRefusal logs an error that a client is told. A kind is a code, what the operator
+// is told to it, and where it happened.
+func (h *Host) logRefusal(e *push.Error, where string, args func() []any) {
+	level := slog.LevelInfo // a client's own mistake, or a matter of course
+	if e.Hint != "" || e.Code.Retry() != push.RetryNever && e.Code != push.CodeDraining {
+		level = slog.LevelWarn
+	}
+	kind := e.Hint + " " + where
+	if e.Code.HTTPStatus() != 0 { // else the application has made it up
+		kind += " " + string(e.Code)
+	}
+	h.warnings.logKind(level, kind, "push: refused", func() []any {
+		all := append([]any{"code", e.Code, "reason", shortened(e.Reason)}, args()...)
+		if e.Hint != "" {
+			all = append(all, "hint", e.Hint)
+		}
+		if e.Cause != nil {
+			all = append(all, "error", shortened(e.Cause))
+		}
+		return all
+	})
+}

@@ -1,0 +1,135 @@
+package session
+
+import "sync"
+
+// shard does the fan-out for a share of the sessions, from one goroutine that runs
+// while there is something to do. It goes in rounds: it takes all that feeds have to
+// tell, queues that for the sessions, and writes to each session, at once, all that
+// waits for it. So messages join to one write when there is more to do than can be
+// done, and none waits for another when there isn't.
+//
+// A session whose connection would make it wait leaves the round, and is written to
+// by a goroutine of its own until it has caught up.
+type shard struct {
+	hub *Host
+
+	// owned by run
+	round  round
+	single [1]*Frame // what is written at once
+	lent   []*Frame  // of the round before, whose sessions are written to in this one
+
+	mu      sync.Mutex // guards the rest; innermost
+	changed sync.Cond  // told has become shorter
+	told    []delivery // by feeds, in order
+	size    int        // of told, in bytes
+	handing int        // how many are in this round
+	handed  uint64     // how many were in the rounds before
+	ready   []*Session // have something to be written, in order
+	running bool
+}
+
+// round is what a shard does in one go.
+type round struct {
+	told  []delivery
+	ready []*Session
+}
+
+// maxBacklog is how many deliveries may wait for a round, before feeds do.
+const maxBacklog = 256
+
+// isBehind reports whether feeds have to wait, for the number of deliveries or for their
+// share of the hub's memory. Called with sh.mu held.
+func (sh *shard) isBehind() bool {
+	share := sh.hub.memory.limit / int64(16*len(sh.hub.shards))
+	return len(sh.told) >= maxBacklog || len(sh.told) > 0 && int64(sh.size) > share
+}
+
+// tell has a part told. It waits while the shard is far behind.
+func (sh *shard) tell(d delivery) {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	for sh.isBehind() {
+		sh.changed.Wait()
+	}
+	if d.lent {
+		sh.hub.memory.keep(d.frame, 0) // the feed keeps it too, so this can't fail
+	}
+	sh.told = append(sh.told, d)
+	sh.size += d.frame.size()
+	sh.start()
+}
+
+// add puts a session into the next round.
+func (sh *shard) add(s *Session) {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	sh.ready = append(sh.ready, s)
+	sh.start()
+}
+
+// start sees to it that run runs. Called with sh.mu held.
+func (sh *shard) start() {
+	if !sh.running {
+		sh.running = true
+		sh.hub.work.Go(sh.run)
+	}
+}
+
+// settle waits until all that was told so far has been handed out.
+func (sh *shard) settle() {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	for last := sh.handed + uint64(sh.handing+len(sh.told)); sh.handed < last; {
+		sh.changed.Wait()
+	}
+}
+
+// run goes around until there is nothing to do.
+func (sh *shard) run() {
+	r := &sh.round
+	for sh.next() {
+		alone := len(r.told) == 1 && len(r.ready) == 0
+		for i := range r.told {
+			r.told[i].part.handOut(&r.told[i], alone)
+		}
+		for _, s := range r.ready {
+			s.flush()
+		}
+	}
+}
+
+// next ends a round and begins the next, or is false if there is nothing to do.
+func (sh *shard) next() bool {
+	r := &sh.round
+	sh.letGo()
+	clear(r.told)
+	clear(r.ready)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	sh.size = 0
+	sh.handed += uint64(sh.handing)
+	r.told, sh.told = sh.told, r.told[:0]
+	r.ready, sh.ready = sh.ready, r.ready[:0]
+	sh.handing = len(r.told)
+	sh.changed.Broadcast()
+	sh.running = len(r.told) > 0 || len(r.ready) > 0
+	if !sh.running {
+		sh.letGo()
+	}
+	return sh.running
+}
+
+// letGo lets go of the frames of the round before this one: by now they are written, or
+// kept by sessions. Those of this one are for the next.
+func (sh *shard) letGo() {
+	for _, f := range sh.lent {
+		sh.hub.memory.letGo(f)
+	}
+	clear(sh.lent)
+	sh.lent = sh.lent[:0]
+	for i := range sh.round.told {
+		if d := &sh.round.told[i]; d.lent {
+			sh.lent = append(sh.lent, d.frame)
+		}
+	}
+}

@@ -1,0 +1,228 @@
+package session
+
+import (
+	"time"
+
+	"github.com/tidewire/tidewire/broker"
+	"github.com/tidewire/tidewire/push/cursor"
+
+	"github.com/tidewire/tidewire/push"
+)
+
+// subscription is one session following one topic.
+//
+// It begins held: what comes is kept back until the session has announced it.
+// Then it is live, or first replays what the client missed. The replay ends at
+// the head of the moment when the subscription was attached; later messages
+// wait, and follow the replay with no seam.
+type subscription struct {
+	// static
+	session *Session
+	feed    *feed
+
+	// guarded by part.mu
+	told  uint64 // by its feed, so far
+	index int    // in its part
+
+	// guarded by session.mu
+	catchUp *catchUp // nil once the client is live and where this instance is
+	state   subscriptionState
+}
+
+type subscriptionState uint8
+
+const (
+	held subscriptionState = iota
+	replaying
+	live
+	ended
+)
+
+func newSubscription(s *Session, f *feed, start startingPlace) *subscription {
+	return &subscription{session: s, feed: f, catchUp: &catchUp{feed: f, from: start.from, since: start.position, issued: start.issued}}
+}
+
+// tell takes what the feed has to tell. With now it is called by the session's
+// shard, which has nothing else to do, and a message is written at once.
+func (sub *subscription) tell(d *delivery, now bool) {
+	s := sub.session
+	s.mu.Lock()
+	if now && d.gap == nil && sub.state == live && sub.catchUp == nil && !s.writing && s.quick() && s.reserve(d.frame, true) {
+		s.beginAtOnce(d.frame)
+		s.mu.Unlock()
+		s.tryWrite(s.shard.single[:], false)
+		return
+	}
+	defer s.mu.Unlock()
+	lent := d.lent && s.quick()
+	switch {
+	case d.gap != nil:
+		sub.breakOff(*d.gap, d.frame)
+	case sub.state == live && d.aside, sub.state == replaying && d.aside:
+		s.put(d.frame, lent)
+	case sub.state == live:
+		sub.pass(d.frame, lent)
+	case sub.state != ended:
+		sub.hold(d.frame)
+	}
+}
+
+// The methods below are called with session.mu held.
+
+// hold keeps a message back.
+func (sub *subscription) hold(frame *Frame) {
+	if sub.session.reserve(frame, false) {
+		sub.catchUp.pending = append(sub.catchUp.pending, frame)
+	}
+}
+
+// pass queues a live message, unless the client got it before it came here.
+func (sub *subscription) pass(frame *Frame, lent bool) {
+	c := sub.catchUp
+	if c == nil || frame.Cursor == "" {
+		sub.session.put(frame, lent)
+		return
+	}
+	cursor, _ := cursor.Parse(frame.Cursor)
+	at, _ := cursor.Position(sub.feed.topic)
+	switch {
+	case at == c.ahead:
+		sub.meet()
+	case at.Epoch == c.ahead.Epoch && at.Offset >= c.ahead.Offset:
+		sub.sendAway()
+	}
+}
+
+// goAhead notes where the client is, which the broker has just said is a real place.
+// An instance that doesn't come there in time sends the client away.
+func (sub *subscription) goAhead(place broker.Position) {
+	s, c := sub.session, sub.catchUp
+	c.ahead = place
+	c.waiting = time.AfterFunc(s.hub.options.BrokerTimeout, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if sub.state == live && sub.catchUp == c && !s.over {
+			sub.sendAway()
+		}
+	})
+}
+
+// meet notes that this instance has come to where the client is.
+func (sub *subscription) meet() {
+	sub.catchUp.waiting.Stop()
+	sub.catchUp = nil
+}
+
+// sendAway ends the session of a client that is ahead: history has gone another way
+// meanwhile. The client asks again, and will be told what it has missed.
+func (sub *subscription) sendAway() {
+	sub.session.drop()
+	sub.session.finish(push.Errorf(push.CodeUnavailable, "this instance is behind the client", nil))
+}
+
+// breakOff queues a gap, which makes what was waiting before it pointless.
+func (sub *subscription) breakOff(gap broker.Gap, frame *Frame) {
+	s, c := sub.session, sub.catchUp
+	switch sub.state {
+	case live:
+		if c != nil {
+			if c.ahead.Reaches(gap.Now) { // it has all that others miss
+				if gap.Now == c.ahead {
+					sub.meet()
+				}
+				return
+			}
+			gap = gap.After(c.ahead)
+			sub.meet()
+			frame = s.format.Gap(gap)
+		}
+		s.enqueue(frame)
+		s.hub.stats.gaps.Add(1)
+	case held, replaying:
+		s.unreserve(c.pending)
+		c.pending = nil
+		switch {
+		case c.gap != nil:
+			gap = gap.After(c.gap.Last)
+		case c.missed != nil:
+			gap = gap.After(c.head) // the replay is whole, and goes first
+		case c.isAhead() && c.since.Reaches(gap.Now):
+			// This instance comes after the client, if that is where it says.
+			c.met = gap.Now == c.since
+			return
+		default:
+			gap = gap.After(c.start())
+		}
+		c.gap = &gap
+	case ended:
+	}
+}
+
+// wantsHistory reports whether the replay is still to be read.
+func (sub *subscription) wantsHistory() bool {
+	return sub.state == replaying && sub.catchUp.gap == nil && sub.catchUp.missed == nil
+}
+
+// forget ends a subscription that hasn't become part of its session.
+func (s *Session) forget(sub *subscription) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sub.stop()
+	if s.ended { // else its end is still to come
+		s.outbox.rest(&s.hub.memory)
+	}
+}
+
+// stop ends the subscription's part in its session.
+func (sub *subscription) stop() {
+	if c := sub.catchUp; c != nil {
+		sub.session.unreserve(c.pending)
+		letGoAll(c.missed)
+		if c.waiting != nil {
+			c.waiting.Stop()
+		}
+	}
+	sub.state, sub.catchUp = ended, nil
+}
+
+// release ends the hold after the announcement.
+func (sub *subscription) release() {
+	if sub.state != held {
+		return
+	}
+	c := sub.catchUp
+	if c.gap == nil && (c.start() != c.head || c.outdated) {
+		reason := c.outOfReach()
+		if reason == "" {
+			sub.state = replaying
+			sub.session.replays = append(sub.session.replays, sub)
+			sub.session.wake()
+			return
+		}
+		c.gap = c.missing(reason)
+	}
+	sub.goLive()
+}
+
+// goLive queues the gap, if there is one, and all that waited.
+func (sub *subscription) goLive() {
+	s, c := sub.session, sub.catchUp
+	sub.state = live
+	if c.gap != nil {
+		s.enqueue(s.format.Gap(*c.gap))
+		s.hub.stats.gaps.Add(1)
+	} else if c.isAhead() && !c.met {
+		sub.goAhead(c.since)
+	}
+	pending := c.pending
+	c.pending, c.gap, c.missed = nil, nil, nil
+	if c.ahead.IsZero() {
+		sub.catchUp = nil
+	}
+	for i, frame := range pending {
+		s.unreserve(pending[i : i+1]) // and reserve it again
+		if sub.state == live {
+			sub.pass(frame, false)
+		}
+	}
+}
