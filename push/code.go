@@ -46,22 +46,27 @@ var codes = map[Code]struct {
 	status int
 	close  uint16
 	retry  Retry
+	reason string
 }{
-	CodeBadRequest:      {http.StatusBadRequest, 4400, RetryNever},
-	CodeUnauthenticated: {http.StatusUnauthorized, 4401, RetryNever},
-	CodeForbidden:       {http.StatusForbidden, 4403, RetryNever},
-	CodeConflict:        {http.StatusConflict, 4400, RetryNever},
-	CodeTooLarge:        {http.StatusRequestEntityTooLarge, 1009, RetryNever},
-	CodeUnsupported:     {http.StatusUnsupportedMediaType, 1003, RetryNever},
-	CodeRateLimited:     {http.StatusTooManyRequests, 4429, RetryLater},
-	CodeLimitReached:    {http.StatusTooManyRequests, 4431, RetryLater},
-	CodeTimeout:         {http.StatusServiceUnavailable, 4408, RetryLater},
-	CodeSlowConsumer:    {http.StatusServiceUnavailable, 4430, RetryNow},
-	CodeDraining:        {http.StatusServiceUnavailable, 1012, RetryLater},
-	CodeUnavailable:     {http.StatusServiceUnavailable, 1013, RetryLater},
-	CodeNotReplicated:   {http.StatusServiceUnavailable, 1013, RetryLater},
-	CodeInternal:        {http.StatusInternalServerError, 1011, RetryLater},
+	CodeBadRequest:      {http.StatusBadRequest, 4400, RetryNever, "bad request"},
+	CodeUnauthenticated: {http.StatusUnauthorized, 4401, RetryNever, "not authenticated"},
+	CodeForbidden:       {http.StatusForbidden, 4403, RetryNever, "forbidden"},
+	CodeConflict:        {http.StatusConflict, 4400, RetryNever, "this message ID was used with other data"},
+	CodeTooLarge:        {http.StatusRequestEntityTooLarge, 1009, RetryNever, "too large"},
+	CodeUnsupported:     {http.StatusUnsupportedMediaType, 1003, RetryNever, "unsupported"},
+	CodeRateLimited:     {http.StatusTooManyRequests, 4429, RetryLater, "too much in too short a time"},
+	CodeLimitReached:    {http.StatusTooManyRequests, 4431, RetryLater, "limit reached"},
+	CodeTimeout:         {http.StatusServiceUnavailable, 4408, RetryLater, "timed out"},
+	CodeSlowConsumer:    {http.StatusServiceUnavailable, 4430, RetryNow, "read too slowly; come back with the cursor"},
+	CodeDraining:        {http.StatusServiceUnavailable, 1012, RetryLater, "shutting down; come back to another instance"},
+	CodeUnavailable:     {http.StatusServiceUnavailable, 1013, RetryLater, "unavailable"},
+	CodeNotReplicated:   {http.StatusServiceUnavailable, 1013, RetryLater, "stored, but on no replica yet"},
+	CodeInternal:        {http.StatusInternalServerError, 1011, RetryLater, "internal error"},
 }
+
+// Error makes a code an error by itself: a hook that returns one refuses with the code's
+// own sentence, and errors.Is finds it in any [Error].
+func (c Code) Error() string { return string(c) + ": " + codes[c].reason }
 
 // HTTPStatus is the status that answers a request which failed with c.
 func (c Code) HTTPStatus() int { return codes[c].status }
@@ -88,9 +93,12 @@ type Error struct {
 	Hint string
 }
 
-// Errorf makes an Error whose reason is fixed text for the client and whose
-// cause is for the log. Cause may be nil.
-func Errorf(code Code, reason string, cause error) *Error {
+// NewError makes an Error whose reason is fixed text for the client, by default the
+// code's own sentence, and whose cause is for the log. Cause may be nil.
+func NewError(code Code, reason string, cause error) *Error {
+	if reason == "" {
+		reason = codes[code].reason
+	}
 	return &Error{Code: code, Reason: reason, Cause: cause}
 }
 
@@ -105,29 +113,18 @@ func (e *Error) Error() string {
 // Unwrap gives the cause.
 func (e *Error) Unwrap() error { return e.Cause }
 
-// Is makes errors.Is compare by code, so that errors.Is(err, push.ErrForbidden)
-// holds for every Error with that code.
+// Is makes errors.Is compare by code: errors.Is(err, push.CodeForbidden) holds for every
+// Error with that code.
 func (e *Error) Is(target error) bool {
-	t, ok := target.(*Error)
-	return ok && t.Code == e.Code
+	switch t := target.(type) {
+	case Code:
+		return t == e.Code
+	case *Error:
+		return t.Code == e.Code
+	default:
+		return false
+	}
 }
-
-// Sentinels for errors.Is; they match every Error of their code.
-var (
-	ErrBadRequest      = &Error{Code: CodeBadRequest, Reason: "bad request"}
-	ErrUnauthenticated = &Error{Code: CodeUnauthenticated, Reason: "not authenticated"}
-	ErrForbidden       = &Error{Code: CodeForbidden, Reason: "forbidden"}
-	ErrConflict        = &Error{Code: CodeConflict, Reason: "this message ID was used with other data"}
-	ErrTooLarge        = &Error{Code: CodeTooLarge, Reason: "too large"}
-	ErrRateLimited     = &Error{Code: CodeRateLimited, Reason: "too much in too short a time"}
-	ErrLimitReached    = &Error{Code: CodeLimitReached, Reason: "limit reached"}
-	ErrTimeout         = &Error{Code: CodeTimeout, Reason: "timed out"}
-	ErrSlowConsumer    = &Error{Code: CodeSlowConsumer, Reason: "read too slowly; come back with the cursor"}
-	ErrDraining        = &Error{Code: CodeDraining, Reason: "shutting down; come back to another instance"}
-	ErrUnavailable     = &Error{Code: CodeUnavailable, Reason: "unavailable"}
-	ErrNotReplicated   = &Error{Code: CodeNotReplicated, Reason: "stored, but on no replica yet"}
-	ErrInternal        = &Error{Code: CodeInternal, Reason: "internal error"}
-)
 
 // AsError gives err as a client may be told of it. An error that isn't an
 // *Error becomes CodeTimeout if a deadline passed, else CodeInternal, with
@@ -137,16 +134,19 @@ func AsError(err error) *Error {
 		return nil
 	}
 	var e *Error
+	var code Code
 	var bad broker.BadRequest
 	switch {
 	case errors.As(err, &e):
 		return e
+	case errors.As(err, &code):
+		return NewError(code, "", nil)
 	case errors.As(err, &bad):
-		return Errorf(CodeBadRequest, string(bad), nil)
+		return NewError(CodeBadRequest, string(bad), nil)
 	case errors.Is(err, context.DeadlineExceeded):
-		return Errorf(CodeTimeout, ErrTimeout.Reason, err)
+		return NewError(CodeTimeout, "", err)
 	default:
-		return Errorf(CodeInternal, ErrInternal.Reason, err)
+		return NewError(CodeInternal, "", err)
 	}
 }
 

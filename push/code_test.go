@@ -34,9 +34,9 @@ func TestAsError(t *testing.T) {
 		err  error
 		want push.Code
 	}{
-		{push.ErrForbidden, push.CodeForbidden},
-		{fmt.Errorf("wrapped: %w", push.ErrConflict), push.CodeConflict},
-		{push.Errorf(push.CodeTooLarge, "too large", cause), push.CodeTooLarge},
+		{push.CodeForbidden, push.CodeForbidden},
+		{fmt.Errorf("wrapped: %w", push.CodeConflict), push.CodeConflict},
+		{push.NewError(push.CodeTooLarge, "too large", cause), push.CodeTooLarge},
 		{context.DeadlineExceeded, push.CodeTimeout},
 		{cause, push.CodeInternal},
 	}

@@ -68,7 +68,7 @@ func (c *control) ready(ctx context.Context) error {
 	return nil
 }
 
-var errNotReady = Errorf(CodeUnavailable, "what was revoked can't be read now", nil)
+var errNotReady = NewError(CodeUnavailable, "what was revoked can't be read now", nil)
 
 // permits refuses what was revoked.
 func (c *control) permits(ctx context.Context, a Access) error {
@@ -101,7 +101,7 @@ func (c *control) admits(ctx context.Context, id *Identity) error {
 // decree stores a decree, holds to it, and tells the others.
 func (c *control) decree(ctx context.Context, d decree, lasts time.Duration) error {
 	if c.store == nil {
-		return Errorf(CodeUnsupported, "the broker can't store what is revoked", nil)
+		return NewError(CodeUnsupported, "the broker can't store what is revoked", nil)
 	}
 	ctx, cancel := c.hub.deadline(ctx)
 	defer cancel()
@@ -139,8 +139,8 @@ func (c *control) decree(ctx context.Context, d decree, lasts time.Duration) err
 const maxDecisions = 10
 
 var (
-	errTooManyDecrees = Errorf(CodeLimitReached, "too many revocations", nil)
-	errManyDecide     = Errorf(CodeUnavailable, "many decide about the same at the same time", nil)
+	errTooManyDecrees = NewError(CodeLimitReached, "too many revocations", nil)
+	errManyDecide     = NewError(CodeUnavailable, "many decide about the same at the same time", nil)
 )
 
 // put stores a decree, unless one is there that is as new: that is then given.

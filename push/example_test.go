@@ -66,13 +66,13 @@ func ExampleIdentify() {
 		Identify: func(r *http.Request) (push.Identity, error) {
 			user := sessions.GetString(r.Context(), "user")
 			if user == "" {
-				return push.Identity{}, push.ErrUnauthenticated
+				return push.Identity{}, push.CodeUnauthenticated
 			}
 			return push.Identity{User: user, Expires: sessions.Deadline(r.Context())}, nil
 		},
 		Authorize: push.NewRules(push.Rule{Pattern: "users/{user}", Follow: func(_ context.Context, a push.Access) error {
 			if a.PathValue("user") != a.Identity.User {
-				return push.ErrForbidden
+				return push.CodeForbidden
 			}
 			return nil
 		}}).Authorize,
@@ -99,13 +99,13 @@ func ExampleNewRules() {
 	members := map[string]bool{"ann": true}
 	own := func(_ context.Context, a push.Access) error {
 		if a.PathValue("user") != a.Identity.User {
-			return push.ErrForbidden
+			return push.CodeForbidden
 		}
 		return nil
 	}
 	member := func(_ context.Context, a push.Access) error {
 		if !members[a.Identity.User] {
-			return push.ErrForbidden
+			return push.CodeForbidden
 		}
 		return nil
 	}
@@ -140,7 +140,7 @@ func ExampleOptions_recheck() {
 	members := map[string]bool{"ann": true} // or a question to a database
 	rules := push.NewRules(push.Rule{Pattern: "rooms/{room}", Follow: func(_ context.Context, a push.Access) error {
 		if !members[a.Identity.User] {
-			return push.ErrForbidden
+			return push.CodeForbidden
 		}
 		return nil
 	}})

@@ -73,7 +73,7 @@ func (h *Hub) Publish(ctx context.Context, m Message) (Receipt, error) {
 // topics from exactly here. At most MaxCursorTopics topics.
 func (h *Hub) Cursor(ctx context.Context, topics ...string) (string, error) {
 	if len(topics) > cursor.MaxTopics {
-		return "", Errorf(CodeLimitReached, "too many topics for one cursor", nil)
+		return "", NewError(CodeLimitReached, "too many topics for one cursor", nil)
 	}
 	cursors := make([]string, len(topics))
 	for i, topic := range topics {

@@ -36,7 +36,7 @@ type Message struct {
 	Binary bool
 	// Replicated asks Publish to return nil only once a replica of the broker's
 	// store has the message too. If none has confirmed it in time, or there is
-	// none, the error is ErrNotReplicated and the receipt is valid all the same:
+	// none, the error is CodeNotReplicated and the receipt is valid all the same:
 	// the message is stored and on its way. It isn't part of what is stored.
 	Replicated bool
 
@@ -63,7 +63,7 @@ const messageOverhead = 128
 
 // Prepare makes a message ready to be stored, for brokers: it checks every
 // part that the publisher set, refuses more than limit bytes of data
-// (ErrTooLarge), and gives it an ID if it has none. The Error it returns is
+// (CodeTooLarge), and gives it an ID if it has none. The Error it returns is
 // CodeBadRequest or CodeTooLarge.
 func (m *Message) Prepare(limit int) error {
 	if !m.reserved {
@@ -96,10 +96,10 @@ func (m *Message) Check(limit int) error {
 		return err
 	}
 	if len(m.Data) > limit {
-		return Errorf(CodeTooLarge, fmt.Sprintf("a message has at most %d bytes of data here", limit), nil)
+		return NewError(CodeTooLarge, fmt.Sprintf("a message has at most %d bytes of data here", limit), nil)
 	}
 	if !m.Binary && !utf8.Valid(m.Data) {
-		return Errorf(CodeBadRequest, "text is not UTF-8; publish it as binary", nil)
+		return NewError(CodeBadRequest, "text is not UTF-8; publish it as binary", nil)
 	}
 	return nil
 }

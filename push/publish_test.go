@@ -68,13 +68,13 @@ func TestHungBrokerIsGivenUp(t *testing.T) {
 		}{{earlier, time.Second}, {context.Background(), 2 * time.Second}} {
 			start := time.Now()
 			_, err := hub.Publish(test.ctx, push.Message{Topic: "a"})
-			if took := time.Since(start); !errors.Is(err, push.ErrTimeout) || took != test.want {
+			if took := time.Since(start); !errors.Is(err, push.CodeTimeout) || took != test.want {
 				t.Errorf("Publish: %v after %v, want a timeout after %v", err, took, test.want)
 			}
 		}
 		start := time.Now()
 		_, _, err := hub.Recent(context.Background(), "a", 1)
-		if took := time.Since(start); !errors.Is(err, push.ErrTimeout) || took != 2*time.Second {
+		if took := time.Since(start); !errors.Is(err, push.CodeTimeout) || took != 2*time.Second {
 			t.Errorf("Recent: %v after %v", err, took)
 		}
 	})
@@ -86,7 +86,7 @@ func TestContextHasEndedBeforePublish(t *testing.T) {
 	defer hub.Shutdown(context.Background())
 	ctx, cancel := context.WithDeadline(context.Background(), time.Unix(1, 0))
 	defer cancel()
-	if _, err := hub.Publish(ctx, push.Message{Topic: "a"}); !errors.Is(err, push.ErrTimeout) {
+	if _, err := hub.Publish(ctx, push.Message{Topic: "a"}); !errors.Is(err, push.CodeTimeout) {
 		t.Errorf("got %v", err)
 	}
 }

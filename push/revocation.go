@@ -85,7 +85,7 @@ func (h *Hub) Restore(ctx context.Context, r Revocation) error {
 		return err
 	}
 	if r.Session != "" {
-		return Errorf(CodeBadRequest, "a session that has ended can't be restored", nil)
+		return NewError(CodeBadRequest, "a session that has ended can't be restored", nil)
 	}
 	return h.control.decree(ctx, decree{subject: about, Restored: true}, min(optional.Bound(r.For, revokeFor), forGood))
 }
@@ -101,9 +101,9 @@ type subject struct {
 func (r Revocation) subject() (subject, error) {
 	switch {
 	case r.Session != "" && (r.User != "" || r.Topic != ""), r.Session == "" && r.User == "" && r.Topic == "":
-		return subject{}, Errorf(CodeBadRequest, "a revocation is about a user, a session, a topic, or a user and a topic", nil)
+		return subject{}, NewError(CodeBadRequest, "a revocation is about a user, a session, a topic, or a user and a topic", nil)
 	case len(r.User) > maxRevokedUser || !utf8.ValidString(r.User):
-		return subject{}, Errorf(CodeBadRequest, "a user to revoke is at most 1024 bytes of UTF-8", nil)
+		return subject{}, NewError(CodeBadRequest, "a user to revoke is at most 1024 bytes of UTF-8", nil)
 	case r.Topic != "":
 		if err := CheckTopic(r.Topic); err != nil {
 			return subject{}, err
@@ -113,7 +113,7 @@ func (r Revocation) subject() (subject, error) {
 	if r.Session != "" {
 		id, err := uuid.Parse(r.Session)
 		if err != nil {
-			return subject{}, Errorf(CodeBadRequest, "this is no ID of a session", err)
+			return subject{}, NewError(CodeBadRequest, "this is no ID of a session", err)
 		}
 		about.Session = id
 	}
@@ -165,6 +165,6 @@ func parseStored(v broker.Stored) (decree, error) {
 
 // The errors of those whose rights were taken away.
 var (
-	errRevoked      = Errorf(CodeForbidden, "access was revoked", nil)
-	errTopicRevoked = Errorf(CodeForbidden, "access to this topic was revoked", nil)
+	errRevoked      = NewError(CodeForbidden, "access was revoked", nil)
+	errTopicRevoked = NewError(CodeForbidden, "access to this topic was revoked", nil)
 )

@@ -59,12 +59,12 @@ func (r *Rules) Authorize(ctx context.Context, a Access) error {
 			allow = rule.Send
 		}
 		if allow == nil {
-			return ErrForbidden
+			return CodeForbidden
 		}
 		a.rule = rule
 		return allow(ctx, a)
 	}
-	return ErrForbidden
+	return CodeForbidden
 }
 
 // PathValue gives the part of the topic that the wildcard of this name stands for

@@ -91,22 +91,22 @@ func TestFirstRuleDecides(t *testing.T) {
 		topic                string
 		follow, resume, send error
 	}{
-		{"staff/open", denied, denied, push.ErrForbidden},
-		{"drop/open", push.ErrForbidden, push.ErrForbidden, nil},
-		{"news/open", nil, nil, push.ErrForbidden},
+		{"staff/open", denied, denied, push.CodeForbidden},
+		{"drop/open", push.CodeForbidden, push.CodeForbidden, nil},
+		{"news/open", nil, nil, push.CodeForbidden},
 		{"else/open", nil, nil, nil},
-		{"else/shut", push.ErrForbidden, push.ErrForbidden, push.ErrForbidden},
+		{"else/shut", push.CodeForbidden, push.CodeForbidden, push.CodeForbidden},
 	}
 	for _, tt := range tests {
 		for action, want := range map[push.Action]error{
-			push.ActionFollow: tt.follow, push.ActionResume: tt.resume, push.ActionSend: tt.send, "another": push.ErrForbidden,
+			push.ActionFollow: tt.follow, push.ActionResume: tt.resume, push.ActionSend: tt.send, "another": push.CodeForbidden,
 		} {
 			if got := rules.Authorize(t.Context(), push.Access{Action: action, Topic: tt.topic}); !errors.Is(got, want) {
 				t.Errorf("%s %s: got %v, want %v", action, tt.topic, got, want)
 			}
 		}
 	}
-	if err := push.NewRules().Authorize(t.Context(), push.Access{Action: push.ActionFollow, Topic: "a"}); !errors.Is(err, push.ErrForbidden) {
+	if err := push.NewRules().Authorize(t.Context(), push.Access{Action: push.ActionFollow, Topic: "a"}); !errors.Is(err, push.CodeForbidden) {
 		t.Errorf("no rules: %v", err)
 	}
 }

@@ -27,7 +27,7 @@ const ReservedTopicPrefix = "tidewire."
 // for hubs. Topics are compared byte for byte; nothing is folded or normalized.
 func CheckTopic(topic string) error {
 	if strings.HasPrefix(topic, ReservedTopicPrefix) {
-		return Errorf(CodeBadRequest, "topics that start with tidewire. are reserved", nil)
+		return NewError(CodeBadRequest, "topics that start with tidewire. are reserved", nil)
 	}
 	return CheckAnyTopic(topic)
 }
@@ -37,27 +37,27 @@ func CheckTopic(topic string) error {
 // published is told by Message.Prepare.
 func CheckAnyTopic(topic string) error {
 	if topic == "" || len(topic) > MaxTopic {
-		return Errorf(CodeBadRequest, "a topic has 1 to 200 bytes", nil)
+		return NewError(CodeBadRequest, "a topic has 1 to 200 bytes", nil)
 	}
 	if strings.ContainsAny(topic, `*?[]\`) {
-		return Errorf(CodeBadRequest, `a topic has none of * ? [ ] \`, nil)
+		return NewError(CodeBadRequest, `a topic has none of * ? [ ] \`, nil)
 	}
 	return checkName("topic", topic)
 }
 
 func checkEvent(event string) error {
 	if len(event) > MaxEvent {
-		return Errorf(CodeBadRequest, "an event name has at most 100 bytes", nil)
+		return NewError(CodeBadRequest, "an event name has at most 100 bytes", nil)
 	}
 	if strings.HasPrefix(event, ReservedEventPrefix) {
-		return Errorf(CodeBadRequest, "event names that start with tidewire. are reserved", nil)
+		return NewError(CodeBadRequest, "event names that start with tidewire. are reserved", nil)
 	}
 	return checkName("event name", event)
 }
 
 func checkKey(key string) error {
 	if len(key) > MaxKey {
-		return Errorf(CodeBadRequest, "a key has at most 200 bytes", nil)
+		return NewError(CodeBadRequest, "a key has at most 200 bytes", nil)
 	}
 	return checkName("key", key)
 }
@@ -66,31 +66,31 @@ func checkKey(key string) error {
 // or a log line, and what the eye can't tell apart.
 func checkName(what, s string) error {
 	if !utf8.ValidString(s) {
-		return Errorf(CodeBadRequest, what+" is not UTF-8", nil)
+		return NewError(CodeBadRequest, what+" is not UTF-8", nil)
 	}
 	previous := ' '
 	for _, r := range s {
 		if r == ' ' && previous == ' ' {
-			return Errorf(CodeBadRequest, what+" has a space at its start, or two together", nil)
+			return NewError(CodeBadRequest, what+" has a space at its start, or two together", nil)
 		}
 		if r != ' ' && (!unicode.IsPrint(r) || r == utf8.RuneError) {
-			return Errorf(CodeBadRequest, what+" has a character that is not printable", nil)
+			return NewError(CodeBadRequest, what+" has a character that is not printable", nil)
 		}
 		previous = r
 	}
 	if s != "" && previous == ' ' {
-		return Errorf(CodeBadRequest, what+" ends with a space", nil)
+		return NewError(CodeBadRequest, what+" ends with a space", nil)
 	}
 	return nil
 }
 
 func checkID(id string) error {
 	if len(id) > MaxID {
-		return Errorf(CodeBadRequest, "a message ID has at most 128 bytes", nil)
+		return NewError(CodeBadRequest, "a message ID has at most 128 bytes", nil)
 	}
 	for i := range len(id) {
 		if id[i] <= ' ' || id[i] > '~' {
-			return Errorf(CodeBadRequest, "a message ID has only visible ASCII", nil)
+			return NewError(CodeBadRequest, "a message ID has only visible ASCII", nil)
 		}
 	}
 	return nil

@@ -26,7 +26,7 @@ func TestTopicNames(t *testing.T) {
 		"tidewire.", "tidewire.control", " a", "a ", "a  b", " ", "*", "news.*", "h[ae]llo", "?", `a\b`,
 	}
 	for _, topic := range bad {
-		if err := push.CheckTopic(topic); !errors.Is(err, push.ErrBadRequest) {
+		if err := push.CheckTopic(topic); !errors.Is(err, push.CodeBadRequest) {
 			t.Errorf("%q: %v", topic, err)
 		}
 	}

@@ -177,7 +177,7 @@ func TestBadHTTP(t *testing.T) {
 func TestHeadersCostAboutWhatTheyAre(t *testing.T) {
 	_, server := hardened(t, push.Options{Identify: func(r *http.Request) (push.Identity, error) {
 		r.CookiesNamed("session")
-		return push.Identity{}, push.ErrUnauthenticated
+		return push.Identity{}, push.CodeUnauthenticated
 	}})
 	server.Start()
 	stream := "GET /push/sse?topic=a HTTP/1.1\r\nHost: x\r\nOrigin: http://x\r\nConnection: close\r\n"

@@ -19,7 +19,7 @@ func TestSendRouteIsLimited(t *testing.T) {
 		Identify: func(r *http.Request) (push.Identity, error) {
 			user := r.Header.Get("User")
 			if user == "unknown" {
-				return push.Identity{}, push.ErrUnauthenticated
+				return push.Identity{}, push.CodeUnauthenticated
 			}
 			return push.Identity{User: user}, nil
 		},

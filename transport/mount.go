@@ -73,7 +73,7 @@ func withoutPattern(path, pattern string) (below string, ok bool) {
 type nothing struct{ hub *push.Hub }
 
 func (h *nothing) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	protocol.RefuseAs(h.hub, w, r, http.StatusNotFound, push.Errorf(push.CodeBadRequest, "nothing is here: the routes are "+
+	protocol.RefuseAs(h.hub, w, r, http.StatusNotFound, push.NewError(push.CodeBadRequest, "nothing is here: the routes are "+
 		"ws, sse, send, publish, refresh, client.js and client.mjs, right below the path of the mount; a router that isn't "+
 		"chi's or the standard library's needs http.StripPrefix", nil))
 }

@@ -107,7 +107,7 @@ func (h *publishHandler) publish(w http.ResponseWriter, r *http.Request) (push.R
 		if e := push.AsError(err); e.Code != push.CodeInternal {
 			return push.Receipt{}, e
 		}
-		return push.Receipt{}, push.Errorf(push.CodeForbidden, push.ErrForbidden.Reason, err)
+		return push.Receipt{}, push.NewError(push.CodeForbidden, "", err)
 	}
 	m, err := readMessage(w, r, query, h.options.MaxPublish)
 	if err != nil {
@@ -120,10 +120,10 @@ func (h *publishHandler) publish(w http.ResponseWriter, r *http.Request) (push.R
 // query, data from the body.
 func readMessage(w http.ResponseWriter, r *http.Request, query url.Values, limit int64) (push.Message, error) {
 	if !r.ProtoAtLeast(1, 1) && r.Header.Get("Content-Length") == "" {
-		return push.Message{}, push.Errorf(push.CodeBadRequest, "a POST in HTTP/1.0 says its Content-Length", nil) // chunks mean nothing there
+		return push.Message{}, push.NewError(push.CodeBadRequest, "a POST in HTTP/1.0 says its Content-Length", nil) // chunks mean nothing there
 	}
 	if !query.Has("topic") {
-		return push.Message{}, push.Errorf(push.CodeBadRequest, "topic is missing in the query", nil)
+		return push.Message{}, push.NewError(push.CodeBadRequest, "topic is missing in the query", nil)
 	}
 	binary, e := isBinary(r)
 	if e != nil {
@@ -133,11 +133,11 @@ func readMessage(w http.ResponseWriter, r *http.Request, query url.Values, limit
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		return push.Message{}, push.Errorf(push.CodeTooLarge, fmt.Sprintf("a body has at most %d bytes here", limit), nil)
+		return push.Message{}, push.NewError(push.CodeTooLarge, fmt.Sprintf("a body has at most %d bytes here", limit), nil)
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return push.Message{}, push.Errorf(push.CodeTimeout, "the body took too long", nil)
+		return push.Message{}, push.NewError(push.CodeTimeout, "the body took too long", nil)
 	case err != nil:
-		return push.Message{}, push.Errorf(push.CodeBadRequest, "the body can't be read", err)
+		return push.Message{}, push.NewError(push.CodeBadRequest, "the body can't be read", err)
 	}
 	setBodyDeadline(w, time.Time{}) // the server reads on, to see whether the client leaves
 	return push.Message{
@@ -146,7 +146,7 @@ func readMessage(w http.ResponseWriter, r *http.Request, query url.Values, limit
 	}, nil
 }
 
-var errMediaType = push.Errorf(push.CodeUnsupported, "a body is text, or application/octet-stream, and not encoded", nil)
+var errMediaType = push.NewError(push.CodeUnsupported, "a body is text, or application/octet-stream, and not encoded", nil)
 
 // isBinary tells text from binary data by the Content-Type. A form is what curl
 // calls any body; it is taken as text as it is.

@@ -39,7 +39,7 @@ func (h *refreshHandler) refresh(r *http.Request) (expires time.Time, done bool,
 		return time.Time{}, false, e
 	}
 	if !query.Has("session") {
-		return time.Time{}, false, push.Errorf(push.CodeBadRequest, "session is missing in the query", nil)
+		return time.Time{}, false, push.NewError(push.CodeBadRequest, "session is missing in the query", nil)
 	}
 	done, err = session.Of(h.hub).Refresh(r.Context(), query.Get("session"), identity)
 	return identity.Expires, done, err

@@ -219,7 +219,7 @@ func TestEveryRefusalIsLogged(t *testing.T) {
 			}
 			tt.options.Authorize = func(_ context.Context, a push.Access) error {
 				if a.Topic == "refused" {
-					return push.ErrForbidden
+					return push.CodeForbidden
 				}
 				return nil
 			}

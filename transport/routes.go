@@ -102,12 +102,12 @@ func withKey(key string) func(*http.Request, string) error {
 	want := sha256.Sum256([]byte(key))
 	return func(r *http.Request, _ string) error {
 		if key == "" {
-			return push.Errorf(push.CodeForbidden, "publishing by POST is off: this server has no transport.Options.PublishKey", nil)
+			return push.NewError(push.CodeForbidden, "publishing by POST is off: this server has no transport.Options.PublishKey", nil)
 		}
 		scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 		got := sha256.Sum256([]byte(token))
 		if !strings.EqualFold(scheme, "Bearer") || subtle.ConstantTimeCompare(want[:], got[:]) != 1 {
-			return push.Errorf(push.CodeUnauthenticated, "publishing needs Authorization: Bearer KEY", nil)
+			return push.NewError(push.CodeUnauthenticated, "publishing needs Authorization: Bearer KEY", nil)
 		}
 		return nil
 	}

@@ -154,7 +154,7 @@ func TestSendRoute(t *testing.T) {
 		Identify: func(r *http.Request) (push.Identity, error) { return push.Identity{User: r.Header.Get("User")}, nil },
 		Authorize: func(_ context.Context, a push.Access) error {
 			if a.Topic == "secret" {
-				return push.ErrForbidden
+				return push.CodeForbidden
 			}
 			return nil
 		},
@@ -165,7 +165,7 @@ func TestSendRoute(t *testing.T) {
 			case "panic":
 				panic("in the application")
 			case "fail":
-				return push.Reply{}, push.Errorf(push.CodeConflict, "taken", nil)
+				return push.Reply{}, push.NewError(push.CodeConflict, "taken", nil)
 			}
 			text := strings.Join([]string{in.Identity.User, in.Topic, in.Event, in.ID, string(in.Data)}, "|")
 			return push.Reply{Data: []byte(text), Binary: in.Binary}, nil

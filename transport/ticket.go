@@ -62,4 +62,4 @@ func withTickets(hub *push.Hub, next http.Handler) http.Handler {
 	})
 }
 
-var errNotAlone = push.Errorf(push.CodeBadRequest, "a ticket is one, and comes with no other credentials", nil)
+var errNotAlone = push.NewError(push.CodeBadRequest, "a ticket is one, and comes with no other credentials", nil)

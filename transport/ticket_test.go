@@ -34,7 +34,7 @@ func byName(r *http.Request) (push.Identity, error) {
 		name = cookie.Value
 	}
 	if name == "" {
-		return push.Identity{}, push.ErrUnauthenticated
+		return push.Identity{}, push.CodeUnauthenticated
 	}
 	return push.Identity{User: name, Claims: map[string]any{"role": "admin"}}, nil
 }
@@ -257,17 +257,17 @@ func TestTicketExpires(t *testing.T) {
 		if err != nil || got.User != id.User || !got.Issued.Equal(id.Issued) || !got.Expires.Equal(id.Expires) || got.Claims != nil {
 			t.Errorf("in time: %+v, %v", got, err)
 		}
-		if _, err := identify(short); !errors.Is(err, push.ErrUnauthenticated) {
+		if _, err := identify(short); !errors.Is(err, push.CodeUnauthenticated) {
 			t.Errorf("of an identity that has expired: %v", err)
 		}
 		if err := hub.Revoke(t.Context(), push.Revocation{User: "ann"}); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := identify(revoked); !errors.Is(err, push.ErrForbidden) {
+		if _, err := identify(revoked); !errors.Is(err, push.CodeForbidden) {
 			t.Errorf("of a user who was revoked: %v", err)
 		}
 		time.Sleep(time.Millisecond)
-		if _, err := identify(late); !errors.Is(err, push.ErrUnauthenticated) {
+		if _, err := identify(late); !errors.Is(err, push.CodeUnauthenticated) {
 			t.Errorf("too late: %v", err)
 		}
 	})
@@ -313,7 +313,7 @@ func TestTicketKeepsClaims(t *testing.T) {
 		if (err == nil) != test.want {
 			t.Errorf("%#v: %v", test.claims, err)
 		}
-		if err != nil && (!errors.Is(err, push.ErrInternal) || !strings.Contains(log.String(), "no ticket can be made")) {
+		if err != nil && (!errors.Is(err, push.CodeInternal) || !strings.Contains(log.String(), "no ticket can be made")) {
 			t.Errorf("%#v: %v, logged %s", test.claims, err, log.String())
 		}
 		if err == nil {
@@ -327,7 +327,7 @@ func TestTicketKeepsClaims(t *testing.T) {
 	}
 	hub := push.New(membroker.New(), push.Options{Logger: slog.New(slog.DiscardHandler)})
 	defer hub.Shutdown(context.Background())
-	if _, _, err := session.Of(hub).Ticket(t.Context(), push.Identity{User: "\xff"}); !errors.Is(err, push.ErrInternal) {
+	if _, _, err := session.Of(hub).Ticket(t.Context(), push.Identity{User: "\xff"}); !errors.Is(err, push.CodeInternal) {
 		t.Errorf("a user that isn't UTF-8: %v", err)
 	}
 }
@@ -355,7 +355,7 @@ func TestStoredTicketsAreOfNoUse(t *testing.T) {
 				t.Errorf("%q is stored", hidden)
 			}
 		}
-		if _, err := session.Of(hub).Redeem(t.Context(), name); !errors.Is(err, push.ErrUnauthenticated) {
+		if _, err := session.Of(hub).Redeem(t.Context(), name); !errors.Is(err, push.CodeUnauthenticated) {
 			t.Errorf("a stored name as a ticket: %v", err)
 		}
 		issue("eve")
@@ -373,7 +373,7 @@ func TestStoredTicketsAreOfNoUse(t *testing.T) {
 			if _, err := b.Put(t.Context(), "tickets", name, v); err != nil {
 				t.Fatal(err)
 			}
-			if id, err := session.Of(hub).Redeem(t.Context(), secret); !errors.Is(err, push.ErrUnauthenticated) {
+			if id, err := session.Of(hub).Redeem(t.Context(), secret); !errors.Is(err, push.CodeUnauthenticated) {
 				t.Errorf("what was put in its place: %+v, %v", id, err)
 			}
 		}

@@ -123,7 +123,7 @@ func testConflictElsewhere(t testing.TB, s setup) {
 	first := publish(t, brokers[0], m)
 	m.Data = []byte("2")
 	for i, b := range brokers {
-		if _, err := b.Publish(t.Context(), m); !errors.Is(err, push.ErrConflict) {
+		if _, err := b.Publish(t.Context(), m); !errors.Is(err, push.CodeConflict) {
 			t.Errorf("other data under the same ID through instance %d: %v", i, err)
 		}
 		if head := recent(t, b, "a", 0).Head; head != first.Position {
@@ -266,7 +266,7 @@ func testCloseLeaves(t testing.TB, s setup) {
 		m := push.Message{Topic: "a", ID: fmt.Sprint("id", i), Data: []byte("x")}
 		receipts = append(receipts, publish(t, closing, m))
 		closeBroker(t, closing)
-		if _, err := closing.Publish(t.Context(), m); !errors.Is(err, push.ErrUnavailable) {
+		if _, err := closing.Publish(t.Context(), m); !errors.Is(err, push.CodeUnavailable) {
 			t.Errorf("Publish after Close: %v", err)
 		}
 		for j := i + 1; j < len(brokers); j++ {

@@ -95,15 +95,15 @@ func testBadMessages(t testing.TB, s setup) {
 		m    push.Message
 		want *push.Error
 	}{
-		{"no topic", text("", "x"), push.ErrBadRequest},
-		{"long topic", text(strings.Repeat("t", 201), "x"), push.ErrBadRequest},
-		{"topic with line break", text("a\nb", "x"), push.ErrBadRequest},
-		{"event with line break", push.Message{Topic: "a", Event: "e\rdata: x"}, push.ErrBadRequest},
-		{"reserved event", push.Message{Topic: "a", Event: "tidewire.gap"}, push.ErrBadRequest},
-		{"ID with space", push.Message{Topic: "a", ID: "a b"}, push.ErrBadRequest},
-		{"key with NUL", push.Message{Topic: "a", Key: "a\x00"}, push.ErrBadRequest},
-		{"text that is not UTF-8", push.Message{Topic: "a", Data: []byte{0xff}}, push.ErrBadRequest},
-		{"too large", text("a", strings.Repeat("x", 101)), push.ErrTooLarge},
+		{"no topic", text("", "x"), push.NewError(push.CodeBadRequest, "", nil)},
+		{"long topic", text(strings.Repeat("t", 201), "x"), push.NewError(push.CodeBadRequest, "", nil)},
+		{"topic with line break", text("a\nb", "x"), push.NewError(push.CodeBadRequest, "", nil)},
+		{"event with line break", push.Message{Topic: "a", Event: "e\rdata: x"}, push.NewError(push.CodeBadRequest, "", nil)},
+		{"reserved event", push.Message{Topic: "a", Event: "tidewire.gap"}, push.NewError(push.CodeBadRequest, "", nil)},
+		{"ID with space", push.Message{Topic: "a", ID: "a b"}, push.NewError(push.CodeBadRequest, "", nil)},
+		{"key with NUL", push.Message{Topic: "a", Key: "a\x00"}, push.NewError(push.CodeBadRequest, "", nil)},
+		{"text that is not UTF-8", push.Message{Topic: "a", Data: []byte{0xff}}, push.NewError(push.CodeBadRequest, "", nil)},
+		{"too large", text("a", strings.Repeat("x", 101)), push.NewError(push.CodeTooLarge, "", nil)},
 	}
 	for _, test := range tests {
 		if _, err := b.Publish(t.Context(), test.m); !errors.Is(err, test.want) {
@@ -126,7 +126,7 @@ func testSameID(t testing.TB, s setup) {
 		t.Errorf("first %+v, again %+v", first, again)
 	}
 	m.Data = []byte("2")
-	if _, err := b.Publish(t.Context(), m); !errors.Is(err, push.ErrConflict) {
+	if _, err := b.Publish(t.Context(), m); !errors.Is(err, push.CodeConflict) {
 		t.Errorf("same ID with other data: %v", err)
 	}
 	other := publish(t, b, push.Message{Topic: "b", ID: "once", Data: []byte("2")})
@@ -192,11 +192,11 @@ func testReplicated(t testing.TB, s setup) {
 	c, at := subscribe(t, b, "a")
 	m := push.Message{Topic: "a", ID: "once", Data: []byte("1"), Replicated: true}
 	first, err := b.Publish(t.Context(), m)
-	if err != nil && !errors.Is(err, push.ErrNotReplicated) {
+	if err != nil && !errors.Is(err, push.CodeNotReplicated) {
 		t.Fatalf("Publish: %v", err)
 	}
 	again, err := b.Publish(t.Context(), m)
-	if err != nil && !errors.Is(err, push.ErrNotReplicated) {
+	if err != nil && !errors.Is(err, push.CodeNotReplicated) {
 		t.Fatalf("Publish again: %v", err)
 	}
 	if first.Position.IsZero() || !again.Duplicate || again.Position != first.Position {

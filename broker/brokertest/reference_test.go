@@ -107,7 +107,7 @@ func (i *instance) open() (*membroker.Broker, error) {
 	closed := i.closed
 	i.mu.Unlock()
 	if closed {
-		return nil, push.ErrUnavailable
+		return nil, push.CodeUnavailable
 	}
 	return i.backend.store(), nil
 }

@@ -116,7 +116,7 @@ func testStoredValues(t testing.TB, s storeBroker) {
 	for what, v := range map[string]broker.Stored{
 		"for no time": {}, "of a version beyond all": {TTL: time.Minute, Version: broker.MaxOffset + 1},
 	} {
-		if _, err := s.Put(t.Context(), "s", "a", v); !errors.Is(err, push.ErrBadRequest) {
+		if _, err := s.Put(t.Context(), "s", "a", v); !errors.Is(err, push.CodeBadRequest) {
 			t.Errorf("Put %s: %v", what, err)
 		}
 	}
@@ -248,7 +248,7 @@ func testClosedStore(t testing.TB, s storeBroker) {
 	_, allErr := s.All(t.Context(), "s")
 	_, putErr := s.Put(t.Context(), "s", "a", broker.Stored{TTL: time.Minute})
 	for what, err := range map[string]error{"Put": putErr, "Take": takeErr, "All": allErr} {
-		if !errors.Is(err, push.ErrUnavailable) {
+		if !errors.Is(err, push.CodeUnavailable) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
@@ -257,7 +257,7 @@ func testClosedStore(t testing.TB, s storeBroker) {
 // testReservedTopics uses a topic that only hubs may publish to.
 func testReservedTopics(t testing.TB, s storeBroker) {
 	topic := push.ReservedTopicPrefix + "test"
-	if _, err := s.Publish(t.Context(), text(topic, "x")); !errors.Is(err, push.ErrBadRequest) {
+	if _, err := s.Publish(t.Context(), text(topic, "x")); !errors.Is(err, push.CodeBadRequest) {
 		t.Errorf("Publish: %v", err)
 	}
 	_, at := subscribe(t, s, topic)

@@ -125,16 +125,16 @@ func testClose(t testing.TB, s setup) {
 			t.Fatalf("Close: %v", err)
 		}
 	}
-	if _, err := b.Publish(t.Context(), text("a", "2")); !errors.Is(err, push.ErrUnavailable) {
+	if _, err := b.Publish(t.Context(), text("a", "2")); !errors.Is(err, push.CodeUnavailable) {
 		t.Errorf("Publish after Close: %v", err)
 	}
-	if _, err := b.Subscribe(t.Context(), "a", c); !errors.Is(err, push.ErrUnavailable) {
+	if _, err := b.Subscribe(t.Context(), "a", c); !errors.Is(err, push.CodeUnavailable) {
 		t.Errorf("Subscribe after Close: %v", err)
 	}
-	if _, err := b.Since(t.Context(), "a", broker.Position{Epoch: 1}, broker.Limit{}); !errors.Is(err, push.ErrUnavailable) {
+	if _, err := b.Since(t.Context(), "a", broker.Position{Epoch: 1}, broker.Limit{}); !errors.Is(err, push.CodeUnavailable) {
 		t.Errorf("Since after Close: %v", err)
 	}
-	if _, err := b.Recent(t.Context(), "a", 1); !errors.Is(err, push.ErrUnavailable) {
+	if _, err := b.Recent(t.Context(), "a", 1); !errors.Is(err, push.CodeUnavailable) {
 		t.Errorf("Recent after Close: %v", err)
 	}
 	b.Unsubscribe("a", c)

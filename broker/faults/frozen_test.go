@@ -16,7 +16,7 @@ import (
 func wantUnavailable(t *testing.T, b push.Publisher, topic string) {
 	t.Helper()
 	_, err := b.Publish(t.Context(), push.Message{Topic: topic, Data: []byte("perhaps")})
-	if !errors.Is(err, push.ErrUnavailable) && !errors.Is(err, push.ErrTimeout) {
+	if !errors.Is(err, push.CodeUnavailable) && !errors.Is(err, push.CodeTimeout) {
 		t.Errorf("Publish: %v; want unavailable, or a timeout", err)
 	}
 }
@@ -62,7 +62,7 @@ func TestFrozenRedisHeals(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), deadline)
 				_, err := b.Publish(ctx, push.Message{Topic: "a", Data: []byte(fmt.Sprint("perhaps ", n))})
 				cancel()
-				if err != nil && !errors.Is(err, push.ErrTimeout) {
+				if err != nil && !errors.Is(err, push.CodeTimeout) {
 					t.Errorf("Publish: %v; want a timeout", err)
 				}
 				within(t, "a publish", deadline+time.Second, call)
@@ -101,7 +101,7 @@ func TestFrozenRedisHoldsUpABoundedNumberOfCalls(t *testing.T) {
 		work.Go(func() {
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 500*time.Millisecond)
 			defer cancel()
-			if _, err := b.Publish(ctx, push.Message{Topic: "a", Data: []byte("perhaps")}); !errors.Is(err, push.ErrTimeout) {
+			if _, err := b.Publish(ctx, push.Message{Topic: "a", Data: []byte("perhaps")}); !errors.Is(err, push.CodeTimeout) {
 				t.Errorf("Publish: %v; want a timeout", err)
 			}
 		})
@@ -150,7 +150,7 @@ func TestLatencyIsSharedByMessages(t *testing.T) {
 	defer cancel()
 	check(t, l.Latency(time.Second, 0))
 	begin = time.Now()
-	if _, err := b.Publish(ctx, push.Message{Topic: "a", Data: []byte("late")}); !errors.Is(err, push.ErrTimeout) {
+	if _, err := b.Publish(ctx, push.Message{Topic: "a", Data: []byte("late")}); !errors.Is(err, push.CodeTimeout) {
 		t.Errorf("Publish: %v; want a timeout", err)
 	}
 	within(t, "a publish with a deadline of 50 ms", time.Second, begin)

@@ -190,7 +190,7 @@ func TestFullRedisDeliversWhatItStores(t *testing.T) {
 		switch {
 		case err == nil:
 			stored++
-		case errors.Is(err, push.ErrUnavailable) && strings.Contains(err.Error(), "full"):
+		case errors.Is(err, push.CodeUnavailable) && strings.Contains(err.Error(), "full"):
 			refused++
 		default:
 			t.Fatalf("Publish: %v; want that it is full", err)

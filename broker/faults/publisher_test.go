@@ -56,7 +56,7 @@ func (p *publisher) note(data string, err error) {
 	switch {
 	case err == nil:
 		p.acked = append(p.acked, data)
-	case errors.Is(err, push.ErrUnavailable), errors.Is(err, push.ErrTimeout):
+	case errors.Is(err, push.CodeUnavailable), errors.Is(err, push.CodeTimeout):
 		p.failed++
 	default:
 		p.t.Errorf("Publish to %s: %v", p.topic, err)

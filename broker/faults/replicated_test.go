@@ -37,7 +37,7 @@ func TestReplicatedPublishWaitsForAReplica(t *testing.T) {
 	t.Run("Alone", func(t *testing.T) {
 		t.Parallel()
 		b := newBroker(t, connect(t, startServer(t)), redisbroker.Options{})
-		if _, err := b.Publish(t.Context(), replicated("a", "1")); !errors.Is(err, push.ErrNotReplicated) {
+		if _, err := b.Publish(t.Context(), replicated("a", "1")); !errors.Is(err, push.CodeNotReplicated) {
 			t.Errorf("Publish without replicas: %v", err)
 		}
 	})
@@ -51,7 +51,7 @@ func wantReplication(t *testing.T, b push.Broker, topic string, primary, replica
 	check(t, replica.Freeze())
 	begin := time.Now()
 	receipt, err := b.Publish(t.Context(), replicated(topic, "unconfirmed"))
-	if !errors.Is(err, push.ErrNotReplicated) {
+	if !errors.Is(err, push.CodeNotReplicated) {
 		t.Errorf("Publish with the replica frozen: %v", err)
 	}
 	within(t, "saying so", 500*time.Millisecond+time.Second, begin)

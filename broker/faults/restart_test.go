@@ -97,7 +97,7 @@ func TestRedisUnreachableAtStart(t *testing.T) {
 	check(t, server.Stop(os.Kill))
 	b := newBroker(t, connect(t, server), redisbroker.Options{})
 	begin := time.Now()
-	if err := b.Health(t.Context()); !errors.Is(err, push.ErrUnavailable) && !errors.Is(err, push.ErrTimeout) {
+	if err := b.Health(t.Context()); !errors.Is(err, push.CodeUnavailable) && !errors.Is(err, push.CodeTimeout) {
 		t.Errorf("Health: %v", err)
 	}
 	within(t, "Health", 5*time.Second, begin)

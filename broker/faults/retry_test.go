@@ -30,7 +30,7 @@ func TestRetryAfterATimeoutIsOneMessage(t *testing.T) {
 	m := push.Message{Topic: "a", ID: "once", Data: []byte("once")}
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
-	if _, err := b.Publish(ctx, m); !errors.Is(err, push.ErrTimeout) {
+	if _, err := b.Publish(ctx, m); !errors.Is(err, push.CodeTimeout) {
 		t.Fatalf("Publish: %v; want a timeout", err)
 	}
 	check(t, l.Heal())

@@ -29,7 +29,7 @@ func newHub(t *testing.T, b *redisbroker.Broker) *push.Hub {
 // refuses reports whether a user is refused because somebody has revoked that.
 func refuses(hub *push.Hub, user string) bool {
 	_, err := session.Of(hub).Identify(httptest.NewRequest(http.MethodGet, "/"+user, nil))
-	return errors.Is(err, push.ErrForbidden)
+	return errors.Is(err, push.CodeForbidden)
 }
 
 // A Redis that comes back from an old copy of its data says that a user is free who was revoked since.

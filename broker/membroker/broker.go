@@ -69,7 +69,7 @@ func New(options ...Options) *Broker {
 	return &Broker{options: o, secret: maphash.MakeSeed()}
 }
 
-var errClosed = push.Errorf(push.CodeUnavailable, "the broker is closed", nil)
+var errClosed = push.NewError(push.CodeUnavailable, "the broker is closed", nil)
 
 // NonBlocking promises that no call waits; see [push.NonBlocking].
 func (b *Broker) NonBlocking() {}
@@ -95,7 +95,7 @@ func (b *Broker) Publish(ctx context.Context, m push.Message) (push.Receipt, err
 	m.Replicated = false
 	receipt, err := t.publish(m, named, &b.options)
 	if err == nil && replicated {
-		err = push.ErrNotReplicated // there is but this process
+		err = push.CodeNotReplicated // there is but this process
 	}
 	return receipt, err
 }

@@ -186,7 +186,7 @@ func TestCloseWhilePublishing(t *testing.T) {
 		publishers.Go(func() {
 			for i := 0; ; i++ {
 				_, err := b.Publish(context.Background(), push.Message{Topic: fmt.Sprintf("%d/%d", p, i), Data: []byte("x")})
-				if errors.Is(err, push.ErrUnavailable) {
+				if errors.Is(err, push.CodeUnavailable) {
 					return
 				}
 				if err != nil {

@@ -39,7 +39,7 @@ func (n *namedMessages) find(m *push.Message) (push.Receipt, error) {
 	case !ok:
 		return push.Receipt{}, nil
 	case first.content != contentOf(m):
-		return push.Receipt{}, push.ErrConflict
+		return push.Receipt{}, push.CodeConflict
 	default:
 		return push.Receipt{ID: m.ID, Position: first.position, Duplicate: true}, nil
 	}

@@ -63,7 +63,7 @@ func (b *Broker) Put(_ context.Context, name, key string, v broker.Stored) (ther
 		newer := old.at(now)
 		return &newer, nil
 	case !known && len(s.values) >= broker.MaxStored:
-		return nil, push.Errorf(push.CodeLimitReached, "too much is stored", nil)
+		return nil, push.NewError(push.CodeLimitReached, "too much is stored", nil)
 	}
 	s.values[key] = stored{bytes.Clone(v.Value), v.Version, now.Add(v.TTL)}
 	if st.sets == nil {

@@ -38,7 +38,7 @@ func (t *topic) publish(m push.Message, named bool, o *Options) (push.Receipt, e
 		}
 	}
 	if t.head.Offset == broker.MaxOffset {
-		return push.Receipt{}, push.Errorf(push.CodeUnavailable, "the topic has no offset left", nil)
+		return push.Receipt{}, push.NewError(push.CodeUnavailable, "the topic has no offset left", nil)
 	}
 	m.Topic = t.name // so that history holds the name once
 	m.Data = bytes.Clone(m.Data)

@@ -34,7 +34,7 @@ func TestPublishesFailFastWithoutRedis(t *testing.T) {
 		var wait sync.WaitGroup
 		for range 3000 {
 			wait.Go(func() {
-				if _, err := b.Publish(ctx, push.Message{Topic: "a", Data: []byte("x")}); !errors.Is(err, push.ErrUnavailable) {
+				if _, err := b.Publish(ctx, push.Message{Topic: "a", Data: []byte("x")}); !errors.Is(err, push.CodeUnavailable) {
 					t.Errorf("Publish: %v", err)
 				}
 			})

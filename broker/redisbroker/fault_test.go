@@ -267,7 +267,7 @@ func TestFrozenRedis(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	m := push.Message{Topic: "a", ID: "unknown", Data: []byte("2")}
-	if _, err := b.Publish(ctx, m); !errors.Is(err, push.ErrTimeout) && !errors.Is(err, push.ErrUnavailable) {
+	if _, err := b.Publish(ctx, m); !errors.Is(err, push.CodeTimeout) && !errors.Is(err, push.CodeUnavailable) {
 		t.Errorf("Publish: %v", err)
 	}
 	server.must(server.Thaw())
@@ -285,7 +285,7 @@ func TestRedisRestartsWithoutItsData(t *testing.T) {
 	b := newBroker(t, server.client(), redisbroker.Options{})
 	f := followFirst(t, b)
 	server.must(server.Stop(os.Kill))
-	if _, err := b.Publish(t.Context(), push.Message{Topic: "a", Data: []byte("x")}); !errors.Is(err, push.ErrUnavailable) {
+	if _, err := b.Publish(t.Context(), push.Message{Topic: "a", Data: []byte("x")}); !errors.Is(err, push.CodeUnavailable) {
 		t.Errorf("Publish with Redis down: %v", err)
 	}
 	server.must(server.Restart())
@@ -304,7 +304,7 @@ func TestFullRedis(t *testing.T) {
 	if err := client.ConfigSet(t.Context(), "maxmemory", "1").Err(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.Publish(t.Context(), push.Message{Topic: "a", Data: []byte("x")}); !errors.Is(err, push.ErrUnavailable) {
+	if _, err := b.Publish(t.Context(), push.Message{Topic: "a", Data: []byte("x")}); !errors.Is(err, push.CodeUnavailable) {
 		t.Errorf("Publish to a full Redis: %v", err)
 	}
 	if err := client.ConfigSet(t.Context(), "maxmemory", "0").Err(); err != nil {

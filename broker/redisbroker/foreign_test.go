@@ -138,7 +138,7 @@ func TestForeignMessagesAreSaidOnce(t *testing.T) {
 	if n := calls(t, client, "evalsha") - before; n > 2 {
 		t.Errorf("%d scripts for one message", n)
 	}
-	if err := b.Health(t.Context()); !errors.Is(err, push.ErrInternal) {
+	if err := b.Health(t.Context()); !errors.Is(err, push.CodeInternal) {
 		t.Errorf("health: %v", err)
 	}
 }

@@ -168,7 +168,7 @@ func TestRefusedByRedis(t *testing.T) {
 			test.refuse(t, admin)
 			for range 3 {
 				_, err := b.Publish(t.Context(), push.Message{Topic: "a", ID: "i"})
-				if reason := push.AsError(err).Reason; !errors.Is(err, push.ErrUnavailable) || !strings.Contains(reason, test.want) {
+				if reason := push.AsError(err).Reason; !errors.Is(err, push.CodeUnavailable) || !strings.Contains(reason, test.want) {
 					t.Errorf("Publish: %v", err)
 				}
 			}

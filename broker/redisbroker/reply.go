@@ -60,7 +60,7 @@ func parseReceipt(id string, command *redis.Cmd) (push.Receipt, error) {
 	what := text(reply[0])
 	switch {
 	case what == "conflict":
-		return push.Receipt{}, push.ErrConflict
+		return push.Receipt{}, push.CodeConflict
 	case len(reply) < 4:
 		return push.Receipt{}, follow.Foreign(errReply)
 	}

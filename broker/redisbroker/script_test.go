@@ -70,7 +70,7 @@ func TestFullRedisTakesNothingNew(t *testing.T) {
 	must(t, client.ConfigSet(t.Context(), "maxmemory", "1").Err())
 	for i := range 3 {
 		topic := fmt.Sprint("new", i)
-		if _, err := b.Publish(t.Context(), push.Message{Topic: topic}); !errors.Is(err, push.ErrUnavailable) {
+		if _, err := b.Publish(t.Context(), push.Message{Topic: topic}); !errors.Is(err, push.CodeUnavailable) {
 			t.Errorf("Publish: %v", err)
 		}
 		if _, err := b.Recent(t.Context(), topic, 1); err != nil {

@@ -75,7 +75,7 @@ func (s *server) Add(ctx context.Context, m *push.Message, repeatable bool, mark
 	}
 	receipt, err := parseReceipt(m.ID, c.command)
 	if err == nil && m.Replicated && c.replicas == 0 {
-		err = push.ErrNotReplicated
+		err = push.CodeNotReplicated
 	}
 	return receipt, s.inspected(ctx, c, err)
 }

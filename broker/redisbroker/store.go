@@ -39,7 +39,7 @@ func (s *server) Put(ctx context.Context, set, key string, v broker.Stored) (*br
 	case "stored":
 		return nil, nil
 	case "full":
-		return nil, push.Errorf(push.CodeLimitReached, "too much is stored", nil)
+		return nil, push.NewError(push.CodeLimitReached, "too much is stored", nil)
 	}
 	if len(reply) < 2 {
 		return nil, s.inspected(ctx, c, follow.Foreign(errReply))

@@ -33,7 +33,7 @@ func TestStoreIsBounded(t *testing.T) {
 		return err
 	}
 	fill(time.Now().Add(time.Hour).UnixMilli())
-	if err := put("more"); !errors.Is(err, push.ErrLimitReached) {
+	if err := put("more"); !errors.Is(err, push.CodeLimitReached) {
 		t.Errorf("one more: %v", err)
 	}
 	must(t, put("7"))
@@ -78,7 +78,7 @@ func TestFullRedisKeepsTheStore(t *testing.T) {
 	}
 	must(t, put("a", "1"))
 	must(t, client.ConfigSet(t.Context(), "maxmemory", "1").Err())
-	if err := put("b", "2"); !errors.Is(err, push.ErrUnavailable) {
+	if err := put("b", "2"); !errors.Is(err, push.CodeUnavailable) {
 		t.Errorf("Put: %v", err)
 	}
 	if value, err := b.Take(t.Context(), "s", "a"); err != nil || string(value) != "1" {

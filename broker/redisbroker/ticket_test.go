@@ -47,7 +47,7 @@ func TestTicketOpensOneConnectionOnAnyInstance(t *testing.T) {
 		instances = append(instances, newInstance(t, redisbroker.New(server.client(), o), push.Options{
 			Authorize: func(_ context.Context, a push.Access) error {
 				if a.Topic != "users/"+a.Identity.User {
-					return push.ErrForbidden
+					return push.CodeForbidden
 				}
 				return nil
 			},

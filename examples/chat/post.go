@@ -25,15 +25,15 @@ type post struct {
 func readPost(in push.Inbound) ([]byte, error) {
 	var p post
 	if in.Binary || json.Unmarshal(in.Data, &p) != nil {
-		return nil, push.Errorf(push.CodeBadRequest, `a post is {"name":…,"text":…}`, nil)
+		return nil, push.NewError(push.CodeBadRequest, `a post is {"name":…,"text":…}`, nil)
 	}
 	p.Name = strings.TrimSpace(p.Name)
 	p.Text = strings.TrimSpace(p.Text)
 	if n := utf8.RuneCountInString(p.Name); n == 0 || n > maxName || strings.ContainsFunc(p.Name, unicode.IsControl) {
-		return nil, push.Errorf(push.CodeBadRequest, "a name has 1 to 40 characters, on one line", nil)
+		return nil, push.NewError(push.CodeBadRequest, "a name has 1 to 40 characters, on one line", nil)
 	}
 	if n := utf8.RuneCountInString(p.Text); n == 0 || n > maxText {
-		return nil, push.Errorf(push.CodeBadRequest, "a text has 1 to 2,000 characters", nil)
+		return nil, push.NewError(push.CodeBadRequest, "a text has 1 to 2,000 characters", nil)
 	}
 	return json.Marshal(p)
 }

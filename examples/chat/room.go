@@ -22,7 +22,7 @@ func topicOf(room string) string { return topicPrefix + room }
 func roomOf(topic string) (string, error) {
 	room, ok := strings.CutPrefix(topic, topicPrefix)
 	if !ok || !roomName.MatchString(room) {
-		return "", push.Errorf(push.CodeForbidden, "there is no such room", nil)
+		return "", push.NewError(push.CodeForbidden, "there is no such room", nil)
 	}
 	return room, nil
 }

@@ -41,7 +41,7 @@ func TestLinesArePublished(t *testing.T) {
 		t.Errorf("stored %+v, %v", page, err)
 	}
 	err = run(t.Context(), []string{"-redis", url, "-topic", "job/42", "-replicated", "-attempts", "1"}, strings.NewReader("three\n"), &out)
-	if !errors.Is(err, push.ErrNotReplicated) {
+	if !errors.Is(err, push.CodeNotReplicated) {
 		t.Errorf("without a replica: %v", err)
 	}
 }
@@ -55,7 +55,7 @@ type flaky struct {
 func (f *flaky) Publish(_ context.Context, m push.Message) (push.Receipt, error) {
 	f.ids[m.ID] = true
 	if f.fails--; f.fails >= 0 {
-		return push.Receipt{}, push.ErrUnavailable
+		return push.Receipt{}, push.CodeUnavailable
 	}
 	return push.Receipt{ID: m.ID}, nil
 }

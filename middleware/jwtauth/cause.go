@@ -10,13 +10,13 @@ import (
 
 // errInURL says more than a bad token is told: it is a mistake of who wrote the
 // client.
-var errInURL = push.Errorf(push.CodeBadRequest,
+var errInURL = push.NewError(push.CodeBadRequest,
 	"a token in a URL ends up in logs: send it as Authorization: Bearer, or in a cookie", nil)
 
 // badToken refuses a token. What is wrong with it is only for the log, as it would
 // help who tries out tokens.
 func badToken(cause error) *push.Error {
-	return push.Errorf(push.CodeUnauthenticated, "the token isn't valid", cause)
+	return push.NewError(push.CodeUnauthenticated, "the token isn't valid", cause)
 }
 
 var (

@@ -36,7 +36,7 @@ func TestOnlyALaterTokenIsGoodAfterRevocation(t *testing.T) {
 		for what, token := range map[string]string{
 			"before": before, "without iat": without, "in the same second": login(now()), "without iat, later": login(nil),
 		} {
-			if _, err := session.Of(hub).Identify(bearing(token)); !errors.Is(err, push.ErrForbidden) {
+			if _, err := session.Of(hub).Identify(bearing(token)); !errors.Is(err, push.CodeForbidden) {
 				t.Errorf("a token from %s: %v", what, err)
 			}
 		}

@@ -124,7 +124,7 @@ func TestNoCookieUnlessNamed(t *testing.T) {
 	a := must(jwtauth.New(jwtauth.Options{Keys: object{"": key}, Algorithms: []string{"HS256"}}))
 	token := sign(t, "HS256", key, nil, nil)
 	_, err := a.Identify(visit{cookies: []string{"session=" + token + "; =" + token + "; " + token}}.request())
-	if e, ok := errors.AsType[*push.Error](err); !ok || e != push.ErrUnauthenticated {
+	if e, ok := errors.AsType[*push.Error](err); !ok || e.Code != push.CodeUnauthenticated || e.Cause != nil {
 		t.Errorf("got %v", err)
 	}
 }

@@ -34,7 +34,7 @@ func newHub(key any) *push.Hub {
 		Identify: a.Identify,
 		Authorize: func(_ context.Context, a push.Access) error {
 			if a.Topic != "users/"+a.Identity.User {
-				return push.ErrForbidden
+				return push.CodeForbidden
 			}
 			return nil
 		},

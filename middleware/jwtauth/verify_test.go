@@ -206,9 +206,9 @@ func TestClaimsHook(t *testing.T) {
 		"sooner":         {id: push.Identity{Expires: exp.Add(-time.Minute)}, want: push.Identity{Expires: exp.Add(-time.Minute)}},
 		"never later":    {id: push.Identity{Expires: exp.Add(time.Minute)}, want: push.Identity{Expires: exp}},
 		"an error":       {id: push.Identity{User: "7"}, err: errors.New("no such user"), code: push.CodeUnauthenticated},
-		"a push.Error":   {err: fmt.Errorf("asking: %w", push.ErrForbidden), code: push.CodeForbidden},
+		"a push.Error":   {err: fmt.Errorf("asking: %w", push.CodeForbidden), code: push.CodeForbidden},
 		"out of time":    {err: context.DeadlineExceeded, code: push.CodeTimeout},
-		"internal error": {err: push.ErrInternal, code: push.CodeUnauthenticated},
+		"internal error": {err: push.CodeInternal, code: push.CodeUnauthenticated},
 	} {
 		a := must(jwtauth.New(jwtauth.Options{
 			Keys: object{"": key}, Algorithms: []string{"HS256"},

@@ -147,7 +147,7 @@ func (s *Session) readHistory(sub *subscription) bool {
 	case err != nil:
 		s.hub.warnings.log("push: history can't be read", "topic", c.feed.topic, "error", shortened(err))
 		s.drop()
-		s.finish(push.Errorf(push.CodeUnavailable, "history can't be read now", err))
+		s.finish(push.NewError(push.CodeUnavailable, "history can't be read now", err))
 		return false
 	case !sub.wantsHistory():
 		// It was broken off or given up meanwhile.

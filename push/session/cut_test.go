@@ -30,7 +30,7 @@ func TestNothingIsWrittenAfterACut(t *testing.T) {
 			for i := range 5 {
 				w.publish("a", fmt.Sprint("more ", i))
 			}
-		}, push.ErrSlowConsumer},
+		}, push.CodeSlowConsumer},
 		{"the client is gone", func(_ *world, s *session.Session) { s.Close(nil) }, nil},
 	}
 	for _, tt := range tests {
@@ -73,7 +73,7 @@ func TestQueueIsWrittenBeforeAReason(t *testing.T) {
 		synctest.Wait()
 		w.publish("a", "1")
 		synctest.Wait()
-		s.Close(push.ErrForbidden)
+		s.Close(push.NewError(push.CodeForbidden, "", nil))
 		s.Send(word("too late"))
 		w.publish("a", "2")
 		synctest.Wait()
@@ -82,7 +82,7 @@ func TestQueueIsWrittenBeforeAReason(t *testing.T) {
 		if got := c.take(); got != "[hello 1]" {
 			t.Errorf("got %s", got)
 		}
-		if ended, reason := c.end(); !ended || !errors.Is(reason, push.ErrForbidden) {
+		if ended, reason := c.end(); !ended || !errors.Is(reason, push.CodeForbidden) {
 			t.Errorf("ended %v with %v", ended, reason)
 		}
 	})
@@ -100,7 +100,7 @@ func TestFailedWriteIsTheLast(t *testing.T) {
 		w.publish("a", "1")
 		time.Sleep(c.timeout)
 		synctest.Wait()
-		if ended, reason := c.end(); !ended || !errors.Is(reason, push.ErrSlowConsumer) {
+		if ended, reason := c.end(); !ended || !errors.Is(reason, push.CodeSlowConsumer) {
 			t.Errorf("ended %v with %v", ended, reason)
 		}
 	})
@@ -191,7 +191,7 @@ func TestNamesOfEventsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, nil, push.Options{})
 		defer w.shutdown()
-		for n, want := range map[int]error{0: nil, 100: nil, 101: push.ErrBadRequest} {
+		for n, want := range map[int]error{0: nil, 100: nil, 101: push.CodeBadRequest} {
 			_, err := w.hub.Publish(t.Context(), push.Message{Topic: "a", Event: strings.Repeat("e", n)})
 			if !errors.Is(err, want) {
 				t.Errorf("an event's name of %d bytes: %v", n, err)

@@ -37,7 +37,7 @@ func TestSlowConsumerIsCutAlone(t *testing.T) {
 		}
 		time.Sleep(5 * time.Second) // the slow one's write takes its timeout
 		synctest.Wait()
-		if ended, reason := slow.end(); !ended || !errors.Is(reason, push.ErrSlowConsumer) {
+		if ended, reason := slow.end(); !ended || !errors.Is(reason, push.CodeSlowConsumer) {
 			t.Errorf("ended %v with %v", ended, reason)
 		}
 		stats := w.hub.Stats()
@@ -58,7 +58,7 @@ func TestQueueIsBoundedInBytes(t *testing.T) {
 		s.Send(word("y"))
 		close(c.resume)
 		<-s.Done()
-		if _, reason := c.end(); !errors.Is(reason, push.ErrSlowConsumer) {
+		if _, reason := c.end(); !errors.Is(reason, push.CodeSlowConsumer) {
 			t.Errorf("ended with %v", reason)
 		}
 	})
@@ -73,7 +73,7 @@ func TestWriteTimeoutIsASlowConsumer(t *testing.T) {
 		s.Send(word("x"))
 		begin := time.Now()
 		<-s.Done()
-		if _, reason := c.end(); !errors.Is(reason, push.ErrSlowConsumer) || time.Since(begin) != 5*time.Second {
+		if _, reason := c.end(); !errors.Is(reason, push.CodeSlowConsumer) || time.Since(begin) != 5*time.Second {
 			t.Errorf("ended with %v after %v", reason, time.Since(begin))
 		}
 	})
@@ -347,7 +347,7 @@ func TestHistoryThatCannotBeReadEndsTheSession(t *testing.T) {
 		w, _, c, answer := replaying(t, chain(1, 3))
 		defer w.shutdown()
 		answer(push.Page{}, errors.New("down"))
-		if ended, reason := c.end(); !ended || !errors.Is(reason, push.ErrUnavailable) {
+		if ended, reason := c.end(); !ended || !errors.Is(reason, push.CodeUnavailable) {
 			t.Errorf("ended %v with %v", ended, reason)
 		}
 	})
@@ -405,7 +405,7 @@ func TestBrokerThatRefusesATopic(t *testing.T) {
 		down := true
 		broker := &scripted{head: broker.Position{Epoch: 1}, subscribe: func(push.Receiver) error {
 			if down {
-				return push.Errorf(push.CodeUnavailable, "down", nil)
+				return push.NewError(push.CodeUnavailable, "down", nil)
 			}
 			return nil
 		}}

@@ -16,6 +16,8 @@ const (
 	maxComeBack = 500 * time.Millisecond // clients return within this, at random
 )
 
+var errDraining = push.NewError(push.CodeDraining, "", nil)
+
 // ComeBack is how long a client that must leave waits until it comes back: a
 // random time of up to half a second.
 func ComeBack() time.Duration { return rand.N(maxComeBack) }
@@ -87,7 +89,7 @@ func (h *Host) farewell(sessions []*Session, interval time.Duration) {
 	defer ticker.Stop()
 	for _, s := range sessions {
 		after := int(ComeBack().Milliseconds())
-		s.leave(s.format.Reconnect(after), push.ErrDraining)
+		s.leave(s.format.Reconnect(after), errDraining)
 		select {
 		case <-ticker.C:
 		case <-h.cut.Done():

@@ -79,7 +79,7 @@ func (s *Session) Subscribe(ctx context.Context, follows []Follow, announce func
 			answers[i].From = FromCursor
 		case room == 0:
 			answers[i].Cursor = places[i].cursor(f.Topic)
-			answers[i].Err = push.Errorf(push.CodeLimitReached, "too many topics on one connection", nil)
+			answers[i].Err = push.NewError(push.CodeLimitReached, "too many topics on one connection", nil)
 		default:
 			room--
 			following[f.Topic] = true

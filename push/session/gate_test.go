@@ -61,24 +61,24 @@ func TestFailedAttempts(t *testing.T) {
 				w := newWorld(t, nil, tt.options)
 				defer w.shutdown()
 				for i := range 50 {
-					if err := w.try(tt.request, i%2 == 0); !errors.Is(err, push.ErrUnauthenticated) {
+					if err := w.try(tt.request, i%2 == 0); !errors.Is(err, push.CodeUnauthenticated) {
 						t.Fatalf("attempt %d: %v", i, err)
 					}
 				}
 				for _, connection := range []bool{true, false} {
 					before := asked.Load()
 					err := w.try(tt.request, connection)
-					if held := errors.Is(err, push.ErrRateLimited); held != tt.held {
+					if held := errors.Is(err, push.CodeRateLimited); held != tt.held {
 						t.Errorf("one more got %v", err)
 					} else if held && (err.After != 12*time.Second || asked.Load() != before) {
 						t.Errorf("one more is to wait %v, and was asked about: %v", err.After, asked.Load() != before)
 					}
 				}
-				if err := w.try(tt.other, true); !errors.Is(err, push.ErrUnauthenticated) {
+				if err := w.try(tt.other, true); !errors.Is(err, push.CodeUnauthenticated) {
 					t.Errorf("another address got %v", err)
 				}
 				time.Sleep(12 * time.Second)
-				if err := w.try(tt.request, true); !errors.Is(err, push.ErrUnauthenticated) {
+				if err := w.try(tt.request, true); !errors.Is(err, push.CodeUnauthenticated) {
 					t.Errorf("later: %v", err)
 				}
 			})
@@ -94,13 +94,13 @@ func TestFailedAttemptsOfACrowd(t *testing.T) {
 			if r.Header.Get("Authorization") == "good" {
 				return push.Identity{User: "ann"}, nil
 			}
-			return push.Identity{}, push.ErrUnauthenticated
+			return push.Identity{}, push.CodeUnauthenticated
 		}})
 		defer w.shutdown()
 		crowd := from("127.0.0.1", "203.0.113.1") // the header doesn't count
 		for i := range 60 {
 			err := w.try(crowd, i%2 == 0)
-			if held := errors.Is(err, push.ErrRateLimited); held != (i >= 50) || !held && !errors.Is(err, push.ErrUnauthenticated) {
+			if held := errors.Is(err, push.CodeRateLimited); held != (i >= 50) || !held && !errors.Is(err, push.CodeUnauthenticated) {
 				t.Fatalf("attempt %d: %v", i, err)
 			}
 		}
@@ -112,7 +112,7 @@ func TestFailedAttemptsOfACrowd(t *testing.T) {
 			}
 		}
 		time.Sleep(50 * time.Millisecond)
-		if err := w.try(crowd, true); !errors.Is(err, push.ErrUnauthenticated) {
+		if err := w.try(crowd, true); !errors.Is(err, push.CodeUnauthenticated) {
 			t.Errorf("later: %v", err)
 		}
 	})
@@ -130,9 +130,9 @@ func TestFailedAttemptsAtOnce(t *testing.T) {
 	for range 100 {
 		wait.Go(func() {
 			switch err := w.try(from("203.0.113.1"), true); {
-			case errors.Is(err, push.ErrUnauthenticated):
+			case errors.Is(err, push.CodeUnauthenticated):
 				unknown.Add(1)
-			case errors.Is(err, push.ErrRateLimited):
+			case errors.Is(err, push.CodeRateLimited):
 				held.Add(1)
 			default:
 				t.Errorf("got %v", err)
@@ -154,18 +154,18 @@ func TestOpens(t *testing.T) {
 		}})
 		defer w.shutdown()
 		for range 5 {
-			if err := w.try(from("203.0.113.1"), true); !errors.Is(err, push.ErrUnauthenticated) {
+			if err := w.try(from("203.0.113.1"), true); !errors.Is(err, push.CodeUnauthenticated) {
 				t.Fatal(err)
 			}
 		}
 		for range 5 {
 			err := w.try(from("203.0.113.1"), true)
-			if !errors.Is(err, push.ErrUnavailable) || err.After != 100*time.Millisecond || asked.Load() != 5 {
+			if !errors.Is(err, push.CodeUnavailable) || err.After != 100*time.Millisecond || asked.Load() != 5 {
 				t.Errorf("got %v, to wait %v, after %d questions", err, err.After, asked.Load())
 			}
 		}
 		time.Sleep(100 * time.Millisecond)
-		if err := w.try(from("203.0.113.1"), true); !errors.Is(err, push.ErrUnauthenticated) {
+		if err := w.try(from("203.0.113.1"), true); !errors.Is(err, push.CodeUnauthenticated) {
 			t.Errorf("later: %v", err)
 		}
 	})

@@ -240,7 +240,7 @@ func (h *Host) enter() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.draining {
-		return push.ErrDraining
+		return push.CodeDraining
 	}
 	h.work.Add()
 	return nil
@@ -252,7 +252,7 @@ func (h *Host) add(s *Session) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.draining {
-		return push.ErrDraining
+		return push.CodeDraining
 	}
 	h.sessions[name] = s
 	h.work.Add()

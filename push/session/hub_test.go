@@ -55,7 +55,7 @@ func TestNobodyMayUnlessSomebodySaysSo(t *testing.T) {
 		if got := c.take(); got != "[hello forbidden]" {
 			t.Errorf("got %s", got)
 		}
-		if _, err := session.Of(hub).Inbound(t.Context(), push.Inbound{Topic: "a"}); !errors.Is(err, push.ErrForbidden) {
+		if _, err := session.Of(hub).Inbound(t.Context(), push.Inbound{Topic: "a"}); !errors.Is(err, push.CodeForbidden) {
 			t.Errorf("Inbound: %v", err)
 		}
 		s.Close(nil)
@@ -104,10 +104,10 @@ func TestInboundIsBounded(t *testing.T) {
 		return push.Reply{}, errors.New("secret")
 	}})
 	defer w.shutdown()
-	if _, err := session.Of(w.hub).Inbound(t.Context(), push.Inbound{Topic: "a", Data: []byte("01234567890")}); !errors.Is(err, push.ErrTooLarge) {
+	if _, err := session.Of(w.hub).Inbound(t.Context(), push.Inbound{Topic: "a", Data: []byte("01234567890")}); !errors.Is(err, push.CodeTooLarge) {
 		t.Errorf("got %v", err)
 	}
-	if _, err := session.Of(w.hub).Inbound(t.Context(), push.Inbound{Topic: "a\n"}); !errors.Is(err, push.ErrBadRequest) {
+	if _, err := session.Of(w.hub).Inbound(t.Context(), push.Inbound{Topic: "a\n"}); !errors.Is(err, push.CodeBadRequest) {
 		t.Errorf("got %v", err)
 	}
 	if called {
@@ -131,7 +131,7 @@ func TestIdentityExpires(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		<-s.Done()
-		if _, reason := c.end(); !errors.Is(reason, push.ErrUnauthenticated) {
+		if _, reason := c.end(); !errors.Is(reason, push.CodeUnauthenticated) {
 			t.Errorf("ended with %v", reason)
 		}
 	})
@@ -178,7 +178,7 @@ func TestHungHookIsGivenUp(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := session.Of(w.hub).Identify(r); !errors.Is(err, push.ErrTimeout) {
+		if _, err := session.Of(w.hub).Identify(r); !errors.Is(err, push.CodeTimeout) {
 			t.Errorf("Identify: %v", err)
 		}
 	})
@@ -250,11 +250,11 @@ func TestShutdownIsSpread(t *testing.T) {
 			if got := c.take(); got != "[hello last reconnect]" {
 				t.Fatalf("got %s", got)
 			}
-			if ended, reason := c.end(); !ended || !errors.Is(reason, push.ErrDraining) {
+			if ended, reason := c.end(); !ended || !errors.Is(reason, push.CodeDraining) {
 				t.Fatalf("ended %v with %v", ended, reason)
 			}
 		}
-		if _, err := session.Of(w.hub).Open(session.Client{Format: w.format, Conn: newConn()}); !errors.Is(err, push.ErrDraining) {
+		if _, err := session.Of(w.hub).Open(session.Client{Format: w.format, Conn: newConn()}); !errors.Is(err, push.CodeDraining) {
 			t.Errorf("Open: %v", err)
 		}
 	})

@@ -78,9 +78,9 @@ func (h *Host) identify(r *http.Request, from source) (push.Identity, error) {
 		if err == nil {
 			err = h.hub.Admits(ctx, &id)
 		}
-		return id, refusal(err, push.ErrUnauthenticated)
+		return id, refusal(err, push.CodeUnauthenticated)
 	})
-	if errors.Is(err, push.ErrUnauthenticated) {
+	if errors.Is(err, push.CodeUnauthenticated) {
 		if tooOften := h.gate.failed(from, h.wheel.now()); tooOften != nil {
 			err = tooOften
 		}
@@ -88,7 +88,7 @@ func (h *Host) identify(r *http.Request, from source) (push.Identity, error) {
 	return id, err
 }
 
-var errExpired = push.Errorf(push.CodeUnauthenticated, "the identity has expired", nil)
+var errExpired = push.NewError(push.CodeUnauthenticated, "the identity has expired", nil)
 
 // authorize asks Authorize; with none set everything is refused.
 func (h *Host) authorize(ctx context.Context, a push.Access) error {
@@ -102,7 +102,7 @@ func (h *Host) authorize(ctx context.Context, a push.Access) error {
 		return nil // there is nothing to wait for
 	}
 	_, err := bounded(ctx, h, func(ctx context.Context) (struct{}, error) {
-		return struct{}{}, refusal(h.options.Authorize(ctx, a), push.ErrForbidden)
+		return struct{}{}, refusal(h.options.Authorize(ctx, a), push.CodeForbidden)
 	})
 	return err
 }
@@ -119,7 +119,7 @@ var errNoAuthorize = &push.Error{
 func (h *Host) Inbound(ctx context.Context, in push.Inbound) (push.Reply, error) {
 	m := in.Message()
 	if limit := h.options.MaxInbound; len(m.Data) > limit {
-		return push.Reply{}, push.Errorf(push.CodeTooLarge, fmt.Sprintf("a message from a client has at most %d bytes of data", limit), nil)
+		return push.Reply{}, push.NewError(push.CodeTooLarge, fmt.Sprintf("a message from a client has at most %d bytes of data", limit), nil)
 	}
 	if err := m.Prepare(h.options.MaxInbound); err != nil {
 		return push.Reply{}, err
@@ -134,14 +134,14 @@ func (h *Host) Inbound(ctx context.Context, in push.Inbound) (push.Reply, error)
 }
 
 // refusal makes a hook's error one that the client may be told.
-func refusal(err error, standard *push.Error) error {
+func refusal(err error, standard push.Code) error {
 	if err == nil {
 		return nil
 	}
 	if e := push.AsError(err); e.Code != push.CodeInternal {
 		return e
 	}
-	return push.Errorf(standard.Code, standard.Reason, err)
+	return push.NewError(standard, "", err)
 }
 
 // bounded calls a hook of the application, which has AccessTimeout to answer
@@ -172,7 +172,7 @@ func guarded[T any](h *Host, hook func() (T, error)) (value T, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			h.recovered(p)
-			err = push.ErrInternal
+			err = push.CodeInternal
 		}
 	}()
 	return hook()

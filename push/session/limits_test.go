@@ -145,7 +145,7 @@ func TestWhoIsNotCounted(t *testing.T) {
 					refused = err
 				}
 			}
-			if tt.counted != errors.Is(refused, push.ErrLimitReached) || !tt.counted && refused != nil {
+			if tt.counted != errors.Is(refused, push.CodeLimitReached) || !tt.counted && refused != nil {
 				t.Errorf("refused with %v", refused)
 			}
 		})
@@ -188,7 +188,7 @@ func TestReleaseWithoutASession(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := session.Of(w.hub).Admit(from("203.0.113.2")); !errors.Is(err, push.ErrUnavailable) {
+		if _, err := session.Of(w.hub).Admit(from("203.0.113.2")); !errors.Is(err, push.CodeUnavailable) {
 			t.Errorf("the second got %v", err)
 		}
 		a.Release()
@@ -209,10 +209,10 @@ func TestReleaseWithoutASession(t *testing.T) {
 		default:
 		}
 	}
-	if _, err := session.Of(w.hub).Open(session.Client{Admission: a, Format: w.format, Conn: newConn()}); !errors.Is(err, push.ErrDraining) {
+	if _, err := session.Of(w.hub).Open(session.Client{Admission: a, Format: w.format, Conn: newConn()}); !errors.Is(err, push.CodeDraining) {
 		t.Errorf("Open: %v", err)
 	}
-	if _, err := session.Of(w.hub).Admit(from("203.0.113.1")); !errors.Is(err, push.ErrDraining) {
+	if _, err := session.Of(w.hub).Admit(from("203.0.113.1")); !errors.Is(err, push.CodeDraining) {
 		t.Errorf("Admit: %v", err)
 	}
 	select {

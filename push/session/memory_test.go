@@ -86,7 +86,7 @@ func (c *crowdOf) step() {
 	case 6:
 		s.Close(nil)
 	case 7:
-		s.Close(push.ErrForbidden)
+		s.Close(push.NewError(push.CodeForbidden, "", nil))
 	case 8:
 		if s.Keep(c.r.IntN(2000)) && c.r.IntN(2) == 0 {
 			s.Keep(-c.r.IntN(2000))
@@ -121,7 +121,7 @@ func (c *crowdOf) come() {
 // wantCut fails unless the client was cut as a slow consumer, or wasn't.
 func wantCut(t *testing.T, who string, c *fakeConn, want bool) {
 	t.Helper()
-	if ended, reason := c.end(); ended != want || want && !errors.Is(reason, push.ErrSlowConsumer) {
+	if ended, reason := c.end(); ended != want || want && !errors.Is(reason, push.CodeSlowConsumer) {
 		t.Errorf("%s: ended %v with %v", who, ended, reason)
 	}
 }
@@ -162,7 +162,7 @@ func TestGreediestAreCut(t *testing.T) {
 		for _, c := range greedy {
 			if ended, reason := c.end(); ended {
 				cut++
-				if !errors.Is(reason, push.ErrSlowConsumer) {
+				if !errors.Is(reason, push.CodeSlowConsumer) {
 					t.Errorf("a greedy one ended with %v", reason)
 				}
 			}
@@ -350,7 +350,7 @@ func TestReplayWaitsForRoom(t *testing.T) {
 					defer empty()
 				}
 				synctest.Wait()
-				if ended, reason := c.end(); ended == soon || ended && !errors.Is(reason, push.ErrUnavailable) {
+				if ended, reason := c.end(); ended == soon || ended && !errors.Is(reason, push.CodeUnavailable) {
 					t.Errorf("ended %v with %v", ended, reason)
 				}
 				if got := c.take(); got != want {

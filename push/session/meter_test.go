@@ -28,7 +28,7 @@ func TestRequestsAreMetered(t *testing.T) {
 				t.Fatalf("frame %d: %v", i, err)
 			}
 		}
-		if err := s.Said(&m); !errors.Is(err, push.ErrRateLimited) {
+		if err := s.Said(&m); !errors.Is(err, push.CodeRateLimited) {
 			t.Errorf("one too many: %v", err)
 		}
 		for i := range 1000 {
@@ -81,11 +81,11 @@ func TestSendsAreMetered(t *testing.T) {
 					t.Fatalf("%s, message %d: %v", name, i, err)
 				}
 			}
-			if err := push.AsError(send()); !errors.Is(err, push.ErrRateLimited) || err.After != 100*time.Millisecond {
+			if err := push.AsError(send()); !errors.Is(err, push.CodeRateLimited) || err.After != 100*time.Millisecond {
 				t.Errorf("%s, one too many: %v", name, err)
 			}
 		}
-		if err := byPost("203.0.113.2", "u")(); !errors.Is(err, push.ErrRateLimited) {
+		if err := byPost("203.0.113.2", "u")(); !errors.Is(err, push.CodeRateLimited) {
 			t.Errorf("a user from elsewhere: %v", err)
 		}
 		if n := w.hub.Stats().Refused[push.CodeRateLimited]; n != 7 {

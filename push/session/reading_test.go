@@ -117,7 +117,7 @@ func TestFailedReadHitsOnlyItsWave(t *testing.T) {
 		served := wave()
 		w.settle()
 		for i := range 10 {
-			if ended, reason := failed[i].end(); !ended || !errors.Is(reason, push.ErrUnavailable) {
+			if ended, reason := failed[i].end(); !ended || !errors.Is(reason, push.CodeUnavailable) {
 				t.Errorf("client %d of the failed wave: ended %v with %v", i, ended, reason)
 			}
 			if got := served[i].take(); got != numbers("hello", i+1, 10) {
@@ -147,7 +147,7 @@ func TestWaitingForAReadEndsAlone(t *testing.T) {
 		time.Sleep(time.Second)
 		synctest.Wait()
 		for name, c := range map[string]*fakeConn{"who began": begins, "who came early": early} {
-			if ended, reason := c.end(); !ended || !errors.Is(reason, push.ErrUnavailable) {
+			if ended, reason := c.end(); !ended || !errors.Is(reason, push.CodeUnavailable) {
 				t.Errorf("%s: ended %v with %v", name, ended, reason)
 			}
 		}

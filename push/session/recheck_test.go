@@ -43,7 +43,7 @@ func (g *gate) authorize(_ context.Context, a push.Access) error {
 	return answer()
 }
 
-func forbidden() error { return push.ErrForbidden }
+func forbidden() error { return push.CodeForbidden }
 
 // TestRightsAreAskedAgain: a client loses a topic while it is connected. Nothing of it
 // comes any more, and of the other topic nothing is lost or doubled.
@@ -77,7 +77,7 @@ func TestRightsAreAskedAgain(t *testing.T) {
 		if withdrawn < 59 || withdrawn > 68 {
 			t.Errorf("the topic was lost after %d s", withdrawn)
 		}
-		if _, reason := c.end(); !errors.Is(reason, push.ErrDraining) {
+		if _, reason := c.end(); !errors.Is(reason, push.CodeDraining) {
 			t.Errorf("ended with %v", reason)
 		}
 		got := strings.Fields(strings.Trim(c.take(), "[]"))
@@ -116,9 +116,9 @@ func TestRightsAreAskedAgain(t *testing.T) {
 // TestNoAnswerIsNoRefusal: who can't be asked about stays, and is asked about again.
 func TestNoAnswerIsNoRefusal(t *testing.T) {
 	for name, answer := range map[string]func() error{
-		"timeout":     func() error { time.Sleep(time.Minute); return push.ErrForbidden },
-		"unavailable": func() error { return push.ErrUnavailable },
-		"rate":        func() error { return push.Errorf(push.CodeRateLimited, "later", nil) },
+		"timeout":     func() error { time.Sleep(time.Minute); return push.CodeForbidden },
+		"unavailable": func() error { return push.CodeUnavailable },
+		"rate":        func() error { return push.NewError(push.CodeRateLimited, "later", nil) },
 		"panic":       func() error { panic("in the application") },
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -29,11 +29,11 @@ const (
 // to.
 func (h *Host) Refresh(ctx context.Context, session string, id push.Identity) (done bool, err error) {
 	if id.User == "" {
-		return false, push.ErrUnauthenticated
+		return false, push.CodeUnauthenticated
 	}
 	sessionID, err := uuid.Parse(session)
 	if err != nil {
-		return false, push.Errorf(push.CodeBadRequest, "this is no ID of a session", err)
+		return false, push.NewError(push.CodeBadRequest, "this is no ID of a session", err)
 	}
 	name := nameOf(sessionID)
 	if s := h.session(name); s != nil {
@@ -45,7 +45,7 @@ func (h *Host) Refresh(ctx context.Context, session string, id push.Identity) (d
 	text, err := h.encodeIdentity(id)
 	if err != nil {
 		h.options.Logger.Error("push: no other instance can be told of an identity", "error", err)
-		return false, push.Errorf(push.CodeInternal, push.ErrInternal.Reason, err)
+		return false, push.NewError(push.CodeInternal, "", err)
 	}
 	seal, err := newSeal(sessionID[:], refreshSecret)
 	if err != nil {
@@ -155,7 +155,7 @@ func (s *Session) identityChanged() {
 	}
 }
 
-var errOtherUser = push.Errorf(push.CodeForbidden, "the session is another user's", nil)
+var errOtherUser = push.NewError(push.CodeForbidden, "the session is another user's", nil)
 
 // expiryOf is when a session of an identity ends, on the hub's clock; 0 if never.
 func (h *Host) expiryOf(id push.Identity) time.Duration {

@@ -26,7 +26,7 @@ func until(user string, d time.Duration, topics ...any) push.Identity {
 // byClaims lets follow what the claims list.
 func byClaims(_ context.Context, a push.Access) error {
 	if topics, _ := a.Identity.Claims.([]any); !slices.Contains(topics, any(a.Topic)) {
-		return push.ErrForbidden
+		return push.CodeForbidden
 	}
 	return nil
 }
@@ -141,13 +141,13 @@ func TestBadRefreshChangesNothing(t *testing.T) {
 			id      push.Identity
 			want    error
 		}{
-			{"another user", here, s.ID(), until("eve", time.Hour), push.ErrForbidden},
+			{"another user", here, s.ID(), until("eve", time.Hour), push.CodeForbidden},
 			{"another user, elsewhere", there, s.ID(), until("eve", time.Hour), nil},
-			{"nobody", here, s.ID(), push.Identity{}, push.ErrUnauthenticated},
-			{"nobody, elsewhere", there, s.ID(), push.Identity{}, push.ErrUnauthenticated},
+			{"nobody", here, s.ID(), push.Identity{}, push.CodeUnauthenticated},
+			{"nobody, elsewhere", there, s.ID(), push.Identity{}, push.CodeUnauthenticated},
 			{"unknown", here, unknown, until("ann", time.Hour), nil},
-			{"no ID", here, "x", until("ann", time.Hour), push.ErrBadRequest},
-			{"claims that change", there, s.ID(), push.Identity{User: "ann", Claims: 1}, push.ErrInternal},
+			{"no ID", here, "x", until("ann", time.Hour), push.CodeBadRequest},
+			{"claims that change", there, s.ID(), push.Identity{User: "ann", Claims: 1}, push.CodeInternal},
 		} {
 			if done, err := session.Of(test.hub.hub).Refresh(t.Context(), test.session, test.id); done || !errors.Is(err, test.want) || (err == nil) != (test.want == nil) {
 				t.Errorf("%s: %v, %v", test.name, done, err)
@@ -188,7 +188,7 @@ func TestRefreshWhileSubscribing(t *testing.T) {
 		}()
 		w.subscribe(s, "", "a")
 		<-s.Done()
-		if _, reason := c.end(); !errors.Is(reason, push.ErrDraining) {
+		if _, reason := c.end(); !errors.Is(reason, push.CodeDraining) {
 			t.Errorf("ended with %v", reason)
 		}
 	})

@@ -49,7 +49,7 @@ func TestOriginsSayWhyNot(t *testing.T) {
 				r.Header.Add(tt.headers[i], tt.headers[i+1])
 			}
 			_, err := session.Of(w.hub).Admit(r)
-			if !errors.Is(err, push.ErrForbidden) {
+			if !errors.Is(err, push.CodeForbidden) {
 				t.Fatalf("got %v", err)
 			}
 			w.refused(r, err)

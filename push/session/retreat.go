@@ -23,4 +23,4 @@ func (s *Session) retreat(topic string) {
 }
 
 // errWithdrawn has the code by which transports ask a client to come back.
-var errWithdrawn = push.Errorf(push.CodeDraining, "rights have changed; come back with the cursor", nil)
+var errWithdrawn = push.NewError(push.CodeDraining, "rights have changed; come back with the cursor", nil)

@@ -106,7 +106,7 @@ func TestRevokedUserIsOut(t *testing.T) {
 
 		past := revoked.Add(-time.Second)
 		for _, issued := range []time.Time{{}, past, revoked, revoked.Add(time.Second)} {
-			if err := w.identify("eve", issued); !errors.Is(err, push.ErrForbidden) {
+			if err := w.identify("eve", issued); !errors.Is(err, push.CodeForbidden) {
 				t.Errorf("eve of %v: %v", issued, err)
 			}
 		}
@@ -116,7 +116,7 @@ func TestRevokedUserIsOut(t *testing.T) {
 			}
 		}
 		in := push.Inbound{Identity: push.Identity{User: "eve"}, Topic: "a", Data: []byte("x")}
-		if _, err := session.Of(w.hub).Inbound(t.Context(), in); !errors.Is(err, push.ErrForbidden) {
+		if _, err := session.Of(w.hub).Inbound(t.Context(), in); !errors.Is(err, push.CodeForbidden) {
 			t.Errorf("Inbound: %v", err)
 		}
 		time.Sleep(time.Hour)
@@ -178,10 +178,10 @@ func TestRevokedTopicIsLost(t *testing.T) {
 				_, err := session.Of(w.hub).Inbound(t.Context(), in)
 				return err
 			}
-			if err := send("eve"); !errors.Is(err, push.ErrForbidden) {
+			if err := send("eve"); !errors.Is(err, push.CodeForbidden) {
 				t.Errorf("eve sends: %v", err)
 			}
-			if err := send("bob"); errors.Is(err, push.ErrForbidden) != (user == "") {
+			if err := send("bob"); errors.Is(err, push.CodeForbidden) != (user == "") {
 				t.Errorf("bob sends: %v", err)
 			}
 			if err := w.hub.Restore(t.Context(), push.Revocation{User: user, Topic: "a", For: time.Hour}); err != nil {
@@ -191,7 +191,7 @@ func TestRevokedTopicIsLost(t *testing.T) {
 				t.Errorf("eve sends after Restore: %v", err)
 			}
 			w.revoke(push.Revocation{User: user, Topic: "a", For: time.Hour})
-			if err := send("eve"); !errors.Is(err, push.ErrForbidden) {
+			if err := send("eve"); !errors.Is(err, push.CodeForbidden) {
 				t.Errorf("eve sends after one more: %v", err)
 			}
 		})
@@ -249,14 +249,14 @@ func TestBadRevocationsAreRefused(t *testing.T) {
 		{}, {For: time.Hour}, {Session: "x"}, {Session: id, User: "eve"}, {Session: id, Topic: "a"}, {Topic: "a*"},
 		{Topic: "tidewire.control"}, {User: "\xff"}, {User: strings.Repeat("x", 1025)},
 	} {
-		if err := w.hub.Revoke(t.Context(), r); !errors.Is(err, push.ErrBadRequest) {
+		if err := w.hub.Revoke(t.Context(), r); !errors.Is(err, push.CodeBadRequest) {
 			t.Errorf("%+v: %v", r, err)
 		}
-		if err := w.hub.Restore(t.Context(), r); !errors.Is(err, push.ErrBadRequest) {
+		if err := w.hub.Restore(t.Context(), r); !errors.Is(err, push.CodeBadRequest) {
 			t.Errorf("Restore %+v: %v", r, err)
 		}
 	}
-	if err := w.hub.Restore(t.Context(), push.Revocation{Session: id}); !errors.Is(err, push.ErrBadRequest) {
+	if err := w.hub.Restore(t.Context(), push.Revocation{Session: id}); !errors.Is(err, push.CodeBadRequest) {
 		t.Errorf("Restore of a session: %v", err)
 	}
 }
@@ -268,13 +268,13 @@ func TestRevocationsAreBounded(t *testing.T) {
 		for i := range 10_000 {
 			w.revoke(push.Revocation{User: fmt.Sprint(i), For: time.Hour})
 		}
-		if err := w.hub.Revoke(t.Context(), push.Revocation{User: "eve"}); !errors.Is(err, push.ErrLimitReached) {
+		if err := w.hub.Revoke(t.Context(), push.Revocation{User: "eve"}); !errors.Is(err, push.CodeLimitReached) {
 			t.Errorf("one more: %v", err)
 		}
 		w.revoke(push.Revocation{User: "7"}) // nothing new
 		time.Sleep(time.Hour)
 		w.revoke(push.Revocation{User: "eve"})
-		if err := w.identify("7", time.Time{}); !errors.Is(err, push.ErrForbidden) {
+		if err := w.identify("7", time.Time{}); !errors.Is(err, push.CodeForbidden) {
 			t.Errorf("the one that was revoked again: %v", err)
 		}
 	})
@@ -290,14 +290,14 @@ type patchyBroker struct {
 
 func (b *patchyBroker) Put(ctx context.Context, set, key string, v broker.Stored) (*broker.Stored, error) {
 	if b.full.Load() {
-		return nil, push.ErrUnavailable
+		return nil, push.CodeUnavailable
 	}
 	return b.Broker.Put(ctx, set, key, v)
 }
 
 func (b *patchyBroker) All(ctx context.Context, set string) (map[string]broker.Stored, error) {
 	if b.down.Load() {
-		return nil, push.ErrUnavailable
+		return nil, push.CodeUnavailable
 	}
 	return b.Broker.All(ctx, set)
 }
@@ -341,7 +341,7 @@ func TestUnknownRevocationsLetNobodyIn(t *testing.T) {
 		w := newWorld(t, patchy, push.Options{Identify: byHeader})
 		defer w.shutdown()
 		for range 3 {
-			if err := w.identify("bob", time.Time{}); !errors.Is(err, push.ErrUnavailable) {
+			if err := w.identify("bob", time.Time{}); !errors.Is(err, push.CodeUnavailable) {
 				t.Errorf("bob: %v", err)
 			}
 		}
@@ -349,7 +349,7 @@ func TestUnknownRevocationsLetNobodyIn(t *testing.T) {
 		w.login(c, "", "a")
 		synctest.Wait()
 		wantEnd(t, "an anonymous client", c, "[hello unavailable]", "")
-		if err := w.hub.Revoke(t.Context(), push.Revocation{User: "x"}); !errors.Is(err, push.ErrUnavailable) {
+		if err := w.hub.Revoke(t.Context(), push.Revocation{User: "x"}); !errors.Is(err, push.CodeUnavailable) {
 			t.Errorf("Revoke: %v", err)
 		}
 		patchy.down.Store(false)
@@ -357,7 +357,7 @@ func TestUnknownRevocationsLetNobodyIn(t *testing.T) {
 		if err := w.identify("bob", time.Time{}); err != nil {
 			t.Errorf("bob, later: %v", err)
 		}
-		if err := w.identify("eve", time.Time{}); !errors.Is(err, push.ErrForbidden) {
+		if err := w.identify("eve", time.Time{}); !errors.Is(err, push.CodeForbidden) {
 			t.Errorf("eve: %v", err)
 		}
 	})
@@ -391,12 +391,12 @@ func TestMissedRevocationIsRead(t *testing.T) {
 		first.revoke(push.Revocation{User: "bob"})
 		patchy.down.Store(true)
 		patchy.Break(broker.Gap{Reason: broker.GapTrimmed})
-		if err := w.identify("bob", time.Time{}); !errors.Is(err, push.ErrUnavailable) {
+		if err := w.identify("bob", time.Time{}); !errors.Is(err, push.CodeUnavailable) {
 			t.Errorf("bob, while it isn't known: %v", err)
 		}
 		patchy.down.Store(false)
 		time.Sleep(time.Second)
-		if err := w.identify("bob", time.Time{}); !errors.Is(err, push.ErrForbidden) {
+		if err := w.identify("bob", time.Time{}); !errors.Is(err, push.CodeForbidden) {
 			t.Errorf("bob, later: %v", err)
 		}
 	})
@@ -431,7 +431,7 @@ func TestRevocationOutlivesTheStore(t *testing.T) {
 		late := newWorld(t, &patchyBroker{Broker: b}, push.Options{Identify: byHeader})
 		defer late.shutdown()
 		for _, w := range []*world{w, late} {
-			if err := w.identify("eve", time.Time{}); !errors.Is(err, push.ErrForbidden) {
+			if err := w.identify("eve", time.Time{}); !errors.Is(err, push.CodeForbidden) {
 				t.Errorf("eve: %v", err)
 			}
 			if err := w.identify("bob", time.Time{}); err != nil {
@@ -489,7 +489,7 @@ func TestOldCopyOfTheStoreIsPutRight(t *testing.T) {
 		late := start()
 		defer late.shutdown()
 		for _, w := range []*world{w, early, late} {
-			if err := w.identify("eve", time.Time{}); !errors.Is(err, push.ErrForbidden) {
+			if err := w.identify("eve", time.Time{}); !errors.Is(err, push.CodeForbidden) {
 				t.Errorf("eve: %v", err)
 			}
 		}
@@ -512,7 +512,7 @@ func TestFullStoreIsPutRightLater(t *testing.T) {
 		patchy.full.Store(true)
 		patchy.Break(broker.Gap{Reason: broker.GapEpoch})
 		time.Sleep(time.Minute)
-		for user, want := range map[string]error{"eve": push.ErrForbidden, "bob": nil} {
+		for user, want := range map[string]error{"eve": push.CodeForbidden, "bob": nil} {
 			if err := w.identify(user, time.Time{}); !errors.Is(err, want) {
 				t.Errorf("%s: %v", user, err)
 			}
@@ -586,7 +586,7 @@ func TestClocksMayDiffer(t *testing.T) {
 				want := func(out bool) {
 					t.Helper()
 					for _, w := range []*world{heard, read} {
-						if err := w.identify("eve", time.Time{}); errors.Is(err, push.ErrForbidden) != out {
+						if err := w.identify("eve", time.Time{}); errors.Is(err, push.CodeForbidden) != out {
 							t.Errorf("eve: %v", err)
 						}
 					}
@@ -614,7 +614,7 @@ func TestIssuersClockMayDiffer(t *testing.T) {
 		}
 		w.revoke(push.Revocation{User: "eve"})
 		for skew, issued := range before {
-			if err := w.identify("eve", issued); !errors.Is(err, push.ErrForbidden) {
+			if err := w.identify("eve", issued); !errors.Is(err, push.CodeForbidden) {
 				t.Errorf("identified before, by a clock that is %v ahead: %v", skew, err)
 			}
 		}
@@ -674,7 +674,7 @@ func TestHeardRevocationsAreBounded(t *testing.T) {
 		}
 		hear(200_000, 1, time.Minute)
 		wantKnown(11_000)
-		if err := w.identify("bob", time.Time{}); !errors.Is(err, push.ErrUnavailable) {
+		if err := w.identify("bob", time.Time{}); !errors.Is(err, push.CodeUnavailable) {
 			t.Errorf("bob: %v", err)
 		}
 		if got := log.String(); !strings.Contains(got, "too many revocations") {
@@ -700,7 +700,7 @@ func TestLaterDecisionHolds(t *testing.T) {
 		}
 		want := func(what string, out bool) {
 			t.Helper()
-			if err := w.identify("eve", time.Time{}); errors.Is(err, push.ErrForbidden) != out {
+			if err := w.identify("eve", time.Time{}); errors.Is(err, push.CodeForbidden) != out {
 				t.Errorf("%s: %v", what, err)
 			}
 		}
@@ -742,7 +742,7 @@ func TestReservedTopicsAreForHubs(t *testing.T) {
 	topic := "tidewire.control"
 	c := newConn()
 	s := w.login(c, "", topic)
-	s.Close(push.ErrForbidden)
+	s.Close(push.NewError(push.CodeForbidden, "", nil))
 	<-s.Done()
 	wantEnd(t, "the client", c, "[hello bad_request]", push.CodeForbidden)
 	_, publishErr := w.hub.Publish(t.Context(), push.Message{Topic: topic})
@@ -753,7 +753,7 @@ func TestReservedTopicsAreForHubs(t *testing.T) {
 	for what, err := range map[string]error{
 		"Publish": publishErr, "Deliver": deliverErr, "Recent": recentErr, "Cursor": cursorErr, "Inbound": inboundErr,
 	} {
-		if !errors.Is(err, push.ErrBadRequest) {
+		if !errors.Is(err, push.CodeBadRequest) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}

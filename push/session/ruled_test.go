@@ -41,7 +41,7 @@ func TestRulesOfAHub(t *testing.T) {
 			t.Errorf("got %s", got)
 		}
 		in := push.Inbound{Identity: s.Identity(), Topic: "users/bob/inbox", Data: []byte("x")}
-		if _, err := session.Of(w.hub).Inbound(t.Context(), in); !errors.Is(err, push.ErrForbidden) || push.AsError(err).Reason != push.ErrForbidden.Reason {
+		if _, err := session.Of(w.hub).Inbound(t.Context(), in); !errors.Is(err, push.CodeForbidden) || push.AsError(err).Reason != push.AsError(push.CodeForbidden).Reason {
 			t.Errorf("Inbound: %v", err)
 		}
 	})

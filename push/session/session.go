@@ -300,7 +300,7 @@ func (s *Session) unreserve(frames []*Frame) { s.outbox.unreserve(&s.hub.memory,
 // cut ends the session of a client that reads too slowly.
 func (s *Session) cut() {
 	s.drop()
-	s.finish(push.ErrSlowConsumer)
+	s.finish(errSlowConsumer)
 }
 
 // cutForMemory is cut because all together hold too much.

@@ -38,7 +38,7 @@ func (w *world) ask(s *session.Session, since string, topics ...string) (refused
 		for _, a := range answers {
 			switch {
 			case a.Err == nil:
-			case errors.Is(a.Err, push.ErrRateLimited) && a.Err.After > 0:
+			case errors.Is(a.Err, push.CodeRateLimited) && a.Err.After > 0:
 				refused++
 				after = max(after, a.Err.After)
 			default:
@@ -241,7 +241,7 @@ func TestTopicsWeighAsMuchAsFrames(t *testing.T) {
 						err = s.Named(&m, n)
 					}
 					want := tt.last && i == len(tt.named)-1
-					if errors.Is(err, push.ErrRateLimited) != want || !want && err != nil {
+					if errors.Is(err, push.CodeRateLimited) != want || !want && err != nil {
 						t.Errorf("number %d, of %d topics: %v", i, n, err)
 					}
 				}

@@ -117,7 +117,7 @@ func (sub *subscription) meet() {
 // meanwhile. The client asks again, and will be told what it has missed.
 func (sub *subscription) sendAway() {
 	sub.session.drop()
-	sub.session.finish(push.Errorf(push.CodeUnavailable, "this instance is behind the client", nil))
+	sub.session.finish(push.NewError(push.CodeUnavailable, "this instance is behind the client", nil))
 }
 
 // breakOff queues a gap, which makes what was waiting before it pointless.

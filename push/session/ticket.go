@@ -32,16 +32,16 @@ func (h *Host) Ticket(ctx context.Context, id push.Identity) (ticket string, las
 	store := h.hub.Store()
 	switch {
 	case id.User == "":
-		return "", 0, push.ErrUnauthenticated
+		return "", 0, push.CodeUnauthenticated
 	case store == nil:
-		return "", 0, push.Errorf(push.CodeUnsupported, "there are no tickets here", nil)
+		return "", 0, push.NewError(push.CodeUnsupported, "there are no tickets here", nil)
 	}
 	secret := make([]byte, ticketBytes)
 	_, _ = rand.Read(secret) // it never fails
 	text, err := h.encodeIdentity(id)
 	if err != nil {
 		h.options.Logger.Error("push: no ticket can be made", "error", err)
-		return "", 0, push.Errorf(push.CodeInternal, push.ErrInternal.Reason, err)
+		return "", 0, push.NewError(push.CodeInternal, "", err)
 	}
 	seal, err := newSeal(secret, ticketSecret)
 	if err != nil {
@@ -79,17 +79,17 @@ func (h *Host) Redeem(ctx context.Context, ticket string) (push.Identity, error)
 	}
 	text, err := seal.open(sealed)
 	if err != nil { // somebody has changed what is stored
-		return push.Identity{}, push.Errorf(push.CodeUnauthenticated, errTicket.Reason, err)
+		return push.Identity{}, push.NewError(push.CodeUnauthenticated, errTicket.Reason, err)
 	}
 	id, err := h.decodeIdentity(text)
 	if err != nil {
 		h.options.Logger.Error("push: the identity of a ticket can't be read", "error", err)
-		return push.Identity{}, push.Errorf(push.CodeInternal, push.ErrInternal.Reason, err)
+		return push.Identity{}, push.NewError(push.CodeInternal, "", err)
 	}
 	return id, nil
 }
 
-var errTicket = push.Errorf(push.CodeUnauthenticated, "the ticket isn't good, or was used", nil)
+var errTicket = push.NewError(push.CodeUnauthenticated, "the ticket isn't good, or was used", nil)
 
 // ticketName is what a ticket is stored by. It tells nothing of the ticket.
 func ticketName(secret []byte) string {

@@ -53,7 +53,7 @@ func TestTicketIsGoodOnce(t *testing.T) {
 		for name, ticket := range map[string]string{
 			"used": first, "late": late, "empty": "", "short": first[:40], "not base64": "?" + first[1:], "another": strings.Repeat("A", 43),
 		} {
-			if id, err := session.Of(w.hub).Redeem(t.Context(), ticket); !errors.Is(err, push.ErrUnauthenticated) || id.User != "" {
+			if id, err := session.Of(w.hub).Redeem(t.Context(), ticket); !errors.Is(err, push.CodeUnauthenticated) || id.User != "" {
 				t.Errorf("%s: %+v, %v", name, id, err)
 			}
 		}
@@ -67,14 +67,14 @@ func TestTicketsThatCantBe(t *testing.T) {
 		w := newWorld(t, forger{membroker.New()}, push.Options{})
 		defer w.shutdown()
 		ann := push.Identity{User: "ann"}
-		if _, _, err := session.Of(w.hub).Ticket(t.Context(), push.Identity{}); !errors.Is(err, push.ErrUnauthenticated) {
+		if _, _, err := session.Of(w.hub).Ticket(t.Context(), push.Identity{}); !errors.Is(err, push.CodeUnauthenticated) {
 			t.Errorf("for nobody: %v", err)
 		}
 		ticket, lasts, err := session.Of(w.hub).Ticket(t.Context(), ann)
 		if err != nil || lasts != 30*time.Second {
 			t.Fatalf("lasts %v, %v", lasts, err)
 		}
-		if id, err := session.Of(w.hub).Redeem(t.Context(), ticket); !errors.Is(err, push.ErrUnauthenticated) || id.User != "" {
+		if id, err := session.Of(w.hub).Redeem(t.Context(), ticket); !errors.Is(err, push.CodeUnauthenticated) || id.User != "" {
 			t.Errorf("changed: %+v, %v", id, err)
 		}
 		without := newWorld(t, storeless{membroker.New()}, push.Options{})
@@ -82,7 +82,7 @@ func TestTicketsThatCantBe(t *testing.T) {
 		if _, _, err := session.Of(without.hub).Ticket(t.Context(), ann); push.AsError(err).Code != push.CodeUnsupported {
 			t.Errorf("without a store: %v", err)
 		}
-		if _, err := session.Of(without.hub).Redeem(t.Context(), ticket); !errors.Is(err, push.ErrUnauthenticated) {
+		if _, err := session.Of(without.hub).Redeem(t.Context(), ticket); !errors.Is(err, push.CodeUnauthenticated) {
 			t.Errorf("redeemed without a store: %v", err)
 		}
 	})

@@ -107,7 +107,7 @@ func ageFrom(l *push.Limits, now time.Duration) uint32 {
 }
 
 var (
-	errSilent = push.Errorf(push.CodeTimeout, "no answer to the heartbeat", nil)
-	errMute   = push.Errorf(push.CodeTimeout, "nothing was said", nil)
-	errAged   = push.Errorf(push.CodeDraining, "connected for long enough; come back with the cursor", nil)
+	errSilent = push.NewError(push.CodeTimeout, "no answer to the heartbeat", nil)
+	errMute   = push.NewError(push.CodeTimeout, "nothing was said", nil)
+	errAged   = push.NewError(push.CodeDraining, "connected for long enough; come back with the cursor", nil)
 )

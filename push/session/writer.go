@@ -200,11 +200,13 @@ func (s *Session) written(frames []*Frame, err error) {
 	}
 }
 
+var errSlowConsumer = push.NewError(push.CodeSlowConsumer, "", nil)
+
 // writeFailure is why a session ends whose connection could not be written to:
 // nil if the client is gone.
 func writeFailure(err error) *push.Error {
 	if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) {
-		return push.Errorf(push.CodeSlowConsumer, push.ErrSlowConsumer.Reason, err)
+		return push.NewError(push.CodeSlowConsumer, "", err)
 	}
 	return lossOf(err)
 }
@@ -217,7 +219,7 @@ func lossOf(err error) *push.Error {
 	}
 	for _, unreachable := range []error{syscall.ETIMEDOUT, syscall.EHOSTUNREACH, syscall.ENETUNREACH} {
 		if errors.Is(err, unreachable) {
-			return push.Errorf(push.CodeTimeout, "the client can't be reached", err)
+			return push.NewError(push.CodeTimeout, "the client can't be reached", err)
 		}
 	}
 	return nil

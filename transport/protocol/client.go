@@ -33,7 +33,7 @@ type MalformedError struct{ Reason string }
 
 func (e *MalformedError) Error() string { return "protocol: malformed frame: " + e.Reason }
 
-var errRequest = push.Errorf(push.CodeBadRequest, "unknown type or field, or a value of the wrong kind", nil)
+var errRequest = push.NewError(push.CodeBadRequest, "unknown type or field, or a value of the wrong kind", nil)
 
 // clientFields are the fields of each frame from a client.
 var clientFields = map[string][]string{
@@ -99,9 +99,9 @@ func (r *Request) fillFollows(topics value) error {
 		case err != nil:
 			return err
 		case len(f.Since) > MaxSinceLength:
-			return push.Errorf(push.CodeBadRequest, "a cursor has at most 4096 bytes", nil)
+			return push.NewError(push.CodeBadRequest, "a cursor has at most 4096 bytes", nil)
 		case seen[f.Topic]:
-			return push.Errorf(push.CodeBadRequest, "a topic is named twice", nil)
+			return push.NewError(push.CodeBadRequest, "a topic is named twice", nil)
 		}
 		seen[f.Topic] = true
 		r.Follows = append(r.Follows, f)
@@ -145,7 +145,7 @@ func (r *Request) fillTopics(topics value) error {
 // done about one of them.
 const maxNames = 1000
 
-var errNames = push.Errorf(push.CodeTooLarge, "a request names at most 1000 topics", nil)
+var errNames = push.NewError(push.CodeTooLarge, "a request names at most 1000 topics", nil)
 
 // eachTopic takes the topics of a request, which must name one.
 func eachTopic(topics value, take func(value) error) error {
@@ -183,7 +183,7 @@ func (r *Request) fillMessage(v value) error {
 	case encodingBase64:
 		decoded, err := base64.StdEncoding.Strict().DecodeString(data)
 		if err != nil {
-			return push.Errorf(push.CodeBadRequest, "data is not base64", nil)
+			return push.NewError(push.CodeBadRequest, "data is not base64", nil)
 		}
 		r.Data, r.Binary = decoded, true
 	default:

@@ -112,7 +112,7 @@ func TestBadRequestsAreAnswered(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			request, err := protocol.ParseRequest([]byte(test.frame))
-			if !errors.Is(err, push.ErrBadRequest) || request.ID != test.wantID {
+			if !errors.Is(err, push.CodeBadRequest) || request.ID != test.wantID {
 				t.Errorf("got id %d, %v; want id %d and a bad request", request.ID, err, test.wantID)
 			}
 		})
@@ -121,7 +121,7 @@ func TestBadRequestsAreAnswered(t *testing.T) {
 
 // TestRequestNamesAThousandTopics at most: more is refused as a whole.
 func TestRequestNamesAThousandTopics(t *testing.T) {
-	for n, want := range map[int]error{1000: nil, 1001: push.ErrTooLarge} {
+	for n, want := range map[int]error{1000: nil, 1001: push.CodeTooLarge} {
 		var follows, leaves []string
 		for i := range n {
 			follows = append(follows, fmt.Sprintf(`{"topic":"%d"}`, i))

@@ -43,7 +43,7 @@ var answers = []session.Followed{
 	{Topic: "orders/42", From: session.FromNow, Cursor: at},
 	{Topic: "orders/43", From: session.FromCursor, Cursor: cursor.Format("orders/43", position)},
 	{Topic: "orders/44", From: session.FromCursor},
-	{Topic: "secret", Err: push.Errorf(push.CodeForbidden, "forbidden", errors.New("not told"))},
+	{Topic: "secret", Err: push.NewError(push.CodeForbidden, "forbidden", errors.New("not told"))},
 }
 
 // serverFrames are the frames that a server writes, by the name of their golden
@@ -92,9 +92,9 @@ var serverFrames = map[string]func() []byte{
 	"reply":        func() []byte { return protocol.Reply(3, push.Reply{Data: []byte("stored")}) },
 	"reply_binary": func() []byte { return protocol.Reply(3, push.Reply{Data: []byte{255}, Binary: true}) },
 	"reply_empty":  func() []byte { return protocol.Reply(3, push.Reply{}) },
-	"error":        func() []byte { return protocol.Error(push.ErrSlowConsumer) },
+	"error":        func() []byte { return protocol.Error(push.NewError(push.CodeSlowConsumer, "", nil)) },
 	"error_of_request": func() []byte {
-		return protocol.RequestError(3, push.Errorf(push.CodeForbidden, "you may not write here", nil))
+		return protocol.RequestError(3, push.NewError(push.CodeForbidden, "you may not write here", nil))
 	},
 	"ping":      protocol.Ping,
 	"pong":      protocol.Pong,

@@ -97,7 +97,7 @@ func CheckMethod(hub *push.Hub, w http.ResponseWriter, r *http.Request, methods 
 		w.Header().Add("Allow", method)
 	}
 	RefuseAs(hub, w, r, http.StatusMethodNotAllowed,
-		push.Errorf(push.CodeBadRequest, "the method has to be "+strings.Join(methods, " or "), nil))
+		push.NewError(push.CodeBadRequest, "the method has to be "+strings.Join(methods, " or "), nil))
 	return false
 }
 
@@ -111,12 +111,12 @@ func Parameters(r *http.Request, names ...string) (url.Values, *push.Error) {
 	for name, values := range query {
 		switch {
 		case !slices.Contains(names, name) && len(names) == 0:
-			return nil, push.Errorf(push.CodeBadRequest, "the query has a parameter, and none is known here", nil)
+			return nil, push.NewError(push.CodeBadRequest, "the query has a parameter, and none is known here", nil)
 		case !slices.Contains(names, name):
-			return nil, push.Errorf(push.CodeBadRequest,
+			return nil, push.NewError(push.CodeBadRequest,
 				"the query has an unknown parameter; those that are known are "+strings.Join(names, ", "), nil)
 		case len(values) > 1:
-			return nil, push.Errorf(push.CodeBadRequest, name+" is given twice", nil)
+			return nil, push.NewError(push.CodeBadRequest, name+" is given twice", nil)
 		}
 	}
 	return query, nil
@@ -125,14 +125,14 @@ func Parameters(r *http.Request, names ...string) (url.Values, *push.Error) {
 // Query reads a request's query, strictly.
 func Query(r *http.Request) (url.Values, *push.Error) {
 	if len(r.URL.RawQuery) > maxQuery {
-		return nil, push.Errorf(push.CodeBadRequest, "the query is too long", nil)
+		return nil, push.NewError(push.CodeBadRequest, "the query is too long", nil)
 	}
 	if strings.Count(r.URL.RawQuery, "&") >= maxParameters {
-		return nil, push.Errorf(push.CodeBadRequest, "the query has too many parameters", nil)
+		return nil, push.NewError(push.CodeBadRequest, "the query has too many parameters", nil)
 	}
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return nil, push.Errorf(push.CodeBadRequest, "the query is malformed", nil)
+		return nil, push.NewError(push.CodeBadRequest, "the query is malformed", nil)
 	}
 	return query, nil
 }
@@ -147,14 +147,14 @@ func Follows(r *http.Request, maxTopics int) ([]session.Follow, *push.Error) {
 	}
 	topics := query["topic"]
 	if len(topics) > maxTopics {
-		return nil, push.Errorf(push.CodeBadRequest, fmt.Sprintf("at most %d topics fit one connection", maxTopics), nil)
+		return nil, push.NewError(push.CodeBadRequest, fmt.Sprintf("at most %d topics fit one connection", maxTopics), nil)
 	}
 	since := r.Header.Get("Last-Event-ID")
 	if since == "" {
 		since = query.Get("since")
 	}
 	if len(since) > MaxSinceLength {
-		return nil, push.Errorf(push.CodeBadRequest, "a cursor has at most 4096 bytes", nil)
+		return nil, push.NewError(push.CodeBadRequest, "a cursor has at most 4096 bytes", nil)
 	}
 	seen := map[string]bool{}
 	follows := make([]session.Follow, len(topics))
@@ -163,7 +163,7 @@ func Follows(r *http.Request, maxTopics int) ([]session.Follow, *push.Error) {
 			return nil, push.AsError(err)
 		}
 		if seen[topic] {
-			return nil, push.Errorf(push.CodeBadRequest, "a topic is named twice", nil)
+			return nil, push.NewError(push.CodeBadRequest, "a topic is named twice", nil)
 		}
 		seen[topic] = true
 		follows[i] = session.Follow{Topic: topic, Since: since}

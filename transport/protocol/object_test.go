@@ -118,7 +118,7 @@ func TestMessageIsAllocatedOnce(t *testing.T) {
 func TestOddWordsAreEscaped(t *testing.T) {
 	odd := "\"\n"
 	for name, frame := range map[string][]byte{
-		"error":      Error(push.Errorf(push.Code(odd), odd, nil)),
+		"error":      Error(push.NewError(push.Code(odd), odd, nil)),
 		"gap":        Gap(broker.Gap{Topic: "a", Reason: broker.GapReason(odd)}, odd),
 		"subscribed": Subscribed(1, []session.Followed{{Topic: odd, From: session.From(odd), Cursor: odd}}),
 		"reply":      Reply(1, push.Reply{Data: []byte("\xff")}),

@@ -247,7 +247,7 @@ func (c *conn) unanswered() *push.Error {
 	case c.begun:
 		return nil
 	case c.reason == nil:
-		return push.ErrUnavailable // nobody is there to read it
+		return push.NewError(push.CodeUnavailable, "", nil) // nobody is there to read it
 	default:
 		return c.reason
 	}
@@ -259,7 +259,7 @@ func (c *conn) gone() *push.Error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.late {
-		return push.ErrSlowConsumer
+		return push.NewError(push.CodeSlowConsumer, "", nil)
 	}
 	return nil
 }

@@ -58,10 +58,10 @@ func TestAbortedStreamWritesNothing(t *testing.T) {
 		{"End with a reason", func(_ *testing.T, c *conn) {
 			c.open(nil, nil)
 			c.Abort()
-			c.End(push.ErrForbidden)
+			c.End(push.NewError(push.CodeForbidden, "", nil))
 		}, "Abort End "},
 		{"Abort after End", func(_ *testing.T, c *conn) {
-			c.End(push.ErrForbidden)
+			c.End(push.NewError(push.CodeForbidden, "", nil))
 			c.Abort()
 		}, "End politely Abort after End "},
 	}
@@ -85,10 +85,10 @@ func TestEndTellsWhy(t *testing.T) {
 		reason *push.Error
 		want   string
 	}{
-		{"with a reason", true, push.ErrForbidden, "Begin Write End politely "},
-		{"before it has begun", false, push.ErrForbidden, "End politely "},
+		{"with a reason", true, push.NewError(push.CodeForbidden, "", nil), "Begin Write End politely "},
+		{"before it has begun", false, push.NewError(push.CodeForbidden, "", nil), "End politely "},
 		{"the client is gone", true, nil, "End "},
-		{"it was told to come back", true, push.ErrDraining, "End politely "},
+		{"it was told to come back", true, push.NewError(push.CodeDraining, "", nil), "End politely "},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			out := &noted{}

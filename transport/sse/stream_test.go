@@ -140,7 +140,7 @@ func TestNoTopicFallsOutOfTheID(t *testing.T) {
 	down := false
 	hub, server := serve(t, sse.Options{}, nil, func(_ context.Context, a push.Access) error {
 		if down && a.Topic == "b" {
-			return push.ErrUnavailable
+			return push.CodeUnavailable
 		}
 		return nil
 	})

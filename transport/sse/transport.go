@@ -55,15 +55,15 @@ func (t *Transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if r.ContentLength != 0 {
-		protocol.Refuse(t.hub, w, r, push.Errorf(push.CodeBadRequest, "a request for a stream has no body", nil))
+		protocol.Refuse(t.hub, w, r, push.NewError(push.CodeBadRequest, "a request for a stream has no body", nil))
 		return
 	}
 	if !accepts(r) {
-		protocol.RefuseAs(t.hub, w, r, http.StatusNotAcceptable, push.Errorf(push.CodeBadRequest, "this is a text/event-stream", nil))
+		protocol.RefuseAs(t.hub, w, r, http.StatusNotAcceptable, push.NewError(push.CodeBadRequest, "this is a text/event-stream", nil))
 		return
 	}
 	if !canFlush(w) {
-		protocol.Refuse(t.hub, w, r, push.Errorf(push.CodeInternal,
+		protocol.Refuse(t.hub, w, r, push.NewError(push.CodeInternal,
 			fmt.Sprintf("a middleware hides http.Flusher, so nothing can be streamed: its %T has neither Flush nor Unwrap", w), nil))
 		return
 	}
@@ -80,7 +80,7 @@ func (t *Transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	follows, e := protocol.Follows(r, cursor.MaxTopics)
 	if e == nil && len(follows) == 0 {
-		e = push.Errorf(push.CodeBadRequest, "no topic is named", nil)
+		e = push.NewError(push.CodeBadRequest, "no topic is named", nil)
 	}
 	if e != nil {
 		protocol.Refuse(t.hub, w, r, e)
@@ -144,7 +144,7 @@ func (t *Transport) serve(ctx context.Context, session *session.Session, c *conn
 	if deadline, ok := ctx.Deadline(); ok {
 		timer := time.AfterFunc(time.Until(deadline)-deadlineMargin, func() {
 			session.Send(t.Reconnect(0))
-			session.Close(push.Errorf(push.CodeTimeout, "the request's deadline is near; come back with the cursor", nil))
+			session.Close(push.NewError(push.CodeTimeout, "the request's deadline is near; come back with the cursor", nil))
 		})
 		defer timer.Stop()
 	}

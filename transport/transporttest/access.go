@@ -213,7 +213,7 @@ func testWithdrawn(t *testing.T, h Harness) {
 		Recheck: time.Millisecond,
 		Authorize: func(_ context.Context, a push.Access) error {
 			if a.Topic == "yours" && withdrawn.Load() {
-				return push.ErrForbidden
+				return push.CodeForbidden
 			}
 			return nil
 		},

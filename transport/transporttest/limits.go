@@ -106,7 +106,7 @@ func testFailures(t *testing.T, h Harness) {
 		Limits: push.Limits{Failures: push.Rate{PerSecond: 0.01, Burst: 3}},
 		Identify: func(*http.Request) (push.Identity, error) {
 			asked.Add(1)
-			return push.Identity{}, push.ErrUnauthenticated
+			return push.Identity{}, push.CodeUnauthenticated
 		},
 	})
 	for range 3 {

@@ -104,7 +104,7 @@ func TestConversation(t *testing.T) {
 	c := newTalk(t, push.Options{
 		Authorize: func(_ context.Context, a push.Access) error {
 			if a.Topic == "secret" {
-				return push.ErrForbidden
+				return push.CodeForbidden
 			}
 			return nil
 		},
@@ -185,7 +185,7 @@ func TestWithoutSubprotocol(t *testing.T) {
 		c.end(4400)
 	})
 	t.Run("ends if no topic is left", func(t *testing.T) {
-		c := newTalk(t, push.Options{Authorize: func(context.Context, push.Access) error { return push.ErrForbidden }}, "?topic=a")
+		c := newTalk(t, push.Options{Authorize: func(context.Context, push.Access) error { return push.CodeForbidden }}, "?topic=a")
 		c.hear(`{"type":"welcome"`)
 		c.hear(`{"type":"error","code":"forbidden"`)
 		c.end(4403)
@@ -200,7 +200,7 @@ func TestWithoutSubprotocol(t *testing.T) {
 
 func TestIdentityIsRefusedAfterTheUpgrade(t *testing.T) {
 	c := newTalk(t, push.Options{Identify: func(*http.Request) (push.Identity, error) {
-		return push.Identity{}, push.ErrUnauthenticated
+		return push.Identity{}, push.CodeUnauthenticated
 	}}, "", protocol.Subprotocol)
 	c.hear(`{"type":"error","code":"unauthenticated"`)
 	c.end(4401)

@@ -30,7 +30,7 @@ func (c *conn) Hold(bytes int) error {
 	if bytes > 0 && c.ended.Load() || c.session.Keep(bytes) {
 		return nil
 	}
-	return push.ErrSlowConsumer // the session is over, and has a reason for its client
+	return push.CodeSlowConsumer // the session is over, and has a reason for its client
 }
 
 // Pong starts the wait for the client anew.
@@ -43,7 +43,7 @@ func (c *conn) Pong() {
 // Message acts on a message of the client; false if it was the last.
 func (c *conn) Message(typ websocket.MessageType, data []byte) bool {
 	if c.plain() || typ != websocket.Text {
-		c.session.Close(push.Errorf(push.CodeUnsupported, "this connection takes no such message", nil))
+		c.session.Close(push.NewError(push.CodeUnsupported, "this connection takes no such message", nil))
 		return false
 	}
 	c.session.Heard()

@@ -34,11 +34,11 @@ func (c *conn) follow(follows []session.Follow) {
 func (c *conn) handle(frame []byte) *push.Error {
 	request, err := protocol.ParseRequest(frame)
 	if malformed, ok := errors.AsType[*protocol.MalformedError](err); ok {
-		return push.Errorf(push.CodeBadRequest, "malformed frame: "+malformed.Reason, nil)
+		return push.NewError(push.CodeBadRequest, "malformed frame: "+malformed.Reason, nil)
 	}
 	if err != nil {
 		if c.strikes++; c.strikes >= maxStrikes {
-			return push.Errorf(push.CodeBadRequest, "too many requests that can't be understood", nil)
+			return push.NewError(push.CodeBadRequest, "too many requests that can't be understood", nil)
 		}
 		c.send(protocol.RequestError(request.ID, push.AsError(err)))
 		return nil

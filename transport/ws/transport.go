@@ -95,7 +95,7 @@ func (t *Transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	follows, e := protocol.Follows(r, maxURLTopics)
 	if e == nil && socket.Subprotocol() == "" && len(follows) == 0 {
-		e = push.Errorf(push.CodeBadRequest, "no topic is named, and without the subprotocol none can follow", nil)
+		e = push.NewError(push.CodeBadRequest, "no topic is named, and without the subprotocol none can follow", nil)
 	}
 	if e != nil {
 		t.refuse(socket, r, e)
@@ -113,7 +113,7 @@ func refusalOf(e *websocket.HandshakeError) *push.Error {
 	if e.Status == http.StatusInternalServerError {
 		code = push.CodeInternal
 	}
-	return push.Errorf(code, e.Reason, e.Err)
+	return push.NewError(code, e.Reason, e.Err)
 }
 
 // refuse tells a client why it isn't served, and closes its connection.

@@ -62,7 +62,7 @@ func (p *publisher) publish(ctx context.Context, topic string, named bool) (brok
 		case err == nil:
 			p.ledger.acknowledged(name, receipt.Position)
 			return receipt.Position, true
-		case errors.Is(err, push.ErrBadRequest), errors.Is(err, push.ErrConflict), errors.Is(err, push.ErrTooLarge):
+		case errors.Is(err, push.CodeBadRequest), errors.Is(err, push.CodeConflict), errors.Is(err, push.CodeTooLarge):
 			p.ledger.refused(name)
 			p.ledger.found.add(broken, noClient, topic, "%v was refused: %v", name, err)
 			return broker.Position{}, false

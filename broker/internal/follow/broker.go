@@ -166,7 +166,7 @@ func (b *Broker) admits(topic string) error {
 }
 
 // ErrClosed is the error of every call after Close.
-var ErrClosed = push.Errorf(push.CodeUnavailable, "the broker is closed", nil)
+var ErrClosed = push.NewError(push.CodeUnavailable, "the broker is closed", nil)
 
 func (b *Broker) isClosed() bool {
 	b.mu.Lock()

@@ -184,7 +184,7 @@ func (n *node) deliver(t *topic, payload string) {
 	m, err := n.broker.store.Decode(t.name, payload)
 	if err != nil {
 		// If it stood for a message of the topic, the next check finds that.
-		_ = n.broker.problems.note(push.Errorf(push.CodeInternal, ForeignMessages, &Refusal{Answer: fmt.Errorf(
+		_ = n.broker.problems.note(push.NewError(push.CodeInternal, ForeignMessages, &Refusal{Answer: fmt.Errorf(
 			"channel %s: %w: %s", Quoted(t.channel), err, Quoted(payload))}))
 		return
 	}
@@ -214,7 +214,7 @@ func (n *node) health() error {
 	defer n.mu.Unlock()
 	switch {
 	case n.down != nil:
-		return push.Errorf(push.CodeUnavailable, "the broker's live messages are late", n.down)
+		return push.NewError(push.CodeUnavailable, "the broker's live messages are late", n.down)
 	case n.probe.missed > 0:
 		return errSilent
 	case n.delivery.missed >= unheardAfter:

@@ -63,7 +63,7 @@ func (b *Broker) withOrigin(ctx context.Context, topic string, mark HighWater, f
 		}
 		known = nil
 	}
-	return push.Errorf(push.CodeUnavailable, "the broker's data is being replaced", ErrStale)
+	return push.NewError(push.CodeUnavailable, "the broker's data is being replaced", ErrStale)
 }
 
 // isFirst reports whether a topic that isn't stored is where its followers are: as far as

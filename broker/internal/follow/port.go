@@ -22,10 +22,10 @@ type StorePort interface {
 	// epoch before it, has gone back in time and ends. A topic that isn't stored begins
 	// where the origin says, or the error is ErrStale. With repeatable, an ID that this
 	// history has already adds nothing: the receipt is that of the first message, marked
-	// as a duplicate, or the error is push.ErrConflict if the content differs. An error
-	// may mean that the message was stored all the same, except for push.ErrConflict and
+	// as a duplicate, or the error is push.CodeConflict if the content differs. An error
+	// may mean that the message was stored all the same, except for push.CodeConflict and
 	// ErrStale. A message that is stored but not replicated, as its publisher asked for,
-	// has both a receipt and push.ErrNotReplicated.
+	// has both a receipt and push.CodeNotReplicated.
 	Add(ctx context.Context, m *push.Message, repeatable bool, mark HighWater, origin Origin) (push.Receipt, error)
 	// Read returns the head of a topic and some of its messages, oldest first and without
 	// holes. A topic begins as in Add, but nothing is stored unless history was lost. The

@@ -31,15 +31,15 @@ func TestProblemsAreLoggedOnceAMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log lines
 		problems := newProblems("name", log.logger())
-		full := push.Errorf(push.CodeUnavailable, "the memory is full", &Refusal{Answer: errors.New("OOM")})
+		full := push.NewError(push.CodeUnavailable, "the memory is full", &Refusal{Answer: errors.New("OOM")})
 		for range 10 {
 			_ = problems.note(full)
 			_ = problems.note(Foreign(errPage))
 		}
 		log.wantOnce(t, "name: the memory is full")
 		log.wantOnce(t, ForeignData)
-		_ = problems.note(push.ErrConflict)
-		_ = problems.note(push.Errorf(push.CodeUnavailable, "connection refused", nil))
+		_ = problems.note(push.CodeConflict)
+		_ = problems.note(push.NewError(push.CodeUnavailable, "connection refused", nil))
 		if n := strings.Count(log.String(), "\n"); n != 2 {
 			t.Errorf("%d lines: %s", n, &log)
 		}
@@ -49,7 +49,7 @@ func TestProblemsAreLoggedOnceAMinute(t *testing.T) {
 		}
 		_ = problems.note(full)
 		log.wantOnce(t, "left_out=9")
-		if err := problems.health(); !errors.Is(err, push.ErrUnavailable) {
+		if err := problems.health(); !errors.Is(err, push.CodeUnavailable) {
 			t.Errorf("health: %v", err)
 		}
 	})
@@ -94,7 +94,7 @@ func TestPageWithoutAHeadIsForeign(t *testing.T) {
 	var log lines
 	b := New(&scriptedStore{pages: []push.Page{{}}}, Options{Logger: log.logger()})
 	defer b.cancel()
-	if _, err := b.Since(t.Context(), "a", broker.Position{}, broker.Limit{}); !errors.Is(err, push.ErrInternal) {
+	if _, err := b.Since(t.Context(), "a", broker.Position{}, broker.Limit{}); !errors.Is(err, push.CodeInternal) {
 		t.Errorf("Since: %v", err)
 	}
 	log.wantOnce(t, "broker: "+ForeignData)

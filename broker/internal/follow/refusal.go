@@ -34,7 +34,7 @@ const ForeignData = "foreign data is stored under the broker's keys"
 
 // Foreign is an error about data that isn't the broker's own.
 func Foreign(err error) error {
-	return push.Errorf(push.CodeInternal, ForeignData, &Refusal{Answer: err, Lasting: true})
+	return push.NewError(push.CodeInternal, ForeignData, &Refusal{Answer: err, Lasting: true})
 }
 
 var errPage = errors.New("broker: a page without a head, or with a hole")
@@ -43,8 +43,8 @@ var errPage = errors.New("broker: a page without a head, or with a hole")
 const ForeignMessages = "foreign messages come on the broker's channels"
 
 var (
-	errSilent  = push.Errorf(push.CodeUnavailable, "messages aren't heard", nil)
-	errUnheard = push.Errorf(push.CodeUnavailable, "live messages don't arrive", &Refusal{Answer: errors.New(
+	errSilent  = push.NewError(push.CodeUnavailable, "messages aren't heard", nil)
+	errUnheard = push.NewError(push.CodeUnavailable, "live messages don't arrive", &Refusal{Answer: errors.New(
 		"messages are found by checks and never heard: their publisher sends them elsewhere")})
 )
 

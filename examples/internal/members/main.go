@@ -73,14 +73,14 @@ func (m *members) identify(r *http.Request) (push.Identity, error) {
 	}
 	cookie, err := r.Cookie("session")
 	if err != nil {
-		return push.Identity{}, push.ErrUnauthenticated
+		return push.Identity{}, push.CodeUnauthenticated
 	}
 	return push.Identity{User: cookie.Value}, nil
 }
 
 func (m *members) authorize(_ context.Context, a push.Access) error {
 	if a.Topic == m.withdrawn.Load() {
-		return push.ErrForbidden
+		return push.CodeForbidden
 	}
 	return nil
 }

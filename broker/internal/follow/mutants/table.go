@@ -128,7 +128,7 @@ var mutants = []mutant{
 	{"an ID isn't remembered", "", []patch{{brokerGo, `repeatable := m.ID != ""`, `repeatable := m.ID == "never"`}}},
 	{"no error where nobody knows", "", []patch{{
 		brokerGo, "\t\tb.marks.note(m.Topic, receipt.Position, mark.Position)\n\t}\n\treturn receipt, b.problems.note(err)",
-		"\t\tb.marks.note(m.Topic, receipt.Position, mark.Position)\n\t}\n\tif errors.Is(err, push.ErrUnavailable) {\n\t\terr = nil\n\t}\n\treturn receipt, b.problems.note(err)",
+		"\t\tb.marks.note(m.Topic, receipt.Position, mark.Position)\n\t}\n\tif errors.Is(err, push.CodeUnavailable) {\n\t\terr = nil\n\t}\n\treturn receipt, b.problems.note(err)",
 	}, {brokerGo, "\t\"context\"\n\t\"sync\"", "\t\"context\"\n\t\"errors\"\n\t\"sync\""}}},
 
 	// Gaps.

@@ -26,7 +26,7 @@ type Port struct {
 	closed bool
 }
 
-var errFake = push.Errorf(push.CodeUnavailable, "the broker can't be reached now", errors.New("simulated"))
+var errFake = push.NewError(push.CodeUnavailable, "the broker can't be reached now", errors.New("simulated"))
 
 var _ follow.StorePort = (*Port)(nil)
 
@@ -131,7 +131,7 @@ func (p *Port) Add(ctx context.Context, m *push.Message, repeatable bool, mark f
 		receipt, err := p.store.add(&mine, repeatable, mark, origin)
 		if err == nil && mine.Replicated {
 			if p.store.faults.behind {
-				return receipt, push.ErrNotReplicated
+				return receipt, push.CodeNotReplicated
 			}
 			p.store.confirm()
 		}

@@ -60,7 +60,7 @@ func TestRevocationHoldsWithinFiveSeconds(t *testing.T) {
 					t.Fatal(err)
 				}
 				returned := time.Now()
-				for !errors.Is(eve(here), push.ErrForbidden) {
+				for !errors.Is(eve(here), push.CodeForbidden) {
 					if time.Since(returned) > 5*time.Second {
 						t.Fatal("five seconds are over")
 					}

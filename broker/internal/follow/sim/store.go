@@ -102,7 +102,7 @@ func (s *Store) add(m *push.Message, repeatable bool, mark follow.HighWater, ori
 		ok = ok && time.Now().Before(known.until)
 		if ok && known.birth == rec.birth && known.position.Offset <= rec.head.Offset {
 			if known.content != said {
-				return push.Receipt{}, push.ErrConflict
+				return push.Receipt{}, push.CodeConflict
 			}
 			return push.Receipt{ID: m.ID, Position: known.position, Duplicate: true}, nil
 		}

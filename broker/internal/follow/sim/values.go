@@ -37,7 +37,7 @@ func (s *Store) put(set, key string, v broker.Stored) (*broker.Stored, error) {
 	if !there && len(s.sets[set]) >= broker.MaxStored {
 		maps.DeleteFunc(s.sets[set], func(_ string, v storedValue) bool { return !v.holds() })
 		if len(s.sets[set]) >= broker.MaxStored {
-			return nil, push.ErrLimitReached
+			return nil, push.CodeLimitReached
 		}
 	}
 	s.remember()
