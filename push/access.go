@@ -2,7 +2,6 @@ package push
 
 import (
 	"context"
-	"net/http"
 	"time"
 )
 
@@ -21,12 +20,6 @@ type Identity struct {
 	Claims any
 }
 
-// Identify tells who makes a request, from a cookie or a header. It is called
-// once for each connection and each POST, after the origin was checked. An
-// error refuses the client: as the *Error that it is, or else with
-// CodeUnauthenticated.
-type Identify func(r *http.Request) (Identity, error)
-
 // Action is what a client wants to do with a topic.
 type Action string
 
@@ -37,7 +30,7 @@ const (
 	ActionSend   Action = "send"   // hand a message to Options.Receive
 )
 
-// Access is one question to [Authorize].
+// Access is one question to Options.Authorize.
 type Access struct {
 	Identity Identity
 	Action   Action
@@ -45,13 +38,6 @@ type Access struct {
 
 	rule *compiled // that is asked; nil if there are no Rules
 }
-
-// Authorize answers whether a client may do what it wants: nil is yes. An error
-// refuses: as the *Error that it is, or else with CodeForbidden. It is asked
-// on every subscribe, every resume and every message from a client, and again
-// every Options.Recheck if that is set, by many goroutines at once, and has
-// Options.AccessTimeout to answer.
-type Authorize func(ctx context.Context, a Access) error
 
 // Anyone is the Authorize for public topics: anyone may follow and send.
 func Anyone(context.Context, Access) error { return nil }
@@ -80,10 +66,3 @@ type Reply struct {
 	Data   []byte
 	Binary bool
 }
-
-// Receive handles a message from a client, however it came, after Authorize
-// said yes. Its reply reaches the sender. An error does too, as the *Error
-// that it is, or else as CodeInternal. Messages of one WebSocket are handled
-// one after the other; others run side by side. The context ends with the
-// sender's connection, and Receive must then return.
-type Receive func(ctx context.Context, in Inbound) (Reply, error)

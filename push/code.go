@@ -31,37 +31,34 @@ const (
 	CodeInternal        Code = "internal"        // a fault on this side
 )
 
-// Retry tells a client whether trying again can help.
-type Retry string
-
-// The answers to "shall I try again?".
+// The answers to a client's "shall I try again?".
 const (
-	RetryNever Retry = "never" // not without a change on the asker's side
-	RetryNow   Retry = "now"   // at once
-	RetryLater Retry = "later" // after a while, with backoff
+	retryNever = "never" // not without a change on the asker's side
+	retryNow   = "now"   // at once
+	retryLater = "later" // after a while, with backoff
 )
 
 // codes is the one table of what a code means on each transport.
 var codes = map[Code]struct {
 	status int
 	close  uint16
-	retry  Retry
+	retry  string
 	reason string
 }{
-	CodeBadRequest:      {http.StatusBadRequest, 4400, RetryNever, "bad request"},
-	CodeUnauthenticated: {http.StatusUnauthorized, 4401, RetryNever, "not authenticated"},
-	CodeForbidden:       {http.StatusForbidden, 4403, RetryNever, "forbidden"},
-	CodeConflict:        {http.StatusConflict, 4400, RetryNever, "this message ID was used with other data"},
-	CodeTooLarge:        {http.StatusRequestEntityTooLarge, 1009, RetryNever, "too large"},
-	CodeUnsupported:     {http.StatusUnsupportedMediaType, 1003, RetryNever, "unsupported"},
-	CodeRateLimited:     {http.StatusTooManyRequests, 4429, RetryLater, "too much in too short a time"},
-	CodeLimitReached:    {http.StatusTooManyRequests, 4431, RetryLater, "limit reached"},
-	CodeTimeout:         {http.StatusServiceUnavailable, 4408, RetryLater, "timed out"},
-	CodeSlowConsumer:    {http.StatusServiceUnavailable, 4430, RetryNow, "read too slowly; come back with the cursor"},
-	CodeDraining:        {http.StatusServiceUnavailable, 1012, RetryLater, "shutting down; come back to another instance"},
-	CodeUnavailable:     {http.StatusServiceUnavailable, 1013, RetryLater, "unavailable"},
-	CodeNotReplicated:   {http.StatusServiceUnavailable, 1013, RetryLater, "stored, but on no replica yet"},
-	CodeInternal:        {http.StatusInternalServerError, 1011, RetryLater, "internal error"},
+	CodeBadRequest:      {http.StatusBadRequest, 4400, retryNever, "bad request"},
+	CodeUnauthenticated: {http.StatusUnauthorized, 4401, retryNever, "not authenticated"},
+	CodeForbidden:       {http.StatusForbidden, 4403, retryNever, "forbidden"},
+	CodeConflict:        {http.StatusConflict, 4400, retryNever, "this message ID was used with other data"},
+	CodeTooLarge:        {http.StatusRequestEntityTooLarge, 1009, retryNever, "too large"},
+	CodeUnsupported:     {http.StatusUnsupportedMediaType, 1003, retryNever, "unsupported"},
+	CodeRateLimited:     {http.StatusTooManyRequests, 4429, retryLater, "too much in too short a time"},
+	CodeLimitReached:    {http.StatusTooManyRequests, 4431, retryLater, "limit reached"},
+	CodeTimeout:         {http.StatusServiceUnavailable, 4408, retryLater, "timed out"},
+	CodeSlowConsumer:    {http.StatusServiceUnavailable, 4430, retryNow, "read too slowly; come back with the cursor"},
+	CodeDraining:        {http.StatusServiceUnavailable, 1012, retryLater, "shutting down; come back to another instance"},
+	CodeUnavailable:     {http.StatusServiceUnavailable, 1013, retryLater, "unavailable"},
+	CodeNotReplicated:   {http.StatusServiceUnavailable, 1013, retryLater, "stored, but on no replica yet"},
+	CodeInternal:        {http.StatusInternalServerError, 1011, retryLater, "internal error"},
 }
 
 // Error makes a code an error by itself: a hook that returns one refuses with the code's
@@ -75,8 +72,12 @@ func (c Code) HTTPStatus() int { return codes[c].status }
 // that ends with c.
 func (c Code) CloseCode() uint16 { return codes[c].close }
 
-// Retry says whether a client that is told c should try again.
-func (c Code) Retry() Retry { return codes[c].retry }
+// Retry says whether a client that is told c should try again: "never", "now", or
+// "later", which is with backoff.
+func (c Code) Retry() string { return codes[c].retry }
+
+// Final reports whether trying again can't help.
+func (c Code) Final() bool { return codes[c].retry == retryNever }
 
 // Error is what a client may be told: a code and a sentence. The cause stays
 // on this side, for the log.
@@ -149,7 +150,3 @@ func AsError(err error) *Error {
 		return NewError(CodeInternal, "", err)
 	}
 }
-
-// RetryAfter is what a refusal with status 503 puts into the Retry-After header at
-// least.
-const RetryAfter = time.Second

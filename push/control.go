@@ -37,7 +37,7 @@ type control struct {
 	others map[string]func(data []byte) // what else hubs tell each other, by event
 }
 
-const controlTopic = ReservedTopicPrefix + "control"
+const controlTopic = broker.ReservedTopicPrefix + "control"
 
 func newControl(h *Hub, b Broker) *control {
 	c := &control{hub: h, tried: make(chan struct{}), stopped: make(chan struct{}), others: map[string]func([]byte){}}

@@ -59,7 +59,7 @@ func ExampleHub_Revoke() {
 }
 
 // An application that has sessions of its own tells who a client is by them.
-func ExampleIdentify() {
+func ExampleOptions_identify() {
 	sessions := &sessions{of: map[string]map[string]string{"f3a1": {"user": "ann"}}}
 
 	hub := push.New(membroker.New(), push.Options{
@@ -70,12 +70,12 @@ func ExampleIdentify() {
 			}
 			return push.Identity{User: user, Expires: sessions.Deadline(r.Context())}, nil
 		},
-		Authorize: push.NewRules(push.Rule{Pattern: "users/{user}", Follow: func(_ context.Context, a push.Access) error {
+		Authorize: push.Rules(push.Rule{Pattern: "users/{user}", Follow: func(_ context.Context, a push.Access) error {
 			if a.PathValue("user") != a.Identity.User {
 				return push.CodeForbidden
 			}
 			return nil
-		}}).Authorize,
+		}}),
 	})
 	r := chi.NewRouter()
 	r.Use(sessions.LoadAndSave) // before the routes, so that Identify finds the session
@@ -95,7 +95,7 @@ func ExampleIdentify() {
 }
 
 // Who may do what, by topic.
-func ExampleNewRules() {
+func ExampleRules() {
 	members := map[string]bool{"ann": true}
 	own := func(_ context.Context, a push.Access) error {
 		if a.PathValue("user") != a.Identity.User {
@@ -110,12 +110,12 @@ func ExampleNewRules() {
 		return nil
 	}
 
-	rules := push.NewRules(
+	rules := push.Rules(
 		push.Rule{Pattern: "news/{about...}", Follow: push.Anyone},
 		push.Rule{Pattern: "users/{user}/{what}", Follow: own},
 		push.Rule{Pattern: "rooms/{room}", Follow: push.Anyone, Send: member},
 	)
-	hub := push.New(membroker.New(), push.Options{Authorize: rules.Authorize})
+	hub := push.New(membroker.New(), push.Options{Authorize: rules})
 
 	for _, a := range []push.Access{
 		{Action: push.ActionFollow, Topic: "news/world/today"},
@@ -124,7 +124,7 @@ func ExampleNewRules() {
 		{Action: push.ActionResume, Topic: "users/ann/inbox", Identity: push.Identity{User: "bob"}},
 		{Action: push.ActionSend, Topic: "rooms/kitchen", Identity: push.Identity{User: "ann"}},
 	} {
-		fmt.Println(a.Action, a.Topic, rules.Authorize(context.Background(), a))
+		fmt.Println(a.Action, a.Topic, rules(context.Background(), a))
 	}
 	_ = hub.Shutdown(context.Background())
 	// Output:
@@ -138,14 +138,14 @@ func ExampleNewRules() {
 // Who loses the right to follow a topic loses the topic within about a minute.
 func ExampleOptions_recheck() {
 	members := map[string]bool{"ann": true} // or a question to a database
-	rules := push.NewRules(push.Rule{Pattern: "rooms/{room}", Follow: func(_ context.Context, a push.Access) error {
+	rules := push.Rules(push.Rule{Pattern: "rooms/{room}", Follow: func(_ context.Context, a push.Access) error {
 		if !members[a.Identity.User] {
 			return push.CodeForbidden
 		}
 		return nil
 	}})
 
-	hub := push.New(membroker.New(), push.Options{Authorize: rules.Authorize, Recheck: time.Minute})
+	hub := push.New(membroker.New(), push.Options{Authorize: rules, Recheck: time.Minute})
 
 	_ = hub.Shutdown(context.Background())
 	// Output:

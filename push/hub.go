@@ -89,7 +89,7 @@ func (h *Hub) Cursor(ctx context.Context, topics ...string) (string, error) {
 // Recent gives the last n messages of a topic, oldest first, as far as history
 // has them, and the cursor that goes on right after them.
 func (h *Hub) Recent(ctx context.Context, topic string, n int) ([]*Message, string, error) {
-	if err := CheckTopic(topic); err != nil {
+	if err := broker.CheckTopic(topic); err != nil {
 		return nil, "", err
 	}
 	ctx, cancel := h.deadline(ctx)

@@ -67,8 +67,8 @@ const messageOverhead = 128
 // CodeBadRequest or CodeTooLarge.
 func (m *Message) Prepare(limit int) error {
 	if !m.reserved {
-		if err := CheckTopic(m.Topic); err != nil {
-			return err
+		if err := broker.CheckTopic(m.Topic); err != nil {
+			return AsError(err)
 		}
 	}
 	if err := m.Check(limit); err != nil {
@@ -83,17 +83,17 @@ func (m *Message) Prepare(limit int) error {
 // Check is Prepare for a message that was stored, for brokers that can't be sure of
 // their store: it may be of a topic with a reserved name, and gets no ID.
 func (m *Message) Check(limit int) error {
-	if err := CheckAnyTopic(m.Topic); err != nil {
-		return err
+	if err := broker.CheckAnyTopic(m.Topic); err != nil {
+		return AsError(err)
 	}
-	if err := checkEvent(m.Event); err != nil {
-		return err
+	if err := broker.CheckEvent(m.Event); err != nil {
+		return AsError(err)
 	}
-	if err := checkKey(m.Key); err != nil {
-		return err
+	if err := broker.CheckKey(m.Key); err != nil {
+		return AsError(err)
 	}
-	if err := checkID(m.ID); err != nil {
-		return err
+	if err := broker.CheckID(m.ID); err != nil {
+		return AsError(err)
 	}
 	if len(m.Data) > limit {
 		return NewError(CodeTooLarge, fmt.Sprintf("a message has at most %d bytes of data here", limit), nil)

@@ -1,7 +1,9 @@
 package push
 
 import (
+	"context"
 	"log/slog"
+	"net/http"
 	"net/netip"
 	"time"
 
@@ -26,19 +28,29 @@ const (
 // Options configures a [Hub]. The zero value of each field is its production
 // default. The zero Options refuses every client, because nobody said who may.
 type Options struct {
-	// Authorize says who may follow and send what. Nil refuses everybody;
-	// [Anyone] is the word for public topics.
-	Authorize Authorize
-	// Identify says who a client is. Nil makes every client anonymous.
-	Identify Identify
+	// Authorize answers whether a client may do what it wants: nil is yes. An error
+	// refuses: as the *Error that it is, or else with CodeForbidden. It is asked on every
+	// subscribe, every resume and every message from a client, and again every Recheck if
+	// that is set, by many goroutines at once, and has AccessTimeout to answer. Nil
+	// refuses everybody; [Anyone] is for public topics, [Rules] for rights by patterns.
+	Authorize func(ctx context.Context, a Access) error
+	// Identify finds who makes a request, from a cookie or a header. It is called once
+	// for each connection and each POST, after the origin was checked, and has
+	// AccessTimeout to answer. An error refuses the client: as the *Error that it is, or
+	// else with CodeUnauthenticated. Nil makes every client anonymous.
+	Identify func(r *http.Request) (Identity, error)
 	// DecodeClaims gives Identity.Claims their type again, from the JSON that they
 	// become on their way to another instance, which is that of encoding/json. Nil is
 	// for claims that need no such thing: nil, string, float64, bool, and
 	// map[string]any and []any of these. Others then get no ticket and can't be
 	// refreshed through another instance, which is logged.
 	DecodeClaims func(json []byte) (any, error)
-	// Receive handles messages from clients. Nil refuses them.
-	Receive Receive
+	// Receive handles a message from a client, however it came, after Authorize said yes.
+	// Its reply reaches the sender. An error does too, as the *Error that it is, or else
+	// as CodeInternal. Messages of one WebSocket are handled one after the other; others
+	// run side by side. The context ends with the sender's connection, and Receive must
+	// then return. Nil refuses messages from clients.
+	Receive func(ctx context.Context, in Inbound) (Reply, error)
 	// Origins are the web pages that may connect, beside those of the same host, by the
 	// Origin header that every browser sends with a WebSocket handshake, a POST and a
 	// cross-site fetch (RFC 6454, RFC 6455 section 10.2). Each entry is one origin as a

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"strings"
 	"unicode"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // pattern is a Rule's pattern, by segments.
@@ -42,7 +44,7 @@ func parsePattern(text string) (pattern, error) {
 		}
 		shortest = append(shortest, part)
 	}
-	return p, CheckTopic(strings.Join(shortest, "/"))
+	return p, broker.CheckTopic(strings.Join(shortest, "/"))
 }
 
 func parseSegment(part string) (segment, error) {

@@ -105,7 +105,7 @@ func (r Revocation) subject() (subject, error) {
 	case len(r.User) > maxRevokedUser || !utf8.ValidString(r.User):
 		return subject{}, NewError(CodeBadRequest, "a user to revoke is at most 1024 bytes of UTF-8", nil)
 	case r.Topic != "":
-		if err := CheckTopic(r.Topic); err != nil {
+		if err := broker.CheckTopic(r.Topic); err != nil {
 			return subject{}, err
 		}
 	}

@@ -15,56 +15,53 @@ type Rule struct {
 	// Follow is asked about following and resuming such topics, Send about
 	// messages to them; Access.Action says which it is. Nil refuses. [Anyone] is
 	// good here.
-	Follow, Send Authorize
+	Follow, Send func(ctx context.Context, a Access) error
 }
-
-// Rules are an [Authorize] made of rules for patterns. The first rule whose
-// pattern matches the topic decides, whatever the action; a topic that none
-// matches is refused. Of the topic's parts the rules read with
-// [Access.PathValue].
-type Rules struct{ rules []compiled }
 
 type compiled struct {
 	Rule
 	pattern pattern
 }
 
-// NewRules makes rules, in this order. It panics if a pattern is malformed or can
-// match no topic, as net/http.ServeMux.Handle does: patterns are part of the
-// program.
-func NewRules(rules ...Rule) *Rules {
-	r := &Rules{make([]compiled, len(rules))}
+// Rules makes an Options.Authorize of rules for patterns. The first rule whose pattern
+// matches the topic decides, whatever the action; a topic that none matches is refused.
+// What the rules read of the topic's parts is [Access.PathValue].
+//
+// It panics if a pattern is malformed or can match no topic, as net/http.ServeMux.Handle
+// does: patterns are part of the program.
+func Rules(rules ...Rule) func(ctx context.Context, a Access) error {
+	all := make([]compiled, len(rules))
 	for i, rule := range rules {
 		p, err := parsePattern(rule.Pattern)
 		if err != nil {
 			panic("push: pattern " + rule.Pattern + ": " + err.Error())
 		}
-		r.rules[i] = compiled{rule, p}
+		all[i] = compiled{rule, p}
 	}
-	return r
+	return func(ctx context.Context, a Access) error {
+		for i := range all {
+			if _, ok := all[i].pattern.match(a.Topic, ""); ok {
+				return all[i].authorize(ctx, a)
+			}
+		}
+		return CodeForbidden
+	}
 }
 
-// Authorize is the Authorize that the rules make, for [Options].
-func (r *Rules) Authorize(ctx context.Context, a Access) error {
-	for i := range r.rules {
-		rule := &r.rules[i]
-		if _, ok := rule.pattern.match(a.Topic, ""); !ok {
-			continue
-		}
-		var allow Authorize
-		switch a.Action {
-		case ActionFollow, ActionResume:
-			allow = rule.Follow
-		case ActionSend:
-			allow = rule.Send
-		}
-		if allow == nil {
-			return CodeForbidden
-		}
-		a.rule = rule
-		return allow(ctx, a)
+// authorize asks the rule.
+func (rule *compiled) authorize(ctx context.Context, a Access) error {
+	var allow func(ctx context.Context, a Access) error
+	switch a.Action {
+	case ActionFollow, ActionResume:
+		allow = rule.Follow
+	case ActionSend:
+		allow = rule.Send
 	}
-	return CodeForbidden
+	if allow == nil {
+		return CodeForbidden
+	}
+	a.rule = rule
+	return allow(ctx, a)
 }
 
 // PathValue gives the part of the topic that the wildcard of this name stands for

@@ -46,14 +46,14 @@ func TestPatterns(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.pattern+" "+tt.topic, func(t *testing.T) {
 			got := "no"
-			rules := push.NewRules(push.Rule{Pattern: tt.pattern, Follow: func(_ context.Context, a push.Access) error {
+			rules := push.Rules(push.Rule{Pattern: tt.pattern, Follow: func(_ context.Context, a push.Access) error {
 				got = a.PathValue("a") + "|" + a.PathValue("b") + "|" + a.PathValue("c")
 				if a.Topic != tt.topic || a.PathValue("") != "" || a.PathValue("other") != "" {
 					t.Errorf("asked about %q", a.Topic)
 				}
 				return nil
 			}})
-			err := rules.Authorize(t.Context(), push.Access{Action: push.ActionFollow, Topic: tt.topic})
+			err := rules(t.Context(), push.Access{Action: push.ActionFollow, Topic: tt.topic})
 			if got != tt.want || (err == nil) != (tt.want != "no") {
 				t.Errorf("got %q, %v; want %q", got, err, tt.want)
 			}
@@ -72,7 +72,7 @@ func TestMalformedPatternsPanic(t *testing.T) {
 					t.Errorf("%q: panic %v", pattern, p)
 				}
 			}()
-			push.NewRules(push.Rule{Pattern: "fine", Follow: push.Anyone}, push.Rule{Pattern: pattern, Follow: push.Anyone})
+			push.Rules(push.Rule{Pattern: "fine", Follow: push.Anyone}, push.Rule{Pattern: pattern, Follow: push.Anyone})
 			t.Errorf("%q was taken", pattern)
 		}()
 	}
@@ -81,7 +81,7 @@ func TestMalformedPatternsPanic(t *testing.T) {
 // TestFirstRuleDecides: a rule that comes later, or would say more, isn't asked.
 func TestFirstRuleDecides(t *testing.T) {
 	denied := errors.New("by the first")
-	rules := push.NewRules(
+	rules := push.Rules(
 		push.Rule{Pattern: "staff/{x}", Follow: func(context.Context, push.Access) error { return denied }},
 		push.Rule{Pattern: "drop/{x...}", Send: push.Anyone},
 		push.Rule{Pattern: "news/{x...}", Follow: push.Anyone},
@@ -101,12 +101,12 @@ func TestFirstRuleDecides(t *testing.T) {
 		for action, want := range map[push.Action]error{
 			push.ActionFollow: tt.follow, push.ActionResume: tt.resume, push.ActionSend: tt.send, "another": push.CodeForbidden,
 		} {
-			if got := rules.Authorize(t.Context(), push.Access{Action: action, Topic: tt.topic}); !errors.Is(got, want) {
+			if got := rules(t.Context(), push.Access{Action: action, Topic: tt.topic}); !errors.Is(got, want) {
 				t.Errorf("%s %s: got %v, want %v", action, tt.topic, got, want)
 			}
 		}
 	}
-	if err := push.NewRules().Authorize(t.Context(), push.Access{Action: push.ActionFollow, Topic: "a"}); !errors.Is(err, push.CodeForbidden) {
+	if err := push.Rules()(t.Context(), push.Access{Action: push.ActionFollow, Topic: "a"}); !errors.Is(err, push.CodeForbidden) {
 		t.Errorf("no rules: %v", err)
 	}
 }

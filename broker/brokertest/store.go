@@ -256,7 +256,7 @@ func testClosedStore(t testing.TB, s storeBroker) {
 
 // testReservedTopics uses a topic that only hubs may publish to.
 func testReservedTopics(t testing.TB, s storeBroker) {
-	topic := push.ReservedTopicPrefix + "test"
+	topic := broker.ReservedTopicPrefix + "test"
 	if _, err := s.Publish(t.Context(), text(topic, "x")); !errors.Is(err, push.CodeBadRequest) {
 		t.Errorf("Publish: %v", err)
 	}

@@ -102,7 +102,7 @@ func (b *Broker) Publish(ctx context.Context, m push.Message) (push.Receipt, err
 
 // Subscribe makes r get the topic's messages.
 func (b *Broker) Subscribe(_ context.Context, name string, r push.Receiver) (broker.Position, error) {
-	if err := push.CheckAnyTopic(name); err != nil {
+	if err := broker.CheckAnyTopic(name); err != nil {
 		return broker.Position{}, err
 	}
 	t, err := b.lock(name)
@@ -163,7 +163,7 @@ func (b *Broker) Close(context.Context) error {
 // look gives a topic with its lock held, to be read. One that isn't there is made for
 // the caller alone.
 func (b *Broker) look(name string) (*topic, error) {
-	if err := push.CheckAnyTopic(name); err != nil {
+	if err := broker.CheckAnyTopic(name); err != nil {
 		return nil, err
 	}
 	if b.closed.Load() {

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/push/testaid"
 
 	"github.com/tidewire/tidewire/broker"
@@ -63,7 +62,7 @@ func TestSlowReadsOfHistoryHoldUpNothingElse(t *testing.T) {
 	_, err = s.Heads(t.Context(), []string{"a", "b"})
 	must(t, err)
 	must(t, b.Health(t.Context()))
-	hubs := push.ReservedTopicPrefix + "control"
+	hubs := broker.ReservedTopicPrefix + "control"
 	_, err = b.Since(t.Context(), hubs, at(1, 1), broker.Limit{})
 	must(t, err)
 	_, err = b.Recent(t.Context(), hubs, 1)

@@ -9,6 +9,8 @@ import (
 
 	"github.com/tidewire/tidewire/broker/internal/follow"
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // Kinds of calls, each with pipelines of its own: a long read of history, of which clients
@@ -24,7 +26,7 @@ const (
 // readKind is the kind of a read.
 func readKind(topic string, q follow.Query) string {
 	switch {
-	case strings.HasPrefix(topic, push.ReservedTopicPrefix):
+	case strings.HasPrefix(topic, broker.ReservedTopicPrefix):
 		return hubCalls
 	case q.Newest && q.Limit.Messages == 0:
 		return checkCalls // only the head

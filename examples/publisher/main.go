@@ -124,7 +124,7 @@ func read(ctx context.Context, input io.Reader) (lines <-chan []byte, failed fun
 func publish(ctx context.Context, to push.Publisher, m push.Message, attempts int) (receipt push.Receipt, err error) {
 	for range attempts {
 		receipt, err = to.Publish(ctx, m)
-		if err == nil || push.AsError(err).Code.Retry() == push.RetryNever {
+		if err == nil || push.AsError(err).Code.Final() {
 			return receipt, err
 		}
 		select {

@@ -58,7 +58,7 @@ func New(options Options) (*Authenticator, error) {
 	return &Authenticator{options: o, keys: keys, parser: jwt.NewParser(rules...)}, nil
 }
 
-var _ push.Identify = (*Authenticator)(nil).Identify
+var _ func(r *http.Request) (push.Identity, error) = (*Authenticator)(nil).Identify
 
 // Identify tells who makes a request; it is for push.Options.Identify. Its errors
 // are *push.Error. The reason is the same for every bad token; the cause says what

@@ -206,7 +206,7 @@ func (s *Session) follow(ctx context.Context, topic string, start startingPlace)
 		if ctx.Err() == nil { // else the client has left
 			s.hub.stats.countRefused(e.Code)
 			s.hub.logRefusal(e, "topic", func() []any {
-				if push.CheckTopic(topic) != nil { // then it may be anything
+				if broker.CheckTopic(topic) != nil { // then it may be anything
 					return []any{"session", s.id}
 				}
 				return []any{"topic", escaped(topic), "session", s.id}
@@ -214,7 +214,7 @@ func (s *Session) follow(ctx context.Context, topic string, start startingPlace)
 		}
 		return nil, Followed{Topic: topic, Cursor: start.cursor(topic), Err: e}
 	}
-	if err := push.CheckTopic(topic); err != nil {
+	if err := broker.CheckTopic(topic); err != nil {
 		return refused(err)
 	}
 	action := push.ActionFollow

@@ -16,7 +16,7 @@ import (
 )
 
 // nobody is an Identify that knows nobody.
-func nobody(asked *atomic.Int32) push.Identify {
+func nobody(asked *atomic.Int32) func(r *http.Request) (push.Identity, error) {
 	return func(*http.Request) (push.Identity, error) {
 		asked.Add(1)
 		return push.Identity{}, errors.New("unknown")

@@ -64,7 +64,7 @@ func (h *Host) Origins() Origins { return Origins(h.options.Origins) }
 // WithIdentify has put in its place.
 func (h *Host) identify(r *http.Request, from source) (push.Identity, error) {
 	identify := h.options.Identify
-	if other, ok := r.Context().Value(identifyKey{}).(push.Identify); ok {
+	if other, ok := r.Context().Value(identifyKey{}).(func(r *http.Request) (push.Identity, error)); ok {
 		identify = other
 	}
 	if identify == nil {

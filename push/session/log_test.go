@@ -55,7 +55,7 @@ func TestLogCannotBeFlooded(t *testing.T) {
 	long := "ä" + strings.Repeat("€", 10_000)
 	tests := []struct {
 		name, msg string
-		authorize push.Authorize
+		authorize func(ctx context.Context, a push.Access) error
 	}{
 		{"refused", "push: refused", func(context.Context, push.Access) error { return errors.New("nobody is " + long) }},
 		{"panic", "push: panic in a hook", func(context.Context, push.Access) error { panic("nobody is " + long) }},

@@ -109,7 +109,7 @@ func (s *Session) recheck(ctx context.Context) {
 			err := s.hub.authorize(ctx, push.Access{Identity: identity, Action: push.ActionFollow, Topic: topic})
 			switch {
 			case err == nil:
-			case push.AsError(err).Code.Retry() == push.RetryNever:
+			case push.AsError(err).Code.Final():
 				s.retreat(topic)
 			default:
 				s.hub.stats.unanswered.Add(1)

@@ -49,7 +49,7 @@ func (h *Host) refuse(e *push.Error) *push.Error {
 // is told to it, and where it happened.
 func (h *Host) logRefusal(e *push.Error, where string, args func() []any) {
 	level := slog.LevelInfo // a client's own mistake, or a matter of course
-	if e.Hint != "" || e.Code.Retry() != push.RetryNever && e.Code != push.CodeDraining {
+	if e.Hint != "" || !e.Code.Final() && e.Code != push.CodeDraining {
 		level = slog.LevelWarn
 	}
 	kind := e.Hint + " " + where

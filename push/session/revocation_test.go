@@ -303,7 +303,7 @@ func (b *patchyBroker) All(ctx context.Context, set string) (map[string]broker.S
 }
 
 func (b *patchyBroker) Subscribe(ctx context.Context, topic string, r push.Receiver) (broker.Position, error) {
-	if strings.HasPrefix(topic, push.ReservedTopicPrefix) {
+	if strings.HasPrefix(topic, broker.ReservedTopicPrefix) {
 		b.receiver = r
 		return b.Broker.Subscribe(ctx, topic, b)
 	}

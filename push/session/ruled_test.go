@@ -22,7 +22,7 @@ func TestRulesOfAHub(t *testing.T) {
 			return nil
 		}
 		w := newWorld(t, nil, push.Options{
-			Authorize: push.NewRules(push.Rule{Pattern: "users/{user}/{rest...}", Follow: own, Send: own}).Authorize,
+			Authorize: push.Rules(push.Rule{Pattern: "users/{user}/{rest...}", Follow: own, Send: own}),
 			Receive:   func(context.Context, push.Inbound) (push.Reply, error) { return push.Reply{}, nil },
 		})
 		defer w.shutdown()

@@ -101,6 +101,6 @@ type identifyKey struct{}
 
 // WithIdentify makes [Host.Identify] ask this, and not Options.Identify, who makes the
 // request. What is asked of an identity besides stays the same.
-func WithIdentify(r *http.Request, identify push.Identify) *http.Request {
+func WithIdentify(r *http.Request, identify func(r *http.Request) (push.Identity, error)) *http.Request {
 	return r.WithContext(context.WithValue(r.Context(), identifyKey{}, identify))
 }

@@ -12,6 +12,8 @@ import (
 
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/transport/protocol"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // allocated tells how many bytes f allocates.
@@ -107,7 +109,7 @@ func FuzzFollows(f *testing.F) {
 		}
 		seen := map[string]bool{}
 		for _, follow := range follows {
-			if push.CheckTopic(follow.Topic) != nil || seen[follow.Topic] || len(follow.Since) > protocol.MaxSinceLength || lastEventID != "" && follow.Since != lastEventID {
+			if broker.CheckTopic(follow.Topic) != nil || seen[follow.Topic] || len(follow.Since) > protocol.MaxSinceLength || lastEventID != "" && follow.Since != lastEventID {
 				t.Errorf("%q gives %+v", query, follow)
 			}
 			seen[follow.Topic] = true

@@ -12,6 +12,8 @@ import (
 	"github.com/tidewire/tidewire/push"
 
 	"github.com/tidewire/tidewire/push/session"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // maxQuery is the longest query of a URL: the topics that one connection may
@@ -21,6 +23,9 @@ const maxQuery = 48 << 10
 // maxParameters is how many parameters a query may have: those topics, and what an
 // application adds.
 const maxParameters = 200
+
+// retryAfter is what a refusal with status 503 puts into the Retry-After header at least.
+const retryAfter = time.Second
 
 // SetHeaders sets the headers that every answer has: it is for one client, at
 // this moment, as it is, and nothing else. A proxy that compressed a stream would hold
@@ -53,7 +58,7 @@ func writeError(w http.ResponseWriter, r *http.Request, status int, e *push.Erro
 	after := e.After
 	switch e.Code.HTTPStatus() {
 	case http.StatusServiceUnavailable:
-		after = max(after, push.RetryAfter)
+		after = max(after, retryAfter)
 	case http.StatusUnauthorized:
 		w.Header().Set("WWW-Authenticate", "Bearer") // RFC 9110 section 15.5.2 wants one
 	}
@@ -159,7 +164,7 @@ func Follows(r *http.Request, maxTopics int) ([]session.Follow, *push.Error) {
 	seen := map[string]bool{}
 	follows := make([]session.Follow, len(topics))
 	for i, topic := range topics {
-		if err := push.CheckTopic(topic); err != nil {
+		if err := broker.CheckTopic(topic); err != nil {
 			return nil, push.AsError(err)
 		}
 		if seen[topic] {

@@ -179,7 +179,7 @@ func answersSize(answers []session.Followed) int {
 
 // failure appends what a client is told of an error.
 func (o object) failure(e *push.Error) object {
-	o = o.text("code", string(e.Code)).text("reason", e.Reason).name("retry", string(e.Code.Retry()))
+	o = o.text("code", string(e.Code)).text("reason", e.Reason).name("retry", e.Code.Retry())
 	if e.After > 0 {
 		o = o.integer("after", int64((e.After+time.Millisecond-1)/time.Millisecond))
 	}

@@ -32,24 +32,24 @@ func (t *Transport) Message(m *push.Message) *session.Frame {
 // Gap encodes a gap.
 func (t *Transport) Gap(g broker.Gap) *session.Frame {
 	cursor := cursor.Format(g.Topic, g.Now)
-	return event(g.Topic, cursor, push.ReservedEventPrefix+protocol.TypeGap, protocol.Gap(g, cursor))
+	return event(g.Topic, cursor, broker.ReservedEventPrefix+protocol.TypeGap, protocol.Gap(g, cursor))
 }
 
 // Reconnect encodes the request to come back. EventSource does so after the time that
 // the welcome set. A shorter time here would hold for as long as the server is away.
 func (t *Transport) Reconnect(afterMS int) *session.Frame {
-	return event("", "", push.ReservedEventPrefix+protocol.TypeReconnect, protocol.Reconnect(afterMS))
+	return event("", "", broker.ReservedEventPrefix+protocol.TypeReconnect, protocol.Reconnect(afterMS))
 }
 
 func (t *Transport) welcome(session string, answers []session.Followed) *session.Frame {
-	f := event("", "", push.ReservedEventPrefix+protocol.TypeWelcome,
+	f := event("", "", broker.ReservedEventPrefix+protocol.TypeWelcome,
 		protocol.Welcome(session, t.options.Heartbeat, answers))
 	f.Bytes = append(retry(minRetry+rand.N(minRetry)), f.Bytes...)
 	return f
 }
 
 func failure(e *push.Error) *session.Frame {
-	return event("", "", push.ReservedEventPrefix+protocol.TypeError, protocol.Error(e))
+	return event("", "", broker.ReservedEventPrefix+protocol.TypeError, protocol.Error(e))
 }
 
 func retry(d time.Duration) []byte {

@@ -25,7 +25,7 @@ import (
 	"github.com/tidewire/tidewire/push/cursor"
 )
 
-func serve(t *testing.T, options sse.Options, wrap func(http.Handler) http.Handler, authorize ...push.Authorize) (*push.Hub, *httptest.Server) {
+func serve(t *testing.T, options sse.Options, wrap func(http.Handler) http.Handler, authorize ...func(ctx context.Context, a push.Access) error) (*push.Hub, *httptest.Server) {
 	t.Helper()
 	hub := push.New(membroker.New(), push.Options{Authorize: append(authorize, push.Anyone)[0]})
 	handler := http.Handler(sse.New(hub, options))

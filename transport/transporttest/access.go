@@ -47,7 +47,7 @@ func (s *site) wantRefusal(topics []string, code push.Code) {
 	s.eventually("end of the session", func() bool { return s.hub.Stats().Sessions == 0 })
 }
 
-func only(topic string) push.Authorize {
+func only(topic string) func(ctx context.Context, a push.Access) error {
 	return func(_ context.Context, a push.Access) error {
 		if a.Topic != topic {
 			return errors.New("a reason that stays here")

@@ -12,7 +12,7 @@ import (
 )
 
 // known makes every client a user whose identity is good for a time.
-func known(d time.Duration) push.Identify {
+func known(d time.Duration) func(r *http.Request) (push.Identity, error) {
 	return func(*http.Request) (push.Identity, error) {
 		return push.Identity{User: "eve", Expires: time.Now().Add(d)}, nil
 	}

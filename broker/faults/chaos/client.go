@@ -191,7 +191,7 @@ func (c *client) welcome(answers []topicAnswer, s string, began time.Time) error
 			continue
 		case a.Error != nil:
 			c.counts.refusals++
-			if a.Error.Retry == string(push.RetryNever) {
+			if a.Error.Retry == push.CodeForbidden.Retry() {
 				v.report(broken, "the topic was refused for good: %s", a.Error.Code)
 			}
 			refused = fmt.Errorf("topic %s is refused: %s", a.Topic, a.Error.Code)

@@ -104,7 +104,7 @@ func (b *Broker) Publish(ctx context.Context, m push.Message) (push.Receipt, err
 // Subscribe makes r get the topic's messages. It waits for a store that can't be reached
 // now, but not for one that refuses in a way that waiting won't change.
 func (b *Broker) Subscribe(ctx context.Context, name string, r push.Receiver) (broker.Position, error) {
-	if err := push.CheckAnyTopic(name); err != nil {
+	if err := broker.CheckAnyTopic(name); err != nil {
 		return broker.Position{}, err
 	}
 	ctx, cancel := deadline(ctx)
@@ -162,7 +162,7 @@ func (b *Broker) admits(topic string) error {
 	if b.isClosed() {
 		return ErrClosed
 	}
-	return push.CheckAnyTopic(topic)
+	return broker.CheckAnyTopic(topic)
 }
 
 // ErrClosed is the error of every call after Close.

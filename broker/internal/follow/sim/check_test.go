@@ -220,7 +220,7 @@ func (w *world) once() {
 	r := w.store
 	stored := map[string][]*entry{}
 	for _, e := range r.all {
-		if strings.HasPrefix(e.Topic, push.ReservedTopicPrefix) {
+		if strings.HasPrefix(e.Topic, broker.ReservedTopicPrefix) {
 			continue // hubs say the same again
 		}
 		key := e.Topic + " " + string(e.Data)

@@ -8,6 +8,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/tidewire/tidewire/push"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 func TestTopicNames(t *testing.T) {
@@ -16,7 +18,7 @@ func TestTopicNames(t *testing.T) {
 		strings.Repeat("t", 200), `<b>"&'`, ":", "#", "{1}",
 	}
 	for _, topic := range good {
-		if err := push.CheckTopic(topic); err != nil {
+		if err := broker.CheckTopic(topic); err != nil {
 			t.Errorf("%q: %v", topic, err)
 		}
 	}
@@ -26,7 +28,7 @@ func TestTopicNames(t *testing.T) {
 		"tidewire.", "tidewire.control", " a", "a ", "a  b", " ", "*", "news.*", "h[ae]llo", "?", `a\b`,
 	}
 	for _, topic := range bad {
-		if err := push.CheckTopic(topic); !errors.Is(err, push.CodeBadRequest) {
+		if err := broker.CheckTopic(topic); !errors.Is(err, push.CodeBadRequest) {
 			t.Errorf("%q: %v", topic, err)
 		}
 	}
@@ -43,7 +45,7 @@ func FuzzCheckTopic(f *testing.F) {
 			!strings.ContainsFunc(topic, func(r rune) bool {
 				return r != ' ' && (unicode.In(r, unicode.C, unicode.Z) || !unicode.In(r, unicode.L, unicode.M, unicode.N, unicode.P, unicode.S))
 			})
-		if err := push.CheckTopic(topic); (err == nil) != want {
+		if err := broker.CheckTopic(topic); (err == nil) != want {
 			t.Errorf("%q: %v", topic, err)
 		}
 	})

@@ -1,4 +1,4 @@
-package push
+package broker
 
 import (
 	"strings"
@@ -27,7 +27,7 @@ const ReservedTopicPrefix = "tidewire."
 // for hubs. Topics are compared byte for byte; nothing is folded or normalized.
 func CheckTopic(topic string) error {
 	if strings.HasPrefix(topic, ReservedTopicPrefix) {
-		return NewError(CodeBadRequest, "topics that start with tidewire. are reserved", nil)
+		return BadRequest("topics that start with tidewire. are reserved")
 	}
 	return CheckAnyTopic(topic)
 }
@@ -37,27 +37,27 @@ func CheckTopic(topic string) error {
 // published is told by Message.Prepare.
 func CheckAnyTopic(topic string) error {
 	if topic == "" || len(topic) > MaxTopic {
-		return NewError(CodeBadRequest, "a topic has 1 to 200 bytes", nil)
+		return BadRequest("a topic has 1 to 200 bytes")
 	}
 	if strings.ContainsAny(topic, `*?[]\`) {
-		return NewError(CodeBadRequest, `a topic has none of * ? [ ] \`, nil)
+		return BadRequest(`a topic has none of * ? [ ] \`)
 	}
 	return checkName("topic", topic)
 }
 
-func checkEvent(event string) error {
+func CheckEvent(event string) error {
 	if len(event) > MaxEvent {
-		return NewError(CodeBadRequest, "an event name has at most 100 bytes", nil)
+		return BadRequest("an event name has at most 100 bytes")
 	}
 	if strings.HasPrefix(event, ReservedEventPrefix) {
-		return NewError(CodeBadRequest, "event names that start with tidewire. are reserved", nil)
+		return BadRequest("event names that start with tidewire. are reserved")
 	}
 	return checkName("event name", event)
 }
 
-func checkKey(key string) error {
+func CheckKey(key string) error {
 	if len(key) > MaxKey {
-		return NewError(CodeBadRequest, "a key has at most 200 bytes", nil)
+		return BadRequest("a key has at most 200 bytes")
 	}
 	return checkName("key", key)
 }
@@ -66,31 +66,31 @@ func checkKey(key string) error {
 // or a log line, and what the eye can't tell apart.
 func checkName(what, s string) error {
 	if !utf8.ValidString(s) {
-		return NewError(CodeBadRequest, what+" is not UTF-8", nil)
+		return BadRequest(what + " is not UTF-8")
 	}
 	previous := ' '
 	for _, r := range s {
 		if r == ' ' && previous == ' ' {
-			return NewError(CodeBadRequest, what+" has a space at its start, or two together", nil)
+			return BadRequest(what + " has a space at its start, or two together")
 		}
 		if r != ' ' && (!unicode.IsPrint(r) || r == utf8.RuneError) {
-			return NewError(CodeBadRequest, what+" has a character that is not printable", nil)
+			return BadRequest(what + " has a character that is not printable")
 		}
 		previous = r
 	}
 	if s != "" && previous == ' ' {
-		return NewError(CodeBadRequest, what+" ends with a space", nil)
+		return BadRequest(what + " ends with a space")
 	}
 	return nil
 }
 
-func checkID(id string) error {
+func CheckID(id string) error {
 	if len(id) > MaxID {
-		return NewError(CodeBadRequest, "a message ID has at most 128 bytes", nil)
+		return BadRequest("a message ID has at most 128 bytes")
 	}
 	for i := range len(id) {
 		if id[i] <= ' ' || id[i] > '~' {
-			return NewError(CodeBadRequest, "a message ID has only visible ASCII", nil)
+			return BadRequest("a message ID has only visible ASCII")
 		}
 	}
 	return nil
