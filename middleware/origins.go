@@ -7,9 +7,8 @@ import (
 	"strings"
 
 	"github.com/tidewire/tidewire/push"
-	"github.com/tidewire/tidewire/transport/protocol"
-
 	"github.com/tidewire/tidewire/push/session"
+	"github.com/tidewire/tidewire/transport/protocol"
 )
 
 // Origins lets pages of other origins use a handler, as far as the hub's
@@ -20,13 +19,14 @@ import (
 // A listed origin may send cookies. With push.AnyOrigin pages get no access
 // with cookies, only without.
 func Origins(hub *push.Hub) func(http.Handler) http.Handler {
-	allowed := session.Of(hub).Origins()
+	host := session.Of(hub)
+	allowed := host.Origins()
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			h := w.Header()
 			h.Add("Vary", "Origin")
 			if e := allowed.Check(r); e != nil {
-				protocol.Refuse(hub, w, r, e)
+				protocol.Refuse(host, w, r, e)
 				return
 			}
 			if origin := r.Header.Get("Origin"); origin != "" {

@@ -5,7 +5,6 @@ import (
 
 	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/push/internal/inside"
-
 	"github.com/tidewire/tidewire/push/internal/tasks"
 )
 

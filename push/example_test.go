@@ -11,9 +11,8 @@ import (
 
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/push"
-	"github.com/tidewire/tidewire/transport"
-
 	"github.com/tidewire/tidewire/push/session"
+	"github.com/tidewire/tidewire/transport"
 )
 
 // sessions stands for what an application has for its sessions, such as

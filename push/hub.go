@@ -9,7 +9,6 @@ import (
 
 	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/push/cursor"
-
 	"github.com/tidewire/tidewire/push/internal/tasks"
 )
 

@@ -7,9 +7,8 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/tidewire/tidewire/push/optional"
-
 	"github.com/tidewire/tidewire/broker"
+	"github.com/tidewire/tidewire/push/optional"
 )
 
 // Entries of Options.Origins.

@@ -90,3 +90,15 @@ func TestContextHasEndedBeforePublish(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestPrepareGivesAnID(t *testing.T) {
+	a, b := push.Message{Topic: "a"}, push.Message{Topic: "a"}
+	for _, m := range []*push.Message{&a, &b} {
+		if err := m.Prepare(10); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(a.ID) != 36 || a.ID[14] != '7' || a.ID == b.ID {
+		t.Errorf("IDs %q and %q are not two UUIDv7", a.ID, b.ID)
+	}
+}

@@ -8,9 +8,8 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/tidewire/tidewire/push/optional"
-
 	"github.com/tidewire/tidewire/broker"
+	"github.com/tidewire/tidewire/push/optional"
 )
 
 // Revocation takes rights away before they expire by themselves; see [Hub.Revoke].

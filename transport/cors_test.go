@@ -6,9 +6,8 @@ import (
 	"testing"
 
 	"github.com/tidewire/tidewire/push"
-	"github.com/tidewire/tidewire/transport"
-
 	"github.com/tidewire/tidewire/push/session"
+	"github.com/tidewire/tidewire/transport"
 )
 
 // preflight is what a browser asks before a page's request.

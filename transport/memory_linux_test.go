@@ -21,11 +21,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/transport"
-
-	"github.com/tidewire/tidewire/broker"
 )
 
 var readers = flag.Int("readers", 200, "how many clients TestReadersThatDontRead has; from 1,000 on it looks at the resident memory, too")

@@ -8,6 +8,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/push/session"
 	"github.com/tidewire/tidewire/transport/protocol"
 )
 
@@ -70,18 +71,18 @@ func withoutPattern(path, pattern string) (below string, ok bool) {
 }
 
 // nothing answers what no route is there for.
-type nothing struct{ hub *push.Hub }
+type nothing struct{ host *session.Host }
 
 func (h *nothing) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	protocol.RefuseAs(h.hub, w, r, http.StatusNotFound, push.NewError(push.CodeBadRequest, "nothing is here: the routes are "+
+	protocol.RefuseAs(h.host, w, r, http.StatusNotFound, push.NewError(push.CodeBadRequest, "nothing is here: the routes are "+
 		"ws, sse, send, publish, refresh, client.js and client.mjs, right below the path of the mount; a router that isn't "+
 		"chi's or the standard library's needs http.StripPrefix", nil))
 }
 
 // script serves the client, and refuses other methods than those that read it.
-func script(hub *push.Hub, client http.Handler) http.Handler {
+func script(host *session.Host, client http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if protocol.CheckMethod(hub, w, r, http.MethodGet, http.MethodHead) {
+		if protocol.CheckMethod(host, w, r, http.MethodGet, http.MethodHead) {
 			client.ServeHTTP(w, r)
 		}
 	})

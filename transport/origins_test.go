@@ -14,9 +14,8 @@ import (
 
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/push"
-	"github.com/tidewire/tidewire/transport"
-
 	"github.com/tidewire/tidewire/push/session"
+	"github.com/tidewire/tidewire/transport"
 )
 
 // withCertificate stands for a connection whose client has shown a certificate.

@@ -12,29 +12,28 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/push"
-	"github.com/tidewire/tidewire/transport/protocol"
-
 	"github.com/tidewire/tidewire/push/session"
+	"github.com/tidewire/tidewire/transport/protocol"
 )
 
 // sendHandler takes messages of clients that are on the event stream. Any
 // instance can serve it: the request has all that is needed.
-type sendHandler struct{ hub *push.Hub }
+type sendHandler struct{ host *session.Host }
 
 func (h *sendHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !protocol.CheckMethod(h.hub, w, r, http.MethodPost) {
+	if !protocol.CheckMethod(h.host, w, r, http.MethodPost) {
 		return
 	}
 	reply, err := h.send(w, r)
 	if err != nil {
-		protocol.Refuse(h.hub, w, r, push.AsError(err))
+		protocol.Refuse(h.host, w, r, push.AsError(err))
 		return
 	}
 	protocol.WriteJSON(w, http.StatusOK, protocol.HTTPReply(reply))
 }
 
 func (h *sendHandler) send(w http.ResponseWriter, r *http.Request) (push.Reply, error) {
-	identity, err := session.Of(h.hub).IdentifySender(r)
+	identity, err := h.host.IdentifySender(r)
 	if err != nil {
 		return push.Reply{}, err
 	}
@@ -46,7 +45,7 @@ func (h *sendHandler) send(w http.ResponseWriter, r *http.Request) (push.Reply, 
 	if err != nil {
 		return push.Reply{}, err
 	}
-	return session.Of(h.hub).Inbound(r.Context(), push.Inbound{
+	return h.host.Inbound(r.Context(), push.Inbound{
 		Identity: identity, ID: m.ID, Topic: m.Topic, Event: m.Event, Data: m.Data, Binary: m.Binary,
 	})
 }
@@ -83,16 +82,17 @@ func setBodyDeadline(w http.ResponseWriter, at time.Time) {
 // publishHandler takes messages of backends.
 type publishHandler struct {
 	hub     *push.Hub
+	host    *session.Host
 	options Options
 }
 
 func (h *publishHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !protocol.CheckMethod(h.hub, w, r, http.MethodPost) {
+	if !protocol.CheckMethod(h.host, w, r, http.MethodPost) {
 		return
 	}
 	receipt, err := h.publish(w, r)
 	if err != nil {
-		protocol.Refuse(h.hub, w, r, push.AsError(err))
+		protocol.Refuse(h.host, w, r, push.AsError(err))
 		return
 	}
 	protocol.WriteJSON(w, http.StatusOK, protocol.HTTPReceipt(receipt))

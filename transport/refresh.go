@@ -5,23 +5,22 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/push"
-	"github.com/tidewire/tidewire/transport/protocol"
-
 	"github.com/tidewire/tidewire/push/session"
+	"github.com/tidewire/tidewire/transport/protocol"
 )
 
 // refreshHandler gives a session a new identity: that of who makes the request. Any
 // instance can serve it.
-type refreshHandler struct{ hub *push.Hub }
+type refreshHandler struct{ host *session.Host }
 
 func (h *refreshHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !protocol.CheckMethod(h.hub, w, r, http.MethodPost) {
+	if !protocol.CheckMethod(h.host, w, r, http.MethodPost) {
 		return
 	}
 	expires, done, err := h.refresh(r)
 	switch {
 	case err != nil:
-		protocol.Refuse(h.hub, w, r, push.AsError(err))
+		protocol.Refuse(h.host, w, r, push.AsError(err))
 	case done:
 		protocol.WriteJSON(w, http.StatusOK, protocol.HTTPRefreshed(expires))
 	default:
@@ -30,7 +29,7 @@ func (h *refreshHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h *refreshHandler) refresh(r *http.Request) (expires time.Time, done bool, err error) {
-	identity, err := session.Of(h.hub).IdentifySender(r)
+	identity, err := h.host.IdentifySender(r)
 	if err != nil {
 		return time.Time{}, false, err
 	}
@@ -41,6 +40,6 @@ func (h *refreshHandler) refresh(r *http.Request) (expires time.Time, done bool,
 	if !query.Has("session") {
 		return time.Time{}, false, push.NewError(push.CodeBadRequest, "session is missing in the query", nil)
 	}
-	done, err = session.Of(h.hub).Refresh(r.Context(), query.Get("session"), identity)
+	done, err = h.host.Refresh(r.Context(), query.Get("session"), identity)
 	return identity.Expires, done, err
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/tidewire/tidewire/middleware"
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/push/optional"
+	"github.com/tidewire/tidewire/push/session"
 	"github.com/tidewire/tidewire/transport/sse"
 	"github.com/tidewire/tidewire/transport/ws"
 )
@@ -60,6 +61,7 @@ const defaultMaxPublish = 64 << 10
 // It can be mounted by chi's Mount and by http.ServeMux with a pattern that ends with a
 // slash. Any other router has to cut the path of the mount off, as http.StripPrefix does.
 func Routes(hub *push.Hub, options ...Options) http.Handler {
+	host := session.Of(hub)
 	o := optional.One(options)
 	if o.WebSocket == nil {
 		o.WebSocket = ws.New(hub)
@@ -75,23 +77,23 @@ func Routes(hub *push.Hub, options ...Options) http.Handler {
 	}
 	var socket, stream http.Handler = o.WebSocket, o.SSE
 	if o.Tickets {
-		socket, stream = withTickets(hub, socket), withTickets(hub, stream)
+		socket, stream = withTickets(host, socket), withTickets(host, stream)
 	}
 	pages := middleware.Origins(hub)
 	m := &mount{
-		nothing: pages(&nothing{hub}),
+		nothing: pages(&nothing{host}),
 		routes: map[string]http.Handler{
-			"client.js":  script(hub, jsclient.Script()),
-			"client.mjs": script(hub, jsclient.Module()),
+			"client.js":  script(host, jsclient.Script()),
+			"client.mjs": script(host, jsclient.Module()),
 			"ws":         socket,
 			"sse":        pages(stream),
-			"send":       pages(&sendHandler{hub}),
-			"publish":    pages(&publishHandler{hub, o}),
-			"refresh":    pages(&refreshHandler{hub}),
+			"send":       pages(&sendHandler{host}),
+			"publish":    pages(&publishHandler{hub, host, o}),
+			"refresh":    pages(&refreshHandler{host}),
 		},
 	}
 	if o.Tickets {
-		m.routes["ticket"] = pages(&ticketHandler{hub})
+		m.routes["ticket"] = pages(&ticketHandler{host})
 	}
 	return timeBody(m)
 }

@@ -13,9 +13,8 @@ import (
 
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/push"
-	"github.com/tidewire/tidewire/transport"
-
 	"github.com/tidewire/tidewire/push/session"
+	"github.com/tidewire/tidewire/transport"
 )
 
 // routes mounts the routes of a hub deep inside a router.

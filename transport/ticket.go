@@ -5,41 +5,40 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/push"
-	"github.com/tidewire/tidewire/transport/protocol"
-
 	"github.com/tidewire/tidewire/push/session"
+	"github.com/tidewire/tidewire/transport/protocol"
 )
 
 // ticketHandler gives a ticket to who is known by a header or a cookie.
-type ticketHandler struct{ hub *push.Hub }
+type ticketHandler struct{ host *session.Host }
 
 func (h *ticketHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !protocol.CheckMethod(h.hub, w, r, http.MethodPost) {
+	if !protocol.CheckMethod(h.host, w, r, http.MethodPost) {
 		return
 	}
 	ticket, lasts, err := h.ticket(r)
 	if err != nil {
-		protocol.Refuse(h.hub, w, r, push.AsError(err))
+		protocol.Refuse(h.host, w, r, push.AsError(err))
 		return
 	}
 	protocol.WriteJSON(w, http.StatusOK, protocol.HTTPTicket(ticket, lasts))
 }
 
 func (h *ticketHandler) ticket(r *http.Request) (ticket string, lasts time.Duration, err error) {
-	identity, err := session.Of(h.hub).IdentifySender(r)
+	identity, err := h.host.IdentifySender(r)
 	if err != nil {
 		return "", 0, err
 	}
 	if _, e := protocol.Parameters(r); e != nil {
 		return "", 0, e
 	}
-	return session.Of(h.hub).Ticket(r.Context(), identity)
+	return h.host.Ticket(r.Context(), identity)
 }
 
 // withTickets lets requests in by a ticket in their URL. It takes the ticket out of
 // the URL, which hooks and what they log may show. What is wrong with it is said when
 // the transport asks who it is.
-func withTickets(hub *push.Hub, next http.Handler) http.Handler {
+func withTickets(host *session.Host, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		query, e := protocol.Query(r)
 		if e != nil || !query.Has("ticket") {
@@ -53,7 +52,7 @@ func withTickets(hub *push.Hub, next http.Handler) http.Handler {
 			if !alone {
 				return push.Identity{}, errNotAlone
 			}
-			return session.Of(hub).Redeem(r.Context(), tickets[0])
+			return host.Redeem(r.Context(), tickets[0])
 		})
 		url := *r.URL
 		url.RawQuery = query.Encode()

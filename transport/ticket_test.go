@@ -15,16 +15,14 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/push/session"
 	"github.com/tidewire/tidewire/push/testaid"
 	"github.com/tidewire/tidewire/transport"
 	"github.com/tidewire/tidewire/transport/protocol"
 	"github.com/tidewire/tidewire/transport/transporttest"
-
-	"github.com/tidewire/tidewire/broker"
-
-	"github.com/tidewire/tidewire/push/session"
 )
 
 // byName knows a user by the header Authorization: Bearer NAME, or by a cookie.

@@ -24,14 +24,13 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/broker/redisbroker"
 	"github.com/tidewire/tidewire/broker/redistest"
 	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/push/cursor"
 	"github.com/tidewire/tidewire/transport"
 	"github.com/tidewire/tidewire/transport/transporttest"
-
-	"github.com/tidewire/tidewire/broker"
-	"github.com/tidewire/tidewire/push/cursor"
 )
 
 var worst = flag.Duration("worst", 2*time.Second, "how long TestOneClientAtItsWorst is attacked")

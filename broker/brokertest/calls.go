@@ -4,10 +4,9 @@ import (
 	"context"
 	"testing"
 
+	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/push/testaid"
-
-	"github.com/tidewire/tidewire/broker"
 )
 
 // Calls of a broker that must not fail.

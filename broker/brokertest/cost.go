@@ -5,9 +5,8 @@ import (
 	"maps"
 	"testing"
 
-	"github.com/tidewire/tidewire/push/testaid"
-
 	"github.com/tidewire/tidewire/broker"
+	"github.com/tidewire/tidewire/push/testaid"
 )
 
 // testCost asks for many topics that nobody publishes to, from positions that aren't

@@ -6,10 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/push/testaid"
-
-	"github.com/tidewire/tidewire/broker"
 )
 
 // fill publishes n messages "1" to "n" and returns the positions 0 to n.

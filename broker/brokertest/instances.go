@@ -8,9 +8,8 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/tidewire/tidewire/push"
-
 	"github.com/tidewire/tidewire/broker"
+	"github.com/tidewire/tidewire/push"
 )
 
 // instanceTests are about what must hold between instances. The tests of a single

@@ -4,10 +4,9 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/push/testaid"
-
-	"github.com/tidewire/tidewire/broker"
 )
 
 // lossTests lose messages on their way to an instance, which must then read them

@@ -7,9 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/tidewire/tidewire/push"
-
 	"github.com/tidewire/tidewire/broker"
+	"github.com/tidewire/tidewire/push"
 )
 
 // TestRightBackendPasses runs the whole suite on a backend without faults.

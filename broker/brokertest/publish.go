@@ -10,10 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/push/testaid"
-
-	"github.com/tidewire/tidewire/broker"
 )
 
 func testOffsets(t testing.TB, s setup) {

@@ -6,10 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/push"
-
-	"github.com/tidewire/tidewire/broker"
 )
 
 // reference is a right backend that can be given faults. Its data are in a memory

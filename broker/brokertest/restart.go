@@ -4,9 +4,8 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/tidewire/tidewire/push"
-
 	"github.com/tidewire/tidewire/broker"
+	"github.com/tidewire/tidewire/push"
 )
 
 // restartTests restart a backend with its data, which then goes on where it was.

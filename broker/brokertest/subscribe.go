@@ -7,9 +7,8 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/tidewire/tidewire/push"
-
 	"github.com/tidewire/tidewire/broker"
+	"github.com/tidewire/tidewire/push"
 )
 
 func testOneOrder(t testing.TB, s setup) {

@@ -5,9 +5,8 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/tidewire/tidewire/push"
-
 	"github.com/tidewire/tidewire/broker"
+	"github.com/tidewire/tidewire/push"
 )
 
 // follower is the oracle at a subscriber: it notes what it is told, and fails the test at once if a message doesn't

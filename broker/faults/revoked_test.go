@@ -11,7 +11,6 @@ import (
 
 	"github.com/tidewire/tidewire/broker/redisbroker"
 	"github.com/tidewire/tidewire/push"
-
 	"github.com/tidewire/tidewire/push/session"
 )
 

@@ -11,10 +11,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/push/optional"
-
-	"github.com/tidewire/tidewire/broker"
 )
 
 // Options configures a [Broker]. The zero value of each field is its production

@@ -4,9 +4,8 @@ import (
 	"hash/maphash"
 	"time"
 
-	"github.com/tidewire/tidewire/push"
-
 	"github.com/tidewire/tidewire/broker"
+	"github.com/tidewire/tidewire/push"
 )
 
 // maxNamed is how many messages of a topic are remembered by their IDs.

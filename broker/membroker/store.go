@@ -7,9 +7,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/tidewire/tidewire/push"
-
 	"github.com/tidewire/tidewire/broker"
+	"github.com/tidewire/tidewire/push"
 )
 
 var _ broker.Store = (*Broker)(nil)

@@ -7,10 +7,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/broker/brokertest"
 	"github.com/tidewire/tidewire/broker/membroker"
-
-	"github.com/tidewire/tidewire/broker"
 )
 
 func TestStore(t *testing.T) {

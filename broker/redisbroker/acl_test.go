@@ -9,10 +9,9 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/push/testaid"
-
-	"github.com/tidewire/tidewire/broker"
 )
 
 // TestUserOfTheDocumentation does all that a broker does as the user that docs/redis.md

@@ -7,9 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tidewire/tidewire/push"
-
 	"github.com/tidewire/tidewire/broker"
+	"github.com/tidewire/tidewire/push"
 )
 
 // published is the text that the publish script makes of a message.

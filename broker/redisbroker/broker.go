@@ -17,11 +17,10 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/broker/internal/follow"
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/push/optional"
-
-	"github.com/tidewire/tidewire/broker"
 )
 
 // Broker is a [push.Broker] on Redis. It starts goroutines and a connection for pub/sub (on

@@ -8,10 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/broker/redisbroker"
 	"github.com/tidewire/tidewire/push"
-
-	"github.com/tidewire/tidewire/broker"
 )
 
 // The benchmarks of this file measure Redis, by its own account: they hold on a

@@ -9,11 +9,10 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/broker/internal/follow"
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/push/testaid"
-
-	"github.com/tidewire/tidewire/broker"
 )
 
 // uses are the ways to use topic "bad", with a position in it, and set "s".

@@ -11,11 +11,10 @@ import (
 	"github.com/redis/go-redis/v9"
 	"pgregory.net/rapid"
 
+	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/broker/internal/follow"
 	"github.com/tidewire/tidewire/broker/internal/follow/sim"
 	"github.com/tidewire/tidewire/push"
-
-	"github.com/tidewire/tidewire/broker"
 )
 
 // TestSimulatedStoreIsLikeRedis asks the simulation's store and a real Redis the same, and

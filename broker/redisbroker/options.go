@@ -4,9 +4,8 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/tidewire/tidewire/broker/internal/follow"
-
 	"github.com/tidewire/tidewire/broker"
+	"github.com/tidewire/tidewire/broker/internal/follow"
 )
 
 // Options configures a [Broker]. The zero value of each field is its production

@@ -7,9 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tidewire/tidewire/push/testaid"
-
 	"github.com/tidewire/tidewire/broker"
+	"github.com/tidewire/tidewire/push/testaid"
 )
 
 // hold makes calls of a kind wait until the returned function is called.

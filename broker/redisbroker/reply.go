@@ -11,10 +11,9 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/broker/internal/follow"
 	"github.com/tidewire/tidewire/push"
-
-	"github.com/tidewire/tidewire/broker"
 )
 
 // newEpoch and newTag are random, as in every broker.

@@ -10,11 +10,10 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/broker/redistest"
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/push/testaid"
-
-	"github.com/tidewire/tidewire/broker"
 )
 
 // scripted is a broker on a real Redis, and a client to tamper with its keys.

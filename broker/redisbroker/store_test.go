@@ -6,9 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tidewire/tidewire/push"
-
 	"github.com/tidewire/tidewire/broker"
+	"github.com/tidewire/tidewire/push"
 )
 
 // TestStoreIsBounded has a set that is full, first of values that stay and then of

@@ -13,9 +13,8 @@ import (
 	"flag"
 	"io"
 
-	"github.com/tidewire/tidewire/examples/internal/serve"
-
 	"github.com/tidewire/tidewire/broker"
+	"github.com/tidewire/tidewire/examples/internal/serve"
 )
 
 func main() { serve.Main(run) }

@@ -22,10 +22,9 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/examples/internal/serve"
 	"github.com/tidewire/tidewire/push"
-
-	"github.com/tidewire/tidewire/broker"
 )
 
 const (

@@ -20,12 +20,11 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/examples/internal/serve"
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/transport"
 	"github.com/tidewire/tidewire/transport/protocol"
-
-	"github.com/tidewire/tidewire/broker"
 )
 
 //go:embed page

@@ -10,7 +10,6 @@ import (
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/middleware/jwtauth"
 	"github.com/tidewire/tidewire/push"
-
 	"github.com/tidewire/tidewire/push/session"
 )
 

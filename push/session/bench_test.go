@@ -6,11 +6,9 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/push"
-
-	"github.com/tidewire/tidewire/broker"
-
 	"github.com/tidewire/tidewire/push/session"
 )
 

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/broker"
-
 	"github.com/tidewire/tidewire/push"
 )
 

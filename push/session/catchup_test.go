@@ -4,7 +4,6 @@ import (
 	"testing"
 
 	"github.com/tidewire/tidewire/broker"
-
 	"github.com/tidewire/tidewire/push"
 )
 

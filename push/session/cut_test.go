@@ -10,11 +10,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/push"
-
-	"github.com/tidewire/tidewire/broker"
-
 	"github.com/tidewire/tidewire/push/session"
 )
 

@@ -4,10 +4,9 @@ import (
 	"math"
 	"time"
 
-	"github.com/tidewire/tidewire/push/optional"
-
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/push/internal/limit"
+	"github.com/tidewire/tidewire/push/optional"
 )
 
 // defaults gives limits their meaning. Rates that don't limit are zero.

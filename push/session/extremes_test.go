@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/push"
-
 	"github.com/tidewire/tidewire/push/session"
 )
 

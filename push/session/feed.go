@@ -7,9 +7,8 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/broker"
-	"github.com/tidewire/tidewire/push/cursor"
-
 	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/push/cursor"
 )
 
 // feed is one topic on this instance, from the first session that follows it to

@@ -6,9 +6,8 @@ import (
 	"sync"
 
 	"github.com/tidewire/tidewire/broker"
-	"github.com/tidewire/tidewire/push/cursor"
-
 	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/push/cursor"
 )
 
 // Follow asks for one topic.

@@ -4,7 +4,6 @@ import (
 	"sync/atomic"
 
 	"github.com/tidewire/tidewire/broker"
-
 	"github.com/tidewire/tidewire/push"
 )
 

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/push"
-
 	"github.com/tidewire/tidewire/push/session"
 )
 

@@ -14,9 +14,8 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/tidewire/tidewire/broker"
-	"github.com/tidewire/tidewire/push/internal/inside"
-
 	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/push/internal/inside"
 	"github.com/tidewire/tidewire/push/internal/tasks"
 )
 

@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"github.com/tidewire/tidewire/push"
-
 	"github.com/tidewire/tidewire/push/session"
 )
 

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/push"
-
 	"github.com/tidewire/tidewire/push/session"
 )
 

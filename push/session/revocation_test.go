@@ -15,11 +15,9 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/push"
-
-	"github.com/tidewire/tidewire/broker"
-
 	"github.com/tidewire/tidewire/push/session"
 )
 

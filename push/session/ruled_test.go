@@ -7,7 +7,6 @@ import (
 	"testing/synctest"
 
 	"github.com/tidewire/tidewire/push"
-
 	"github.com/tidewire/tidewire/push/session"
 )
 

@@ -11,10 +11,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/tidewire/tidewire/push"
-
 	"github.com/tidewire/tidewire/broker"
-
+	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/push/session"
 )
 

@@ -11,9 +11,7 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/push"
-
 	"github.com/tidewire/tidewire/push/cursor"
-
 	"github.com/tidewire/tidewire/push/session"
 )
 

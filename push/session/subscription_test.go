@@ -6,9 +6,8 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/broker"
-	"github.com/tidewire/tidewire/push/cursor"
-
 	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/push/cursor"
 )
 
 // wordFormat writes frames as words.

@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"github.com/tidewire/tidewire/broker"
-
 	"github.com/tidewire/tidewire/push"
 )
 

@@ -6,10 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/transport/protocol"
-
-	"github.com/tidewire/tidewire/broker"
 )
 
 // BenchmarkMessage is paid once for each message and wire format.

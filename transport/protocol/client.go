@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"github.com/tidewire/tidewire/push"
-
 	"github.com/tidewire/tidewire/push/session"
 )
 

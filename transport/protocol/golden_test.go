@@ -11,13 +11,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tidewire/tidewire/push"
-	"github.com/tidewire/tidewire/transport/protocol"
-
 	"github.com/tidewire/tidewire/broker"
+	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/push/cursor"
-
 	"github.com/tidewire/tidewire/push/session"
+	"github.com/tidewire/tidewire/transport/protocol"
 )
 
 var update = flag.Bool("update", false, "write the golden files of server frames anew")

@@ -10,10 +10,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/transport/protocol"
-
-	"github.com/tidewire/tidewire/broker"
 )
 
 // allocated tells how many bytes f allocates.

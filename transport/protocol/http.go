@@ -9,11 +9,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/tidewire/tidewire/push"
-
-	"github.com/tidewire/tidewire/push/session"
-
 	"github.com/tidewire/tidewire/broker"
+	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/push/session"
 )
 
 // maxQuery is the longest query of a URL: the topics that one connection may
@@ -38,13 +36,13 @@ func SetHeaders(h http.Header) {
 
 // Refuse answers a request with an error: the status of its code and a JSON body. The
 // hub counts and logs it.
-func Refuse(hub *push.Hub, w http.ResponseWriter, r *http.Request, e *push.Error) {
-	RefuseAs(hub, w, r, e.Code.HTTPStatus(), e)
+func Refuse(host *session.Host, w http.ResponseWriter, r *http.Request, e *push.Error) {
+	RefuseAs(host, w, r, e.Code.HTTPStatus(), e)
 }
 
 // RefuseAs is Refuse with a status that says more than the code's.
-func RefuseAs(hub *push.Hub, w http.ResponseWriter, r *http.Request, status int, e *push.Error) {
-	session.Of(hub).Refused(r, e)
+func RefuseAs(host *session.Host, w http.ResponseWriter, r *http.Request, status int, e *push.Error) {
+	host.Refused(r, e)
 	writeError(w, r, status, e)
 }
 
@@ -94,14 +92,14 @@ func WriteJSON(w http.ResponseWriter, status int, body []byte) {
 
 // CheckMethod refuses a request with another method than these with 405, and
 // reports whether it may go on.
-func CheckMethod(hub *push.Hub, w http.ResponseWriter, r *http.Request, methods ...string) bool {
+func CheckMethod(host *session.Host, w http.ResponseWriter, r *http.Request, methods ...string) bool {
 	if slices.Contains(methods, r.Method) {
 		return true
 	}
 	for _, method := range methods {
 		w.Header().Add("Allow", method)
 	}
-	RefuseAs(hub, w, r, http.StatusMethodNotAllowed,
+	RefuseAs(host, w, r, http.StatusMethodNotAllowed,
 		push.NewError(push.CodeBadRequest, "the method has to be "+strings.Join(methods, " or "), nil))
 	return false
 }

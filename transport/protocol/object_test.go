@@ -9,10 +9,8 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/tidewire/tidewire/push"
-
 	"github.com/tidewire/tidewire/broker"
-
+	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/push/session"
 )
 

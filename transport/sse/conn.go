@@ -10,9 +10,7 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/push"
-
 	"github.com/tidewire/tidewire/push/cursor"
-
 	"github.com/tidewire/tidewire/push/session"
 )
 

@@ -7,9 +7,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/tidewire/tidewire/transport/internal/socket"
-
 	"github.com/tidewire/tidewire/push/session"
+	"github.com/tidewire/tidewire/transport/internal/socket"
 )
 
 // connection is the output of a stream that has its connection for itself. The end

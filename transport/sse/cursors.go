@@ -4,7 +4,6 @@ import (
 	"slices"
 
 	"github.com/tidewire/tidewire/push/cursor"
-
 	"github.com/tidewire/tidewire/push/session"
 )
 

@@ -7,12 +7,11 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/push"
-	"github.com/tidewire/tidewire/transport/sse"
-
-	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/push/cursor"
+	"github.com/tidewire/tidewire/transport/sse"
 )
 
 // received is an event as a browser raises it.

@@ -8,9 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tidewire/tidewire/transport/internal/socket"
-
 	"github.com/tidewire/tidewire/push/session"
+	"github.com/tidewire/tidewire/transport/internal/socket"
 )
 
 // narrow is a connection that takes a number of bytes and then no more, but from those

@@ -14,12 +14,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/push/testaid"
 	"github.com/tidewire/tidewire/transport/sse"
-
-	"github.com/tidewire/tidewire/broker"
 )
 
 // TestStalledStreamIsASlowConsumer has a client of each kind of connection stop

@@ -19,10 +19,9 @@ import (
 
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/push/cursor"
 	"github.com/tidewire/tidewire/push/testaid"
 	"github.com/tidewire/tidewire/transport/sse"
-
-	"github.com/tidewire/tidewire/push/cursor"
 )
 
 func serve(t *testing.T, options sse.Options, wrap func(http.Handler) http.Handler, authorize ...func(ctx context.Context, a push.Access) error) (*push.Hub, *httptest.Server) {

@@ -11,18 +11,16 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/push"
-	"github.com/tidewire/tidewire/push/optional"
-	"github.com/tidewire/tidewire/transport/protocol"
-
 	"github.com/tidewire/tidewire/push/cursor"
-
+	"github.com/tidewire/tidewire/push/optional"
 	"github.com/tidewire/tidewire/push/session"
+	"github.com/tidewire/tidewire/transport/protocol"
 )
 
 // Transport serves event streams for a hub. It is a [push.Publisher] for the
 // clients connected to it.
 type Transport struct {
-	hub      *push.Hub
+	host     *session.Host
 	options  Options
 	watchdog *watchdog
 }
@@ -36,13 +34,13 @@ var (
 // New makes the transport. More than one Options panics.
 func New(hub *push.Hub, options ...Options) *Transport {
 	o := optional.One(options).withDefaults()
-	return &Transport{hub: hub, options: o, watchdog: newWatchdog(o.WriteTimeout)}
+	return &Transport{host: session.Of(hub), options: o, watchdog: newWatchdog(o.WriteTimeout)}
 }
 
 // Publish delivers a message to the clients of this transport that follow its
 // topic, at once and without storing it; see [push.Hub.Deliver].
 func (t *Transport) Publish(_ context.Context, m push.Message) (push.Receipt, error) {
-	return session.Of(t.hub).Deliver(m, t)
+	return t.host.Deliver(m, t)
 }
 
 // ServeHTTP streams the topics of the URL until the client leaves or the hub ends
@@ -51,31 +49,31 @@ func (t *Transport) Publish(_ context.Context, m push.Message) (push.Receipt, er
 // connection, it returns when the stream has ended, which is just before the
 // request's deadline if a middleware has set one.
 func (t *Transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !protocol.CheckMethod(t.hub, w, r, http.MethodGet, http.MethodHead) {
+	if !protocol.CheckMethod(t.host, w, r, http.MethodGet, http.MethodHead) {
 		return
 	}
 	if r.ContentLength != 0 {
-		protocol.Refuse(t.hub, w, r, push.NewError(push.CodeBadRequest, "a request for a stream has no body", nil))
+		protocol.Refuse(t.host, w, r, push.NewError(push.CodeBadRequest, "a request for a stream has no body", nil))
 		return
 	}
 	if !accepts(r) {
-		protocol.RefuseAs(t.hub, w, r, http.StatusNotAcceptable, push.NewError(push.CodeBadRequest, "this is a text/event-stream", nil))
+		protocol.RefuseAs(t.host, w, r, http.StatusNotAcceptable, push.NewError(push.CodeBadRequest, "this is a text/event-stream", nil))
 		return
 	}
 	if !canFlush(w) {
-		protocol.Refuse(t.hub, w, r, push.NewError(push.CodeInternal,
+		protocol.Refuse(t.host, w, r, push.NewError(push.CodeInternal,
 			fmt.Sprintf("a middleware hides http.Flusher, so nothing can be streamed: its %T has neither Flush nor Unwrap", w), nil))
 		return
 	}
-	admission, err := session.Of(t.hub).Admit(r)
+	admission, err := t.host.Admit(r)
 	if err != nil {
-		protocol.Refuse(t.hub, w, r, push.AsError(err))
+		protocol.Refuse(t.host, w, r, push.AsError(err))
 		return
 	}
 	defer admission.Release()
 	identity, err := admission.Identify(r)
 	if err != nil {
-		protocol.Refuse(t.hub, w, r, push.AsError(err))
+		protocol.Refuse(t.host, w, r, push.AsError(err))
 		return
 	}
 	follows, e := protocol.Follows(r, cursor.MaxTopics)
@@ -83,7 +81,7 @@ func (t *Transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		e = push.NewError(push.CodeBadRequest, "no topic is named", nil)
 	}
 	if e != nil {
-		protocol.Refuse(t.hub, w, r, e)
+		protocol.Refuse(t.host, w, r, e)
 		return
 	}
 	if r.Method == http.MethodHead {
@@ -107,9 +105,9 @@ func (t *Transport) stream(w http.ResponseWriter, r *http.Request, client sessio
 			client.Try = c
 		}
 	}
-	s, err := session.Of(t.hub).Open(client)
+	s, err := t.host.Open(client)
 	if err != nil {
-		protocol.Refuse(t.hub, w, r, push.AsError(err))
+		protocol.Refuse(t.host, w, r, push.AsError(err))
 		return
 	}
 	var refused *push.Error
@@ -158,11 +156,11 @@ func (t *Transport) serve(ctx context.Context, session *session.Session, c *conn
 // The client comes back, so the cause would show nowhere else.
 func (t *Transport) warnOfDeadlines(w http.ResponseWriter, r *http.Request) {
 	if _, ok := r.Context().Deadline(); ok {
-		session.Of(t.hub).Hindered(r, "a middleware has given requests a deadline, which ends event streams; leave the transports' routes out")
+		t.host.Hindered(r, "a middleware has given requests a deadline, which ends event streams; leave the transports' routes out")
 	}
 	server, ok := r.Context().Value(http.ServerContextKey).(*http.Server)
 	if ok && server.WriteTimeout > 0 && !canLiftDeadline(w) {
-		session.Of(t.hub).Hindered(r, "http.Server.WriteTimeout cuts event streams, since a middleware hides the connection; it needs Unwrap")
+		t.host.Hindered(r, "http.Server.WriteTimeout cuts event streams, since a middleware hides the connection; it needs Unwrap")
 	}
 }
 

@@ -11,9 +11,8 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/push"
-	"github.com/tidewire/tidewire/transport/protocol"
-
 	"github.com/tidewire/tidewire/push/session"
+	"github.com/tidewire/tidewire/transport/protocol"
 )
 
 // refusal is how a client sees that it is refused: by the status, by the answer

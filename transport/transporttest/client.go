@@ -14,9 +14,8 @@ import (
 	"github.com/coder/websocket"
 
 	"github.com/tidewire/tidewire/push"
-	"github.com/tidewire/tidewire/transport/protocol"
-
 	"github.com/tidewire/tidewire/push/cursor"
+	"github.com/tidewire/tidewire/transport/protocol"
 )
 
 // Frame is a frame as a client sees it.

@@ -6,9 +6,8 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/push"
-	"github.com/tidewire/tidewire/transport/protocol"
-
 	"github.com/tidewire/tidewire/push/session"
+	"github.com/tidewire/tidewire/transport/protocol"
 )
 
 // known makes every client a user whose identity is good for a time.

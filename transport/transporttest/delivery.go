@@ -8,12 +8,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/push"
-	"github.com/tidewire/tidewire/transport/protocol"
-
-	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/push/cursor"
+	"github.com/tidewire/tidewire/transport/protocol"
 )
 
 func testWelcome(t *testing.T, h Harness) {

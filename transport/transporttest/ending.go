@@ -8,10 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/transport/protocol"
-
-	"github.com/tidewire/tidewire/broker"
 )
 
 // testStalledReader has one client that stops reading. It must be cut at its

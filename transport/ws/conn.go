@@ -8,10 +8,9 @@ import (
 	"sync/atomic"
 
 	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/push/session"
 	"github.com/tidewire/tidewire/transport/protocol"
 	"github.com/tidewire/tidewire/transport/websocket"
-
-	"github.com/tidewire/tidewire/push/session"
 )
 
 // conn is one client's connection. While the client is silent it has no goroutine, if

@@ -1,14 +1,12 @@
 package ws
 
 import (
+	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/push/cursor"
+	"github.com/tidewire/tidewire/push/session"
 	"github.com/tidewire/tidewire/transport/protocol"
 	"github.com/tidewire/tidewire/transport/websocket"
-
-	"github.com/tidewire/tidewire/broker"
-	"github.com/tidewire/tidewire/push/cursor"
-
-	"github.com/tidewire/tidewire/push/session"
 )
 
 // The heartbeats: one that a page can see, and one that every library answers.

@@ -10,11 +10,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/transport/internal/rawclient"
-
-	"github.com/tidewire/tidewire/broker"
 )
 
 // TestCompressedFanOut: who has agreed on compression gets what is worth it compressed,

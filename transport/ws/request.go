@@ -4,9 +4,8 @@ import (
 	"errors"
 
 	"github.com/tidewire/tidewire/push"
-	"github.com/tidewire/tidewire/transport/protocol"
-
 	"github.com/tidewire/tidewire/push/session"
+	"github.com/tidewire/tidewire/transport/protocol"
 )
 
 // maxStrikes is how many requests that can't be understood a client may make.

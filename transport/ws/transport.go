@@ -11,16 +11,15 @@ import (
 
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/push/optional"
+	"github.com/tidewire/tidewire/push/session"
 	"github.com/tidewire/tidewire/transport/protocol"
 	"github.com/tidewire/tidewire/transport/websocket"
-
-	"github.com/tidewire/tidewire/push/session"
 )
 
 // Transport serves WebSockets for a hub. It is a [push.Publisher] for the clients
 // connected to it.
 type Transport struct {
-	hub      *push.Hub
+	host     *session.Host
 	options  Options
 	acceptor *websocket.Acceptor
 }
@@ -38,9 +37,10 @@ func New(hub *push.Hub, options ...Options) *Transport {
 	if o.Compression {
 		compression = websocket.CompressionNoContextTakeover
 	}
-	return &Transport{hub: hub, options: o, acceptor: websocket.NewAcceptor(&websocket.AcceptOptions{
+	host := session.Of(hub)
+	return &Transport{host: host, options: o, acceptor: websocket.NewAcceptor(&websocket.AcceptOptions{
 		Subprotocols:         []string{protocol.Subprotocol},
-		CheckOrigin:          checkOrigin(session.Of(hub).Origins()),
+		CheckOrigin:          checkOrigin(host.Origins()),
 		Compression:          compression,
 		CompressionThreshold: compressionThreshold,
 		MaxMessage:           o.MaxFrame,
@@ -65,18 +65,18 @@ func checkOrigin(allowed session.Origins) func(*http.Request) error {
 // Publish delivers a message to the clients of this transport that follow its
 // topic, at once and without storing it; see [push.Hub.Deliver].
 func (t *Transport) Publish(_ context.Context, m push.Message) (push.Receipt, error) {
-	return session.Of(t.hub).Deliver(m, t, compressing{t})
+	return t.host.Deliver(m, t, compressing{t})
 }
 
 // ServeHTTP accepts a WebSocket and returns; the session then lives until the client
 // leaves or the hub ends it. Most refusals come after the upgrade, because a page can't
 // see the status of a failed handshake. Before it come these: foreign origins with 403,
-// what Hub.Admit refuses for a limit with 429, and a draining or full hub with 503, so
+// what Host.Admit refuses for a limit with 429, and a draining or full hub with 503, so
 // that a balancer can choose another instance.
 func (t *Transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	admission, err := session.Of(t.hub).Admit(r)
+	admission, err := t.host.Admit(r)
 	if err != nil {
-		protocol.Refuse(t.hub, w, r, push.AsError(err))
+		protocol.Refuse(t.host, w, r, push.AsError(err))
 		return
 	}
 	defer admission.Release()
@@ -84,7 +84,7 @@ func (t *Transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	socket, err := t.acceptor.Accept(w, r)
 	if err != nil {
 		if refusal, ok := errors.AsType[*websocket.HandshakeError](err); ok { // else the client has left
-			session.Of(t.hub).Refused(r, refusalOf(refusal)) // it has been answered
+			t.host.Refused(r, refusalOf(refusal)) // it has been answered
 		}
 		return
 	}
@@ -118,7 +118,7 @@ func refusalOf(e *websocket.HandshakeError) *push.Error {
 
 // refuse tells a client why it isn't served, and closes its connection.
 func (t *Transport) refuse(socket *websocket.Conn, r *http.Request, e *push.Error) {
-	session.Of(t.hub).Refused(r, e)
+	t.host.Refused(r, e)
 	writeError(socket, e)
 	_ = socket.Close(websocket.StatusCode(e.Code.CloseCode()), e.Reason) // closed either way
 }
@@ -134,12 +134,12 @@ func (t *Transport) open(socket *websocket.Conn, r *http.Request, client session
 	if socket.Nonblocking() {
 		client.Try = c
 	}
-	session, err := session.Of(t.hub).Open(client)
+	s, err := t.host.Open(client)
 	if err != nil {
 		t.refuse(socket, r, push.AsError(err))
 		return
 	}
-	c.session = session
+	c.session = s
 	c.follow(follows)
 	c.receive(len(follows) == 0)
 }

@@ -6,10 +6,9 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/tidewire/tidewire/transport/protocol"
-
 	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/push/cursor"
+	"github.com/tidewire/tidewire/transport/protocol"
 )
 
 const (

@@ -4,9 +4,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/tidewire/tidewire/push"
-
 	"github.com/tidewire/tidewire/broker"
+	"github.com/tidewire/tidewire/push"
 )
 
 // ledger is what is known of all messages: what publishers were told, and what all clients together have got. It is

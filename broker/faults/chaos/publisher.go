@@ -7,9 +7,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/tidewire/tidewire/push"
-
 	"github.com/tidewire/tidewire/broker"
+	"github.com/tidewire/tidewire/push"
 )
 
 // publisher publishes messages to random topics, one at a time. Half of the messages have an ID, and are published

@@ -4,9 +4,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tidewire/tidewire/transport/protocol"
-
 	"github.com/tidewire/tidewire/push/cursor"
+	"github.com/tidewire/tidewire/transport/protocol"
 )
 
 // TestRevokedUserIsServedNothing has a client whose user was revoked and is served as before, or isn't.

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/broker"
-
 	"github.com/tidewire/tidewire/push/session"
 )
 

@@ -3,9 +3,8 @@ package follow
 import (
 	"context"
 
-	"github.com/tidewire/tidewire/push"
-
 	"github.com/tidewire/tidewire/broker"
+	"github.com/tidewire/tidewire/push"
 )
 
 // pageLimit bounds one read of a topic that is catching up.

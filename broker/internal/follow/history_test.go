@@ -4,9 +4,8 @@ import (
 	"context"
 	"testing"
 
-	"github.com/tidewire/tidewire/push"
-
 	"github.com/tidewire/tidewire/broker"
+	"github.com/tidewire/tidewire/push"
 )
 
 // scriptedStore answers one read after the other.

@@ -6,9 +6,8 @@ import (
 	"encoding/binary"
 	"errors"
 
-	"github.com/tidewire/tidewire/push"
-
 	"github.com/tidewire/tidewire/broker"
+	"github.com/tidewire/tidewire/push"
 )
 
 // Origin is how a topic begins that isn't stored.

@@ -4,9 +4,8 @@ import (
 	"context"
 	"errors"
 
-	"github.com/tidewire/tidewire/push"
-
 	"github.com/tidewire/tidewire/broker"
+	"github.com/tidewire/tidewire/push"
 )
 
 // StorePort is everything that a broker asks of its store. What followers get is decided

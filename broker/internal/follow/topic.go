@@ -5,9 +5,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/tidewire/tidewire/push"
-
 	"github.com/tidewire/tidewire/broker"
+	"github.com/tidewire/tidewire/push"
 )
 
 // topic is one topic that somebody on this instance follows.

@@ -5,9 +5,8 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"github.com/tidewire/tidewire/push"
-
 	"github.com/tidewire/tidewire/broker"
+	"github.com/tidewire/tidewire/push"
 )
 
 // recorder is a receiver that notes offsets, and 0 for a break.

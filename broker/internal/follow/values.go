@@ -3,9 +3,8 @@ package follow
 import (
 	"context"
 
-	"github.com/tidewire/tidewire/push"
-
 	"github.com/tidewire/tidewire/broker"
+	"github.com/tidewire/tidewire/push"
 )
 
 // Put stores a value; see [push.Store].

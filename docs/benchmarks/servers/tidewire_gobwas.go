@@ -15,13 +15,11 @@ import (
 	"github.com/gobwas/ws/wsutil"
 	"golang.org/x/sys/unix"
 
-	"github.com/tidewire/tidewire/push"
-	"github.com/tidewire/tidewire/transport/protocol"
-
 	"github.com/tidewire/tidewire/broker"
+	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/push/cursor"
-
 	"github.com/tidewire/tidewire/push/session"
+	"github.com/tidewire/tidewire/transport/protocol"
 )
 
 // tidewireGobwas is the hub of Tidewire with the WebSocket of gobwas/ws instead of our own.

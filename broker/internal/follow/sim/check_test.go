@@ -9,9 +9,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/tidewire/tidewire/push"
-
 	"github.com/tidewire/tidewire/broker"
+	"github.com/tidewire/tidewire/push"
 )
 
 // attempt is one message that somebody has tried to publish, perhaps repeatedly.

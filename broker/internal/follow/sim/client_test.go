@@ -13,9 +13,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/tidewire/tidewire/transport/protocol"
-
 	"github.com/tidewire/tidewire/push/cursor"
+	"github.com/tidewire/tidewire/transport/protocol"
 )
 
 // simClient is a plain client that follows its topics for as long as the world

@@ -3,9 +3,8 @@ package sim
 import (
 	"time"
 
-	"github.com/tidewire/tidewire/broker/internal/follow"
-
 	"github.com/tidewire/tidewire/broker"
+	"github.com/tidewire/tidewire/broker/internal/follow"
 	"github.com/tidewire/tidewire/push/cursor"
 )
 

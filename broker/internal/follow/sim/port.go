@@ -6,10 +6,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/broker/internal/follow"
 	"github.com/tidewire/tidewire/push"
-
-	"github.com/tidewire/tidewire/broker"
 )
 
 // Port is one instance's way to a store, as a [follow.StorePort]: each call takes its time

@@ -13,10 +13,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/broker/internal/follow"
 	"github.com/tidewire/tidewire/push"
-
-	"github.com/tidewire/tidewire/broker"
 )
 
 // Options bounds what a store keeps. Zero fields are as those of package redisbroker.

@@ -9,10 +9,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/broker/internal/follow"
 	"github.com/tidewire/tidewire/push"
-
-	"github.com/tidewire/tidewire/broker"
 )
 
 // Subscriber is a subscriber connection, a [follow.Subscriber]. What is sent takes its time

@@ -6,9 +6,8 @@ import (
 	"maps"
 	"time"
 
-	"github.com/tidewire/tidewire/push"
-
 	"github.com/tidewire/tidewire/broker"
+	"github.com/tidewire/tidewire/push"
 )
 
 // storedValue is one value of a set.

@@ -9,9 +9,8 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/tidewire/tidewire/push"
-
 	"github.com/tidewire/tidewire/broker"
+	"github.com/tidewire/tidewire/push"
 )
 
 // writeText writes one text frame, masked with zeros.

@@ -15,11 +15,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/broker/internal/follow"
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/transport"
-
-	"github.com/tidewire/tidewire/broker"
 )
 
 // world is a whole system: instances with their hubs and servers, clients on both

@@ -1,4 +1,4 @@
-package push_test
+package broker_test
 
 import (
 	"errors"
@@ -6,8 +6,6 @@ import (
 	"testing"
 	"unicode"
 	"unicode/utf8"
-
-	"github.com/tidewire/tidewire/push"
 
 	"github.com/tidewire/tidewire/broker"
 )
@@ -28,7 +26,7 @@ func TestTopicNames(t *testing.T) {
 		"tidewire.", "tidewire.control", " a", "a ", "a  b", " ", "*", "news.*", "h[ae]llo", "?", `a\b`,
 	}
 	for _, topic := range bad {
-		if err := broker.CheckTopic(topic); !errors.Is(err, push.CodeBadRequest) {
+		if err := broker.CheckTopic(topic); !errors.As(err, new(broker.BadRequest)) {
 			t.Errorf("%q: %v", topic, err)
 		}
 	}
@@ -49,16 +47,4 @@ func FuzzCheckTopic(f *testing.F) {
 			t.Errorf("%q: %v", topic, err)
 		}
 	})
-}
-
-func TestPrepareGivesAnID(t *testing.T) {
-	a, b := push.Message{Topic: "a"}, push.Message{Topic: "a"}
-	for _, m := range []*push.Message{&a, &b} {
-		if err := m.Prepare(10); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if len(a.ID) != 36 || a.ID[14] != '7' || a.ID == b.ID {
-		t.Errorf("IDs %q and %q are not two UUIDv7", a.ID, b.ID)
-	}
 }
