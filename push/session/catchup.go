@@ -153,7 +153,7 @@ func (s *Session) readHistory(sub *subscription) bool {
 	case gap != nil:
 		c.gap = gap
 		if gap.Now != c.head {
-			sub.goAhead(gap.Now)
+			sub.awaitCatchUp(gap.Now)
 		}
 	default:
 		c.missed = missed

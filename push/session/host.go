@@ -35,14 +35,14 @@ type Host struct {
 	windows atomic.Int64 // bytes of all feeds' windows
 	wheel   wheel
 	reviews reviews
-	gate    gate
+	limiter limiter
 	shards  []shard
 	opened  atomic.Uint64   // sessions so far, to spread them over the shards
 	servers sync.Map        // weak pointers to those whose Shutdown drains the hub
 	cut     context.Context // ends when Shutdown no longer waits for farewells
 	cutRest context.CancelFunc
 
-	warnings, panics notices // in the log
+	warnings, panics throttledLog // in the log
 
 	mu       sync.Mutex // guards the rest
 	feeds    map[string]*feed
@@ -104,8 +104,8 @@ func newHost(h hub) *Host {
 	host.cut, host.cutRest = context.WithCancel(context.Background())
 	host.warnings.logger, host.warnings.level = options.Logger, slog.LevelWarn
 	host.panics.logger, host.panics.level = options.Logger, slog.LevelError
-	host.gate.init(options.Limits)
-	host.memory.init(host, host.gate.limits.Memory)
+	host.limiter.init(options.Limits)
+	host.memory.init(host, host.limiter.limits.Memory)
 	host.life = cursorLife(host.broker)
 	host.wheel.born = time.Now()
 	for i := range host.shards {
@@ -147,7 +147,7 @@ func (h *Host) follow(ctx context.Context, s *Session, topic string) (*feed, err
 	h.mu.Lock()
 	f := h.feeds[topic]
 	if f == nil {
-		if err := tooFast(h.gate.topics.take(s, h.wheel.now()), "too many new topics in too short a time", "Topics"); err != nil {
+		if err := tooFast(h.limiter.topics.take(s, h.wheel.now()), "too many new topics in too short a time", "Topics"); err != nil {
 			h.mu.Unlock()
 			return nil, err
 		}

@@ -83,7 +83,7 @@ func TestTell(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			sub := following(tt.state, tt.catchUp)
 			for _, d := range tt.told {
-				sub.tell(d, false)
+				sub.deliver(d, false)
 			}
 			s, c := sub.session, sub.catchUp
 			if got := words(s.outbox.queue); got != tt.queued {

@@ -9,7 +9,7 @@ import (
 )
 
 // window is a part of a topic's history in memory, for clients that come back: a
-// place, and the messages that follow it without a hole.
+// slot, and the messages that follow it without a hole.
 //
 // A feed keeps one from the moment when it reads history. The window ends at the
 // feed's head: live messages make it longer, and a read may move its start back. It

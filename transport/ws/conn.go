@@ -95,7 +95,7 @@ func writeError(socket *websocket.Conn, e *push.Error) {
 // back it is the delay in milliseconds.
 func closeReason(e *push.Error) string {
 	if e.Code == push.CodeDraining {
-		return strconv.Itoa(int(session.ComeBack().Milliseconds()))
+		return strconv.Itoa(int(session.ReconnectDelay().Milliseconds()))
 	}
 	return e.Reason
 }

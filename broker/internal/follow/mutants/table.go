@@ -39,7 +39,7 @@ const (
 	followGo       = "push/session/follow.go"
 	catchUpGo      = "push/session/catchup.go"
 	messageGo      = "push/message.go"
-	readingGo      = "push/session/reading.go"
+	readingGo      = "push/session/shared_read.go"
 	sessionGo      = "push/session/session.go"
 	subscriptionGo = "push/session/subscription.go"
 	windowGo       = "push/session/window.go"
@@ -60,7 +60,7 @@ var mutants = []mutant{
 		catchUpGo, "\tmissed = w.between(c.since, c.head)\n",
 		"\tmissed = w.between(c.since, c.head)\n\tmissed = missed[:max(0, len(missed)-1)]\n",
 	}}},
-	{"what comes during a replay is dropped", "", []patch{{subscriptionGo, "\tcase sub.state != ended:\n\t\tsub.hold(d.frame)\n", ""}}},
+	{"what comes during a replay is dropped", "", []patch{{subscriptionGo, "\tcase sub.state != ended:\n\t\tsub.buffer(d.frame)\n", ""}}},
 	{"a read delivers what came live meanwhile", "", []patch{{repairGo, "if t.position != from {", "if t.position != from && from.IsZero() {"}}},
 	{"two reads at once", "", []patch{
 		{repairGo, "\tif t.repairing {\n\t\treturn\n\t}\n", ""},
@@ -132,7 +132,7 @@ var mutants = []mutant{
 	}, {brokerGo, "\t\"context\"\n\t\"sync\"", "\t\"context\"\n\t\"errors\"\n\t\"sync\""}}},
 
 	// Gaps.
-	{"a gap is lost", "", []patch{{subscriptionGo, "\t\tsub.breakOff(*d.gap, d.frame)\n", ""}}},
+	{"a gap is lost", "", []patch{{subscriptionGo, "\t\tsub.applyGap(*d.gap, d.frame)\n", ""}}},
 	{"a gap is told twice", "", []patch{{subscriptionGo, "\t\ts.enqueue(frame)\n\t\ts.hub.stats.gaps.Add(1)\n", "\t\ts.enqueue(frame)\n\t\ts.hub.stats.gaps.Add(1)\n\t\ts.enqueue(frame)\n"}}},
 	{"a gap is told after newer messages", "", []patch{
 		{subscriptionGo, "\tif c.gap != nil {\n\t\ts.enqueue(s.format.Gap(*c.gap))\n\t\ts.hub.stats.gaps.Add(1)\n\t} else if c.isAhead() && !c.met {", "\tgap := c.gap\n\tdefer func() {\n\t\tif gap != nil {\n\t\t\ts.enqueue(s.format.Gap(*gap))\n\t\t}\n\t}()\n\tif c.gap == nil && c.isAhead() && !c.met {"},
