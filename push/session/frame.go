@@ -24,7 +24,7 @@ type Frame struct {
 	keepers atomic.Int32 // for whom it is counted; see memory
 }
 
-// size is what the frame counts for against Options.Queue.
+// size is what the frame counts for against Options.QueueMessages.
 func (f *Frame) size() int { return len(f.Bytes) + frameOverhead }
 
 const frameOverhead = 64

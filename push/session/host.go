@@ -26,6 +26,8 @@ type Host struct {
 	hub     hub
 	broker  push.Broker
 	options push.Options
+	queue   broker.Limit  // of what waits for one client
+	replay  broker.Limit  // of what one client gets of one topic when it comes back
 	public  bool          // Options.Authorize is Anyone
 	life    time.Duration // of a cursor that only its age proves
 
@@ -95,6 +97,8 @@ func newHost(h hub) *Host {
 		hub:      h,
 		broker:   h.Broker(),
 		options:  options,
+		queue:    broker.Limit{Messages: options.QueueMessages, Bytes: options.QueueBytes},
+		replay:   broker.Limit{Messages: options.ReplayMessages, Bytes: options.ReplayBytes},
 		public:   reflect.ValueOf(options.Authorize).Pointer() == reflect.ValueOf(push.Anyone).Pointer(),
 		work:     h.Tasks(),
 		shards:   make([]shard, runtime.GOMAXPROCS(0)),
@@ -126,7 +130,7 @@ func (h *Host) shard() *shard {
 // nobody who isn't connected now will get it. It is how a transport is a
 // Publisher.
 func (h *Host) Deliver(m push.Message, formats ...Format) (push.Receipt, error) {
-	if err := m.Prepare(h.options.Queue.Bytes); err != nil {
+	if err := m.Prepare(h.options.QueueBytes); err != nil {
 		return push.Receipt{}, err
 	}
 	m.Position, m.PreviousTag = broker.Position{}, 0

@@ -283,7 +283,7 @@ func (s *Session) reserve(frame *Frame, lent bool) bool {
 	switch {
 	case s.over:
 		return false
-	case !s.outbox.fits(frame, s.hub.options.Queue):
+	case !s.outbox.fits(frame, s.hub.queue):
 		s.cut()
 		return false
 	case !s.outbox.reserve(&s.hub.memory, frame, lent):

@@ -9,7 +9,7 @@ import (
 
 // sharedRead is one read of a topic's history for all who asked before it began, and
 // so were attached before: it reaches the heads that they follow from, unless
-// Options.Replay ends it sooner.
+// Options.ReplayMessages ends it sooner.
 type sharedRead struct {
 	hub  *Host
 	from broker.Position // where it begins; may move back until then
@@ -150,12 +150,12 @@ func (f *feed) fetch(r *sharedRead) {
 	ctx, cancel := context.WithTimeout(context.Background(), options.BrokerTimeout)
 	defer cancel()
 	memory := &f.hub.memory
-	claimed := memory.claimOf(int64(options.Replay.Bytes))
+	claimed := memory.claimOf(int64(options.ReplayBytes))
 	if !memory.await(ctx.Done(), func() bool { return memory.claim(claimed) }) {
 		r.err = errNoMemory
 		return
 	}
-	page, err := f.hub.broker.Since(ctx, f.topic, r.from, r.limit(options.Replay))
+	page, err := f.hub.broker.Since(ctx, f.topic, r.from, r.limit(f.hub.replay))
 	r.gap, r.head, r.err = page.Gap, page.Head, err
 	if err != nil || page.Gap != "" {
 		memory.exchange(claimed, 0)

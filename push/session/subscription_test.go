@@ -34,7 +34,7 @@ func words(frames []*Frame) string {
 // following is a subscription whose session writes nothing: what it would is in its queue.
 func following(state subscriptionState, c *catchUp) *subscription {
 	h := roomyHub()
-	h.options.Queue = broker.Limit{Messages: 100, Bytes: 1 << 20}
+	h.queue = broker.Limit{Messages: 100, Bytes: 1 << 20}
 	s := &Session{hub: h, conn: silentConn{}, format: wordFormat{}, writing: true}
 	f := &feed{hub: h, topic: "a"}
 	if c != nil {

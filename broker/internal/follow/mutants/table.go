@@ -140,7 +140,7 @@ var mutants = []mutant{
 	{"who replays isn't told of a break", "", []patch{{subscriptionGo, "\t\tc.gap = &gap\n", ""}}},
 	{"a part of a replay passes for the whole", "", []patch{
 		{readingGo, "\tdefault:\n\t\treturn nil, c.missing(broker.GapTooMany), true", "\tdefault:\n\t\treturn r.window.messages, nil, true"},
-		{catchUpGo, "> uint64(c.feed.hub.options.Replay.Messages):", "> 1<<40:"},
+		{catchUpGo, "> uint64(c.feed.hub.options.ReplayMessages):", "> 1<<40:"},
 	}},
 
 	// What clients may do, and what they make up.
@@ -152,7 +152,7 @@ var mutants = []mutant{
 	{"who was revoked is free in an old copy", "", []patch{{learnGo, "\t\t\terr = c.putBack(stored)\n", "\t\t\t_ = stored\n"}}},
 
 	// Clients.
-	{"a full queue drops silently", "", []patch{{sessionGo, "\tcase !s.outbox.fits(frame, s.hub.options.Queue):\n\t\ts.cut()\n", "\tcase !s.outbox.fits(frame, s.hub.options.Queue):\n"}}},
+	{"a full queue drops silently", "", []patch{{sessionGo, "\tcase !s.outbox.fits(frame, s.hub.queue):\n\t\ts.cut()\n", "\tcase !s.outbox.fits(frame, s.hub.queue):\n"}}},
 	{"who is ahead of an instance counts as behind", "", []patch{{catchUpGo, "return c.from == FromCursor && (c.since.Epoch != c.head.Epoch || c.since.Offset > c.head.Offset)", "return false"}}},
 	{"who is ahead gets what it has", "", []patch{{subscriptionGo, "if c == nil || frame.Cursor == \"\" {", "if true {"}}},
 	{"a subscription goes on after its end", "", []patch{{followGo, "\t\tsub.stop()\n\t\treleased = append(released, sub)\n", ""}}},
