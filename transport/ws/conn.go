@@ -75,7 +75,7 @@ func (c *conn) End(reason *push.Error) {
 		if reason.Code != push.CodeDraining {
 			writeError(c.socket, reason)
 		}
-		_ = c.socket.Close(websocket.StatusCode(reason.Code.CloseCode()), closeReason(reason)) // closed either way
+		_ = c.socket.Close(closeCode(reason.Code), closeReason(reason)) // closed either way
 	}
 	_ = c.socket.CloseNow() // never fails
 	c.receiving.Wait()
