@@ -8,7 +8,7 @@ const (
 	GapTrimmed       GapReason = "trimmed"        // history no longer reaches back that far
 	GapEpoch         GapReason = "epoch"          // history was lost and began anew
 	GapFork          GapReason = "fork"           // history went another way than the client saw
-	GapTooMany       GapReason = "too_many"       // more was missed than Options.Replay allows
+	GapTooMany       GapReason = "too_many"       // more was missed than Options.ReplayMessages allows
 	GapUnknownCursor GapReason = "unknown_cursor" // the cursor is broken, or of other topics
 )
 
@@ -22,8 +22,8 @@ type Gap struct {
 	Now    Position // where it goes on
 }
 
-// after makes it the gap of a client that was elsewhere than its instance, with the
-// reason that is true of it.
+// After returns the gap for a client whose position isn't its instance's: from last, with
+// the reason that holds for it.
 func (g Gap) After(last Position) Gap {
 	g.Last = last
 	switch {

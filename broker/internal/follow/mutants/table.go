@@ -38,8 +38,8 @@ const (
 	feedGo         = "push/session/feed.go"
 	followGo       = "push/session/follow.go"
 	catchUpGo      = "push/session/catchup.go"
-	positionGo     = "push/position.go"
-	readingGo      = "push/session/reading.go"
+	messageGo      = "push/message.go"
+	readingGo      = "push/session/shared_read.go"
 	sessionGo      = "push/session/session.go"
 	subscriptionGo = "push/session/subscription.go"
 	windowGo       = "push/session/window.go"
@@ -60,20 +60,20 @@ var mutants = []mutant{
 		catchUpGo, "\tmissed = w.between(c.since, c.head)\n",
 		"\tmissed = w.between(c.since, c.head)\n\tmissed = missed[:max(0, len(missed)-1)]\n",
 	}}},
-	{"what comes during a replay is dropped", "", []patch{{subscriptionGo, "\tcase sub.state != ended:\n\t\tsub.hold(d.frame)\n", ""}}},
+	{"what comes during a replay is dropped", "", []patch{{subscriptionGo, "\tcase sub.state != ended:\n\t\tsub.buffer(d.frame)\n", ""}}},
 	{"a read delivers what came live meanwhile", "", []patch{{repairGo, "if t.position != from {", "if t.position != from && from.IsZero() {"}}},
 	{"two reads at once", "", []patch{
 		{repairGo, "\tif t.repairing {\n\t\treturn\n\t}\n", ""},
 		{repairGo, "if t.position != from {", "if t.position != from && from.IsZero() {"},
 	}},
 	{"a page counts as read to the head", "", []patch{
-		{historyGo, "push.Limit{Messages: 1000, Bytes: 1 << 20}", "push.Limit{Messages: 3, Bytes: 1 << 20}"},
+		{historyGo, "broker.Limit{Messages: 1000, Bytes: 1 << 20}", "push.Limit{Messages: 3, Bytes: 1 << 20}"},
 		{repairGo, "\treturn t.position.Offset >= page.Head.Offset", "\tt.position = page.Head\n\treturn t.position.Offset >= page.Head.Offset"},
 	}},
 
 	// Which history is it?
 	{"cursor of epoch and offset only", "", []patch{
-		{positionGo, "m.Offset == p.Offset+1 && m.PreviousTag == p.Tag", "m.Offset == p.Offset+1"},
+		{messageGo, "m.Offset == p.Offset+1 && m.PreviousTag == p.Tag", "m.Offset == p.Offset+1"},
 		{storeGo, "case after.Offset == head.Offset && after.Tag != head.Tag:", "case false:"},
 		{storeGo, "case own != nil && s.kept(own) && own.Tag != after.Tag:", "case false:"},
 		{storeGo, "case following.PreviousTag != after.Tag:", "case false:"},
@@ -86,7 +86,7 @@ var mutants = []mutant{
 		{storedGo, "return e.Tag != mark.Tag", "return false"},
 	}},
 	{"tags aren't compared", "", []patch{
-		{positionGo, "m.Offset == p.Offset+1 && m.PreviousTag == p.Tag", "m.Offset == p.Offset+1"},
+		{messageGo, "m.Offset == p.Offset+1 && m.PreviousTag == p.Tag", "m.Offset == p.Offset+1"},
 		{storeGo, "case after.Offset == head.Offset && after.Tag != head.Tag:", "case false:"},
 		{storeGo, "case own != nil && s.kept(own) && own.Tag != after.Tag:", "case false:"},
 		{storeGo, "case following.PreviousTag != after.Tag:", "case false:"},
@@ -99,8 +99,8 @@ var mutants = []mutant{
 		{brokerGo, "mark := b.marks.of(m.Topic)", "mark := HighWater{}"},
 		{historyGo, "b.store.Read(ctx, topic, q, mark, origin)", "b.store.Read(ctx, topic, q, HighWater{}, origin)"},
 	}},
-	{"a fork is nobody else's business", "", []patch{{historyGo, "page.Gap == push.GapFork || seen == heard", "seen == heard"}}},
-	{"what was heard counts for nothing", "", []patch{{historyGo, "page.Gap == push.GapFork || seen == heard", "page.Gap == push.GapFork"}}},
+	{"a fork is nobody else's business", "", []patch{{historyGo, "page.Gap == broker.GapFork || seen == heard", "seen == heard"}}},
+	{"what was heard counts for nothing", "", []patch{{historyGo, "page.Gap == broker.GapFork || seen == heard", "page.Gap == broker.GapFork"}}},
 	{"no mark is noted", "", []patch{{highWaterGo, "\tmark := w.valid(topic)\n\tswitch {", "\tmark := w.valid(topic)\n\tif true {\n\t\treturn\n\t}\n\tswitch {"}}},
 	{"the publisher's mark isn't noted", "", []patch{{brokerGo, "if !receipt.Position.IsZero() {", "if receipt.Duplicate {"}}},
 	{"another branch overtakes the mark", "", []patch{{topicGo, " && !t.broker.marks.contradict(t.name, m.Position)", ""}}},
@@ -132,15 +132,15 @@ var mutants = []mutant{
 	}, {brokerGo, "\t\"context\"\n\t\"sync\"", "\t\"context\"\n\t\"errors\"\n\t\"sync\""}}},
 
 	// Gaps.
-	{"a gap is lost", "", []patch{{subscriptionGo, "\t\tsub.breakOff(*d.gap, d.frame)\n", ""}}},
+	{"a gap is lost", "", []patch{{subscriptionGo, "\t\tsub.applyGap(*d.gap, d.frame)\n", ""}}},
 	{"a gap is told twice", "", []patch{{subscriptionGo, "\t\ts.enqueue(frame)\n\t\ts.hub.stats.gaps.Add(1)\n", "\t\ts.enqueue(frame)\n\t\ts.hub.stats.gaps.Add(1)\n\t\ts.enqueue(frame)\n"}}},
 	{"a gap is told after newer messages", "", []patch{
 		{subscriptionGo, "\tif c.gap != nil {\n\t\ts.enqueue(s.format.Gap(*c.gap))\n\t\ts.hub.stats.gaps.Add(1)\n\t} else if c.isAhead() && !c.met {", "\tgap := c.gap\n\tdefer func() {\n\t\tif gap != nil {\n\t\t\ts.enqueue(s.format.Gap(*gap))\n\t\t}\n\t}()\n\tif c.gap == nil && c.isAhead() && !c.met {"},
 	}},
 	{"who replays isn't told of a break", "", []patch{{subscriptionGo, "\t\tc.gap = &gap\n", ""}}},
 	{"a part of a replay passes for the whole", "", []patch{
-		{readingGo, "\tdefault:\n\t\treturn nil, c.missing(GapTooMany), true", "\tdefault:\n\t\treturn r.window.messages, nil, true"},
-		{catchUpGo, "> uint64(c.feed.hub.options.Replay.Messages):", "> 1<<40:"},
+		{readingGo, "\tdefault:\n\t\treturn nil, c.missing(broker.GapTooMany), true", "\tdefault:\n\t\treturn r.window.messages, nil, true"},
+		{catchUpGo, "> uint64(c.feed.hub.options.ReplayMessages):", "> 1<<40:"},
 	}},
 
 	// What clients may do, and what they make up.
@@ -152,7 +152,7 @@ var mutants = []mutant{
 	{"who was revoked is free in an old copy", "", []patch{{learnGo, "\t\t\terr = c.putBack(stored)\n", "\t\t\t_ = stored\n"}}},
 
 	// Clients.
-	{"a full queue drops silently", "", []patch{{sessionGo, "\tcase !s.outbox.fits(frame, s.hub.options.Queue):\n\t\ts.cut()\n", "\tcase !s.outbox.fits(frame, s.hub.options.Queue):\n"}}},
+	{"a full queue drops silently", "", []patch{{sessionGo, "\tcase !s.outbox.fits(frame, s.hub.queue):\n\t\ts.cut()\n", "\tcase !s.outbox.fits(frame, s.hub.queue):\n"}}},
 	{"who is ahead of an instance counts as behind", "", []patch{{catchUpGo, "return c.from == FromCursor && (c.since.Epoch != c.head.Epoch || c.since.Offset > c.head.Offset)", "return false"}}},
 	{"who is ahead gets what it has", "", []patch{{subscriptionGo, "if c == nil || frame.Cursor == \"\" {", "if true {"}}},
 	{"a subscription goes on after its end", "", []patch{{followGo, "\t\tsub.stop()\n\t\treleased = append(released, sub)\n", ""}}},
