@@ -18,7 +18,7 @@ type Store interface {
 	// key had, if that is of a lower version. A value never gives way to one of its own
 	// version or a lower one, however late that comes and whoever sends it: then nothing
 	// is stored, and what is there is returned. Else that is nil. A set takes MaxStored
-	// values; the error for one more is ErrLimitReached. Nothing of the value is kept
+	// values; the error for one more is push.CodeLimitReached. Nothing of the value is kept
 	// after Put has returned.
 	Put(ctx context.Context, set, key string, v Stored) (there *Stored, err error)
 

@@ -17,7 +17,7 @@ import (
 // The messages of one topic have offsets 1, 2, 3 … without holes in one
 // epoch, each with the tag of its predecessor, the first with tag 0. The epoch
 // changes whenever that could not otherwise be kept. A topic that nobody has
-// published to costs nothing, whoever asks for it; see [Keeper].
+// published to costs nothing, whoever asks for it; see [broker.Keeper].
 type Broker interface {
 	Publisher
 

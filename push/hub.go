@@ -69,7 +69,7 @@ func (h *Hub) Publish(ctx context.Context, m Message) (Receipt, error) {
 
 // Cursor tells where topics are now, as a cursor: a page that was rendered from
 // the state of this moment (read the cursor first, then the state) follows the
-// topics from exactly here. At most MaxCursorTopics topics.
+// topics from exactly here. At most cursor.MaxTopics topics.
 func (h *Hub) Cursor(ctx context.Context, topics ...string) (string, error) {
 	if len(topics) > cursor.MaxTopics {
 		return "", NewError(CodeLimitReached, "too many topics for one cursor", nil)

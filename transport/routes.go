@@ -44,7 +44,7 @@ type Options struct {
 	// a secret that opens one connection on any instance, once and within 30 s, as
 	// …/ws?ticket=SECRET or …/sse?ticket=SECRET. It is for pages that can send neither
 	// a header nor a cookie with a connection. Off by default: then nothing in a
-	// URL says who somebody is. The broker must be a [push.Store].
+	// URL says who somebody is. The broker must be a [broker.Store].
 	Tickets bool
 
 	// WebSocket and SSE are the transports, for a program that has made them to publish
