@@ -22,8 +22,8 @@ type Gap struct {
 	Now    Position // where it goes on
 }
 
-// after makes it the gap of a client that was elsewhere than its instance, with the
-// reason that is true of it.
+// After returns the gap for a client whose position isn't its instance's: from last, with
+// the reason that holds for it.
 func (g Gap) After(last Position) Gap {
 	g.Last = last
 	switch {

@@ -27,7 +27,7 @@ func (e Epoch) String() string {
 func ParseEpoch(s string) (Epoch, error) {
 	n, err := strconv.ParseUint(s, 16, 64)
 	if err != nil || Epoch(n).String() != s {
-		return 0, BadRequest("an epoch is 16 hexadecimal digits")
+		return 0, BadRequestError("an epoch is 16 hexadecimal digits")
 	}
 	return Epoch(n), nil
 }
@@ -48,8 +48,8 @@ type Position struct {
 // IsZero reports whether p is no position at all.
 func (p Position) IsZero() bool { return p == Position{} }
 
-// reaches reports whether who is at p may have been at earlier before: it is the
-// same place, or one before it in the same epoch.
+// Reaches reports whether a client at p may have been at earlier before: the two are the
+// same, or earlier comes before p in the same epoch.
 func (p Position) Reaches(earlier Position) bool {
 	return p == earlier || p.Epoch == earlier.Epoch && p.Offset > earlier.Offset
 }

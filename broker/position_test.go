@@ -15,7 +15,7 @@ func TestEpochText(t *testing.T) {
 		}
 	}
 	for _, text := range []string{"", "1", "9F8A6C21D0E4B735", "9f8a6c21d0e4b7350", "+f8a6c21d0e4b735", "xf8a6c21d0e4b735"} {
-		if got, err := broker.ParseEpoch(text); !errors.As(err, new(broker.BadRequest)) {
+		if got, err := broker.ParseEpoch(text); !errors.As(err, new(broker.BadRequestError)) {
 			t.Errorf("%q: %v, %v", text, got, err)
 		}
 	}

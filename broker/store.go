@@ -45,9 +45,9 @@ type Stored struct {
 func (v Stored) Check() error {
 	switch {
 	case v.TTL < time.Millisecond:
-		return BadRequest("a time to live is at least a millisecond")
+		return BadRequestError("a time to live is at least a millisecond")
 	case v.Version > MaxOffset:
-		return BadRequest("a version is at most 2^53-1")
+		return BadRequestError("a version is at most 2^53-1")
 	}
 	return nil
 }

@@ -27,7 +27,7 @@ const ReservedTopicPrefix = "tidewire."
 // for hubs. Topics are compared byte for byte; nothing is folded or normalized.
 func CheckTopic(topic string) error {
 	if strings.HasPrefix(topic, ReservedTopicPrefix) {
-		return BadRequest("topics that start with tidewire. are reserved")
+		return BadRequestError("topics that start with tidewire. are reserved")
 	}
 	return CheckAnyTopic(topic)
 }
@@ -37,27 +37,32 @@ func CheckTopic(topic string) error {
 // published is told by Message.Prepare.
 func CheckAnyTopic(topic string) error {
 	if topic == "" || len(topic) > MaxTopic {
-		return BadRequest("a topic has 1 to 200 bytes")
+		return BadRequestError("a topic has 1 to 200 bytes")
 	}
 	if strings.ContainsAny(topic, `*?[]\`) {
-		return BadRequest(`a topic has none of * ? [ ] \`)
+		return BadRequestError(`a topic has none of * ? [ ] \`)
 	}
 	return checkName("topic", topic)
 }
 
+// CheckEvent returns nil if event is a valid event name: at most MaxEvent bytes, by the
+// rules of CheckTopic but for patterns, not starting with ReservedEventPrefix. Empty is
+// valid.
 func CheckEvent(event string) error {
 	if len(event) > MaxEvent {
-		return BadRequest("an event name has at most 100 bytes")
+		return BadRequestError("an event name has at most 100 bytes")
 	}
 	if strings.HasPrefix(event, ReservedEventPrefix) {
-		return BadRequest("event names that start with tidewire. are reserved")
+		return BadRequestError("event names that start with tidewire. are reserved")
 	}
 	return checkName("event name", event)
 }
 
+// CheckKey returns nil if key is a valid key: at most MaxKey bytes, by the rules of
+// CheckTopic but for patterns. Empty is valid.
 func CheckKey(key string) error {
 	if len(key) > MaxKey {
-		return BadRequest("a key has at most 200 bytes")
+		return BadRequestError("a key has at most 200 bytes")
 	}
 	return checkName("key", key)
 }
@@ -66,31 +71,33 @@ func CheckKey(key string) error {
 // or a log line, and what the eye can't tell apart.
 func checkName(what, s string) error {
 	if !utf8.ValidString(s) {
-		return BadRequest(what + " is not UTF-8")
+		return BadRequestError(what + " is not UTF-8")
 	}
 	previous := ' '
 	for _, r := range s {
 		if r == ' ' && previous == ' ' {
-			return BadRequest(what + " has a space at its start, or two together")
+			return BadRequestError(what + " has a space at its start, or two together")
 		}
 		if r != ' ' && (!unicode.IsPrint(r) || r == utf8.RuneError) {
-			return BadRequest(what + " has a character that is not printable")
+			return BadRequestError(what + " has a character that is not printable")
 		}
 		previous = r
 	}
 	if s != "" && previous == ' ' {
-		return BadRequest(what + " ends with a space")
+		return BadRequestError(what + " ends with a space")
 	}
 	return nil
 }
 
+// CheckID returns nil if id is a valid message ID: at most MaxID bytes of visible ASCII.
+// Empty is valid.
 func CheckID(id string) error {
 	if len(id) > MaxID {
-		return BadRequest("a message ID has at most 128 bytes")
+		return BadRequestError("a message ID has at most 128 bytes")
 	}
 	for i := range len(id) {
 		if id[i] <= ' ' || id[i] > '~' {
-			return BadRequest("a message ID has only visible ASCII")
+			return BadRequestError("a message ID has only visible ASCII")
 		}
 	}
 	return nil

@@ -26,7 +26,7 @@ func TestTopicNames(t *testing.T) {
 		"tidewire.", "tidewire.control", " a", "a ", "a  b", " ", "*", "news.*", "h[ae]llo", "?", `a\b`,
 	}
 	for _, topic := range bad {
-		if err := broker.CheckTopic(topic); !errors.As(err, new(broker.BadRequest)) {
+		if err := broker.CheckTopic(topic); !errors.As(err, new(broker.BadRequestError)) {
 			t.Errorf("%q: %v", topic, err)
 		}
 	}

@@ -11,7 +11,7 @@ import (
 // every broker must pass.
 //
 // All methods may be called by any number of goroutines. After Close they
-// return an error with CodeUnavailable. A broker's errors are *Error or those
+// return an error with CodeUnavailable. A broker's errors are *Error, a Code, or those
 // of the context.
 //
 // The messages of one topic have offsets 1, 2, 3 … without holes in one

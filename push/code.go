@@ -62,8 +62,8 @@ var codes = map[Code]struct {
 }
 
 // Error makes a code an error by itself: a hook that returns one refuses with the code's
-// own sentence, and errors.Is finds it in any [Error].
-func (c Code) Error() string { return string(c) + ": " + codes[c].reason }
+// own sentence, and errors.Is finds it in any [Error]. The text is the code.
+func (c Code) Error() string { return string(c) }
 
 // HTTPStatus is the status that answers a request which failed with c.
 func (c Code) HTTPStatus() int { return codes[c].status }
@@ -136,7 +136,7 @@ func AsError(err error) *Error {
 	}
 	var e *Error
 	var code Code
-	var bad broker.BadRequest
+	var bad broker.BadRequestError
 	switch {
 	case errors.As(err, &e):
 		return e

@@ -89,7 +89,7 @@ func (h *Hub) Cursor(ctx context.Context, topics ...string) (string, error) {
 // has them, and the cursor that goes on right after them.
 func (h *Hub) Recent(ctx context.Context, topic string, n int) ([]*Message, string, error) {
 	if err := broker.CheckTopic(topic); err != nil {
-		return nil, "", err
+		return nil, "", AsError(err)
 	}
 	ctx, cancel := h.deadline(ctx)
 	defer cancel()

@@ -105,7 +105,7 @@ func (r Revocation) subject() (subject, error) {
 		return subject{}, NewError(CodeBadRequest, "a user to revoke is at most 1024 bytes of UTF-8", nil)
 	case r.Topic != "":
 		if err := broker.CheckTopic(r.Topic); err != nil {
-			return subject{}, err
+			return subject{}, AsError(err)
 		}
 	}
 	about := subject{User: r.User, Topic: r.Topic}

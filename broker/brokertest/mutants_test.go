@@ -148,6 +148,7 @@ func TestMissingCapabilityIsNamed(t *testing.T) {
 					b.Restart = nil
 				case Erase:
 					b.Erase = nil
+				case Shared, Apart: // nothing but Lacks says so
 				}
 				return b
 			}, brokerGroups)

@@ -102,7 +102,7 @@ func (b *Broker) Publish(ctx context.Context, m push.Message) (push.Receipt, err
 // Subscribe makes r get the topic's messages.
 func (b *Broker) Subscribe(_ context.Context, name string, r push.Receiver) (broker.Position, error) {
 	if err := broker.CheckAnyTopic(name); err != nil {
-		return broker.Position{}, err
+		return broker.Position{}, push.AsError(err)
 	}
 	t, err := b.lock(name)
 	if err != nil {
@@ -163,7 +163,7 @@ func (b *Broker) Close(context.Context) error {
 // the caller alone.
 func (b *Broker) look(name string) (*topic, error) {
 	if err := broker.CheckAnyTopic(name); err != nil {
-		return nil, err
+		return nil, push.AsError(err)
 	}
 	if b.closed.Load() {
 		return nil, errClosed

@@ -95,9 +95,9 @@ func refusalOf(err error) error {
 		if r.reason == follow.ForeignData {
 			code = push.CodeInternal
 		}
-		return push.NewError(code, r.reason, &follow.Refusal{Answer: redactedError{err}, Lasting: r.lasting})
+		return push.NewError(code, r.reason, &follow.RefusalError{Answer: redactedError{err}, Lasting: r.lasting})
 	}
-	return push.NewError(push.CodeUnavailable, "the broker's Redis refuses", &follow.Refusal{Answer: redactedError{err}})
+	return push.NewError(push.CodeUnavailable, "the broker's Redis refuses", &follow.RefusalError{Answer: redactedError{err}})
 }
 
 func isForeign(err error) bool {
@@ -107,7 +107,7 @@ func isForeign(err error) bool {
 
 // misuse is for a client of the wrong kind.
 func misuse(reason string) error {
-	return push.NewError(push.CodeInternal, reason, &follow.Refusal{Answer: errMisuse, Lasting: true})
+	return push.NewError(push.CodeInternal, reason, &follow.RefusalError{Answer: errMisuse, Lasting: true})
 }
 
 var (

@@ -97,7 +97,7 @@ func TestRefusalsSayWhatTheyAre(t *testing.T) {
 		if got := push.AsError(err).Reason; !strings.Contains(got, test.want) || strings.Contains(got, "can't be reached") {
 			t.Errorf("%.80q: %q, want %q", test.answer, got, test.want)
 		}
-		var refusal *follow.Refusal
+		var refusal *follow.RefusalError
 		if !errors.As(err, &refusal) {
 			t.Errorf("%.80q: %v is no refusal", test.answer, err)
 			continue

@@ -120,7 +120,7 @@ func (s *server) explained(err error) error {
 // inspected adds to an error of foreign data which of the call's keys are there, and
 // of what type.
 func (s *server) inspected(ctx context.Context, c *call, err error) error {
-	var r *follow.Refusal
+	var r *follow.RefusalError
 	if !isForeign(err) || !errors.As(err, &r) {
 		return err
 	}

@@ -73,7 +73,7 @@ func (a *Authenticator) Identify(r *http.Request) (push.Identity, error) {
 	case a.options.Anonymous:
 		return push.Identity{}, nil
 	default:
-		return push.Identity{}, push.CodeUnauthenticated
+		return push.Identity{}, push.NewError(push.CodeUnauthenticated, "", nil)
 	}
 }
 

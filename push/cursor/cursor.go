@@ -104,7 +104,7 @@ func Join(cursors []string) string {
 }
 
 // Parse reads a cursor, strictly: there is one text for each place (at offset
-// 0, one for each second), and anything else is a [BadRequest]. No text
+// 0, one for each second), and anything else is a [broker.BadRequestError]. No text
 // means no cursor.
 func Parse(s string) (Cursor, error) {
 	var c Cursor
@@ -124,7 +124,7 @@ func Parse(s string) (Cursor, error) {
 	return c, nil
 }
 
-const errInvalid = broker.BadRequest("not a cursor")
+const errInvalid = broker.BadRequestError("not a cursor")
 
 func parsePart(text string) (part, error) {
 	var raw [fixed + binary.MaxVarintLen64]byte

@@ -65,7 +65,7 @@ func (d *dialer) handshake() (err error) {
 	head := &io.LimitedReader{R: d.net, N: maxAnswer}
 	d.buffered = bufio.NewReader(head)
 	for range maxInterim {
-		d.response, err = http.ReadResponse(d.buffered, d.request)
+		d.response, err = http.ReadResponse(d.buffered, d.request) //nolint:bodyclose // it ends with the connection
 		switch {
 		case err != nil && head.N <= 0:
 			return errors.New("the server's answer has a head of more than 64 KiB")

@@ -104,7 +104,7 @@ func (b *Broker) Publish(ctx context.Context, m push.Message) (push.Receipt, err
 // now, but not for one that refuses in a way that waiting won't change.
 func (b *Broker) Subscribe(ctx context.Context, name string, r push.Receiver) (broker.Position, error) {
 	if err := broker.CheckAnyTopic(name); err != nil {
-		return broker.Position{}, err
+		return broker.Position{}, push.AsError(err)
 	}
 	ctx, cancel := deadline(ctx)
 	defer cancel()
@@ -161,7 +161,10 @@ func (b *Broker) admits(topic string) error {
 	if b.isClosed() {
 		return ErrClosed
 	}
-	return broker.CheckAnyTopic(topic)
+	if err := broker.CheckAnyTopic(topic); err != nil {
+		return push.AsError(err)
+	}
+	return nil
 }
 
 // ErrClosed is the error of every call after Close.

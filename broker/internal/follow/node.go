@@ -184,7 +184,7 @@ func (n *node) deliver(t *topic, payload string) {
 	m, err := n.broker.store.Decode(t.name, payload)
 	if err != nil {
 		// If it stood for a message of the topic, the next check finds that.
-		_ = n.broker.problems.note(push.NewError(push.CodeInternal, ForeignMessages, &Refusal{Answer: fmt.Errorf(
+		_ = n.broker.problems.note(push.NewError(push.CodeInternal, ForeignMessages, &RefusalError{Answer: fmt.Errorf(
 			"channel %s: %w: %s", Quoted(t.channel), err, Quoted(payload))}))
 		return
 	}

@@ -52,7 +52,7 @@ func (p *problems) note(err error) error {
 	if err == nil {
 		return nil
 	}
-	var r *Refusal
+	var r *RefusalError
 	var e *push.Error
 	if !errors.As(err, &r) || !errors.As(err, &e) {
 		return err
@@ -91,7 +91,7 @@ func (p *problems) log(level slog.Level, message string, args ...any) bool {
 // explain returns what the store has refused lately if the error itself doesn't say why
 // the store can't be reached: some hang up on those that they don't admit.
 func (p *problems) explain(err error) error {
-	var r *Refusal
+	var r *RefusalError
 	if known := p.health(); known != nil && !errors.As(err, &r) {
 		return known
 	}

@@ -30,7 +30,7 @@ func TestProblemsAreLoggedOnceAMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log lines
 		problems := newProblems("name", log.logger())
-		full := push.NewError(push.CodeUnavailable, "the memory is full", &Refusal{Answer: errors.New("OOM")})
+		full := push.NewError(push.CodeUnavailable, "the memory is full", &RefusalError{Answer: errors.New("OOM")})
 		for range 10 {
 			_ = problems.note(full)
 			_ = problems.note(Foreign(errPage))

@@ -8,24 +8,24 @@ import (
 	"github.com/tidewire/tidewire/push"
 )
 
-// Refusal is the cause of a *push.Error of which the operator should know: the store
+// RefusalError is the cause of a *push.Error of which the operator should know: the store
 // answers, but not as it should. The broker logs it and makes it part of its health. The
 // reasons of such errors must be few, since each is remembered.
-type Refusal struct {
+type RefusalError struct {
 	Answer  error    // without anything secret
 	Lasting bool     // waiting doesn't help, only a change by the operator: nobody waits
 	Details []string // what else the operator should know
 }
 
-func (r *Refusal) Error() string {
+func (r *RefusalError) Error() string {
 	return strings.Join(append([]string{Shortened(r.Answer.Error())}, r.Details...), "; ")
 }
 
-func (r *Refusal) Unwrap() error { return r.Answer }
+func (r *RefusalError) Unwrap() error { return r.Answer }
 
 // lasting reports whether an error stays until the operator changes something.
 func lasting(err error) bool {
-	var r *Refusal
+	var r *RefusalError
 	return errors.As(err, &r) && r.Lasting
 }
 
@@ -34,7 +34,7 @@ const ForeignData = "foreign data is stored under the broker's keys"
 
 // Foreign is an error about data that isn't the broker's own.
 func Foreign(err error) error {
-	return push.NewError(push.CodeInternal, ForeignData, &Refusal{Answer: err, Lasting: true})
+	return push.NewError(push.CodeInternal, ForeignData, &RefusalError{Answer: err, Lasting: true})
 }
 
 var errPage = errors.New("broker: a page without a head, or with a hole")
@@ -44,7 +44,7 @@ const ForeignMessages = "foreign messages come on the broker's channels"
 
 var (
 	errSilent  = push.NewError(push.CodeUnavailable, "messages aren't heard", nil)
-	errUnheard = push.NewError(push.CodeUnavailable, "live messages don't arrive", &Refusal{Answer: errors.New(
+	errUnheard = push.NewError(push.CodeUnavailable, "live messages don't arrive", &RefusalError{Answer: errors.New(
 		"messages are found by checks and never heard: their publisher sends them elsewhere")})
 )
 

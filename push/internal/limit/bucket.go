@@ -1,3 +1,4 @@
+// Package limit counts how often something happens against rates, for many parties.
 package limit
 
 import (
@@ -5,13 +6,13 @@ import (
 	"time"
 )
 
-// rate is a push.Rate.
+// Rate is a push.Rate with its defaults applied: the zero value doesn't limit.
 type Rate struct {
 	PerSecond float64
 	Burst     int
 }
 
-// orDefault gives a rate its meaning. In what it gives, no limit is the zero Rate.
+// OrDefault gives a rate its meaning. In what it gives, no limit is the zero Rate.
 func (r Rate) OrDefault(standard Rate) Rate {
 	if r == (Rate{}) || math.IsNaN(r.PerSecond) {
 		r = standard
@@ -25,7 +26,7 @@ func (r Rate) OrDefault(standard Rate) Rate {
 	return r
 }
 
-// times is the rate of n who have this one each.
+// Times is the rate of n who have this one each.
 func (r Rate) Times(n int) Rate {
 	return Rate{r.PerSecond * float64(n), int(min(float64(r.Burst)*float64(n), math.MaxInt32))}
 }
@@ -44,12 +45,12 @@ func span(seconds float64) time.Duration {
 	return time.Duration(min(seconds*float64(time.Second), float64(longest)))
 }
 
-// bucket is what one party has used of a Rate, by the generic cell rate algorithm
+// Bucket is what one party has used of a Rate, by the generic cell rate algorithm
 // (ITU-T I.371, annex A): when on the hub's clock all of it will be paid off. The zero
 // bucket has used nothing.
 type Bucket int64
 
-// wait is how long it takes until the rate allows n more, which may be no more than the
+// Wait is how long it takes until the rate allows n more, which may be no more than the
 // burst; 0 is now.
 func (b *Bucket) Wait(r Rate, n int, now time.Duration) time.Duration {
 	if r == (Rate{}) {
@@ -58,7 +59,7 @@ func (b *Bucket) Wait(r Rate, n int, now time.Duration) time.Duration {
 	return max(0, time.Duration(*b)-r.credit(n)-now)
 }
 
-// take uses the rate once, if it allows that now, and else says how long that takes.
+// Take uses the rate once, if it allows that now, and else says how long that takes.
 func (b *Bucket) Take(r Rate, now time.Duration) time.Duration {
 	wait := b.Wait(r, 1, now)
 	if wait == 0 {
@@ -67,7 +68,7 @@ func (b *Bucket) Take(r Rate, now time.Duration) time.Duration {
 	return wait
 }
 
-// spend uses the rate n times, whether it allows that or not.
+// Spend uses the rate n times, whether it allows that or not.
 func (b *Bucket) Spend(r Rate, n int, now time.Duration) {
 	if r != (Rate{}) {
 		*b = Bucket(max(time.Duration(*b), now) + r.cost(n))

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// buckets are the buckets of one Rate for many parties, such as users or addresses.
+// Buckets are the buckets of one Rate for many parties, such as users or addresses.
 // Who has used nothing for so long that all is paid off is forgotten, by the way: the
 // table is two, and when the older one has nothing left to say it is dropped as a
 // whole. Of more than maxBuckets parties at a time those who came longest ago are
@@ -21,7 +21,7 @@ type Buckets[K comparable] struct {
 // maxBuckets bounds each of the two tables.
 const maxBuckets = 1 << 15
 
-// wait is how long it takes until a party may go on; 0 is now.
+// Wait is how long it takes until a party may go on; 0 is now.
 func (t *Buckets[K]) Wait(party K, now time.Duration) time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -29,7 +29,7 @@ func (t *Buckets[K]) Wait(party K, now time.Duration) time.Duration {
 	return b.Wait(t.Rate, 1, now)
 }
 
-// take lets a party go on, if the rate allows that now, and else says how long that
+// Take lets a party go on, if the rate allows that now, and else says how long that
 // takes.
 func (t *Buckets[K]) Take(party K, now time.Duration) time.Duration {
 	if t.Rate == (Rate{}) {

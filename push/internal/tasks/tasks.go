@@ -1,3 +1,4 @@
+// Package tasks counts what runs, so that a shutdown can wait for it.
 package tasks
 
 import (
@@ -5,20 +6,22 @@ import (
 	"sync"
 )
 
-// tasks counts what the hub has started, so that Shutdown can wait for it. In
-// contrast to sync.WaitGroup new tasks may start while somebody waits.
+// Tasks counts what a hub has started. In contrast to sync.WaitGroup, new tasks may start
+// while somebody waits. The zero value is ready.
 type Tasks struct {
 	mu    sync.Mutex
 	count int
 	idle  chan struct{} // closed when count falls to zero; nil if nobody waits
 }
 
+// Add counts one more task, for which Done must be called.
 func (t *Tasks) Add() {
 	t.mu.Lock()
 	t.count++
 	t.mu.Unlock()
 }
 
+// Done counts a task out.
 func (t *Tasks) Done() {
 	t.mu.Lock()
 	defer t.mu.Unlock()

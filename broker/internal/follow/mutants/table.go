@@ -38,7 +38,7 @@ const (
 	feedGo         = "push/session/feed.go"
 	followGo       = "push/session/follow.go"
 	catchUpGo      = "push/session/catchup.go"
-	positionGo     = "push/position.go"
+	messageGo      = "push/message.go"
 	readingGo      = "push/session/reading.go"
 	sessionGo      = "push/session/session.go"
 	subscriptionGo = "push/session/subscription.go"
@@ -67,13 +67,13 @@ var mutants = []mutant{
 		{repairGo, "if t.position != from {", "if t.position != from && from.IsZero() {"},
 	}},
 	{"a page counts as read to the head", "", []patch{
-		{historyGo, "push.Limit{Messages: 1000, Bytes: 1 << 20}", "push.Limit{Messages: 3, Bytes: 1 << 20}"},
+		{historyGo, "broker.Limit{Messages: 1000, Bytes: 1 << 20}", "push.Limit{Messages: 3, Bytes: 1 << 20}"},
 		{repairGo, "\treturn t.position.Offset >= page.Head.Offset", "\tt.position = page.Head\n\treturn t.position.Offset >= page.Head.Offset"},
 	}},
 
 	// Which history is it?
 	{"cursor of epoch and offset only", "", []patch{
-		{positionGo, "m.Offset == p.Offset+1 && m.PreviousTag == p.Tag", "m.Offset == p.Offset+1"},
+		{messageGo, "m.Offset == p.Offset+1 && m.PreviousTag == p.Tag", "m.Offset == p.Offset+1"},
 		{storeGo, "case after.Offset == head.Offset && after.Tag != head.Tag:", "case false:"},
 		{storeGo, "case own != nil && s.kept(own) && own.Tag != after.Tag:", "case false:"},
 		{storeGo, "case following.PreviousTag != after.Tag:", "case false:"},
@@ -86,7 +86,7 @@ var mutants = []mutant{
 		{storedGo, "return e.Tag != mark.Tag", "return false"},
 	}},
 	{"tags aren't compared", "", []patch{
-		{positionGo, "m.Offset == p.Offset+1 && m.PreviousTag == p.Tag", "m.Offset == p.Offset+1"},
+		{messageGo, "m.Offset == p.Offset+1 && m.PreviousTag == p.Tag", "m.Offset == p.Offset+1"},
 		{storeGo, "case after.Offset == head.Offset && after.Tag != head.Tag:", "case false:"},
 		{storeGo, "case own != nil && s.kept(own) && own.Tag != after.Tag:", "case false:"},
 		{storeGo, "case following.PreviousTag != after.Tag:", "case false:"},
@@ -99,8 +99,8 @@ var mutants = []mutant{
 		{brokerGo, "mark := b.marks.of(m.Topic)", "mark := HighWater{}"},
 		{historyGo, "b.store.Read(ctx, topic, q, mark, origin)", "b.store.Read(ctx, topic, q, HighWater{}, origin)"},
 	}},
-	{"a fork is nobody else's business", "", []patch{{historyGo, "page.Gap == push.GapFork || seen == heard", "seen == heard"}}},
-	{"what was heard counts for nothing", "", []patch{{historyGo, "page.Gap == push.GapFork || seen == heard", "page.Gap == push.GapFork"}}},
+	{"a fork is nobody else's business", "", []patch{{historyGo, "page.Gap == broker.GapFork || seen == heard", "seen == heard"}}},
+	{"what was heard counts for nothing", "", []patch{{historyGo, "page.Gap == broker.GapFork || seen == heard", "page.Gap == broker.GapFork"}}},
 	{"no mark is noted", "", []patch{{highWaterGo, "\tmark := w.valid(topic)\n\tswitch {", "\tmark := w.valid(topic)\n\tif true {\n\t\treturn\n\t}\n\tswitch {"}}},
 	{"the publisher's mark isn't noted", "", []patch{{brokerGo, "if !receipt.Position.IsZero() {", "if receipt.Duplicate {"}}},
 	{"another branch overtakes the mark", "", []patch{{topicGo, " && !t.broker.marks.contradict(t.name, m.Position)", ""}}},
@@ -139,7 +139,7 @@ var mutants = []mutant{
 	}},
 	{"who replays isn't told of a break", "", []patch{{subscriptionGo, "\t\tc.gap = &gap\n", ""}}},
 	{"a part of a replay passes for the whole", "", []patch{
-		{readingGo, "\tdefault:\n\t\treturn nil, c.missing(GapTooMany), true", "\tdefault:\n\t\treturn r.window.messages, nil, true"},
+		{readingGo, "\tdefault:\n\t\treturn nil, c.missing(broker.GapTooMany), true", "\tdefault:\n\t\treturn r.window.messages, nil, true"},
 		{catchUpGo, "> uint64(c.feed.hub.options.Replay.Messages):", "> 1<<40:"},
 	}},
 

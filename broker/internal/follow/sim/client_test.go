@@ -188,7 +188,7 @@ func (c *simClient) handle(conn *simConn, f simFrame) error {
 		}
 		for _, t := range answers {
 			if t.Error != nil {
-				return fmt.Errorf("%w: %s, %s", errRefused, t.Topic, t.Error.Code)
+				return fmt.Errorf("%w: %s, %s", errRefused, t.Topic, string(t.Error.Code))
 			}
 			c.views[t.Topic].welcome(t)
 		}
