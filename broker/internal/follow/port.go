@@ -14,7 +14,7 @@ import (
 //
 // All methods may be called by any number of goroutines. They return when the context
 // ends, and their errors are *push.Error or, where that is said, ErrStale. An error of
-// which the operator should know has a [Refusal] as its cause.
+// which the operator should know has a [RefusalError] as its cause.
 type StorePort interface {
 	// Add stores a message at the next offset of its topic and notifies the topic's
 	// channel, in one atomic step. A history that lacks the high-water mark, or is in the
