@@ -9,9 +9,8 @@ import (
 // all instances share and which expire. A hub keeps revocations and tickets in it, and with
 // a broker that is no Store it has neither. brokertest.RunStore is the suite for it.
 //
-// All methods may be called by any number of goroutines. Their errors are *push.Error or
-// those of the context, and after Close push.CodeUnavailable. An error of Put or Take
-// means maybe.
+// All methods may be called by any number of goroutines. Their errors are those of a
+// push.Broker. An error of Put or Take means maybe.
 type Store interface {
 	// Put stores a value until its time to live is over. It replaces a value of a lower
 	// version, and returns nil. A value is never replaced by one of its own version or a

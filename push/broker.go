@@ -6,18 +6,16 @@ import (
 	"github.com/tidewire/tidewire/broker"
 )
 
-// Broker gives messages their place, keeps each topic's history, and spreads
-// messages over the instances. Package broker/brokertest is the suite that
-// every broker must pass.
+// Broker assigns positions to messages, keeps each topic's history, and delivers messages
+// to all instances. Package broker/brokertest is the suite that every broker must pass.
 //
-// All methods may be called by any number of goroutines. After Close they
-// return an error with CodeUnavailable. A broker's errors are *Error, a Code, or those
-// of the context.
+// All methods may be called by any number of goroutines. After Close they return an error
+// with CodeUnavailable. A broker's errors are *Error, a Code, or those of the context.
 //
-// The messages of one topic have offsets 1, 2, 3 … without holes in one
-// epoch, each with the tag of its predecessor, the first with tag 0. The epoch
-// changes whenever that could not otherwise be kept. A topic that nobody has
-// published to costs nothing, whoever asks for it; see [broker.Keeper].
+// Within one epoch the messages of a topic have the offsets 1, 2, 3 … without holes. Each
+// carries the tag of its predecessor, the first the tag 0. The epoch changes whenever that
+// could not be kept otherwise. A topic that nobody has published to costs nothing, whoever
+// asks for it; see [broker.Keeper].
 type Broker interface {
 	Publisher
 
