@@ -8,7 +8,7 @@ const (
 	GapTrimmed       GapReason = "trimmed"        // history no longer reaches back that far
 	GapEpoch         GapReason = "epoch"          // history was lost and began again
 	GapFork          GapReason = "fork"           // history went another way than the client saw
-	GapTooMany       GapReason = "too_many"       // more was missed than Options.Replay allows
+	GapTooMany       GapReason = "too_many"       // more was missed than Options.ReplayMessages allows
 	GapUnknownCursor GapReason = "unknown_cursor" // the cursor is broken, or of other topics
 )
 

@@ -55,17 +55,17 @@ func (b backstage) Admits(ctx context.Context, id *Identity) error {
 	return b.h.control.admits(ctx, id)
 }
 
-func (b backstage) AnyRevoked() bool { return b.h.control.decrees.any.Load() }
+func (b backstage) AnyRevoked() bool { return b.h.control.table.any.Load() }
 
 func (b backstage) RevokedUser(id *Identity) *Error {
-	if b.h.control.decrees.revokesUser(id) {
+	if b.h.control.table.revokesUser(id) {
 		return errRevoked
 	}
 	return nil
 }
 
 func (b backstage) RevokedTopic(user, topic string) *Error {
-	if b.h.control.decrees.revokesTopic(user, topic) {
+	if b.h.control.table.revokesTopic(user, topic) {
 		return errTopicRevoked
 	}
 	return nil

@@ -66,7 +66,7 @@
 //	without waiting               goroutine that ends when the queue is empty
 //
 // Feeds, shards and sessions are in package push/session. Each queue has a bound
-// ([Options.Queue]). A client that reads too slowly is disconnected, delays nobody else,
+// (Options.QueueMessages, Options.QueueBytes). A client that reads too slowly is disconnected, delays nobody else,
 // and gets what it missed when it reconnects.
 //
 // # Reconnecting

@@ -128,9 +128,9 @@ func ExampleRules() {
 	_ = hub.Shutdown(context.Background())
 	// Output:
 	// follow news/world/today <nil>
-	// send news/world/today forbidden: forbidden
+	// send news/world/today forbidden
 	// resume users/ann/inbox <nil>
-	// resume users/ann/inbox forbidden: forbidden
+	// resume users/ann/inbox forbidden
 	// send rooms/kitchen <nil>
 }
 

@@ -4,7 +4,6 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"io/fs"
 	"maps"
 	"path/filepath"
 	"regexp"
@@ -103,13 +102,8 @@ var folders = sync.OnceValue(func() map[string]string {
 // folder: types, functions, variables and constants, and with their type methods and fields.
 var declarations = sync.OnceValue(func() map[string]map[string]bool {
 	all := map[string]map[string]bool{}
-	err := filepath.WalkDir("..", func(path string, entry fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case entry.Name() == "node_modules":
-			return fs.SkipDir
-		case !strings.HasSuffix(path, ".go"), strings.HasSuffix(path, "_test.go"):
+	walkGo(func(path string) error {
+		if strings.HasSuffix(path, "_test.go") {
 			return nil
 		}
 		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
@@ -125,9 +119,6 @@ var declarations = sync.OnceValue(func() map[string]map[string]bool {
 		}
 		return nil
 	})
-	if err != nil {
-		panic(err)
-	}
 	return all
 })
 

@@ -29,8 +29,8 @@
 //     goroutine that may wait. A handler that can't return before its stream ends lends
 //     its goroutine to that by [Session.Serve].
 //  6. A transport that reads from the client counts what it gets, with a [Meter] for each
-//     connection: [Session.Said] for a frame, [Session.Named] for the topics in it.
-//     [Session.Await] and [Session.Heard] say when silence counts against the client, and
+//     connection: [Session.CountFrame] for a frame, [Session.CountTopics] for the topics in it.
+//     [Session.ExpectInput] and [Session.Busy] say when silence counts against the client, and
 //     [Session.Keep] how many bytes of a message are held. [Session.Inbound] gives a
 //     message to the application.
 //  7. [Session.Close] ends a session, [Session.Lost] one whose connection has failed. The
@@ -49,10 +49,10 @@
 //
 // # Inside
 //
-// host.go has the feeds and sessions of a hub. feed.go, part.go, shard.go and writer.go
+// host.go has the feeds and sessions of a hub. feed.go, group.go, shard.go and writer.go
 // take a message from the broker to the connections. follow.go, subscription.go and
-// catchup.go are for a client that subscribes or resumes; window.go and reading.go
-// let many that resume share a read of history. admission.go, gate.go and places.go have the
+// catchup.go are for a client that subscribes or resumes; window.go and shared_read.go
+// let many that resume share a read of history. admission.go, limiter.go and slots.go have the
 // limits, memory.go and shed.go the ceiling for what waits for all clients. wheel.go has the
 // one timer of all sessions.
 //

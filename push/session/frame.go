@@ -8,7 +8,8 @@ import (
 )
 
 // Frame is one thing to be written to a client, encoded for the wire. The same
-// frame is handed to every client with the same [Format]; nobody changes it. It belongs to one hub, but for a Client.Heartbeat.
+// frame goes to every client with the same [Format]; nobody changes it. It belongs to one
+// hub, unless it is a Client.Heartbeat.
 type Frame struct {
 	// Bytes are what is written.
 	Bytes []byte
@@ -16,15 +17,11 @@ type Frame struct {
 	// Cursor is the topic's cursor from this frame on.
 	Topic  string
 	Cursor string
-	// Own is how many of the first Bytes are for clients of this topic alone; a
-	// client of several topics gets something of its own in their place. The
-	// event stream's id is that.
-	Own int
 
 	keepers atomic.Int32 // for whom it is counted; see memory
 }
 
-// size is what the frame counts for against Options.Queue.
+// size is what the frame counts for against Options.QueueMessages.
 func (f *Frame) size() int { return len(f.Bytes) + frameOverhead }
 
 const frameOverhead = 64

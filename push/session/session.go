@@ -25,7 +25,7 @@ type Session struct {
 	pulse    *Frame
 	interval time.Duration // of pulses
 	patience time.Duration // with a client that says nothing
-	place    *place        // among Options.Limits; nil if it isn't counted
+	slot     *slot         // among Options.Limits; nil if it isn't counted
 
 	identity atomic.Pointer[push.Identity] // changed with mu held
 
@@ -65,7 +65,7 @@ type Client struct {
 	// taken for that.
 	Heartbeat *Frame
 	Interval  time.Duration
-	// Patience is how long a client that is waited for (see Session.Await) may say
+	// Patience is how long a client that is waited for (see Session.ExpectInput) may say
 	// nothing. Zero or negative is forever.
 	Patience time.Duration
 }
@@ -105,7 +105,7 @@ func (h *Host) Open(c Client) (*Session, error) {
 	s.mu.Lock()
 	s.expiry = h.expiryOf(c.Identity)
 	s.planRecheck()
-	s.age = ageFrom(&h.gate.limits, h.wheel.now())
+	s.age = ageFrom(&h.limiter.limits, h.wheel.now())
 	s.setTimer()
 	s.mu.Unlock()
 	s.enforce() // the client may have been revoked since it was identified
@@ -138,16 +138,16 @@ func (s *Session) Send(frame *Frame) {
 	s.enqueue(frame)
 }
 
-// Await tells that the transport waits for the client from now on, anew if it did
+// ExpectInput tells that the transport waits for the client from now on, anew if it did
 // already: a client that says nothing for Client.Patience is gone.
-func (s *Session) Await() { s.waiting.Store(int64(max(1, s.hub.wheel.now()))) }
+func (s *Session) ExpectInput() { s.waiting.Store(int64(max(1, s.hub.wheel.now()))) }
 
-// AwaitFirst is Await for a client that has to say something, because there is nothing
+// ExpectFirst is ExpectInput for a client that has to say something, because there is nothing
 // that it could be waiting for: it has Options.Limits.Silence to say its first word, and
 // gets a heartbeat when half of that is over.
-func (s *Session) AwaitFirst() {
-	if s.hub.gate.limits.Silence >= forever {
-		s.Await()
+func (s *Session) ExpectFirst() {
+	if s.hub.limiter.limits.Silence >= forever {
+		s.ExpectInput()
 		return
 	}
 	s.mu.Lock()
@@ -156,9 +156,9 @@ func (s *Session) AwaitFirst() {
 	s.setTimer()
 }
 
-// Heard tells that the client has said something, and isn't waited for while that
+// Busy tells that the client has said something, and isn't waited for while that
 // is dealt with.
-func (s *Session) Heard() { s.waiting.Store(0) }
+func (s *Session) Busy() { s.waiting.Store(0) }
 
 // Keep counts bytes that a transport keeps for the client besides what it was given to
 // write, such as a message of which only a part has come; a negative number counts them
@@ -283,7 +283,7 @@ func (s *Session) reserve(frame *Frame, lent bool) bool {
 	switch {
 	case s.over:
 		return false
-	case !s.outbox.fits(frame, s.hub.options.Queue):
+	case !s.outbox.fits(frame, s.hub.queue):
 		s.cut()
 		return false
 	case !s.outbox.reserve(&s.hub.memory, frame, lent):

@@ -143,7 +143,7 @@ func (f *feed) extend(e *entry) {
 
 // fit holds the window to its bounds after it has grown.
 func (f *feed) fit() {
-	f.window.trim(f.hub.options.Replay)
+	f.window.trim(f.hub.replay)
 	if f.hub.windows.Load() > f.hub.memory.part(maxWindows) {
 		f.forget()
 	}

@@ -131,7 +131,7 @@ func testResumeFromWelcome(t *testing.T, h Harness) {
 
 func testGaps(t *testing.T, h Harness) {
 	b := membroker.New(membroker.Options{History: broker.History{Messages: 20}})
-	s := openOn(t, h, b, push.Options{Replay: broker.Limit{Messages: 10}})
+	s := openOn(t, h, b, push.Options{ReplayMessages: 10})
 	start := s.publish("a", "0").Position
 	for i := range 30 {
 		s.publish("a", fmt.Sprint(i+1))

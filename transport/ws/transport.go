@@ -120,7 +120,7 @@ func refusalOf(e *websocket.HandshakeError) *push.Error {
 func (t *Transport) refuse(socket *websocket.Conn, r *http.Request, e *push.Error) {
 	t.host.Refused(r, e)
 	writeError(socket, e)
-	_ = socket.Close(websocket.StatusCode(e.Code.CloseCode()), e.Reason) // closed either way
+	_ = socket.Close(closeCode(e.Code), e.Reason) // closed either way
 }
 
 // open begins the session of an accepted connection, and subscribes to the topics
