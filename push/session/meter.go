@@ -13,7 +13,7 @@ import (
 type Meter struct{ frames, sends limit.Bucket }
 
 // CountFrame counts a frame that the client has sent, of whatever kind, before it is dealt
-// with. With an error, which is ErrRateLimited, the client is to be closed.
+// with. With an error, which is push.CodeRateLimited, the client is to be closed.
 func (s *Session) CountFrame(m *Meter) error {
 	if s.waiting.Load() < 0 {
 		s.ExpectInput()
@@ -23,7 +23,7 @@ func (s *Session) CountFrame(m *Meter) error {
 
 // CountTopics counts the topics that a client asks to follow, before anything is done about
 // them: each weighs as much as a frame, and the first is that of the frame itself,
-// which CountFrame has counted. With an error, which is ErrRateLimited, the client is to be
+// which CountFrame has counted. With an error, which is push.CodeRateLimited, the client is to be
 // closed.
 func (s *Session) CountTopics(m *Meter, topics int) error {
 	r, now := limit.Rate(s.hub.limiter.limits.Requests), s.hub.wheel.now()
@@ -44,7 +44,7 @@ func tooManyFrames(wait time.Duration) error {
 	return nil
 }
 
-// Inbound takes a message from the session's client to Receive; see [Hub.Inbound].
+// Inbound takes a message from the session's client to Receive; see [Host.Inbound].
 // Identity and Session of the message are the session's.
 func (s *Session) Inbound(ctx context.Context, m *Meter, in push.Inbound) (push.Reply, error) {
 	wait := m.sends.Take(limit.Rate(s.hub.limiter.limits.Sends), s.hub.wheel.now())

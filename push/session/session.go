@@ -77,8 +77,8 @@ const (
 	forever = 100 * 365 * 24 * time.Hour
 )
 
-// Open begins a session. The error is ErrDraining after Shutdown has begun, or
-// ErrLimitReached if the user has too many; else the transport must see to it that the
+// Open begins a session. The error is push.CodeDraining after Shutdown has begun, or
+// push.CodeLimitReached if the user has too many; else the transport must see to it that the
 // session ends: by Close when the client is gone.
 func (h *Host) Open(c Client) (*Session, error) {
 	s := &Session{
