@@ -81,8 +81,8 @@ type Error struct {
 	Code   Code
 	Reason string // goes to the client as it is
 	Cause  error  // never goes to the client; may be nil
-	// After is how long the client had better wait before it tries again, as the
-	// Retry-After header says it; zero is for the client to decide, or RetryAfter.
+	// After is how long the client should wait before it tries again, as the Retry-After
+	// header says it. With zero the client decides, and a 503 says one second.
 	After time.Duration
 
 	// Hint tells the operator, in the log, what to do about it; it never goes to the

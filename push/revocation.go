@@ -61,7 +61,7 @@ const (
 // the place of the earlier.
 //
 // An error means maybe; revoking again is safe. It is CodeLimitReached past 10,000
-// revocations that hold, and CodeUnsupported if the broker is no [Store]. While the
+// revocations that hold, and CodeUnsupported if the broker is no [broker.Store]. While the
 // broker can't be reached nobody can be told, which is an error too.
 func (h *Hub) Revoke(ctx context.Context, r Revocation) error {
 	about, err := r.subject()

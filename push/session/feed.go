@@ -87,7 +87,7 @@ func (f *feed) open() {
 	close(f.opened)
 }
 
-// Receive takes the next message from the broker; see [Receiver].
+// Receive takes the next message from the broker; see [push.Receiver].
 func (f *feed) Receive(m *push.Message) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -98,7 +98,7 @@ func (f *feed) Receive(m *push.Message) {
 	f.receive(m)
 }
 
-// Break takes a gap from the broker; see [Receiver].
+// Break takes a gap from the broker; see [push.Receiver].
 func (f *feed) Break(gap broker.Gap) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

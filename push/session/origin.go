@@ -77,7 +77,7 @@ func (o Origins) checkNone(r *http.Request) *push.Error {
 var (
 	errForeign = &push.Error{
 		Code: push.CodeForbidden,
-		Reason: "this origin is not allowed: the Origin header is neither of the host in the Host header nor in push.Origins; " +
+		Reason: "this origin is not allowed: the Origin header is neither of the host in the Host header nor in push.Options.Origins; " +
 			"a proxy has to pass the Host header on",
 		Hint: "if the page is yours, list its origin in push.Options.Origins; if it is of the same host, the proxy has to pass " +
 			"the Host header on, as by nginx's proxy_set_header Host $http_host",
@@ -89,7 +89,7 @@ var (
 	errNoOrigin = &push.Error{
 		Code: push.CodeForbidden,
 		Reason: "the Origin header is missing, beside credentials that browsers send by themselves (a cookie, HTTP authentication, " +
-			"a TLS certificate); for programs that sign in so, push.Origins needs push.NoOrigin",
+			"a TLS certificate); for programs that sign in so, push.Options.Origins needs push.NoOrigin",
 		Hint: "if it is a program that signs in so, add push.NoOrigin to push.Options.Origins",
 	}
 )

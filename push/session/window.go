@@ -8,8 +8,8 @@ import (
 	"github.com/tidewire/tidewire/push"
 )
 
-// window is a part of a topic's history in memory, for clients that come back: a
-// slot, and the messages that follow it without a hole.
+// window is a part of a topic's history in memory, for clients that resume: a position,
+// and all messages that follow it.
 //
 // A feed keeps one from the moment when it reads history. The window ends at the
 // feed's head: live messages make it longer, and a read may move its start back. It

@@ -63,7 +63,7 @@ func checkOrigin(allowed session.Origins) func(*http.Request) error {
 }
 
 // Publish delivers a message to the clients of this transport that follow its
-// topic, at once and without storing it; see [push.Hub.Deliver].
+// topic, at once and without storing it; see [session.Host.Deliver].
 func (t *Transport) Publish(_ context.Context, m push.Message) (push.Receipt, error) {
 	return t.host.Deliver(m, t, compressing{t})
 }
