@@ -35,7 +35,7 @@ func TestLostConnectionEndsForItsReason(t *testing.T) {
 				c := newConn()
 				s := w.open(c)
 				s.Lost(tt.err)
-				<-s.Done()
+				synctest.Wait() // the session is counted after Done
 				_, reason := c.end()
 				if got := w.hub.Stats().Closed[tt.want]; got != 1 || (reason == nil) != (tt.want == "") {
 					t.Errorf("ended for %v, counted as %v", reason, w.hub.Stats().Closed)
