@@ -4,7 +4,7 @@
 //
 // [Of] returns the [Host] of a hub. docs/architecture.md has a recipe for a transport;
 // transport/ws and transport/sse are the two that exist, and transport/transporttest is
-// the suite that each must pass.
+// the suite that each must pass. The test of that suite is the smallest whole transport.
 //
 // # What a transport provides
 //

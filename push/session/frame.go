@@ -43,16 +43,17 @@ type Format interface {
 
 // Conn is a transport's end of one client's connection.
 type Conn interface {
-	// Write sends frames, in order, and keeps none. It returns an error if it could not within
-	// the transport's write timeout, and the session ends. It is called by one
-	// goroutine at a time, and never after End.
+	// Write sends frames, in order, and keeps none. It returns an error if it can't within the
+	// transport's write timeout, and the session ends: as a slow consumer's if the error is
+	// os.ErrDeadlineExceeded, otherwise as by Session.Lost. One goroutine calls it at a
+	// time, from Open on, and never after End.
 	Write(frames []*Frame) error
 	// End closes the connection and returns when that is done; it is called once,
 	// after the last Write. A reason is for the client; nil means that the
 	// client is gone or wants to go.
 	End(reason *push.Error)
-	// Abort makes a Write or End that is under way return soon. It may be called
-	// at any time.
+	// Abort makes a Write or End that is under way return soon, and later Writes fail. It may
+	// be called at any time, also after End, when the connection isn't the transport's any more.
 	Abort()
 }
 

@@ -26,7 +26,8 @@ func (o Origins) Listed(origin string) bool {
 	})
 }
 
-// Allow reports whether r comes from a page that may connect, or from no page.
+// Check returns nil if r comes from a page that may connect, or from no page. The error says why
+// not, and what to look at.
 //
 // An Origin header must be one, and that of a listed page or of one of the same
 // host and port; where the connection is TLS, of the same scheme too. The host is
@@ -40,9 +41,6 @@ func (o Origins) Listed(origin string) bool {
 // Referer. With a WebSocket handshake every browser sends an Origin, so there
 // neither helps. [push.NoOrigin] lifts all of this but for who says that it is
 // another site.
-func (o Origins) Allow(r *http.Request) bool { return o.Check(r) == nil }
-
-// Check is [Origins.Allow] that says why not, and what to look at; nil if r is allowed.
 func (o Origins) Check(r *http.Request) *push.Error {
 	if o.Any() {
 		return nil

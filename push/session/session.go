@@ -78,8 +78,11 @@ const (
 )
 
 // Open begins a session. The error is push.CodeDraining after Shutdown has begun, or
-// push.CodeLimitReached if the user has too many; else the transport must see to it that the
-// session ends: by Close when the client is gone.
+// push.CodeLimitReached if the user has too many sessions. Without an error the transport makes
+// sure that the session ends: by Close or Lost when the client is gone.
+//
+// From now on the hub may call the Conn, even before Subscribe: a session that ends early, because
+// its user was revoked or the hub shuts down, gets its last frame and its end.
 func (h *Host) Open(c Client) (*Session, error) {
 	s := &Session{
 		hub:      h,
@@ -193,9 +196,9 @@ func (s *Session) Close(reason *push.Error) {
 	s.finish(reason)
 }
 
-// Lost is Close for a connection that has failed with err. The client is gone, unless
-// err is an *Error, which is the reason then, or the system's word that the client
-// doesn't answer any more: that counts as CodeTimeout.
+// Lost is Close for a connection that has failed with err. The client is gone, unless err is a
+// *push.Error or a push.Code, which is the reason then, or the system says that the client doesn't
+// answer any more, which counts as push.CodeTimeout.
 func (s *Session) Lost(err error) { s.Close(lossOf(err)) }
 
 // leave queues a last frame and ends the session in one step.

@@ -32,7 +32,9 @@ func linesWithin(timeout time.Duration) func(hub *push.Hub) transporttest.Transp
 	return func(hub *push.Hub) transporttest.Transport { return &lines{session.Of(hub), timeout} }
 }
 
-func (t *lines) Publish(_ context.Context, m push.Message) (push.Receipt, error) { return t.host.Deliver(m, t) }
+func (t *lines) Publish(_ context.Context, m push.Message) (push.Receipt, error) {
+	return t.host.Deliver(m, t)
+}
 
 func (t *lines) Message(m *push.Message) *session.Frame {
 	at := protocol.Cursor(m)
@@ -44,7 +46,9 @@ func (t *lines) Gap(g broker.Gap) *session.Frame {
 	return line(g.Topic, at, protocol.Gap(g, at))
 }
 
-func (t *lines) Reconnect(afterMS int) *session.Frame { return line("", "", protocol.Reconnect(afterMS)) }
+func (t *lines) Reconnect(afterMS int) *session.Frame {
+	return line("", "", protocol.Reconnect(afterMS))
+}
 
 func line(topic, at string, json []byte) *session.Frame {
 	return &session.Frame{Topic: topic, Cursor: at, Bytes: append(json, '\n')}
@@ -56,10 +60,9 @@ func (t *lines) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-const heartbeat = 15 * time.Second
-
 // serve runs a session in the request's goroutine. With an error nothing has been written.
 func (t *lines) serve(w http.ResponseWriter, r *http.Request) error {
+	const heartbeat = 15 * time.Second
 	admission, err := t.host.Admit(r)
 	if err != nil {
 		return err
@@ -99,9 +102,8 @@ type response struct {
 	w       http.ResponseWriter
 	timeout time.Duration
 	late    atomic.Pointer[push.Error] // nil until a write has taken too long
-
-	mu    sync.Mutex // guards ended; not held during writes
-	ended bool       // w isn't ours any more
+	mu      sync.Mutex                 // guards ended; not held during writes
+	ended   bool                       // w isn't ours any more
 }
 
 func (c *response) Write(frames []*session.Frame) error {
