@@ -97,10 +97,10 @@ func (e *StatusError) says(code push.Code) bool {
 	return json.Unmarshal([]byte(e.Body), &body) == nil && body.Code == code
 }
 
-// NewClient returns a client of a connection. Next waits for the next frame; close drops the
+// NewClient returns a client of a connection. Next waits for the next frame; drop drops the
 // connection, and makes a call of next that is under way return.
-func NewClient(next func() (Frame, error), close func()) *Client {
-	return &Client{next: next, close: close, cursors: map[string]string{}}
+func NewClient(next func() (Frame, error), drop func()) *Client {
+	return &Client{next: next, close: drop, cursors: map[string]string{}}
 }
 
 // Dial connects a client to a transport that is served at address: by NewClient, or with a
