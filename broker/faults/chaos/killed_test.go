@@ -72,8 +72,7 @@ func TestInstanceKilledUnderLoad(t *testing.T) {
 	reach()
 	reads += readCalls(t, w)
 	t.Logf("%d clients with %d topics were back after %v; Redis was asked %d times for history", resumed, topics, back, reads)
-	// Clients that come back one by one, on a machine that is busy enough, have no read to share.
-	if reads > topics || reads*5 > resumed && back < 10*time.Second {
+	if reads*5 > resumed {
 		t.Errorf("Redis was asked %d times for history, for %d clients", reads, resumed)
 	}
 	if resumed < len(w.clients)/(2*instances) {
@@ -91,7 +90,7 @@ func TestInstanceKilledUnderLoad(t *testing.T) {
 	for _, found := range w.found.list() {
 		t.Errorf("%s: client %d, %s: %s", found.kind, found.client, found.topic, found.text)
 	}
-	if v.acknowledged == 0 || v.lost > 0 || v.covered > 0 {
+	if v.acknowledged == 0 || v.unknown > 0 || v.lost > 0 || v.covered > 0 {
 		t.Errorf("got %+v", v)
 	}
 }
