@@ -58,17 +58,11 @@ func (b backstage) Admits(ctx context.Context, id *Identity) error {
 func (b backstage) AnyRevoked() bool { return b.h.control.table.any.Load() }
 
 func (b backstage) RevokedUser(id *Identity) *Error {
-	if b.h.control.table.revokesUser(id) {
-		return errRevoked
-	}
-	return nil
+	return b.h.control.table.revokedUser(id)
 }
 
 func (b backstage) RevokedTopic(user, topic string) *Error {
-	if b.h.control.table.revokesTopic(user, topic) {
-		return errTopicRevoked
-	}
-	return nil
+	return b.h.control.table.revokedTopic(user, topic)
 }
 
 func (b backstage) Tell(ctx context.Context, event string, data []byte) error {

@@ -34,14 +34,18 @@ type control struct {
 	again      bool          // and must do so once more
 	stopped    chan struct{} // closed by stop
 
-	others map[string]func(data []byte) // what else hubs tell each other, by event
+	events map[string]func(data []byte) // what is done with what hubs tell each other
 }
 
 const controlTopic = broker.ReservedTopicPrefix + "control"
 
 func newControl(h *Hub, b Broker) *control {
-	c := &control{hub: h, tried: make(chan struct{}), stopped: make(chan struct{}), others: map[string]func([]byte){}}
+	c := &control{hub: h, tried: make(chan struct{}), stopped: make(chan struct{})}
 	c.store, _ = b.(broker.Store)
+	c.events = map[string]func([]byte){
+		revocationEvent: c.revocationTold,
+		putBackEvent:    func([]byte) { c.learnAnew() },
+	}
 	return c
 }
 
@@ -75,11 +79,11 @@ func (c *control) permits(ctx context.Context, a Access) error {
 	if err := c.ready(ctx); err != nil {
 		return err
 	}
-	switch {
-	case c.table.revokesUser(&a.Identity):
-		return errRevoked
-	case c.table.revokesTopic(a.Identity.User, a.Topic):
-		return errTopicRevoked
+	if e := c.table.revokedUser(&a.Identity); e != nil {
+		return e
+	}
+	if e := c.table.revokedTopic(a.Identity.User, a.Topic); e != nil {
+		return e
 	}
 	return nil
 }
@@ -92,8 +96,8 @@ func (c *control) admits(ctx context.Context, id *Identity) error {
 	if err := c.ready(ctx); err != nil {
 		return err
 	}
-	if c.table.revokesUser(id) {
-		return errRevoked
+	if e := c.table.revokedUser(id); e != nil {
+		return e
 	}
 	return nil
 }
@@ -183,29 +187,14 @@ func (c *control) tell(ctx context.Context, event string, data []byte) error {
 	return err
 }
 
-// Receive takes what a hub has told; see [Receiver].
+// Receive takes what a hub has told; see [Receiver]. An event of a newer version means
+// nothing here.
 func (c *control) Receive(m *Message) {
-	switch m.Event {
-	case revocationEvent:
-		d, err := parseDecree(m.Data)
-		if err != nil {
-			c.hub.options.Logger.Error("push: a revocation can't be read", "error", err)
-			return
-		}
-		if err := c.hold(d); err != nil {
-			c.learnAnew() // and meanwhile nobody is let in whom it may concern
-			return
-		}
-		c.enforceSoon()
-	case putBackEvent:
-		c.learnAnew()
-	default:
-		c.mu.Lock()
-		do := c.others[m.Event]
-		c.mu.Unlock()
-		if do != nil {
-			do(m.Data)
-		}
+	c.mu.Lock()
+	do := c.events[m.Event]
+	c.mu.Unlock()
+	if do != nil {
+		do(m.Data)
 	}
 }
 
@@ -213,7 +202,21 @@ func (c *control) Receive(m *Message) {
 func (c *control) on(event string, do func(data []byte)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.others[event] = do
+	c.events[event] = do
+}
+
+// revocationTold takes a record that another hub has decided on.
+func (c *control) revocationTold(data []byte) {
+	d, err := parseRecord(data)
+	if err != nil {
+		c.hub.options.Logger.Error("push: a revocation can't be read", "error", err)
+		return
+	}
+	if err := c.hold(d); err != nil {
+		c.learnAnew() // and meanwhile nobody is let in whom it may concern
+		return
+	}
+	c.enforceSoon()
 }
 
 func (c *control) subscribe(ctx context.Context) error {

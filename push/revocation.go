@@ -148,8 +148,8 @@ func (d *revocationRecord) text() (key string, value []byte, err error) {
 	return string(about), value, err
 }
 
-// parseDecree reads one that was told just now.
-func parseDecree(text []byte) (revocationRecord, error) {
+// parseRecord reads one that was told just now.
+func parseRecord(text []byte) (revocationRecord, error) {
 	var d revocationRecord
 	err := json.Unmarshal(text, &d)
 	d.until = time.Now().Add(time.Duration(min(max(0, d.For), forGood.Milliseconds()) * int64(time.Millisecond)))
@@ -158,7 +158,7 @@ func parseDecree(text []byte) (revocationRecord, error) {
 
 // parseStored reads one from the store, which knows how long it still holds.
 func parseStored(v broker.Stored) (revocationRecord, error) {
-	d, err := parseDecree(v.Value)
+	d, err := parseRecord(v.Value)
 	d.At = time.UnixMicro(int64(v.Version))
 	d.until = time.Now().Add(min(v.TTL, forGood))
 	return d, err

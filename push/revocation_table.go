@@ -100,27 +100,34 @@ func (t *revocationTable) find(about subject, now time.Time) (revocationRecord, 
 	return d, ok && !d.Restored && now.Before(d.until)
 }
 
-// revokesUser reports whether somebody who was identified before was revoked since.
-func (t *revocationTable) revokesUser(id *Identity) bool {
+// revokedUser returns why a user may do nothing, or nil: somebody who was identified before
+// was revoked since.
+func (t *revocationTable) revokedUser(id *Identity) *Error {
 	if id.User == "" || !t.any.Load() {
-		return false
+		return nil
 	}
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	d, ok := t.find(subject{User: id.User}, time.Now())
-	return ok && !id.Issued.After(d.At.Add(clockTolerance))
+	if !ok || id.Issued.After(d.At.Add(clockTolerance)) {
+		return nil
+	}
+	return errRevoked
 }
 
-// revokesTopic reports whether a user, who may be anonymous, may have nothing to do
-// with a topic.
-func (t *revocationTable) revokesTopic(user, topic string) bool {
+// revokedTopic returns why a user, who may be anonymous, may have nothing to do with a
+// topic, or nil.
+func (t *revocationTable) revokedTopic(user, topic string) *Error {
 	if !t.any.Load() {
-		return false
+		return nil
 	}
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	now := time.Now()
 	_, forAll := t.find(subject{Topic: topic}, now)
 	_, forUser := t.find(subject{User: user, Topic: topic}, now)
-	return forAll || forUser
+	if forAll || forUser {
+		return errTopicRevoked
+	}
+	return nil
 }
