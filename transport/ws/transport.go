@@ -37,10 +37,9 @@ func New(hub *push.Hub, options ...Options) *Transport {
 	if o.Compression {
 		compression = websocket.CompressionNoContextTakeover
 	}
-	host := session.Of(hub)
-	return &Transport{host: host, options: o, acceptor: websocket.NewAcceptor(&websocket.AcceptOptions{
+	return &Transport{host: session.Of(hub), options: o, acceptor: websocket.NewAcceptor(&websocket.AcceptOptions{
 		Subprotocols:         []string{protocol.Subprotocol},
-		CheckOrigin:          checkOrigin(host.Origins()),
+		CheckOrigin:          websocket.AnyOrigin, // Host.Admit has checked it
 		Compression:          compression,
 		CompressionThreshold: compressionThreshold,
 		MaxMessage:           o.MaxFrame,
@@ -52,15 +51,6 @@ func New(hub *push.Hub, options ...Options) *Transport {
 
 // closeTimeout is how long a client may take to answer a close frame.
 const closeTimeout = 2 * time.Second
-
-func checkOrigin(allowed session.Origins) func(*http.Request) error {
-	return func(r *http.Request) error {
-		if e := allowed.Check(r); e != nil {
-			return errors.New(e.Reason)
-		}
-		return nil
-	}
-}
 
 // Publish delivers a message to the clients of this transport that follow its
 // topic, at once and without storing it; see [session.Host.Deliver].
