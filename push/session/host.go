@@ -44,10 +44,11 @@ type Host struct {
 
 	warnings, panics notices // in the log
 
-	mu       sync.Mutex // guards the rest
-	feeds    map[string]*feed
-	sessions map[sessionName]*Session
-	draining bool
+	mu        sync.Mutex // guards the rest
+	feeds     map[string]*feed
+	lingering lingering
+	sessions  map[sessionName]*Session
+	draining  bool
 }
 
 // hub is what a Host needs of its Hub.
@@ -156,6 +157,7 @@ func (h *Host) follow(ctx context.Context, s *Session, topic string) (*feed, err
 		h.work.Go(f.open)
 	}
 	f.followers++
+	h.stopLinger(f)
 	h.mu.Unlock()
 	select {
 	case <-f.opened:
@@ -181,49 +183,34 @@ func (h *Host) atOnce(topic string) bool {
 	if f == nil {
 		return false
 	}
-	select {
-	case <-f.opened:
-		return true
-	default:
-		return false
-	}
+	return f.isOpen()
 }
 
-// unfollow counts one follower less, and closes the feed after the last. A new
-// follower then opens a feed of its own, so that the two can't mix.
+// unfollow counts one follower less. After the last the feed lingers if it is open. A feed
+// that is closed or failed is never followed again: a new follower opens one of its own, so
+// that the two can't mix.
 func (h *Host) unfollow(f *feed) {
 	h.mu.Lock()
 	f.followers--
-	last := f.followers == 0
-	if h.feeds[f.topic] == f && (last || f.failed()) {
-		delete(h.feeds, f.topic)
+	open := f.isOpen()
+	var unused *feed
+	switch {
+	case open && f.err != nil:
+		h.forgetFeed(f)
+	case f.followers > 0:
+	case open && !h.draining:
+		unused = h.linger(f)
+	default:
+		h.forgetFeed(f)
+		unused = f
 	}
 	h.mu.Unlock()
-	if !last {
-		return
-	}
-	select {
-	case <-f.opened:
-		if f.err == nil {
-			h.broker.Unsubscribe(f.topic, f)
-		}
+	switch {
+	case unused == nil:
+	case open:
+		unused.close()
 	default:
-		h.work.Go(func() {
-			<-f.opened
-			if f.err == nil {
-				h.broker.Unsubscribe(f.topic, f)
-			}
-		})
-	}
-}
-
-// failed reports whether the broker refused the feed.
-func (f *feed) failed() bool {
-	select {
-	case <-f.opened:
-		return f.err != nil
-	default:
-		return false
+		h.work.Go(unused.close)
 	}
 }
 
