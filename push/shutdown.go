@@ -26,16 +26,18 @@ func (h *Hub) Drain() {
 		return
 	}
 	h.draining = true
+	h.work.Add() // a Shutdown at the same time waits for this
 	s := h.sessions
 	h.mu.Unlock()
 	sendAway := func() {}
 	if s != nil {
 		sendAway = s.Drain()
 	}
-	h.work.Go(func() {
+	go func() {
+		defer h.work.Done()
 		sendAway()
 		h.control.stop()
-	})
+	}()
 }
 
 // Shutdown ends all that the hub has started. New clients are refused at once;
