@@ -79,8 +79,8 @@ func (h *Host) drainWith(r *http.Request) {
 
 // sendAway ends sessions, one after the other, until Shutdown cuts the rest.
 func (h *Host) sendAway(sessions []*Session) {
-	for i := range h.shards {
-		h.shards[i].settle()
+	for _, sh := range h.shards.list() {
+		sh.settle()
 	}
 	if len(sessions) > 0 {
 		interval := min(time.Second/drainRate, h.options.DrainWindow/time.Duration(len(sessions)))

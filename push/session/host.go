@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"reflect"
-	"runtime"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -36,8 +35,7 @@ type Host struct {
 	wheel   wheel
 	reviews reviews
 	gate    gate
-	shards  []shard
-	opened  atomic.Uint64   // sessions so far, to spread them over the shards
+	shards  shards
 	servers sync.Map        // weak pointers to those whose Shutdown drains the hub
 	cut     context.Context // ends when Shutdown no longer waits for farewells
 	cutRest context.CancelFunc
@@ -98,7 +96,6 @@ func newHost(h hub) *Host {
 		options:  options,
 		public:   reflect.ValueOf(options.Authorize).Pointer() == reflect.ValueOf(push.Anyone).Pointer(),
 		work:     h.Tasks(),
-		shards:   make([]shard, runtime.GOMAXPROCS(0)),
 		feeds:    map[string]*feed{},
 		sessions: map[sessionName]*Session{},
 	}
@@ -109,17 +106,9 @@ func newHost(h hub) *Host {
 	host.memory.init(host, host.gate.limits.Memory)
 	host.life = cursorLife(host.broker)
 	host.wheel.born = time.Now()
-	for i := range host.shards {
-		host.shards[i].hub = host
-		host.shards[i].changed.L = &host.shards[i].mu
-	}
+	host.shards.init(host)
 	h.On(refreshEvent, host.refreshTold)
 	return host
-}
-
-// shard gives the shard of a new session.
-func (h *Host) shard() *shard {
-	return &h.shards[h.opened.Add(1)%uint64(len(h.shards))]
 }
 
 // Deliver hands a message to the sessions of some formats on this instance that
