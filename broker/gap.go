@@ -6,15 +6,15 @@ type GapReason string
 // The reasons.
 const (
 	GapTrimmed       GapReason = "trimmed"        // history no longer reaches back that far
-	GapEpoch         GapReason = "epoch"          // history was lost and began anew
+	GapEpoch         GapReason = "epoch"          // history was lost and began again
 	GapFork          GapReason = "fork"           // history went another way than the client saw
-	GapTooMany       GapReason = "too_many"       // more was missed than Options.Replay allows
+	GapTooMany       GapReason = "too_many"       // more was missed than Options.ReplayMessages allows
 	GapUnknownCursor GapReason = "unknown_cursor" // the cursor is broken, or of other topics
 )
 
-// Gap tells that messages of a topic were missed and won't come: after it,
-// what follows Now is delivered. It is the one thing that an application must
-// handle, by loading its state anew.
+// Gap says that messages of a topic were missed and won't come. What is delivered after
+// it follows Now. It is the one thing that an application must handle, by loading its
+// state again.
 type Gap struct {
 	Topic  string
 	Reason GapReason

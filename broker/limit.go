@@ -4,7 +4,7 @@ package broker
 type Limit struct {
 	Messages int
 	Bytes    int // by Message.Size
-	// Least is for [Broker.Since]: how many messages must fit, as far as there are so
-	// many. If they don't, none is read.
+	// Least is for Since of a push.Broker: how many messages must fit, as far as there are
+	// so many. If they don't, none is read.
 	Least int
 }

@@ -2,20 +2,20 @@ package broker
 
 import "time"
 
-// NonBlocking is a [Broker] whose calls wait for nothing but short locks. Each call ends
-// at once without a deadline, so the hub needs no timer for it. A type that embeds
+// NonBlocking is a push.Broker whose calls wait for nothing but short locks. Each call
+// returns at once without a deadline, so the hub needs no timer for it. A type that embeds
 // such a broker promises the same.
 type NonBlocking interface {
-	// NonBlocking does nothing; to have it is the promise.
+	// NonBlocking does nothing. Having it is the promise.
 	NonBlocking()
 }
 
-// Keeper is a [Broker] that tells how long it keeps the place of a topic that nobody
-// uses. After that the topic is one that nobody has published to, and may begin again in
-// the same epoch: a cursor of offset 0, which no message's tag proves, is good for no
-// longer than this from when it was issued, and then leads to a gap. Of a broker that
-// doesn't tell, 24 hours are assumed.
+// Keeper is a push.Broker that says how long it keeps the position of a topic that nobody
+// uses. After that the topic may begin again in the same epoch, as one that nobody has
+// published to. So a cursor of offset 0, which no message's tag proves, is good for this
+// long from when it was issued, and then leads to a gap. For a broker that isn't a Keeper
+// hubs assume 24 hours.
 type Keeper interface {
-	// Keep is the least time for which a place is kept.
+	// Keep is the least time for which a position is kept.
 	Keep() time.Duration
 }

@@ -5,28 +5,25 @@ import (
 	"time"
 )
 
-// Store is what a [Broker] may have beside topics: small values that all instances
-// share, in named sets, and that expire. A hub keeps revocations and tickets in it;
-// with a broker that has none it can do neither. brokertest.RunStore is the suite for
-// it.
+// Store is what a push.Broker may have besides topics: small values in named sets, which
+// all instances share and which expire. A hub keeps revocations and tickets in it, and with
+// a broker that is no Store it has neither. brokertest.RunStore is the suite for it.
 //
-// All methods may be called by any number of goroutines. Their errors are *Error or
-// those of the context, and after Close CodeUnavailable. An error of Put or Take
-// means maybe.
+// All methods may be called by any number of goroutines. Their errors are those of a
+// push.Broker. An error of Put or Take means maybe.
 type Store interface {
-	// Put stores a value until its time to live is over, in place of the one that the
-	// key had, if that is of a lower version. A value never gives way to one of its own
-	// version or a lower one, however late that comes and whoever sends it: then nothing
-	// is stored, and what is there is returned. Else that is nil. A set takes MaxStored
-	// values; the error for one more is ErrLimitReached. Nothing of the value is kept
-	// after Put has returned.
+	// Put stores a value until its time to live is over. It replaces a value of a lower
+	// version, and returns nil. A value is never replaced by one of its own version or a
+	// lower one, however late that comes and whoever sends it: Put then stores nothing and
+	// returns what is there. A set takes MaxStored values; the error for one more is
+	// push.CodeLimitReached. Put keeps nothing of the value after it has returned.
 	Put(ctx context.Context, set, key string, v Stored) (there *Stored, err error)
 
-	// Take gives a value and forgets it: of several calls at once one gets it. Nil
-	// if it isn't there, or has expired.
+	// Take returns a value and removes it: of several calls at once, one gets it. It
+	// returns nil if the value isn't there or has expired.
 	Take(ctx context.Context, set, key string) ([]byte, error)
 
-	// All gives all values of a set that haven't expired, by their keys.
+	// All returns the values of a set that haven't expired, by their keys.
 	All(ctx context.Context, set string) (map[string]Stored, error)
 }
 

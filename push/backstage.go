@@ -17,7 +17,7 @@ func init() { //nolint:gochecknoinits // package push/session can't be imported 
 	}
 }
 
-// attach gives the hub's sessions, which are made if there are none yet.
+// attach returns the hub's sessions, which open makes if there are none yet.
 func (h *Hub) attach(open func(b backstage) sessions) sessions {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -30,7 +30,7 @@ func (h *Hub) attach(open func(b backstage) sessions) sessions {
 	return h.sessions
 }
 
-// attached gives the hub's sessions, or nil.
+// attached returns the hub's sessions, or nil.
 func (h *Hub) attached() sessions {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -55,17 +55,17 @@ func (b backstage) Admits(ctx context.Context, id *Identity) error {
 	return b.h.control.admits(ctx, id)
 }
 
-func (b backstage) AnyRevoked() bool { return b.h.control.decrees.any.Load() }
+func (b backstage) AnyRevoked() bool { return b.h.control.table.any.Load() }
 
 func (b backstage) RevokedUser(id *Identity) *Error {
-	if b.h.control.decrees.revokesUser(id) {
+	if b.h.control.table.revokesUser(id) {
 		return errRevoked
 	}
 	return nil
 }
 
 func (b backstage) RevokedTopic(user, topic string) *Error {
-	if b.h.control.decrees.revokesTopic(user, topic) {
+	if b.h.control.table.revokesTopic(user, topic) {
 		return errTopicRevoked
 	}
 	return nil

@@ -38,27 +38,27 @@ const (
 	retryLater = "later" // after a while, with backoff
 )
 
-// codes is the one table of what a code means on each transport.
+// codes is the one table of what a code means to a client. Package transport/ws has the
+// close codes of WebSockets.
 var codes = map[Code]struct {
 	status int
-	close  uint16
 	retry  string
 	reason string
 }{
-	CodeBadRequest:      {http.StatusBadRequest, 4400, retryNever, "bad request"},
-	CodeUnauthenticated: {http.StatusUnauthorized, 4401, retryNever, "not authenticated"},
-	CodeForbidden:       {http.StatusForbidden, 4403, retryNever, "forbidden"},
-	CodeConflict:        {http.StatusConflict, 4400, retryNever, "this message ID was used with other data"},
-	CodeTooLarge:        {http.StatusRequestEntityTooLarge, 1009, retryNever, "too large"},
-	CodeUnsupported:     {http.StatusUnsupportedMediaType, 1003, retryNever, "unsupported"},
-	CodeRateLimited:     {http.StatusTooManyRequests, 4429, retryLater, "too much in too short a time"},
-	CodeLimitReached:    {http.StatusTooManyRequests, 4431, retryLater, "limit reached"},
-	CodeTimeout:         {http.StatusServiceUnavailable, 4408, retryLater, "timed out"},
-	CodeSlowConsumer:    {http.StatusServiceUnavailable, 4430, retryNow, "read too slowly; come back with the cursor"},
-	CodeDraining:        {http.StatusServiceUnavailable, 1012, retryLater, "shutting down; come back to another instance"},
-	CodeUnavailable:     {http.StatusServiceUnavailable, 1013, retryLater, "unavailable"},
-	CodeNotReplicated:   {http.StatusServiceUnavailable, 1013, retryLater, "stored, but on no replica yet"},
-	CodeInternal:        {http.StatusInternalServerError, 1011, retryLater, "internal error"},
+	CodeBadRequest:      {http.StatusBadRequest, retryNever, "bad request"},
+	CodeUnauthenticated: {http.StatusUnauthorized, retryNever, "not authenticated"},
+	CodeForbidden:       {http.StatusForbidden, retryNever, "forbidden"},
+	CodeConflict:        {http.StatusConflict, retryNever, "this message ID was used with other data"},
+	CodeTooLarge:        {http.StatusRequestEntityTooLarge, retryNever, "too large"},
+	CodeUnsupported:     {http.StatusUnsupportedMediaType, retryNever, "unsupported"},
+	CodeRateLimited:     {http.StatusTooManyRequests, retryLater, "too much in too short a time"},
+	CodeLimitReached:    {http.StatusTooManyRequests, retryLater, "limit reached"},
+	CodeTimeout:         {http.StatusServiceUnavailable, retryLater, "timed out"},
+	CodeSlowConsumer:    {http.StatusServiceUnavailable, retryNow, "read too slowly; come back with the cursor"},
+	CodeDraining:        {http.StatusServiceUnavailable, retryLater, "shutting down; come back to another instance"},
+	CodeUnavailable:     {http.StatusServiceUnavailable, retryLater, "unavailable"},
+	CodeNotReplicated:   {http.StatusServiceUnavailable, retryLater, "stored, but on no replica yet"},
+	CodeInternal:        {http.StatusInternalServerError, retryLater, "internal error"},
 }
 
 // Error makes a code an error by itself: a hook that returns one refuses with the code's
@@ -67,10 +67,6 @@ func (c Code) Error() string { return string(c) }
 
 // HTTPStatus is the status that answers a request which failed with c.
 func (c Code) HTTPStatus() int { return codes[c].status }
-
-// CloseCode is the WebSocket close code (RFC 6455 section 7.4) of a connection
-// that ends with c.
-func (c Code) CloseCode() uint16 { return codes[c].close }
 
 // Retry says whether a client that is told c should try again: "never", "now", or
 // "later", which is with backoff.
@@ -85,8 +81,8 @@ type Error struct {
 	Code   Code
 	Reason string // goes to the client as it is
 	Cause  error  // never goes to the client; may be nil
-	// After is how long the client had better wait before it tries again, as the
-	// Retry-After header says it; zero is for the client to decide, or RetryAfter.
+	// After is how long the client should wait before it tries again, as the Retry-After
+	// header says it. With zero the client decides, and a 503 says one second.
 	After time.Duration
 
 	// Hint tells the operator, in the log, what to do about it; it never goes to the

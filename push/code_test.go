@@ -19,9 +19,6 @@ func TestEveryCodeHasAMeaning(t *testing.T) {
 		if c.HTTPStatus() < 400 || c.HTTPStatus() > 599 {
 			t.Errorf("%s: status %d", c, c.HTTPStatus())
 		}
-		if n := c.CloseCode(); n < 1000 || n > 4999 || n >= 1016 && n < 4000 {
-			t.Errorf("%s: close code %d", c, n)
-		}
 		if c.Retry() == "" {
 			t.Errorf("%s: no retry", c)
 		}

@@ -22,8 +22,8 @@ type control struct {
 	hub   *Hub
 	store broker.Store // nil if the broker is none; then there is nothing to know
 
-	decrees decrees
-	known   atomic.Bool // all that is stored was read, and nothing was missed since
+	table revocationTable
+	known atomic.Bool // all that is stored was read, and nothing was missed since
 
 	mu         sync.Mutex    // guards the rest
 	subscribed bool          // to the topic
@@ -76,9 +76,9 @@ func (c *control) permits(ctx context.Context, a Access) error {
 		return err
 	}
 	switch {
-	case c.decrees.revokesUser(&a.Identity):
+	case c.table.revokesUser(&a.Identity):
 		return errRevoked
-	case c.decrees.revokesTopic(a.Identity.User, a.Topic):
+	case c.table.revokesTopic(a.Identity.User, a.Topic):
 		return errTopicRevoked
 	}
 	return nil
@@ -92,14 +92,14 @@ func (c *control) admits(ctx context.Context, id *Identity) error {
 	if err := c.ready(ctx); err != nil {
 		return err
 	}
-	if c.decrees.revokesUser(id) {
+	if c.table.revokesUser(id) {
 		return errRevoked
 	}
 	return nil
 }
 
-// decree stores a decree, holds to it, and tells the others.
-func (c *control) decree(ctx context.Context, d decree, lasts time.Duration) error {
+// decide stores a record, holds to it, and tells the others.
+func (c *control) decide(ctx context.Context, d revocationRecord, lasts time.Duration) error {
 	if c.store == nil {
 		return NewError(CodeUnsupported, "the broker can't store what is revoked", nil)
 	}
@@ -109,9 +109,9 @@ func (c *control) decree(ctx context.Context, d decree, lasts time.Duration) err
 		return err
 	}
 	for range maxDecisions {
-		at, ok := c.decrees.next(d.subject, time.Now())
+		at, ok := c.table.next(d.subject, time.Now())
 		if !ok {
-			return errTooManyDecrees
+			return errTooManyRevocations
 		}
 		d.At, d.For, d.until = at, lasts.Milliseconds(), time.Now().Add(lasts)
 		value, there, err := c.put(ctx, d, lasts)
@@ -119,7 +119,7 @@ func (c *control) decree(ctx context.Context, d decree, lasts time.Duration) err
 			return err
 		}
 		if there == nil || d.Session != uuid.Nil { // a session ends once, whoever says so
-			c.decrees.put(d) // that of a session too, lest the store loses it
+			c.table.put(d) // that of a session too, lest the store loses it
 			if err := c.hold(d); err != nil {
 				return err
 			}
@@ -139,12 +139,12 @@ func (c *control) decree(ctx context.Context, d decree, lasts time.Duration) err
 const maxDecisions = 10
 
 var (
-	errTooManyDecrees = NewError(CodeLimitReached, "too many revocations", nil)
-	errManyDecide     = NewError(CodeUnavailable, "many decide about the same at the same time", nil)
+	errTooManyRevocations = NewError(CodeLimitReached, "too many revocations", nil)
+	errManyDecide         = NewError(CodeUnavailable, "many decide about the same at the same time", nil)
 )
 
-// put stores a decree, unless one is there that is as new: that is then given.
-func (c *control) put(ctx context.Context, d decree, lasts time.Duration) (value []byte, there *broker.Stored, err error) {
+// put stores a record, unless one is there that is as new: that is then given.
+func (c *control) put(ctx context.Context, d revocationRecord, lasts time.Duration) (value []byte, there *broker.Stored, err error) {
 	key, value, err := d.text()
 	if err != nil {
 		return nil, nil, AsError(err)
@@ -153,12 +153,12 @@ func (c *control) put(ctx context.Context, d decree, lasts time.Duration) (value
 	return value, there, err
 }
 
-// hold notes what is decreed. The end of a session is done with at once: the session is
+// hold notes what is decided. The end of a session is done with at once: the session is
 // here, or none of this instance's business.
-func (c *control) hold(d decree) error {
+func (c *control) hold(d revocationRecord) error {
 	if d.Session == uuid.Nil {
-		if !c.decrees.put(d) {
-			return errTooManyDecrees
+		if !c.table.put(d) {
+			return errTooManyRevocations
 		}
 		return nil
 	}
@@ -168,7 +168,7 @@ func (c *control) hold(d decree) error {
 	return nil
 }
 
-// learnOf takes a decree from the store.
+// learnOf takes a record from the store.
 func (c *control) learnOf(v broker.Stored) error {
 	d, err := parseStored(v)
 	if err != nil {

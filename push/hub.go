@@ -12,9 +12,10 @@ import (
 	"github.com/tidewire/tidewire/push/internal/tasks"
 )
 
-// Hub joins a broker and transports in one process: it publishes, and has who may follow
-// what. Clients come to it by transports, for which package push/session has its other
-// face. All methods may be called by any number of goroutines.
+// Hub connects a broker and transports in one process. It publishes messages, and decides
+// with the application who may follow what. Clients reach it through transports, which use
+// its other face, in package push/session. All methods may be called by any number of
+// goroutines.
 type Hub struct {
 	// static
 	broker  Broker
@@ -31,14 +32,14 @@ type Hub struct {
 
 var _ Publisher = (*Hub)(nil)
 
-// sessions are the clients of a hub, which package push/session has.
+// sessions are the clients of a hub. Package push/session implements it.
 type sessions interface {
-	// Enforce ends what was revoked.
+	// Enforce ends all sessions and subscriptions that were revoked.
 	Enforce()
 	// End ends the session of this ID, if it is here, for this reason.
 	End(id uuid.UUID, reason *Error)
-	// Drain refuses new clients from now on. What it returns sends away those that are
-	// connected.
+	// Drain refuses new clients from now on. The function that it returns disconnects the
+	// others.
 	Drain() (sendAway func())
 	// Cut ends all that are left.
 	Cut()
@@ -54,9 +55,9 @@ func New(broker Broker, options Options) *Hub {
 	return h
 }
 
-// Publish gives a message to the broker, which stores it and sends it to every
-// subscriber on every instance; see [Publisher]. Without a deadline of the
-// context it gives up after Options.BrokerTimeout.
+// Publish stores a message, and delivers it to every client that follows its topic, on
+// every instance; see [Publisher]. If the context has no deadline, Publish gives up after
+// Options.BrokerTimeout.
 func (h *Hub) Publish(ctx context.Context, m Message) (Receipt, error) {
 	ctx, cancel := h.deadline(ctx)
 	defer cancel()
@@ -67,9 +68,10 @@ func (h *Hub) Publish(ctx context.Context, m Message) (Receipt, error) {
 	return receipt, err
 }
 
-// Cursor tells where topics are now, as a cursor: a page that was rendered from
-// the state of this moment (read the cursor first, then the state) follows the
-// topics from exactly here. At most MaxCursorTopics topics.
+// Cursor returns the newest positions of topics as one cursor. A page that was rendered
+// from the state of this moment can follow the topics from exactly here: read the cursor
+// first, then the state. There are at most 50 topics; for more the error is
+// CodeLimitReached.
 func (h *Hub) Cursor(ctx context.Context, topics ...string) (string, error) {
 	if len(topics) > cursor.MaxTopics {
 		return "", NewError(CodeLimitReached, "too many topics for one cursor", nil)
@@ -85,8 +87,8 @@ func (h *Hub) Cursor(ctx context.Context, topics ...string) (string, error) {
 	return cursor.Join(cursors), nil
 }
 
-// Recent gives the last n messages of a topic, oldest first, as far as history
-// has them, and the cursor that goes on right after them.
+// Recent returns the last n messages of a topic that history still has, oldest first, and
+// the cursor that continues right after them.
 func (h *Hub) Recent(ctx context.Context, topic string, n int) ([]*Message, string, error) {
 	if err := broker.CheckTopic(topic); err != nil {
 		return nil, "", AsError(err)
@@ -100,7 +102,7 @@ func (h *Hub) Recent(ctx context.Context, topic string, n int) ([]*Message, stri
 	return page.Messages, cursor.Format(topic, page.Head), nil
 }
 
-// deadline gives a context that ends after Options.BrokerTimeout, if it has no
+// deadline returns a context that ends after Options.BrokerTimeout, if it has no
 // deadline yet and the broker may need one.
 func (h *Hub) deadline(ctx context.Context) (context.Context, context.CancelFunc) {
 	if _, ok := ctx.Deadline(); ok {

@@ -52,7 +52,7 @@ func (c *control) learn() {
 		if err == nil {
 			continue // a gap came meanwhile
 		}
-		if errors.Is(err, errTooManyDecrees) {
+		if errors.Is(err, errTooManyRevocations) {
 			most = maxSlowBackoff
 		}
 		if time.Since(logged) >= time.Minute {
@@ -116,7 +116,7 @@ func (c *control) read() (map[string]broker.Stored, error) {
 	}
 	for _, v := range stored {
 		err := c.learnOf(v)
-		if errors.Is(err, errTooManyDecrees) {
+		if errors.Is(err, errTooManyRevocations) {
 			return nil, err
 		}
 		if err != nil {
@@ -132,7 +132,7 @@ func (c *control) read() (map[string]broker.Stored, error) {
 // read anew: some may have believed the store.
 func (c *control) putBack(stored map[string]broker.Stored) error {
 	put := false
-	for _, d := range c.decrees.all() {
+	for _, d := range c.table.all() {
 		lasts := d.lasts()
 		key, _, err := d.text()
 		if there, ok := stored[key]; err != nil || lasts < time.Second || ok && there.Version >= d.version() {

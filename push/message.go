@@ -22,7 +22,7 @@ type Message struct {
 	// ID stores it once. 1 to 128 bytes of visible ASCII; if empty, Publish
 	// makes it a UUIDv7.
 	ID string
-	// Topic is where it belongs; see [CheckTopic].
+	// Topic is where it belongs; see [broker.CheckTopic].
 	Topic string
 	// Event is the event's name, which EventSource listeners choose by. May be
 	// empty. At most 100 printable bytes, not starting with "tidewire.".

@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/push/optional"
 )
 
@@ -65,13 +64,14 @@ type Options struct {
 	// Limits bound what clients may do together, and how fast.
 	Limits Limits
 
-	// Queue bounds what waits for one client to read it. Past it the client is
-	// cut with CodeSlowConsumer, and comes back with its cursor. Default 1,024
-	// frames and 1 MiB; one frame always fits.
-	Queue broker.Limit
-	// Replay bounds what one client gets of one topic when it comes back; who
-	// missed more gets a gap. Default 1,000 messages and 1 MiB.
-	Replay broker.Limit
+	// QueueMessages and QueueBytes bound what waits for one client to read it. Past them
+	// the client is cut with CodeSlowConsumer, and comes back with its cursor. Default
+	// 1,024 frames and 1 MiB, negative is no bound; one frame always fits.
+	QueueMessages, QueueBytes int
+	// ReplayMessages and ReplayBytes bound what one client gets of one topic when it comes
+	// back; a client that missed more gets a gap. Default 1,000 messages and 1 MiB,
+	// negative is no bound.
+	ReplayMessages, ReplayBytes int
 	// MaxTopics is how many topics one connection may follow. Default 100.
 	MaxTopics int
 	// MaxInbound is the largest message from a client, in bytes of data.
@@ -102,14 +102,10 @@ type Options struct {
 }
 
 func (o Options) withDefaults() Options {
-	o.Queue = broker.Limit{
-		Messages: optional.Bound(o.Queue.Messages, 1024),
-		Bytes:    optional.Bound(o.Queue.Bytes, 1<<20),
-	}
-	o.Replay = broker.Limit{
-		Messages: optional.Bound(o.Replay.Messages, 1000),
-		Bytes:    optional.Bound(o.Replay.Bytes, 1<<20),
-	}
+	o.QueueMessages = optional.Bound(o.QueueMessages, 1024)
+	o.QueueBytes = optional.Bound(o.QueueBytes, 1<<20)
+	o.ReplayMessages = optional.Bound(o.ReplayMessages, 1000)
+	o.ReplayBytes = optional.Bound(o.ReplayBytes, 1<<20)
 	o.MaxTopics = optional.Bound(o.MaxTopics, 100)
 	o.MaxInbound = optional.Bound(o.MaxInbound, 16<<10)
 	o.AccessTimeout = optional.Bound(o.AccessTimeout, 5*time.Second)

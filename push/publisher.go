@@ -6,9 +6,9 @@ import (
 	"github.com/tidewire/tidewire/broker"
 )
 
-// Publisher is anything that a message can be given to. The [Hub] is one, so
-// is each broker (for a backend that serves no browsers), and so is each
-// transport (for the clients connected to it, with nothing stored).
+// Publisher is anything that publishes messages. The [Hub] is one; so is each broker, for
+// a backend that serves no browsers, and each transport, for the clients connected to it,
+// with nothing stored.
 //
 // A nil error means that the message is stored in its topic's history and will
 // reach every live subscriber on every instance. An error means maybe, unless
@@ -22,14 +22,13 @@ type Publisher interface {
 	Publish(ctx context.Context, m Message) (Receipt, error)
 }
 
-// Receipt is what a publisher gets for a message that was taken.
+// Receipt is what Publish returns for a message that was stored.
 type Receipt struct {
 	// ID is the message's ID.
 	ID string
-	// Position is its place in the topic; zero from a transport, which gives
-	// none.
+	// Position is its position in the topic; zero from a transport, which assigns none.
 	Position broker.Position
-	// Duplicate says that a message with this ID was stored before and this
-	// call added nothing; Position is the first one's.
+	// Duplicate says that a message with this ID was stored before, and that this call
+	// added nothing. Position is that of the first.
 	Duplicate bool
 }

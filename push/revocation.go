@@ -61,7 +61,7 @@ const (
 // the place of the earlier.
 //
 // An error means maybe; revoking again is safe. It is CodeLimitReached past 10,000
-// revocations that hold, and CodeUnsupported if the broker is no [Store]. While the
+// revocations that hold, and CodeUnsupported if the broker is no [broker.Store]. While the
 // broker can't be reached nobody can be told, which is an error too.
 func (h *Hub) Revoke(ctx context.Context, r Revocation) error {
 	about, err := r.subject()
@@ -72,7 +72,7 @@ func (h *Hub) Revoke(ctx context.Context, r Revocation) error {
 	if r.Session != "" {
 		lasts = sessionEndsIn
 	}
-	return h.control.decree(ctx, decree{subject: about}, lasts)
+	return h.control.decide(ctx, revocationRecord{subject: about}, lasts)
 }
 
 // Restore takes a Revocation back, of a User, a Topic, or both: what it forbids is
@@ -86,10 +86,10 @@ func (h *Hub) Restore(ctx context.Context, r Revocation) error {
 	if r.Session != "" {
 		return NewError(CodeBadRequest, "a session that has ended can't be restored", nil)
 	}
-	return h.control.decree(ctx, decree{subject: about, Restored: true}, min(optional.Bound(r.For, revokeFor), forGood))
+	return h.control.decide(ctx, revocationRecord{subject: about, Restored: true}, min(optional.Bound(r.For, revokeFor), forGood))
 }
 
-// subject is what a decree is about.
+// subject is what a record is about.
 type subject struct {
 	User    string    `json:"user,omitempty"`
 	Session uuid.UUID `json:"session,omitzero"`
@@ -119,9 +119,9 @@ func (r Revocation) subject() (subject, error) {
 	return about, nil
 }
 
-// decree is a revocation or its end, as it is stored and told. Of two about the same
+// revocationRecord is a revocation or its end, as it is stored and told. Of two about the same
 // the later holds.
-type decree struct {
+type revocationRecord struct {
 	subject
 	At       time.Time `json:"at"`  // in microseconds, by the clock of who decided
 	For      int64     `json:"for"` // how long it holds, in milliseconds
@@ -130,14 +130,16 @@ type decree struct {
 	until time.Time // on this instance's clock
 }
 
-// version is what the store tells two decrees about the same apart by.
-func (d *decree) version() uint64 { return uint64(min(max(0, d.At.UnixMicro()), broker.MaxOffset)) }
+// version is what the store tells two records about the same apart by.
+func (d *revocationRecord) version() uint64 {
+	return uint64(min(max(0, d.At.UnixMicro()), broker.MaxOffset))
+}
 
 // lasts gives how long it holds from now on.
-func (d *decree) lasts() time.Duration { return time.Until(d.until) }
+func (d *revocationRecord) lasts() time.Duration { return time.Until(d.until) }
 
-// text is what is stored and told of a decree, and the key it is stored at.
-func (d *decree) text() (key string, value []byte, err error) {
+// text is what is stored and told of a record, and the key it is stored at.
+func (d *revocationRecord) text() (key string, value []byte, err error) {
 	about, err := json.Marshal(d.subject)
 	if err != nil {
 		return "", nil, err
@@ -147,15 +149,15 @@ func (d *decree) text() (key string, value []byte, err error) {
 }
 
 // parseDecree reads one that was told just now.
-func parseDecree(text []byte) (decree, error) {
-	var d decree
+func parseDecree(text []byte) (revocationRecord, error) {
+	var d revocationRecord
 	err := json.Unmarshal(text, &d)
 	d.until = time.Now().Add(time.Duration(min(max(0, d.For), forGood.Milliseconds()) * int64(time.Millisecond)))
 	return d, err
 }
 
 // parseStored reads one from the store, which knows how long it still holds.
-func parseStored(v broker.Stored) (decree, error) {
+func parseStored(v broker.Stored) (revocationRecord, error) {
 	d, err := parseDecree(v.Value)
 	d.At = time.UnixMicro(int64(v.Version))
 	d.until = time.Now().Add(min(v.TTL, forGood))

@@ -16,9 +16,9 @@ func (h *Hub) Draining() bool {
 	return h.draining
 }
 
-// Drain begins what Shutdown does, and doesn't wait: new clients are refused, and those
-// that are connected are sent away. A hub has it called by the Shutdown of each
-// http.Server by which clients have come; another kind of server has to call it itself.
+// Drain begins what Shutdown does, and doesn't wait: it refuses new clients, and asks the
+// connected ones to reconnect elsewhere. The Shutdown of each http.Server through which
+// clients have come calls it; other servers must call it themselves.
 func (h *Hub) Drain() {
 	h.mu.Lock()
 	if h.draining {
@@ -40,17 +40,16 @@ func (h *Hub) Drain() {
 	}()
 }
 
-// Shutdown ends all that the hub has started. New clients are refused at once;
-// those that are connected get what is queued for them and are asked to come
-// back, one after the other (Options.DrainWindow), so that the other instances
-// meet no storm. When the context ends the rest is cut. At last the broker is
-// closed.
+// Shutdown ends all that the hub has started. It refuses new clients at once. Connected
+// clients get what is queued for them, and are asked to reconnect, one after the other over
+// Options.DrainWindow, so that the other instances aren't flooded. When the context ends,
+// Shutdown cuts the rest. Finally it closes the broker.
 //
-// After nil no goroutine or connection of the hub is left. An error is the
-// context's, and means that clients were cut; they lose nothing either, since
-// they come back with their cursors. Call it after http.Server.Shutdown, which
-// begins it (see Drain) and waits for event streams over HTTP/2, but not for
-// connections that are a client's own.
+// After nil, no goroutine or connection of the hub is left. The context's error means that
+// clients were cut. They lose nothing either, since they resume with their cursors.
+//
+// Call it after http.Server.Shutdown. That begins it (see Drain) and waits for event streams
+// over HTTP/2, but not for connections that were taken out of the server's hands.
 func (h *Hub) Shutdown(ctx context.Context) error {
 	h.Drain()
 	err := h.work.Wait(ctx)

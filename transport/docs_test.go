@@ -112,6 +112,16 @@ func checkNames(t *testing.T, text string) int {
 // goSource is all Go code of the repository.
 var goSource = sync.OnceValue(func() string {
 	var source strings.Builder
+	walkGo(func(path string) error {
+		text, err := os.ReadFile(path)
+		source.Write(text)
+		return err
+	})
+	return source.String()
+})
+
+// walkGo visits all Go files of the repository.
+func walkGo(visit func(path string) error) {
 	err := filepath.WalkDir("..", func(path string, entry fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
@@ -119,17 +129,14 @@ var goSource = sync.OnceValue(func() string {
 		case entry.Name() == "node_modules":
 			return fs.SkipDir
 		case strings.HasSuffix(path, ".go"):
-			text, err := os.ReadFile(path)
-			source.Write(text)
-			return err
+			return visit(path)
 		}
 		return nil
 	})
 	if err != nil {
 		panic(err)
 	}
-	return source.String()
-})
+}
 
 // TestDocsServeWithATimeLimitForHeaders: what is shown gets copied.
 func TestDocsServeWithATimeLimitForHeaders(t *testing.T) {

@@ -1,14 +1,14 @@
-// Package transport mounts all that browsers and backends use on one path, of a chi
-// router or of the standard library's:
+// Package transport serves a hub on one path of a router, with everything that browsers
+// and backends use. The router may be chi's or the standard library's:
 //
 //	r.Mount("/push", transport.Routes(hub))
 //	mux.Handle("/push/", transport.Routes(hub))
 //
-// When the http.Server by which clients have come shuts down, the hub sends them away;
-// hub.Shutdown waits for that. The example is a whole program.
+// When the http.Server of these routes shuts down, the hub asks its clients to reconnect
+// elsewhere; hub.Shutdown waits for that. The example is a whole program.
 //
-// docs/protocol.md describes the routes. Packages ws and sse are the transports,
-// package protocol is what both write on the wire.
+// docs/protocol.md describes the routes. Packages ws and sse are the transports; package
+// protocol has the frames that both write.
 package transport
 
 import (
@@ -33,7 +33,7 @@ type Options struct {
 	// Authorization: Bearer KEY. Empty: nobody may, unless AuthorizePublish says
 	// so.
 	PublishKey string
-	// AuthorizePublish decides who may publish by POST, in place of PublishKey. An
+	// AuthorizePublish decides who may publish by POST, instead of PublishKey. An
 	// error refuses: as the *push.Error that it is, or else with CodeForbidden.
 	AuthorizePublish func(r *http.Request, topic string) error
 	// MaxPublish is the largest body of a publish, in bytes. Default 64 KiB. The
@@ -44,7 +44,7 @@ type Options struct {
 	// a secret that opens one connection on any instance, once and within 30 s, as
 	// …/ws?ticket=SECRET or …/sse?ticket=SECRET. It is for pages that can send neither
 	// a header nor a cookie with a connection. Off by default: then nothing in a
-	// URL says who somebody is. The broker must be a [push.Store].
+	// URL says who somebody is. The broker must be a [broker.Store].
 	Tickets bool
 
 	// WebSocket and SSE are the transports, for a program that has made them to publish
@@ -55,7 +55,7 @@ type Options struct {
 
 const defaultMaxPublish = 64 << 10
 
-// Routes gives the routes of a hub: ws, sse, send, publish, refresh, client.js and
+// Routes returns the routes of a hub: ws, sse, send, publish, refresh, client.js and
 // client.mjs, and ticket if Options says so. More than one Options panics.
 //
 // It can be mounted by chi's Mount and by http.ServeMux with a pattern that ends with a

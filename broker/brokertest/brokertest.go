@@ -51,7 +51,7 @@ func Run(t *testing.T, newBackend New) {
 	run(t, newBackend, brokerGroups)
 }
 
-// RunStore runs the suite of brokers that are also a push.Store.
+// RunStore runs the suite of brokers that are also a broker.Store.
 func RunStore(t *testing.T, newBackend New) {
 	run(t, newBackend, storeGroups)
 }

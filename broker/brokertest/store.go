@@ -36,7 +36,7 @@ func onStore(run func(testing.TB, storeBroker)) func(testing.TB, setup) {
 		for i, b := range brokers {
 			store, ok := b.(storeBroker)
 			if !ok {
-				t.Fatal("the broker is no push.Store")
+				t.Fatal("the broker is no broker.Store")
 			}
 			stores[i] = store
 		}

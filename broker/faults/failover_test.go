@@ -18,7 +18,7 @@ import (
 // F46.
 func TestFailoverInSyncLosesNothing(t *testing.T) {
 	t.Parallel()
-	primary, replica, sentinels := startSentinels(t)
+	primary, replica, sentinels := startSentinels(t, downAfter)
 	client := closing[*redis.Client](t)(redis.NewFailoverClient(sentinels.Options()), nil)
 	b := newBroker(t, client, unaided)
 	instance := newBroker(t, client, unaided)
@@ -78,7 +78,7 @@ func wantGaps(t *testing.T, b push.Broker, positions []broker.Position) {
 // F45: messages 96 to 100 die with the primary.
 func TestFailoverToALaggingReplicaIsOneGap(t *testing.T) {
 	t.Parallel()
-	primary, replica, sentinels := startSentinels(t)
+	primary, replica, sentinels := startSentinels(t, downAfter)
 	client := closing[*redis.Client](t)(redis.NewFailoverClient(sentinels.Options()), nil)
 	b := newBroker(t, client, redisbroker.Options{})
 	instance := newBroker(t, client, redisbroker.Options{})

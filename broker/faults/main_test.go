@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strconv"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -99,8 +100,15 @@ const (
 	nodeTimeout = 1500 * time.Millisecond
 )
 
+// calm is how long a node may be silent before another takes over, where no failover is the subject: a busy machine must
+// cause none.
+const calm = time.Minute
+
+// calmCluster are the arguments of startCluster by which it is calm.
+var calmCluster = []string{"--cluster-node-timeout", strconv.FormatInt(calm.Milliseconds(), 10)}
+
 // startSentinels starts a primary, a replica and three Sentinels.
-func startSentinels(t *testing.T) (primary, replica *redistest.Server, sentinels *redistest.Sentinels) {
+func startSentinels(t *testing.T, downAfter time.Duration) (primary, replica *redistest.Server, sentinels *redistest.Sentinels) {
 	t.Helper()
 	primary = startServer(t)
 	replica = startReplica(t, primary)

@@ -22,7 +22,7 @@ func TestReplicatedPublishWaitsForAReplica(t *testing.T) {
 	t.Parallel()
 	t.Run("Sentinel", func(t *testing.T) {
 		t.Parallel()
-		primary, replica, sentinels := startSentinels(t)
+		primary, replica, sentinels := startSentinels(t, downAfter)
 		b := newBroker(t, closing[*redis.Client](t)(redis.NewFailoverClient(sentinels.Options()), nil), redisbroker.Options{})
 		wantReplication(t, b, "a", primary, replica)
 	})

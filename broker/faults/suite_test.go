@@ -88,14 +88,14 @@ func suite(t *testing.T, client, admin redis.UniversalClient, server *redistest.
 
 func TestBrokerOnSentinel(t *testing.T) {
 	t.Parallel()
-	_, _, sentinels := startSentinels(t)
+	_, _, sentinels := startSentinels(t, calm)
 	client := closing[*redis.Client](t)(redis.NewFailoverClient(sentinels.Options()), nil)
 	suite(t, client, client, nil)
 }
 
 func TestBrokerOnCluster(t *testing.T) {
 	t.Parallel()
-	cluster := startCluster(t)
+	cluster := startCluster(t, calmCluster...)
 	client := closing[*redis.ClusterClient](t)(redis.NewClusterClient(cluster.Options()), nil)
 	suite(t, client, client, nil)
 }
@@ -128,7 +128,7 @@ func TestBrokerAsALimitedUser(t *testing.T) {
 
 func TestBrokerAsALimitedUserOnCluster(t *testing.T) {
 	t.Parallel()
-	c := onCluster(t)
+	c := onCluster(t, calmCluster...)
 	client := c.limited()
 	suite(t, client, c.client, nil)
 	check(t, newBroker(t, client, redisbroker.Options{}).Health(t.Context()))

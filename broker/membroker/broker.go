@@ -70,10 +70,10 @@ func New(options ...Options) *Broker {
 
 var errClosed = push.NewError(push.CodeUnavailable, "the broker is closed", nil)
 
-// NonBlocking promises that no call waits; see [push.NonBlocking].
+// NonBlocking promises that no call waits; see [broker.NonBlocking].
 func (b *Broker) NonBlocking() {}
 
-// Keep is Options.Keep; see [push.Keeper].
+// Keep is Options.Keep; see [broker.Keeper].
 func (b *Broker) Keep() time.Duration { return b.options.Keep }
 
 // Publish stores a message and hands it to the topic's receivers.

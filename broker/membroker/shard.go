@@ -23,7 +23,7 @@ const (
 // A topic that nobody has published to begins in an epoch that is made of its name and
 // the broker's secret, so that it needs no memory unless it is followed. So does a topic
 // that was forgotten; that a cursor of the old one isn't taken for one of the new is what
-// [push.Keeper] is for.
+// [broker.Keeper] is for.
 type shard struct {
 	mu     sync.Mutex        // guards the rest; never held together with a topic's
 	topics map[string]*topic // nil if there are none

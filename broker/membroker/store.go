@@ -13,7 +13,7 @@ import (
 
 var _ broker.Store = (*Broker)(nil)
 
-// store is the broker's [push.Store].
+// store is the broker's [broker.Store].
 type store struct {
 	mu     sync.Mutex // guards the rest
 	sets   map[string]*set
@@ -40,7 +40,7 @@ func (v stored) at(now time.Time) broker.Stored {
 // expired.
 const pruneInterval = time.Second
 
-// Put stores a value; see [push.Store].
+// Put stores a value; see [broker.Store].
 func (b *Broker) Put(_ context.Context, name, key string, v broker.Stored) (there *broker.Stored, err error) {
 	if err := v.Check(); err != nil {
 		return nil, push.AsError(err)
@@ -72,7 +72,7 @@ func (b *Broker) Put(_ context.Context, name, key string, v broker.Stored) (ther
 	return nil, nil
 }
 
-// Take gives a value and forgets it; see [push.Store].
+// Take gives a value and forgets it; see [broker.Store].
 func (b *Broker) Take(_ context.Context, name, key string) ([]byte, error) {
 	st := &b.store
 	st.mu.Lock()
@@ -89,7 +89,7 @@ func (b *Broker) Take(_ context.Context, name, key string) ([]byte, error) {
 	return v.value, nil
 }
 
-// All gives all values of a set; see [push.Store].
+// All gives all values of a set; see [broker.Store].
 func (b *Broker) All(_ context.Context, name string) (map[string]broker.Stored, error) {
 	st := &b.store
 	st.mu.Lock()

@@ -55,7 +55,7 @@ func newBroker(store follow.StorePort, o Options) *Broker {
 // nothing.
 func (b *Broker) Health(ctx context.Context) error { return b.follow.Health(ctx) }
 
-// Keep is the least of Options.Keep; see [push.Keeper].
+// Keep is the least of Options.Keep; see [broker.Keeper].
 func (b *Broker) Keep() time.Duration { return b.follow.Keep() }
 
 // Publish stores a message and sends it to all instances. With m.Replicated it waits for a
@@ -84,17 +84,17 @@ func (b *Broker) Recent(ctx context.Context, topic string, n int) (push.Page, er
 	return b.follow.Recent(ctx, topic, n)
 }
 
-// Put stores a value; see [push.Store].
+// Put stores a value; see [broker.Store].
 func (b *Broker) Put(ctx context.Context, set, key string, v broker.Stored) (there *broker.Stored, err error) {
 	return b.follow.Put(ctx, set, key, v)
 }
 
-// Take returns a value and forgets it; see [push.Store].
+// Take returns a value and forgets it; see [broker.Store].
 func (b *Broker) Take(ctx context.Context, set, key string) ([]byte, error) {
 	return b.follow.Take(ctx, set, key)
 }
 
-// All returns all values of a set; see [push.Store].
+// All returns all values of a set; see [broker.Store].
 func (b *Broker) All(ctx context.Context, set string) (map[string]broker.Stored, error) {
 	return b.follow.All(ctx, set)
 }

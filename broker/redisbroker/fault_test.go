@@ -132,7 +132,7 @@ func TestLostPubSubMessageIsFound(t *testing.T) {
 	f := followFirst(t, b)
 	lose.Store(1)
 	publish(t, b, "a", "2")
-	publish(t, b, "a", "3") // shows the hole
+	publish(t, b, "a", "3") // shows that 2 is missing
 	if got := fmt.Sprint(f.wait("3")); got != "[1 2 3]" {
 		t.Errorf("got %s", got)
 	}

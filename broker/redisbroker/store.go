@@ -23,7 +23,7 @@ var takeLua string
 //go:embed all.lua
 var allLua string
 
-// Put is put.lua; see [push.Store].
+// Put is put.lua; see [broker.Store].
 func (s *server) Put(ctx context.Context, set, key string, v broker.Stored) (*broker.Stored, error) {
 	c := s.values.put.call(s.options.setKeys(set), []any{key, v.Value, v.TTL.Milliseconds(), broker.MaxStored, v.Version})
 	c.size += len(v.Value)
@@ -47,7 +47,7 @@ func (s *server) Put(ctx context.Context, set, key string, v broker.Stored) (*br
 	return there, s.inspected(ctx, c, err)
 }
 
-// Take is take.lua; see [push.Store].
+// Take is take.lua; see [broker.Store].
 func (s *server) Take(ctx context.Context, set, key string) ([]byte, error) {
 	c := s.values.take.call(s.options.setKeys(set), []any{key})
 	if err := s.do(ctx, c.key(), hubCalls, c); err != nil {
@@ -64,7 +64,7 @@ func (s *server) Take(ctx context.Context, set, key string) ([]byte, error) {
 	return v.Value, nil
 }
 
-// All is all.lua; see [push.Store].
+// All is all.lua; see [broker.Store].
 func (s *server) All(ctx context.Context, set string) (map[string]broker.Stored, error) {
 	c := s.values.all.call(s.options.setKeys(set), nil)
 	c.size += maxBatchBytes / 4
@@ -113,7 +113,7 @@ func milliseconds(n int64) time.Duration {
 	return time.Duration(min(n, math.MaxInt64/int64(time.Millisecond)) * int64(time.Millisecond))
 }
 
-// valueScripts are the scripts of a [push.Store].
+// valueScripts are the scripts of a [broker.Store].
 type valueScripts struct{ put, take, all *script }
 
 func newValueScripts() valueScripts {

@@ -36,7 +36,7 @@ type Options struct {
 	Leeway time.Duration
 	// Cookie is the name of a cookie that may hold the token instead of the header.
 	// Empty: no cookie is looked at. Browsers send cookies whichever page has them
-	// make the request; see push.Origins.
+	// make the request; see push.Options.Origins.
 	Cookie string
 	// Anonymous lets requests without a token in, as the zero push.Identity. One with
 	// a bad token is refused all the same.

@@ -1,5 +1,6 @@
-// Package cursor reads and writes the text by which a client comes back: its place in each
-// topic that it follows. Clients take it as opaque; docs/protocol.md has the format.
+// Package cursor reads and writes cursors: the text with which a client resumes. A cursor
+// has the client's position in each topic that it follows. Clients treat it as opaque;
+// docs/protocol.md has the format.
 package cursor
 
 import (

@@ -10,16 +10,16 @@ import (
 
 var benchPosition = broker.Position{Epoch: 0x9f8a6c21d0e4b735, Offset: 123456, Tag: 0x01020304}
 
-// BenchmarkFormatCursor is paid once for each message and wire format.
-func BenchmarkFormatCursor(b *testing.B) {
+// BenchmarkFormat is paid once for each message and wire format.
+func BenchmarkFormat(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		cursor.Format("orders/42", benchPosition)
 	}
 }
 
-// BenchmarkParseCursor is paid once for each client that comes back.
-func BenchmarkParseCursor(b *testing.B) {
+// BenchmarkParse is paid once for each client that comes back.
+func BenchmarkParse(b *testing.B) {
 	for _, topics := range []int{1, 10, cursor.MaxTopics} {
 		b.Run(fmt.Sprint(topics, " topics"), func(b *testing.B) {
 			at := cursor.Join(benchCursors(topics))

@@ -10,9 +10,9 @@ import (
 // known who it is until its session has ended or it was turned away. It is for one
 // goroutine.
 type Admission struct {
-	hub   *Host
-	from  source
-	place *place // nil once a session has it
+	hub  *Host
+	from source
+	slot *slot // nil once a session has it
 }
 
 // Admit begins to let a client in that wants a connection, and refuses it at once if
@@ -33,7 +33,7 @@ func (h *Host) Admit(r *http.Request) (*Admission, error) {
 		return nil, h.refuse(errNoMemory)
 	}
 	from := h.source(r)
-	at, err := h.gate.enter(from, h.wheel.now())
+	at, err := h.limiter.enter(from, h.wheel.now())
 	if err != nil {
 		h.work.Done()
 		return nil, err
@@ -49,8 +49,8 @@ func (a *Admission) Identify(r *http.Request) (push.Identity, error) {
 // Release gives the client's place back, unless a session has got it. It has to be
 // called once, whatever became of the client.
 func (a *Admission) Release() {
-	if a.place != nil {
-		a.hub.gate.places.give(a.place)
+	if a.slot != nil {
+		a.hub.limiter.slots.give(a.slot)
 		a.hub.work.Done()
 	}
 }
@@ -61,23 +61,23 @@ func (h *Host) seat(s *Session, a *Admission) error {
 	if a == nil {
 		return h.add(s)
 	}
-	if err := h.gate.places.takeUser(s.Identity().User); err != nil {
+	if err := h.limiter.slots.takeUser(s.Identity().User); err != nil {
 		return err
 	}
-	s.place = a.place
+	s.slot = a.slot
 	if err := h.add(s); err != nil {
-		h.gate.places.giveUser(s.Identity().User)
+		h.limiter.slots.giveUser(s.Identity().User)
 		return err
 	}
-	a.place = nil
+	a.slot = nil
 	h.work.Done() // the session is counted itself
 	return nil
 }
 
 // leavePlace gives back what seat gave.
 func (s *Session) leavePlace() {
-	if s.place != nil {
-		s.hub.gate.places.giveUser(s.Identity().User)
-		s.hub.gate.places.give(s.place)
+	if s.slot != nil {
+		s.hub.limiter.slots.giveUser(s.Identity().User)
+		s.hub.limiter.slots.give(s.slot)
 	}
 }

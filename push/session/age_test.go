@@ -39,10 +39,10 @@ func TestFirstWord(t *testing.T) {
 				}
 				begin := time.Now()
 				s.Subscribe(t.Context(), nil, hello)
-				s.AwaitFirst()
+				s.ExpectFirst()
 				if tt.says > 0 {
 					time.Sleep(tt.says)
-					if err := s.Said(new(session.Meter)); err != nil {
+					if err := s.CountFrame(new(session.Meter)); err != nil {
 						t.Fatal(err)
 					}
 				}

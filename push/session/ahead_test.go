@@ -26,10 +26,10 @@ func TestInstanceComesJustInTime(t *testing.T) {
 				s := &Session{hub: h, conn: silentConn{}, writing: true} // nobody is woken
 				sub := &subscription{session: s, feed: &feed{hub: h, topic: "a"}, catchUp: &catchUp{}, state: live}
 				s.mu.Lock()
-				sub.goAhead(broker.Position{Epoch: 1, Offset: 2})
+				sub.awaitCatchUp(broker.Position{Epoch: 1, Offset: 2})
 				time.Sleep(time.Second) // the timer has run out, and waits for the session
 				if !late {
-					sub.meet()
+					sub.caughtUp()
 				}
 				s.mu.Unlock()
 				synctest.Wait()

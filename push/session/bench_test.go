@@ -6,7 +6,6 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/push/session"
@@ -30,7 +29,7 @@ func (countingConn) Abort()          {}
 func BenchmarkFanOut(b *testing.B) {
 	for _, subscribers := range []int{1, 100, 5000} {
 		b.Run(fmt.Sprint(subscribers, " subscribers"), func(b *testing.B) {
-			hub := push.New(membroker.New(), push.Options{Authorize: push.Anyone, Queue: broker.Limit{Messages: -1, Bytes: -1}})
+			hub := push.New(membroker.New(), push.Options{Authorize: push.Anyone, QueueMessages: -1, QueueBytes: -1})
 			var frames atomic.Int64
 			format := &fakeFormat{}
 			for range subscribers {

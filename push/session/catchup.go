@@ -51,7 +51,7 @@ func (c *catchUp) outOfReach() broker.GapReason {
 		return "" // only the broker knows whether the place is real
 	case c.since.Offset == c.head.Offset:
 		return broker.GapFork
-	case c.head.Offset-c.since.Offset > uint64(c.feed.hub.options.Replay.Messages):
+	case c.head.Offset-c.since.Offset > uint64(c.feed.hub.options.ReplayMessages):
 		return broker.GapTooMany
 	default:
 		return ""
@@ -89,7 +89,7 @@ func (c *catchUp) missedIn(w *window) (missed []*entry, gap *broker.Gap, ok bool
 		return nil, nil, false
 	}
 	missed = w.between(c.since, c.head)
-	if sizeOf(missed) > c.feed.hub.options.Replay.Bytes {
+	if sizeOf(missed) > c.feed.hub.options.ReplayBytes {
 		return nil, c.missing(broker.GapTooMany), true
 	}
 	return missed, nil, true
@@ -113,7 +113,7 @@ func (s *Session) replay() {
 	c := sub.catchUp
 	for size := 0; size < writeSize && len(c.missed) > 0; {
 		frame := c.missed[0].frame(s.format)
-		if size > 0 && !s.outbox.fits(frame, s.hub.options.Queue) {
+		if size > 0 && !s.outbox.fits(frame, s.hub.queue) {
 			return // it goes on when the client has read so far
 		}
 		if !s.enqueue(frame) {
@@ -153,7 +153,7 @@ func (s *Session) readHistory(sub *subscription) bool {
 	case gap != nil:
 		c.gap = gap
 		if gap.Now != c.head {
-			sub.goAhead(gap.Now)
+			sub.awaitCatchUp(gap.Now)
 		}
 	default:
 		c.missed = missed

@@ -10,7 +10,7 @@ import (
 // TestOutOfReach: without asking the broker it is known that some places can't be
 // replayed from.
 func TestOutOfReach(t *testing.T) {
-	f := &feed{topic: "a", hub: &Host{options: push.Options{Replay: broker.Limit{Messages: 10, Bytes: 1 << 20}}}}
+	f := &feed{topic: "a", hub: &Host{options: push.Options{ReplayMessages: 10, ReplayBytes: 1 << 20}}}
 	fork, newer := at(20), at(3)
 	fork.Tag++
 	newer.Epoch++
@@ -72,7 +72,7 @@ func TestMissedInAWindow(t *testing.T) {
 		{"ahead of this instance, at a real place", at(8), at(6), 10 * size, "[]", "", true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			f := &feed{topic: "a", hub: &Host{options: push.Options{Replay: broker.Limit{Messages: 10, Bytes: tt.bytes}}}}
+			f := &feed{topic: "a", hub: &Host{options: push.Options{ReplayMessages: 10, ReplayBytes: tt.bytes}}}
 			c := &catchUp{feed: f, from: FromCursor, since: tt.since, head: tt.head}
 			missed, gap, ok := c.missedIn(w)
 			if ok != tt.ok || offsets(missed) != tt.missed {

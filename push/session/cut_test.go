@@ -34,7 +34,7 @@ func TestNothingIsWrittenAfterACut(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t, nil, push.Options{Queue: broker.Limit{Messages: 5, Bytes: 1 << 20}})
+				w := newWorld(t, nil, push.Options{QueueMessages: 5, QueueBytes: 1 << 20})
 				defer w.shutdown()
 				c := stalledConn()
 				s := w.open(c)
@@ -108,7 +108,7 @@ func TestFailedWriteIsTheLast(t *testing.T) {
 // write for each 64 KiB.
 func TestLargeQueueIsSeveralWrites(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, nil, push.Options{Queue: broker.Limit{Messages: 100, Bytes: 10 << 20}})
+		w := newWorld(t, nil, push.Options{QueueMessages: 100, QueueBytes: 10 << 20})
 		defer w.shutdown()
 		c := &tallyConn{fakeConn: stalledConn()}
 		s, err := session.Of(w.hub).Open(session.Client{Format: w.format, Conn: c})

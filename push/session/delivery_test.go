@@ -18,7 +18,7 @@ import (
 
 func TestSlowConsumerIsCutAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, nil, push.Options{Queue: broker.Limit{Messages: 10, Bytes: 1 << 20}})
+		w := newWorld(t, nil, push.Options{QueueMessages: 10, QueueBytes: 1 << 20})
 		defer w.shutdown()
 		slow, healthy := stalledConn(), newConn()
 		w.subscribe(w.open(slow), "", "a")
@@ -47,7 +47,7 @@ func TestSlowConsumerIsCutAlone(t *testing.T) {
 
 func TestQueueIsBoundedInBytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, nil, push.Options{Queue: broker.Limit{Bytes: 10_000}})
+		w := newWorld(t, nil, push.Options{QueueBytes: 10_000})
 		defer w.shutdown()
 		c := stalledConn()
 		s := w.open(c)

@@ -18,9 +18,9 @@ const (
 
 var errDraining = push.NewError(push.CodeDraining, "", nil)
 
-// ComeBack is how long a client that must leave waits until it comes back: a
+// ReconnectDelay is how long a client that must leave waits until it comes back: a
 // random time of up to half a second.
-func ComeBack() time.Duration { return rand.N(maxComeBack) }
+func ReconnectDelay() time.Duration { return rand.N(maxComeBack) }
 
 // drain refuses new clients, and ends all linger. What it returns unsubscribes from the
 // topics that lingered, and sends away the clients that are connected.
@@ -93,7 +93,7 @@ func (h *Host) farewell(sessions []*Session, interval time.Duration) {
 	ticker := time.NewTicker(max(interval, time.Nanosecond))
 	defer ticker.Stop()
 	for _, s := range sessions {
-		after := int(ComeBack().Milliseconds())
+		after := int(ReconnectDelay().Milliseconds())
 		s.leave(s.format.Reconnect(after), errDraining)
 		select {
 		case <-ticker.C:

@@ -40,7 +40,7 @@ func (s *Session) enforce() {
 	}
 	s.mu.Unlock()
 	if lost != "" {
-		s.retreat(lost)
+		s.withdraw(lost)
 	}
 }
 

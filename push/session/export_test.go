@@ -30,7 +30,7 @@ func (s *Session) Shard() int { return slices.Index(s.hub.shards.list(), s.shard
 
 // Counted is how many users and sources of connections are counted.
 func (h *Host) Counted() (users, sources int) {
-	p := &h.gate.places
+	p := &h.limiter.slots
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return len(p.users), len(p.sources)

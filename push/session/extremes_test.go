@@ -53,14 +53,14 @@ func TestExtremeValuesAreBorne(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					s.AwaitFirst()
+					s.ExpectFirst()
 					w.subscribe(s, "", "a")
-					s.Await()
+					s.ExpectInput()
 					w.publish("a", "1")
 					for range 50 { // some turns of the wheel
 						time.Sleep(time.Minute)
-						s.Heard()
-						s.Await()
+						s.Busy()
+						s.ExpectInput()
 					}
 					if ended, reason := c.end(); ended && d > time.Second {
 						t.Errorf("ended with %v", reason)

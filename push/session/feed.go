@@ -27,15 +27,15 @@ type feed struct {
 	lingers   *list.Element // in hub.lingering; nil while the feed doesn't linger
 	left      time.Duration // when the last follower left, on the hub's clock
 
-	mu     sync.Mutex // guards the rest
-	ready  bool
-	early  broker.Position // where the broker has come before Subscribe returned; zero if nowhere
-	head   broker.Position
-	since  time.Time // when the chain up to head began, as far as it was followed here
-	groups []*group
-	told   uint64          // counts what was told
-	place  broker.Position // of placeText
-	placed time.Time       // when placeText was made
+	mu      sync.Mutex // guards the rest
+	ready   bool
+	early   broker.Position // where the broker has come before Subscribe returned; zero if nowhere
+	head    broker.Position
+	since   time.Time // when the chain up to head began, as far as it was followed here
+	groups  []*group
+	lastSeq uint64          // counts what was told
+	place   broker.Position // of placeText
+	placed  time.Time       // when placeText was made
 	// placeText is the cursor of a place that was asked for lately, so that those who
 	// come to the same place share its text.
 	placeText string
@@ -44,17 +44,17 @@ type feed struct {
 	windowEnd *time.Timer // runs while there is a window
 	// readings are the reads under way: for each key the one that begins after
 	// it, nil while nobody waits for one.
-	readings map[broker.Position]*reading
+	readings map[broker.Position]*sharedRead
 }
 
 // group is the subscriptions of one format.
 type group struct {
 	format Format
-	parts  []*part // those that aren't empty
+	parts  []*shardGroup // those that aren't empty
 }
 
-// part gives the group's part in a shard, or nil.
-func (g *group) part(sh *shard) *part {
+// shardGroup gives the group's part in a shard, or nil.
+func (g *group) part(sh *shard) *shardGroup {
 	for _, p := range g.parts {
 		if p.shard == sh {
 			return p
@@ -68,8 +68,8 @@ func (g *group) tell(d delivery) {
 	memory := &g.parts[0].shard.hub.memory
 	d.lent = memory.admit(d.frame)
 	for _, p := range g.parts {
-		d.part = p
-		p.shard.tell(d)
+		d.group = p
+		p.shard.enqueue(d)
 	}
 	if d.lent {
 		memory.letGo(d.frame)
@@ -112,7 +112,7 @@ func (f *feed) close() {
 	f.forget()
 }
 
-// Receive takes the next message from the broker; see [Receiver].
+// Receive takes the next message from the broker; see [push.Receiver].
 func (f *feed) Receive(m *push.Message) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -123,7 +123,7 @@ func (f *feed) Receive(m *push.Message) {
 	f.receive(m)
 }
 
-// Break takes a gap from the broker; see [Receiver].
+// Break takes a gap from the broker; see [push.Receiver].
 func (f *feed) Break(gap broker.Gap) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -147,9 +147,9 @@ func (f *feed) receive(m *push.Message) {
 	f.head = m.Position
 	e := &entry{hub: f.hub, message: m}
 	f.extend(e)
-	f.told++
+	f.lastSeq++
 	for _, g := range f.groups {
-		g.tell(delivery{number: f.told, frame: e.frame(g.format)})
+		g.tell(delivery{seq: f.lastSeq, frame: e.frame(g.format)})
 	}
 }
 
@@ -157,9 +157,9 @@ func (f *feed) broken(gap broker.Gap) {
 	gap.Topic, gap.Last = f.topic, f.head
 	f.head, f.since = gap.Now, time.Now()
 	f.forget()
-	f.told++
+	f.lastSeq++
 	for _, g := range f.groups {
-		g.tell(delivery{number: f.told, frame: g.format.Gap(gap), gap: &gap})
+		g.tell(delivery{seq: f.lastSeq, frame: g.format.Gap(gap), gap: &gap})
 	}
 }
 
@@ -168,8 +168,8 @@ func (f *feed) deliverTo(format Format, m *push.Message) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if g := f.group(format); g != nil {
-		f.told++
-		g.tell(delivery{number: f.told, frame: format.Message(m), aside: true})
+		f.lastSeq++
+		g.tell(delivery{seq: f.lastSeq, frame: format.Message(m), aside: true})
 	}
 }
 
@@ -186,10 +186,10 @@ func (f *feed) attach(sub *subscription) {
 	sub.catchUp.head, sub.catchUp.outdated = f.head, f.outdates(sub.catchUp)
 	p := g.part(sub.session.shard)
 	if p == nil {
-		p = &part{shard: sub.session.shard}
+		p = &shardGroup{shard: sub.session.shard}
 		g.parts = append(g.parts, p)
 	}
-	p.attach(sub, f.told)
+	p.attach(sub, f.lastSeq)
 }
 
 // detach removes a subscription; nothing is delivered to it any more.
@@ -199,7 +199,7 @@ func (f *feed) detach(sub *subscription) {
 	g := f.group(sub.session.format)
 	p := g.part(sub.session.shard)
 	if p.detach(sub) {
-		g.parts = slices.DeleteFunc(g.parts, func(other *part) bool { return other == p })
+		g.parts = slices.DeleteFunc(g.parts, func(other *shardGroup) bool { return other == p })
 	}
 	if len(g.parts) == 0 {
 		f.groups = slices.DeleteFunc(f.groups, func(other *group) bool { return other == g })

@@ -33,7 +33,7 @@ type Followed struct {
 	From  From
 	// Cursor is the client's place in the topic; empty if its own cursor can't
 	// be read, or if the topic was followed before. A refused topic keeps the
-	// place that the client came with.
+	// slot that the client came with.
 	Cursor string
 	// Err says why the topic is refused; From is then empty.
 	Err *push.Error
@@ -219,7 +219,7 @@ func (s *Session) follow(ctx context.Context, topic string, start startingPlace)
 	action := push.ActionFollow
 	if start.from == FromCursor {
 		action = push.ActionResume
-		if err := tooFast(s.hub.gate.resumes.take(s, s.hub.wheel.now()), "too many topics resumed in too short a time", "Resumes"); err != nil {
+		if err := tooFast(s.hub.limiter.resumes.take(s, s.hub.wheel.now()), "too many topics resumed in too short a time", "Resumes"); err != nil {
 			return refused(err)
 		}
 	}

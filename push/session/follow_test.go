@@ -8,7 +8,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/push/session"
 )
@@ -30,7 +29,7 @@ func TestSlowTopicHoldsNothingUp(t *testing.T) {
 							}
 							return nil
 						},
-						Queue: broker.Limit{Messages: during},
+						QueueMessages: during,
 					})
 					defer w.shutdown()
 					topics := []string{"slow"}

@@ -8,7 +8,8 @@ import (
 )
 
 // Frame is one thing to be written to a client, encoded for the wire. The same
-// frame is handed to every client with the same [Format]; nobody changes it. It belongs to one hub, but for a Client.Heartbeat.
+// frame goes to every client with the same [Format]; nobody changes it. It belongs to one
+// hub, unless it is a Client.Heartbeat.
 type Frame struct {
 	// Bytes are what is written.
 	Bytes []byte
@@ -16,15 +17,11 @@ type Frame struct {
 	// Cursor is the topic's cursor from this frame on.
 	Topic  string
 	Cursor string
-	// Own is how many of the first Bytes are for clients of this topic alone; a
-	// client of several topics gets something of its own in their place. The
-	// event stream's id is that.
-	Own int
 
 	keepers atomic.Int32 // for whom it is counted; see memory
 }
 
-// size is what the frame counts for against Options.Queue.
+// size is what the frame counts for against Options.QueueMessages.
 func (f *Frame) size() int { return len(f.Bytes) + frameOverhead }
 
 const frameOverhead = 64
@@ -46,16 +43,17 @@ type Format interface {
 
 // Conn is a transport's end of one client's connection.
 type Conn interface {
-	// Write sends frames, in order, and keeps none. It returns an error if it could not within
-	// the transport's write timeout, and the session ends. It is called by one
-	// goroutine at a time, and never after End.
+	// Write sends frames, in order, and keeps none. It returns an error if it can't within the
+	// transport's write timeout, and the session ends: as a slow consumer's if the error is
+	// os.ErrDeadlineExceeded, otherwise as by Session.Lost. One goroutine calls it at a
+	// time, from Open on, and never after End.
 	Write(frames []*Frame) error
 	// End closes the connection and returns when that is done; it is called once,
 	// after the last Write. A reason is for the client; nil means that the
 	// client is gone or wants to go.
 	End(reason *push.Error)
-	// Abort makes a Write or End that is under way return soon. It may be called
-	// at any time.
+	// Abort makes a Write or End that is under way return soon, and later Writes fail. It may
+	// be called at any time, also after End, when the connection isn't the transport's any more.
 	Abort()
 }
 

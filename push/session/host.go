@@ -25,6 +25,8 @@ type Host struct {
 	hub     hub
 	broker  push.Broker
 	options push.Options
+	queue   broker.Limit  // of what waits for one client
+	replay  broker.Limit  // of what one client gets of one topic when it comes back
 	public  bool          // Options.Authorize is Anyone
 	life    time.Duration // of a cursor that only its age proves
 
@@ -34,13 +36,13 @@ type Host struct {
 	windows atomic.Int64 // bytes of all feeds' windows
 	wheel   wheel
 	reviews reviews
-	gate    gate
+	limiter limiter
 	shards  shards
 	servers sync.Map        // weak pointers to those whose Shutdown drains the hub
 	cut     context.Context // ends when Shutdown no longer waits for farewells
 	cutRest context.CancelFunc
 
-	warnings, panics notices // in the log
+	warnings, panics throttledLog // in the log
 
 	mu        sync.Mutex // guards the rest
 	feeds     map[string]*feed
@@ -94,6 +96,8 @@ func newHost(h hub) *Host {
 		hub:      h,
 		broker:   h.Broker(),
 		options:  options,
+		queue:    broker.Limit{Messages: options.QueueMessages, Bytes: options.QueueBytes},
+		replay:   broker.Limit{Messages: options.ReplayMessages, Bytes: options.ReplayBytes},
 		public:   reflect.ValueOf(options.Authorize).Pointer() == reflect.ValueOf(push.Anyone).Pointer(),
 		work:     h.Tasks(),
 		feeds:    map[string]*feed{},
@@ -102,8 +106,8 @@ func newHost(h hub) *Host {
 	host.cut, host.cutRest = context.WithCancel(context.Background())
 	host.warnings.logger, host.warnings.level = options.Logger, slog.LevelWarn
 	host.panics.logger, host.panics.level = options.Logger, slog.LevelError
-	host.gate.init(options.Limits)
-	host.memory.init(host, host.gate.limits.Memory)
+	host.limiter.init(options.Limits)
+	host.memory.init(host, host.limiter.limits.Memory)
 	host.life = cursorLife(host.broker)
 	host.wheel.born = time.Now()
 	host.shards.init(host)
@@ -116,7 +120,7 @@ func newHost(h hub) *Host {
 // nobody who isn't connected now will get it. It is how a transport is a
 // Publisher.
 func (h *Host) Deliver(m push.Message, formats ...Format) (push.Receipt, error) {
-	if err := m.Prepare(h.options.Queue.Bytes); err != nil {
+	if err := m.Prepare(h.options.QueueBytes); err != nil {
 		return push.Receipt{}, err
 	}
 	m.Position, m.PreviousTag = broker.Position{}, 0
@@ -137,7 +141,7 @@ func (h *Host) follow(ctx context.Context, s *Session, topic string) (*feed, err
 	h.mu.Lock()
 	f := h.feeds[topic]
 	if f == nil {
-		if err := tooFast(h.gate.topics.take(s, h.wheel.now()), "too many new topics in too short a time", "Topics"); err != nil {
+		if err := tooFast(h.limiter.topics.take(s, h.wheel.now()), "too many new topics in too short a time", "Topics"); err != nil {
 			h.mu.Unlock()
 			return nil, err
 		}

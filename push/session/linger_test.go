@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -406,43 +404,4 @@ func TestWindowsOfLingeringTopicsAreBounded(t *testing.T) {
 		w.wantWindows(0)
 		w.wantMemory()
 	})
-}
-
-// TestShutdownWhileDrainBegins: a Shutdown that comes when a Drain has just begun waits for
-// what that has to do before it closes the broker.
-func TestShutdownWhileDrainBegins(t *testing.T) {
-	for range 25 {
-		b := &closingBroker{Broker: membroker.New()}
-		w := newWorld(t, b, push.Options{MaxTopics: lingering})
-		s := w.open(newConn())
-		w.subscribe(s, "", names(0, lingering)...)
-		closed(s)
-		var wait sync.WaitGroup
-		wait.Go(w.hub.Drain)
-		wait.Go(w.shutdown)
-		wait.Wait()
-		w.shutdown()
-		if n := b.late.Load(); n != 0 {
-			t.Fatalf("%d calls came after Close", n)
-		}
-	}
-}
-
-// closingBroker counts what is unsubscribed after Close.
-type closingBroker struct {
-	push.Broker
-	closed atomic.Bool
-	late   atomic.Int32
-}
-
-func (b *closingBroker) Unsubscribe(topic string, r push.Receiver) {
-	if b.closed.Load() {
-		b.late.Add(1)
-	}
-	b.Broker.Unsubscribe(topic, r)
-}
-
-func (b *closingBroker) Close(ctx context.Context) error {
-	b.closed.Store(true)
-	return b.Broker.Close(ctx)
 }

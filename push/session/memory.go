@@ -57,7 +57,7 @@ func (m *memory) init(h *Host, limit int64) {
 	m.high, m.low = limit/4*3, limit/8*5
 }
 
-// part bounds what one kind of use may take of the whole, so that what comes and goes by
+// shardGroup bounds what one kind of use may take of the whole, so that what comes and goes by
 // itself never makes sessions be cut.
 func (m *memory) part(most int64) int64 { return min(most, m.limit/4) }
 

@@ -26,8 +26,8 @@ func TestMemoryIsWhatWaits(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := rand.New(rand.NewPCG(seed, 1))
 				w := newWorld(t, newSlowHistory(time.Duration(r.IntN(2))*time.Millisecond, broker.History{Messages: 20}), push.Options{
-					Queue:  broker.Limit{Messages: 2 + r.IntN(40), Bytes: 40_000},
-					Replay: broker.Limit{Messages: 30, Bytes: 20_000},
+					QueueMessages: 2 + r.IntN(40), QueueBytes: 40_000,
+					ReplayMessages: 30, ReplayBytes: 20_000,
 					Limits: push.Limits{Memory: int64(1+r.IntN(10)) * 100_000},
 				})
 				clients := crowdOf{world: w, r: r, from: w.cursor("a", "b", "c")}

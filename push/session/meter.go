@@ -12,21 +12,21 @@ import (
 // Limits.Sends. The zero value is ready. It is owned by who reads from the client.
 type Meter struct{ frames, sends limit.Bucket }
 
-// Said counts a frame that the client has sent, of whatever kind, before it is dealt
-// with. With an error, which is ErrRateLimited, the client is to be closed.
-func (s *Session) Said(m *Meter) error {
+// CountFrame counts a frame that the client has sent, of whatever kind, before it is dealt
+// with. With an error, which is push.CodeRateLimited, the client is to be closed.
+func (s *Session) CountFrame(m *Meter) error {
 	if s.waiting.Load() < 0 {
-		s.Await()
+		s.ExpectInput()
 	}
-	return tooManyFrames(m.frames.Take(limit.Rate(s.hub.gate.limits.Requests), s.hub.wheel.now()))
+	return tooManyFrames(m.frames.Take(limit.Rate(s.hub.limiter.limits.Requests), s.hub.wheel.now()))
 }
 
-// Named counts the topics that a client asks to follow, before anything is done about
+// CountTopics counts the topics that a client asks to follow, before anything is done about
 // them: each weighs as much as a frame, and the first is that of the frame itself,
-// which Said has counted. With an error, which is ErrRateLimited, the client is to be
+// which CountFrame has counted. With an error, which is push.CodeRateLimited, the client is to be
 // closed.
-func (s *Session) Named(m *Meter, topics int) error {
-	r, now := limit.Rate(s.hub.gate.limits.Requests), s.hub.wheel.now()
+func (s *Session) CountTopics(m *Meter, topics int) error {
+	r, now := limit.Rate(s.hub.limiter.limits.Requests), s.hub.wheel.now()
 	if topics <= 1 || r == (limit.Rate{}) {
 		return nil
 	}
@@ -44,10 +44,10 @@ func tooManyFrames(wait time.Duration) error {
 	return nil
 }
 
-// Inbound takes a message from the session's client to Receive; see [Hub.Inbound].
+// Inbound takes a message from the session's client to Receive; see [Host.Inbound].
 // Identity and Session of the message are the session's.
 func (s *Session) Inbound(ctx context.Context, m *Meter, in push.Inbound) (push.Reply, error) {
-	wait := m.sends.Take(limit.Rate(s.hub.gate.limits.Sends), s.hub.wheel.now())
+	wait := m.sends.Take(limit.Rate(s.hub.limiter.limits.Sends), s.hub.wheel.now())
 	if err := tooFast(wait, tooManySends, "Sends"); err != nil {
 		return push.Reply{}, s.hub.refuse(err)
 	}

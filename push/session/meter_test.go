@@ -23,16 +23,16 @@ func TestRequestsAreMetered(t *testing.T) {
 		defer s.Close(nil)
 		var m session.Meter
 		for i := range 1000 {
-			if err := s.Said(&m); err != nil {
+			if err := s.CountFrame(&m); err != nil {
 				t.Fatalf("frame %d: %v", i, err)
 			}
 		}
-		if err := s.Said(&m); !errors.Is(err, push.CodeRateLimited) {
+		if err := s.CountFrame(&m); !errors.Is(err, push.CodeRateLimited) {
 			t.Errorf("one too many: %v", err)
 		}
 		for i := range 1000 {
 			time.Sleep(10 * time.Millisecond)
-			if err := s.Said(&m); err != nil {
+			if err := s.CountFrame(&m); err != nil {
 				t.Fatalf("frame %d of those that come slowly: %v", i, err)
 			}
 		}

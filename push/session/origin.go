@@ -26,7 +26,8 @@ func (o Origins) Listed(origin string) bool {
 	})
 }
 
-// Allow reports whether r comes from a page that may connect, or from no page.
+// Check returns nil if r comes from a page that may connect, or from no page. The error says why
+// not, and what to look at.
 //
 // An Origin header must be one, and that of a listed page or of one of the same
 // host and port; where the connection is TLS, of the same scheme too. The host is
@@ -38,11 +39,8 @@ func (o Origins) Listed(origin string) bool {
 // certificate), the browser must say that it comes from the same place: by
 // Sec-Fetch-Site or, where that isn't sent (plain HTTP to another machine), by
 // Referer. With a WebSocket handshake every browser sends an Origin, so there
-// neither helps. [NoOrigin] lifts all of this but for who says that it is
+// neither helps. [push.NoOrigin] lifts all of this but for who says that it is
 // another site.
-func (o Origins) Allow(r *http.Request) bool { return o.Check(r) == nil }
-
-// Check is [Origins.Allow] that says why not, and what to look at; nil if r is allowed.
 func (o Origins) Check(r *http.Request) *push.Error {
 	if o.Any() {
 		return nil
@@ -79,7 +77,7 @@ func (o Origins) checkNone(r *http.Request) *push.Error {
 var (
 	errForeign = &push.Error{
 		Code: push.CodeForbidden,
-		Reason: "this origin is not allowed: the Origin header is neither of the host in the Host header nor in push.Origins; " +
+		Reason: "this origin is not allowed: the Origin header is neither of the host in the Host header nor in push.Options.Origins; " +
 			"a proxy has to pass the Host header on",
 		Hint: "if the page is yours, list its origin in push.Options.Origins; if it is of the same host, the proxy has to pass " +
 			"the Host header on, as by nginx's proxy_set_header Host $http_host",
@@ -91,7 +89,7 @@ var (
 	errNoOrigin = &push.Error{
 		Code: push.CodeForbidden,
 		Reason: "the Origin header is missing, beside credentials that browsers send by themselves (a cookie, HTTP authentication, " +
-			"a TLS certificate); for programs that sign in so, push.Origins needs push.NoOrigin",
+			"a TLS certificate); for programs that sign in so, push.Options.Origins needs push.NoOrigin",
 		Hint: "if it is a program that signs in so, add push.NoOrigin to push.Options.Origins",
 	}
 )

@@ -4,7 +4,7 @@ import (
 	"github.com/tidewire/tidewire/broker"
 )
 
-// outbox is what waits for one client to read it, bounded by Options.Queue. Frames
+// outbox is what waits for one client to read it, bounded by Options.QueueMessages. Frames
 // count from when they are reserved until they were written, so that what a
 // client holds up is what is bounded.
 //

@@ -110,7 +110,7 @@ func (s *Session) recheck(ctx context.Context) {
 			switch {
 			case err == nil:
 			case push.AsError(err).Code.Final():
-				s.retreat(topic)
+				s.withdraw(topic)
 			default:
 				s.hub.stats.unanswered.Add(1)
 			}

@@ -209,7 +209,7 @@ func TestRightsAreNotAskedAgainByDefault(t *testing.T) {
 func TestWhatIsQueuedIsDropped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &gate{}
-		w := newWorld(t, nil, push.Options{Authorize: g.authorize, Recheck: time.Minute, Queue: broker.Limit{Messages: 10}})
+		w := newWorld(t, nil, push.Options{Authorize: g.authorize, Recheck: time.Minute, QueueMessages: 10})
 		defer w.shutdown()
 		c := newConn()
 		c.timeout = time.Hour

@@ -25,7 +25,7 @@ func TestOriginsSayWhyNot(t *testing.T) {
 	}{
 		{"behind a proxy", []string{"Origin", "https://app.example", "X-Forwarded-Host", "app.example"}, []string{"Origin", "Host header", "proxy"},
 			logLine{Origin: "https://app.example", Host: "127.0.0.1:8080", Passed: "app.example", Hint: "proxy_set_header Host"}},
-		{"foreign", []string{"Origin", "https://evil.example"}, []string{"Origin", "push.Origins"},
+		{"foreign", []string{"Origin", "https://evil.example"}, []string{"Origin", "push.Options.Origins"},
 			logLine{Origin: "https://evil.example", Host: "127.0.0.1:8080", Hint: "push.Options.Origins"}},
 		{"two", []string{"Origin", "http://127.0.0.1:8080", "Origin", "https://evil.example"}, []string{"Origin"},
 			logLine{Origin: "http://127.0.0.1:8080, https://evil.example", Host: "127.0.0.1:8080", Hint: "push.Options.Origins"}},

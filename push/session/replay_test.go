@@ -17,7 +17,7 @@ func TestReplayFitsAnyQueue(t *testing.T) {
 	for _, queue := range []broker.Limit{{Messages: 4}, {Bytes: 4 * 100}, {Messages: 1, Bytes: 1}} {
 		t.Run(fmt.Sprint(queue), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t, nil, push.Options{Queue: queue})
+				w := newWorld(t, nil, push.Options{QueueMessages: queue.Messages, QueueBytes: queue.Bytes})
 				defer w.shutdown()
 				before, want := w.cursor("a"), "hello"
 				for i := range 20 {

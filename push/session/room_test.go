@@ -51,7 +51,7 @@ func TestRoomComesFromFollowersOfTheTopic(t *testing.T) {
 func TestReadsFitBelowWhatIsCut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, nil, push.Options{
-			Replay: broker.Limit{Messages: 1000, Bytes: 16 << 20}, Limits: push.Limits{Memory: 64 << 20},
+			ReplayMessages: 1000, ReplayBytes: 16 << 20, Limits: push.Limits{Memory: 64 << 20},
 		})
 		defer w.shutdown()
 		since := w.cursor("a")

@@ -25,7 +25,7 @@ type Session struct {
 	pulse    *Frame
 	interval time.Duration // of pulses
 	patience time.Duration // with a client that says nothing
-	place    *place        // among Options.Limits; nil if it isn't counted
+	slot     *slot         // among Options.Limits; nil if it isn't counted
 
 	identity atomic.Pointer[push.Identity] // changed with mu held
 
@@ -65,7 +65,7 @@ type Client struct {
 	// taken for that.
 	Heartbeat *Frame
 	Interval  time.Duration
-	// Patience is how long a client that is waited for (see Session.Await) may say
+	// Patience is how long a client that is waited for (see Session.ExpectInput) may say
 	// nothing. Zero or negative is forever.
 	Patience time.Duration
 }
@@ -77,9 +77,12 @@ const (
 	forever = 100 * 365 * 24 * time.Hour
 )
 
-// Open begins a session. The error is ErrDraining after Shutdown has begun, or
-// ErrLimitReached if the user has too many; else the transport must see to it that the
-// session ends: by Close when the client is gone.
+// Open begins a session. The error is push.CodeDraining after Shutdown has begun, or
+// push.CodeLimitReached if the user has too many sessions. Without an error the transport makes
+// sure that the session ends: by Close or Lost when the client is gone.
+//
+// From now on the hub may call the Conn, even before Subscribe: a session that ends early, because
+// its user was revoked or the hub shuts down, gets its last frame and its end.
 func (h *Host) Open(c Client) (*Session, error) {
 	s := &Session{
 		hub:      h,
@@ -105,7 +108,7 @@ func (h *Host) Open(c Client) (*Session, error) {
 	s.mu.Lock()
 	s.expiry = h.expiryOf(c.Identity)
 	s.planRecheck()
-	s.age = ageFrom(&h.gate.limits, h.wheel.now())
+	s.age = ageFrom(&h.limiter.limits, h.wheel.now())
 	s.setTimer()
 	s.mu.Unlock()
 	s.enforce() // the client may have been revoked since it was identified
@@ -138,16 +141,16 @@ func (s *Session) Send(frame *Frame) {
 	s.enqueue(frame)
 }
 
-// Await tells that the transport waits for the client from now on, anew if it did
+// ExpectInput tells that the transport waits for the client from now on, anew if it did
 // already: a client that says nothing for Client.Patience is gone.
-func (s *Session) Await() { s.waiting.Store(int64(max(1, s.hub.wheel.now()))) }
+func (s *Session) ExpectInput() { s.waiting.Store(int64(max(1, s.hub.wheel.now()))) }
 
-// AwaitFirst is Await for a client that has to say something, because there is nothing
+// ExpectFirst is ExpectInput for a client that has to say something, because there is nothing
 // that it could be waiting for: it has Options.Limits.Silence to say its first word, and
 // gets a heartbeat when half of that is over.
-func (s *Session) AwaitFirst() {
-	if s.hub.gate.limits.Silence >= forever {
-		s.Await()
+func (s *Session) ExpectFirst() {
+	if s.hub.limiter.limits.Silence >= forever {
+		s.ExpectInput()
 		return
 	}
 	s.mu.Lock()
@@ -156,9 +159,9 @@ func (s *Session) AwaitFirst() {
 	s.setTimer()
 }
 
-// Heard tells that the client has said something, and isn't waited for while that
+// Busy tells that the client has said something, and isn't waited for while that
 // is dealt with.
-func (s *Session) Heard() { s.waiting.Store(0) }
+func (s *Session) Busy() { s.waiting.Store(0) }
 
 // Keep counts bytes that a transport keeps for the client besides what it was given to
 // write, such as a message of which only a part has come; a negative number counts them
@@ -193,9 +196,9 @@ func (s *Session) Close(reason *push.Error) {
 	s.finish(reason)
 }
 
-// Lost is Close for a connection that has failed with err. The client is gone, unless
-// err is an *Error, which is the reason then, or the system's word that the client
-// doesn't answer any more: that counts as CodeTimeout.
+// Lost is Close for a connection that has failed with err. The client is gone, unless err is a
+// *push.Error or a push.Code, which is the reason then, or the system says that the client doesn't
+// answer any more, which counts as push.CodeTimeout.
 func (s *Session) Lost(err error) { s.Close(lossOf(err)) }
 
 // leave queues a last frame and ends the session in one step.
@@ -283,7 +286,7 @@ func (s *Session) reserve(frame *Frame, lent bool) bool {
 	switch {
 	case s.over:
 		return false
-	case !s.outbox.fits(frame, s.hub.options.Queue):
+	case !s.outbox.fits(frame, s.hub.queue):
 		s.cut()
 		return false
 	case !s.outbox.reserve(&s.hub.memory, frame, lent):

@@ -18,14 +18,14 @@ type shard struct {
 	single [1]*Frame // what is written at once
 	lent   []*Frame  // of the round before, whose sessions are written to in this one
 
-	mu      sync.Mutex // guards the rest; innermost
-	changed sync.Cond  // told has become shorter
-	told    []delivery // by feeds, in order
-	size    int        // of told, in bytes
-	handing int        // how many are in this round
-	handed  uint64     // how many were in the rounds before
-	ready   []*Session // have something to be written, in order
-	running bool
+	mu          sync.Mutex // guards the rest; innermost
+	changed     sync.Cond  // told has become shorter
+	queued      []delivery // by feeds, in order
+	size        int        // of told, in bytes
+	dispatching int        // how many are in this round
+	dispatched  uint64     // how many were in the rounds before
+	ready       []*Session // have something to be written, in order
+	running     bool
 }
 
 func newShard(h *Host) *shard {
@@ -36,8 +36,8 @@ func newShard(h *Host) *shard {
 
 // round is what a shard does in one go.
 type round struct {
-	told  []delivery
-	ready []*Session
+	queued []delivery
+	ready  []*Session
 }
 
 // maxBacklog is how many deliveries may wait for a round, before feeds do.
@@ -47,11 +47,11 @@ const maxBacklog = 256
 // share of the hub's memory. Called with sh.mu held.
 func (sh *shard) isBehind() bool {
 	share := sh.hub.memory.limit / int64(16*len(sh.hub.shards.list()))
-	return len(sh.told) >= maxBacklog || len(sh.told) > 0 && int64(sh.size) > share
+	return len(sh.queued) >= maxBacklog || len(sh.queued) > 0 && int64(sh.size) > share
 }
 
-// tell has a part told. It waits while the shard is far behind.
-func (sh *shard) tell(d delivery) {
+// enqueue has a group told. It waits while the shard is far behind.
+func (sh *shard) enqueue(d delivery) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	for sh.isBehind() {
@@ -60,7 +60,7 @@ func (sh *shard) tell(d delivery) {
 	if d.lent {
 		sh.hub.memory.keep(d.frame, 0) // the feed keeps it too, so this can't fail
 	}
-	sh.told = append(sh.told, d)
+	sh.queued = append(sh.queued, d)
 	sh.size += d.frame.size()
 	sh.start()
 }
@@ -85,7 +85,7 @@ func (sh *shard) start() {
 func (sh *shard) settle() {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	for last := sh.handed + uint64(sh.handing+len(sh.told)); sh.handed < last; {
+	for last := sh.dispatched + uint64(sh.dispatching+len(sh.queued)); sh.dispatched < last; {
 		sh.changed.Wait()
 	}
 }
@@ -94,9 +94,9 @@ func (sh *shard) settle() {
 func (sh *shard) run() {
 	r := &sh.round
 	for sh.next() {
-		alone := len(r.told) == 1 && len(r.ready) == 0
-		for i := range r.told {
-			r.told[i].part.handOut(&r.told[i], alone)
+		alone := len(r.queued) == 1 && len(r.ready) == 0
+		for i := range r.queued {
+			r.queued[i].group.dispatch(&r.queued[i], alone)
 		}
 		for _, s := range r.ready {
 			s.flush()
@@ -108,17 +108,17 @@ func (sh *shard) run() {
 func (sh *shard) next() bool {
 	r := &sh.round
 	sh.letGo()
-	clear(r.told)
+	clear(r.queued)
 	clear(r.ready)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	sh.size = 0
-	sh.handed += uint64(sh.handing)
-	r.told, sh.told = sh.told, r.told[:0]
+	sh.dispatched += uint64(sh.dispatching)
+	r.queued, sh.queued = sh.queued, r.queued[:0]
 	r.ready, sh.ready = sh.ready, r.ready[:0]
-	sh.handing = len(r.told)
+	sh.dispatching = len(r.queued)
 	sh.changed.Broadcast()
-	sh.running = len(r.told) > 0 || len(r.ready) > 0
+	sh.running = len(r.queued) > 0 || len(r.ready) > 0
 	if !sh.running {
 		sh.letGo()
 	}
@@ -133,8 +133,8 @@ func (sh *shard) letGo() {
 	}
 	clear(sh.lent)
 	sh.lent = sh.lent[:0]
-	for i := range sh.round.told {
-		if d := &sh.round.told[i]; d.lent {
+	for i := range sh.round.queued {
+		if d := &sh.round.queued[i]; d.lent {
 			sh.lent = append(sh.lent, d.frame)
 		}
 	}

@@ -11,7 +11,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/push/session"
 )
@@ -122,7 +121,7 @@ func TestMessagesThatWaitAreWrittenTogether(t *testing.T) {
 func TestPublisherWaitsForAShardThatIsFarBehind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const backlog, messages = 256, 1000
-		w := newWorld(t, nil, push.Options{Queue: broker.Limit{Messages: 2 * messages}})
+		w := newWorld(t, nil, push.Options{QueueMessages: 2 * messages})
 		defer w.shutdown()
 		c := newSocket(2 * messages)
 		s := w.openSocket(c)
@@ -193,7 +192,7 @@ func TestFullSocketLeavesTheRound(t *testing.T) {
 // TestFullSocketIsCut: what the client holds up is bounded like any other's.
 func TestFullSocketIsCut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, nil, push.Options{Queue: broker.Limit{Messages: 5}})
+		w := newWorld(t, nil, push.Options{QueueMessages: 5})
 		defer w.shutdown()
 		c := newSocket(1)
 		c.stalled = true

@@ -10,7 +10,6 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/push/session"
 	"github.com/tidewire/tidewire/push/testaid"
@@ -65,7 +64,7 @@ func TestShardsFollowTheProcessors(t *testing.T) {
 func TestShardsGrowUnderLoad(t *testing.T) {
 	const clients, messages = 8, 400
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	w := newWorld(t, nil, push.Options{Queue: broker.Limit{Messages: 2 * messages}})
+	w := newWorld(t, nil, push.Options{QueueMessages: 2 * messages})
 	since := w.cursor("a")
 	var mu sync.Mutex
 	var conns []*socketConn

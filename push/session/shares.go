@@ -47,10 +47,10 @@ func (t *shares) init(limits push.Limits, given, resolved push.Rate) {
 // take uses the rate once for a session, its user and its address, if it allows that
 // now to all of them, and else says how long that takes.
 func (t *shares) take(s *Session, now time.Duration) time.Duration {
-	if t.rate == (limit.Rate{}) || s.place == nil {
+	if t.rate == (limit.Rate{}) || s.slot == nil {
 		return 0
 	}
-	user, from := s.Identity().User, s.place.from
+	user, from := s.Identity().User, s.slot.from
 	counted := from.address.IsValid() && (t.shared || !from.shared)
 	t.mu.Lock()
 	defer t.mu.Unlock()

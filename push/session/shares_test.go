@@ -234,9 +234,9 @@ func TestTopicsWeighAsMuchAsFrames(t *testing.T) {
 				s := w.open(newConn())
 				var m session.Meter
 				for i, n := range tt.named {
-					err := s.Said(&m)
+					err := s.CountFrame(&m)
 					if err == nil {
-						err = s.Named(&m, n)
+						err = s.CountTopics(&m, n)
 					}
 					want := tt.last && i == len(tt.named)-1
 					if errors.Is(err, push.CodeRateLimited) != want || !want && err != nil {

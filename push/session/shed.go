@@ -30,7 +30,7 @@ type burden struct {
 // that counts, else one alone.
 type party struct {
 	user  string
-	place *place
+	place *slot
 	alone *Session
 }
 
@@ -38,8 +38,8 @@ func (s *Session) party() party {
 	switch user := s.Identity().User; {
 	case user != "":
 		return party{user: user}
-	case s.place != nil && s.hub.gate.counts(s.place.from):
-		return party{place: s.place}
+	case s.slot != nil && s.hub.limiter.counts(s.slot.from):
+		return party{place: s.slot}
 	default:
 		return party{alone: s}
 	}

@@ -19,9 +19,9 @@ type subscription struct {
 	session *Session
 	feed    *feed
 
-	// guarded by part.mu
-	told  uint64 // by its feed, so far
-	index int    // in its part
+	// guarded by shardGroup.mu
+	lastSeq uint64 // by its feed, so far
+	index   int    // in its part
 
 	// guarded by session.mu
 	catchUp *catchUp // nil once the client is live and where this instance is
@@ -41,9 +41,9 @@ func newSubscription(s *Session, f *feed, start startingPlace) *subscription {
 	return &subscription{session: s, feed: f, catchUp: &catchUp{feed: f, from: start.from, since: start.position, issued: start.issued}}
 }
 
-// tell takes what the feed has to tell. With now it is called by the session's
+// deliver takes what the feed has to tell. With now it is called by the session's
 // shard, which has nothing else to do, and a message is written at once.
-func (sub *subscription) tell(d *delivery, now bool) {
+func (sub *subscription) deliver(d *delivery, now bool) {
 	s := sub.session
 	s.mu.Lock()
 	if now && d.gap == nil && sub.state == live && sub.catchUp == nil && !s.writing && s.quick() && s.reserve(d.frame, true) {
@@ -56,27 +56,27 @@ func (sub *subscription) tell(d *delivery, now bool) {
 	lent := d.lent && s.quick()
 	switch {
 	case d.gap != nil:
-		sub.breakOff(*d.gap, d.frame)
+		sub.applyGap(*d.gap, d.frame)
 	case sub.state == live && d.aside, sub.state == replaying && d.aside:
 		s.put(d.frame, lent)
 	case sub.state == live:
-		sub.pass(d.frame, lent)
+		sub.deliverLive(d.frame, lent)
 	case sub.state != ended:
-		sub.hold(d.frame)
+		sub.buffer(d.frame)
 	}
 }
 
 // The methods below are called with session.mu held.
 
-// hold keeps a message back.
-func (sub *subscription) hold(frame *Frame) {
+// buffer keeps a message back.
+func (sub *subscription) buffer(frame *Frame) {
 	if sub.session.reserve(frame, false) {
 		sub.catchUp.pending = append(sub.catchUp.pending, frame)
 	}
 }
 
-// pass queues a live message, unless the client got it before it came here.
-func (sub *subscription) pass(frame *Frame, lent bool) {
+// deliverLive queues a live message, unless the client got it before it came here.
+func (sub *subscription) deliverLive(frame *Frame, lent bool) {
 	c := sub.catchUp
 	if c == nil || frame.Cursor == "" {
 		sub.session.put(frame, lent)
@@ -86,53 +86,53 @@ func (sub *subscription) pass(frame *Frame, lent bool) {
 	at, _ := cursor.Position(sub.feed.topic)
 	switch {
 	case at == c.ahead:
-		sub.meet()
+		sub.caughtUp()
 	case at.Epoch == c.ahead.Epoch && at.Offset >= c.ahead.Offset:
-		sub.sendAway()
+		sub.disconnectAhead()
 	}
 }
 
-// goAhead notes where the client is, which the broker has just said is a real place.
+// awaitCatchUp notes where the client is, which the broker has just said is a real place.
 // An instance that doesn't come there in time sends the client away.
-func (sub *subscription) goAhead(place broker.Position) {
+func (sub *subscription) awaitCatchUp(place broker.Position) {
 	s, c := sub.session, sub.catchUp
 	c.ahead = place
 	c.waiting = time.AfterFunc(s.hub.options.BrokerTimeout, func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if sub.state == live && sub.catchUp == c && !s.over {
-			sub.sendAway()
+			sub.disconnectAhead()
 		}
 	})
 }
 
-// meet notes that this instance has come to where the client is.
-func (sub *subscription) meet() {
+// caughtUp notes that this instance has come to where the client is.
+func (sub *subscription) caughtUp() {
 	sub.catchUp.waiting.Stop()
 	sub.catchUp = nil
 }
 
-// sendAway ends the session of a client that is ahead: history has gone another way
+// disconnectAhead ends the session of a client that is ahead: history has gone another way
 // meanwhile. The client asks again, and will be told what it has missed.
-func (sub *subscription) sendAway() {
+func (sub *subscription) disconnectAhead() {
 	sub.session.drop()
 	sub.session.finish(push.NewError(push.CodeUnavailable, "this instance is behind the client", nil))
 }
 
-// breakOff queues a gap, which makes what was waiting before it pointless.
-func (sub *subscription) breakOff(gap broker.Gap, frame *Frame) {
+// applyGap queues a gap, which makes what was waiting before it pointless.
+func (sub *subscription) applyGap(gap broker.Gap, frame *Frame) {
 	s, c := sub.session, sub.catchUp
 	switch sub.state {
 	case live:
 		if c != nil {
 			if c.ahead.Reaches(gap.Now) { // it has all that others miss
 				if gap.Now == c.ahead {
-					sub.meet()
+					sub.caughtUp()
 				}
 				return
 			}
 			gap = gap.After(c.ahead)
-			sub.meet()
+			sub.caughtUp()
 			frame = s.format.Gap(gap)
 		}
 		s.enqueue(frame)
@@ -211,7 +211,7 @@ func (sub *subscription) goLive() {
 		s.enqueue(s.format.Gap(*c.gap))
 		s.hub.stats.gaps.Add(1)
 	} else if c.isAhead() && !c.met {
-		sub.goAhead(c.since)
+		sub.awaitCatchUp(c.since)
 	}
 	pending := c.pending
 	c.pending, c.gap, c.missed = nil, nil, nil
@@ -221,7 +221,7 @@ func (sub *subscription) goLive() {
 	for i, frame := range pending {
 		s.unreserve(pending[i : i+1]) // and reserve it again
 		if sub.state == live {
-			sub.pass(frame, false)
+			sub.deliverLive(frame, false)
 		}
 	}
 }

@@ -34,7 +34,7 @@ func words(frames []*Frame) string {
 // following is a subscription whose session writes nothing: what it would is in its queue.
 func following(state subscriptionState, c *catchUp) *subscription {
 	h := roomyHub()
-	h.options.Queue = broker.Limit{Messages: 100, Bytes: 1 << 20}
+	h.queue = broker.Limit{Messages: 100, Bytes: 1 << 20}
 	s := &Session{hub: h, conn: silentConn{}, format: wordFormat{}, writing: true}
 	f := &feed{hub: h, topic: "a"}
 	if c != nil {
@@ -83,7 +83,7 @@ func TestTell(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			sub := following(tt.state, tt.catchUp)
 			for _, d := range tt.told {
-				sub.tell(d, false)
+				sub.deliver(d, false)
 			}
 			s, c := sub.session, sub.catchUp
 			if got := words(s.outbox.queue); got != tt.queued {

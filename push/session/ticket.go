@@ -22,7 +22,7 @@ const (
 // Ticket gives a secret for who has been identified, by which one connection can be
 // opened on any instance, once, and within the time that it lasts. It is for clients
 // that can say who they are by nothing but a URL; transport.Options.Tickets is the
-// route for it. The broker must be a [Store], else the error is CodeUnsupported; for
+// route for it. The broker must be a [broker.Store], else the error is CodeUnsupported; for
 // nobody in particular there is no ticket (CodeUnauthenticated).
 //
 // Nothing that is stored is of use to who reads it: neither is the ticket there, nor
@@ -55,7 +55,7 @@ func (h *Host) Ticket(ctx context.Context, id push.Identity) (ticket string, las
 }
 
 // Redeem gives the identity that a ticket was made for, and uses the ticket up. One that
-// isn't good any more, or never was, is ErrUnauthenticated. Whether the identity is still
+// isn't good any more, or never was, is push.CodeUnauthenticated. Whether the identity is still
 // good is for [Host.Identify] to say.
 func (h *Host) Redeem(ctx context.Context, ticket string) (push.Identity, error) {
 	store := h.hub.Store()

@@ -70,7 +70,7 @@ func (s *Session) look() {
 		s.enqueue(s.pulse)
 	case s.patience > 0 && waiting > 0 && now >= waiting+s.patience:
 		if s.writing {
-			s.Await() // the ping may still be on its way, behind what the client reads; the write's timeout watches it
+			s.ExpectInput() // the ping may still be on its way, behind what the client reads; the write's timeout watches it
 		} else {
 			s.finish(errSilent)
 		}
@@ -81,7 +81,7 @@ func (s *Session) look() {
 		s.review = 0
 		s.hub.recheckSoon(s)
 	case s.age > 0 && now >= time.Duration(s.age)*time.Second:
-		s.enqueue(s.format.Reconnect(int(ComeBack().Milliseconds())))
+		s.enqueue(s.format.Reconnect(int(ReconnectDelay().Milliseconds())))
 		s.finish(errAged)
 	}
 	s.setTimer()
@@ -89,7 +89,7 @@ func (s *Session) look() {
 
 // silence is how long a client may take to say its first word.
 func (s *Session) silence() time.Duration {
-	limit := s.hub.gate.limits.Silence
+	limit := s.hub.limiter.limits.Silence
 	if s.patience > 0 {
 		return min(s.patience, limit)
 	}

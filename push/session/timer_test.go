@@ -37,11 +37,11 @@ func TestSilentClientIsGivenUp(t *testing.T) {
 				begin := time.Now()
 				for _, at := range tt.awaits {
 					time.Sleep(time.Until(begin.Add(at)))
-					s.Await()
+					s.ExpectInput()
 				}
 				if tt.busy > 0 {
 					time.Sleep(time.Until(begin.Add(tt.busy)))
-					s.Heard()
+					s.Busy()
 				}
 				select {
 				case <-s.Done():
@@ -103,7 +103,7 @@ func TestSlowReaderIsNotSilent(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.Await()
+		s.ExpectInput()
 		s.Send(word("long"))
 		time.Sleep(10 * time.Minute)
 		if ended, reason := c.end(); ended {

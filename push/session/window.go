@@ -8,8 +8,8 @@ import (
 	"github.com/tidewire/tidewire/push"
 )
 
-// window is a part of a topic's history in memory, for clients that come back: a
-// place, and the messages that follow it without a hole.
+// window is a part of a topic's history in memory, for clients that resume: a position,
+// and all messages that follow it.
 //
 // A feed keeps one from the moment when it reads history. The window ends at the
 // feed's head: live messages make it longer, and a read may move its start back. It
@@ -143,7 +143,7 @@ func (f *feed) extend(e *entry) {
 
 // fit holds the window to its bounds after it has grown.
 func (f *feed) fit() {
-	f.window.trim(f.hub.options.Replay)
+	f.window.trim(f.hub.replay)
 	if f.hub.windows.Load() > f.hub.memory.part(maxWindows) {
 		f.forget()
 	}

@@ -262,7 +262,7 @@ func TestWindowEndsWithItsFeed(t *testing.T) {
 	})
 }
 
-// TestWindowIsBounded has a window that grows past Options.Replay: the oldest go.
+// TestWindowIsBounded has a window that grows past Options.ReplayMessages: the oldest go.
 func TestWindowIsBounded(t *testing.T) {
 	size := func(data string) int {
 		return (&push.Message{ID: strings.Repeat("x", 36), Topic: "a", Data: []byte(data)}).Size()
@@ -272,7 +272,7 @@ func TestWindowIsBounded(t *testing.T) {
 		t.Run(fmt.Sprint(replay), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				broker := newSlowHistory(5*time.Millisecond, broker.History{})
-				w := newWorld(t, broker, push.Options{Replay: replay})
+				w := newWorld(t, broker, push.Options{ReplayMessages: replay.Messages, ReplayBytes: replay.Bytes})
 				defer w.shutdown()
 				positions := w.publishNumbers(10, 19)
 				w.comesBack(positions[7])

@@ -32,7 +32,8 @@ func (s *Session) wake() {
 // Serve writes what is queued from now on, and returns when the session has ended. It
 // is for a transport that has a goroutine for the session anyway: to wake that is
 // cheaper than to start another for each write. When the context ends gone is called,
-// once, which has to end the session.
+// once, which has to end the session. A Write that began before Serve may still be under
+// way then, in another goroutine.
 func (s *Session) Serve(ctx context.Context, gone func()) {
 	turn := make(chan struct{}, 1)
 	s.mu.Lock()
@@ -216,6 +217,9 @@ func writeFailure(err error) *push.Error {
 func lossOf(err error) *push.Error {
 	if e, ok := errors.AsType[*push.Error](err); ok {
 		return e
+	}
+	if code, ok := errors.AsType[push.Code](err); ok {
+		return push.NewError(code, "", nil)
 	}
 	for _, unreachable := range []error{syscall.ETIMEDOUT, syscall.EHOSTUNREACH, syscall.ENETUNREACH} {
 		if errors.Is(err, unreachable) {

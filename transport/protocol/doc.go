@@ -1,7 +1,6 @@
-// Package protocol is what stands on the wire between a server and a client:
-// the frames that both transports share, as docs/protocol.md describes them.
-// Golden files in testdata pin every frame; the TypeScript client reads the same
-// files.
+// Package protocol has the frames between server and client that both transports share,
+// as docs/protocol.md describes them. Golden files in testdata pin every frame; the
+// TypeScript client reads the same files.
 package protocol
 
 // Subprotocol is the WebSocket subprotocol (RFC 6455 section 1.9) in which both

@@ -52,7 +52,7 @@ func (all cursors) shares(f *session.Frame) bool {
 func (all cursors) append(b []byte, f *session.Frame) (joined, left []byte) {
 	shared := f.Bytes
 	if !all.shares(f) {
-		b, shared = all.appendID(b), f.Bytes[f.Own:]
+		b, shared = all.appendID(b), f.Bytes[idLength(f):]
 	}
 	if len(b)+len(shared) > joinSize {
 		return b, shared

@@ -63,7 +63,6 @@ func event(topic, cursor, name string, data []byte) *session.Frame {
 	b := make([]byte, 0, len(cursor)+len(name)+len(data)+len("id: \nevent: \ndata: \n\n"))
 	if cursor != "" {
 		b = appendID(b, cursor)
-		f.Own = len(b)
 	}
 	if name != "" && !strings.ContainsAny(name, "\r\n") {
 		b = append(append(append(b, "event: "...), name...), '\n')
@@ -71,6 +70,15 @@ func event(topic, cursor, name string, data []byte) *session.Frame {
 	b = append(append(append(b, "data: "...), data...), "\n\n"...)
 	f.Bytes = b
 	return f
+}
+
+// idLength is how many of a frame's first bytes are its id line, which is for clients of
+// its topic alone.
+func idLength(f *session.Frame) int {
+	if f.Cursor == "" {
+		return 0
+	}
+	return len("id: \n") + len(f.Cursor)
 }
 
 func appendID(b []byte, cursor string) []byte {

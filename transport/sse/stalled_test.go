@@ -14,7 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/push/testaid"
@@ -40,8 +39,8 @@ func TestStalledStreamIsASlowConsumer(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			hub := push.New(membroker.New(), push.Options{
-				Authorize: push.Anyone,
-				Queue:     broker.Limit{Messages: -1, Bytes: -1}, // only the write can end it
+				Authorize:     push.Anyone,
+				QueueMessages: -1, QueueBytes: -1, // only the write can end it
 			})
 			handler := http.Handler(sse.New(hub, sse.Options{WriteTimeout: 200 * time.Millisecond}))
 			if test.wrap != nil {

@@ -1,7 +1,7 @@
-// Package sse is the transport over the WHATWG event stream (HTML, server-sent
-// events): what a stock EventSource, curl and our own client read where a
-// WebSocket can't get through. Every event carries the cursor of the whole
-// stream as its id, so that Last-Event-ID resumes it on any instance.
+// Package sse is the transport over event streams (server-sent events of the WHATWG HTML
+// standard). A stock EventSource and curl can read them, and our own client does where a
+// WebSocket can't get through. Every event has the cursor of the whole stream as its id, so
+// Last-Event-ID resumes the stream on any instance.
 package sse
 
 import (
@@ -38,7 +38,7 @@ func New(hub *push.Hub, options ...Options) *Transport {
 }
 
 // Publish delivers a message to the clients of this transport that follow its
-// topic, at once and without storing it; see [push.Hub.Deliver].
+// topic, at once and without storing it; see [session.Host.Deliver].
 func (t *Transport) Publish(_ context.Context, m push.Message) (push.Receipt, error) {
 	return t.host.Deliver(m, t)
 }

@@ -69,8 +69,8 @@ func (f Frame) Payload() ([]byte, error) {
 	return []byte(f.Data), nil
 }
 
-// Client is a plain client of one connection. It has no goroutine: a client that
-// doesn't call Next doesn't read.
+// Client is a plain client of one connection, made by NewClient. It has no goroutine: a
+// client that doesn't call Next doesn't read.
 type Client struct {
 	// Cursor is where the client is in all its topics, by the frames that Next
 	// has returned.
@@ -97,7 +97,14 @@ func (e *StatusError) says(code push.Code) bool {
 	return json.Unmarshal([]byte(e.Body), &body) == nil && body.Code == code
 }
 
-// Dial connects a client to a transport that is served at address.
+// NewClient returns a client of a connection. Next waits for the next frame; close drops the
+// connection, and makes a call of next that is under way return.
+func NewClient(next func() (Frame, error), close func()) *Client {
+	return &Client{next: next, close: close, cursors: map[string]string{}}
+}
+
+// Dial connects a client to a transport that is served at address: by NewClient, or with a
+// *StatusError if the transport refuses by an HTTP status.
 type Dial func(ctx context.Context, address string, topics []string, since string) (*Client, error)
 
 // Next waits for the next frame; heartbeats are passed over.
@@ -172,17 +179,34 @@ func DialLastEventID(ctx context.Context, address string, topics []string, since
 }
 
 func dialSSE(ctx context.Context, transport *http.Transport, address, lastEventID string) (*Client, error) {
+	header := http.Header{"Accept": {"text/event-stream"}}
+	if lastEventID != "" {
+		header.Set("Last-Event-ID", lastEventID)
+	}
+	body, stop, err := get(ctx, transport, address, header)
+	if err != nil {
+		return nil, err
+	}
+	events := eventReader{lines: bufio.NewReader(body)}
+	return NewClient(events.next, stop), nil
+}
+
+// Get requests topics from a transport whose frames come in the body of a response. The
+// topics and the cursor are in the URL, as protocol.Follows reads them. Stop drops the
+// connection. With another status than 200 the error is a *StatusError.
+func Get(ctx context.Context, address string, topics []string, since string) (body io.Reader, stop func(), err error) {
+	return get(ctx, new(http.Transport), query(address, topics, since), http.Header{})
+}
+
+func get(ctx context.Context, transport *http.Transport, address string, header http.Header) (io.Reader, func(), error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	r.Header.Set("Accept", "text/event-stream")
-	if lastEventID != "" {
-		r.Header.Set("Last-Event-ID", lastEventID)
-	}
+	r.Header = header
 	response, err := transport.RoundTrip(r)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	stop := func() {
 		response.Body.Close()
@@ -191,10 +215,9 @@ func dialSSE(ctx context.Context, transport *http.Transport, address, lastEventI
 	if response.StatusCode != http.StatusOK {
 		body, _ := io.ReadAll(response.Body) // as much as there is
 		stop()
-		return nil, &StatusError{response.StatusCode, string(body), response.Header}
+		return nil, nil, &StatusError{response.StatusCode, string(body), response.Header}
 	}
-	events := eventReader{lines: bufio.NewReader(response.Body)}
-	return &Client{next: events.next, close: stop, cursors: map[string]string{}}, nil
+	return response.Body, stop, nil
 }
 
 // eventReader reads an event stream. It is stricter than the standard: it knows
@@ -287,5 +310,5 @@ func dialWebSocket(ctx context.Context, transport *http.Transport, address, subp
 		}
 		return f, err
 	}
-	return &Client{next: next, close: func() { conn.CloseNow() }, cursors: map[string]string{}}, nil
+	return NewClient(next, func() { conn.CloseNow() }), nil
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/push/cursor"
+	"github.com/tidewire/tidewire/push/session"
 	"github.com/tidewire/tidewire/transport/protocol"
 )
 
@@ -61,6 +62,26 @@ func testParts(t *testing.T, h Harness) {
 		}
 		if f.EventID != "" && (f.EventID != c.Cursor || f.EventName != want.Event) {
 			t.Errorf("message %d: event %q, id %q, cursor %q", i, f.EventName, f.EventID, c.Cursor)
+		}
+	}
+}
+
+// testFrames looks at what the hub sees of frames: the topic's cursor after each, and none where
+// the client stays where it is.
+func testFrames(t *testing.T, h Harness) {
+	s := open(t, h, push.Options{})
+	at := s.publish("a", "1").Position
+	for name, tt := range map[string]struct {
+		frame  *session.Frame
+		cursor string
+	}{
+		"a message":                 {s.transport.Message(&push.Message{Topic: "a", Position: at}), cursor.Format("a", at)},
+		"a message past the broker": {s.transport.Message(&push.Message{Topic: "a"}), ""},
+		"a gap":                     {s.transport.Gap(broker.Gap{Topic: "a", Now: at}), cursor.Format("a", at)},
+		"a request to reconnect":    {s.transport.Reconnect(1), ""},
+	} {
+		if tt.frame.Cursor != tt.cursor || tt.cursor != "" && tt.frame.Topic != "a" || len(tt.frame.Bytes) == 0 {
+			t.Errorf("%s moves %q to %q, want %q; bytes %q", name, tt.frame.Topic, tt.frame.Cursor, tt.cursor, tt.frame.Bytes)
 		}
 	}
 }
@@ -131,7 +152,7 @@ func testResumeFromWelcome(t *testing.T, h Harness) {
 
 func testGaps(t *testing.T, h Harness) {
 	b := membroker.New(membroker.Options{History: broker.History{Messages: 20}})
-	s := openOn(t, h, b, push.Options{Replay: broker.Limit{Messages: 10}})
+	s := openOn(t, h, b, push.Options{ReplayMessages: 10})
 	start := s.publish("a", "0").Position
 	for i := range 30 {
 		s.publish("a", fmt.Sprint(i+1))

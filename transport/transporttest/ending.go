@@ -17,8 +17,8 @@ import (
 // bound with its reason, delay nobody, and be whole again when it comes back.
 func testStalledReader(t *testing.T, h Harness) {
 	s := open(t, h, push.Options{
-		Queue:  broker.Limit{Messages: 64, Bytes: 1 << 20},
-		Replay: broker.Limit{Messages: 10_000, Bytes: 1 << 30},
+		QueueMessages: 64, QueueBytes: 1 << 20,
+		ReplayMessages: 10_000, ReplayBytes: 1 << 30,
 	})
 	stalled := s.connect([]string{"a"}, "")
 	reader := s.connect([]string{"a"}, "")
@@ -102,7 +102,7 @@ func testShutdown(t *testing.T, h Harness) {
 // context.
 func testShutdownStalled(t *testing.T, h Harness) {
 	h.New = h.Patient
-	s := open(t, h, push.Options{Queue: broker.Limit{Messages: -1, Bytes: -1}})
+	s := open(t, h, push.Options{QueueMessages: -1, QueueBytes: -1})
 	s.connect([]string{"a"}, "")
 	for range 200 {
 		s.publish("a", strings.Repeat("x", 64<<10))

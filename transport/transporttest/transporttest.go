@@ -23,6 +23,7 @@ import (
 
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/push/session"
 	"github.com/tidewire/tidewire/push/testaid"
 	"github.com/tidewire/tidewire/transport/protocol"
 )
@@ -31,6 +32,7 @@ import (
 type Transport interface {
 	http.Handler
 	push.Publisher
+	session.Format
 }
 
 // Harness is what the suite needs of a transport.
@@ -50,6 +52,7 @@ func Run(t *testing.T, h Harness) {
 	}{
 		{"WelcomeComesFirst", testWelcome},
 		{"MessagesArriveWhole", testParts},
+		{"FramesMoveTheCursor", testFrames},
 		{"ResumesAfterAnyEvent", testResume},
 		{"ResumesBeforeTheFirstMessage", testResumeFromWelcome},
 		{"TellsGaps", testGaps},

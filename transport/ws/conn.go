@@ -75,7 +75,7 @@ func (c *conn) End(reason *push.Error) {
 		if reason.Code != push.CodeDraining {
 			writeError(c.socket, reason)
 		}
-		_ = c.socket.Close(websocket.StatusCode(reason.Code.CloseCode()), closeReason(reason)) // closed either way
+		_ = c.socket.Close(closeCode(reason.Code), closeReason(reason)) // closed either way
 	}
 	_ = c.socket.CloseNow() // never fails
 	c.receiving.Wait()
@@ -95,7 +95,7 @@ func writeError(socket *websocket.Conn, e *push.Error) {
 // back it is the delay in milliseconds.
 func closeReason(e *push.Error) string {
 	if e.Code == push.CodeDraining {
-		return strconv.Itoa(int(session.ComeBack().Milliseconds()))
+		return strconv.Itoa(int(session.ReconnectDelay().Milliseconds()))
 	}
 	return e.Reason
 }

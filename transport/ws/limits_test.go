@@ -130,8 +130,8 @@ func (m *inMemory) ended(g *guest, code push.Code) {
 	case <-time.After(10 * time.Second): //clock:virtual
 		m.t.Fatal("the connection hasn't ended")
 	}
-	if g.code != code.CloseCode() {
-		m.t.Errorf("closed with %d, want %d", g.code, code.CloseCode())
+	if g.code != uint16(closeCode(code)) {
+		m.t.Errorf("closed with %d, want %d", g.code, uint16(closeCode(code)))
 	}
 }
 

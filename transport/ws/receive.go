@@ -9,9 +9,9 @@ import (
 // handshake. A client without topics has to send something.
 func (c *conn) receive(idle bool) {
 	if idle {
-		c.session.AwaitFirst()
+		c.session.ExpectFirst()
 	} else {
-		c.session.Await()
+		c.session.ExpectInput()
 	}
 	c.socket.Receive(c)
 }
@@ -22,7 +22,7 @@ func (c *conn) Frame() error {
 	if c.ended.Load() {
 		return nil
 	}
-	return c.session.Said(&c.meter)
+	return c.session.CountFrame(&c.meter)
 }
 
 // Hold counts what a message holds that has come in part.
@@ -36,7 +36,7 @@ func (c *conn) Hold(bytes int) error {
 // Pong starts the wait for the client anew.
 func (c *conn) Pong() {
 	if !c.ended.Load() {
-		c.session.Await()
+		c.session.ExpectInput()
 	}
 }
 
@@ -46,12 +46,12 @@ func (c *conn) Message(typ websocket.MessageType, data []byte) bool {
 		c.session.Close(push.NewError(push.CodeUnsupported, "this connection takes no such message", nil))
 		return false
 	}
-	c.session.Heard()
+	c.session.Busy()
 	if e := c.handle(data); e != nil {
 		c.session.Close(e)
 		return false
 	}
-	c.session.Await()
+	c.session.ExpectInput()
 	return true
 }
 

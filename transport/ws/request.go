@@ -15,7 +15,7 @@ const maxStrikes = 10
 func (c *conn) follow(follows []session.Follow) {
 	ctx, end := c.begin()
 	defer end()
-	if err := c.session.Named(&c.meter, len(follows)); err != nil {
+	if err := c.session.CountTopics(&c.meter, len(follows)); err != nil {
 		c.session.Close(push.AsError(err))
 		return
 	}
@@ -42,7 +42,7 @@ func (c *conn) handle(frame []byte) *push.Error {
 		c.send(protocol.RequestError(request.ID, push.AsError(err)))
 		return nil
 	}
-	if err := c.session.Named(&c.meter, len(request.Follows)); err != nil {
+	if err := c.session.CountTopics(&c.meter, len(request.Follows)); err != nil {
 		return push.AsError(err)
 	}
 	switch request.Type {

@@ -62,8 +62,8 @@ func TestSlowMessageIsTimed(t *testing.T) {
 			}
 			close(stop)
 			<-stopped
-			if code != push.CodeTimeout.CloseCode() {
-				t.Errorf("closed with %d, want %d", code, push.CodeTimeout.CloseCode())
+			if code != uint16(closeCode(push.CodeTimeout)) {
+				t.Errorf("closed with %d, want %d", code, uint16(closeCode(push.CodeTimeout)))
 			}
 			if err := hub.Shutdown(t.Context()); err != nil {
 				t.Error(err)

@@ -63,7 +63,7 @@ func checkOrigin(allowed session.Origins) func(*http.Request) error {
 }
 
 // Publish delivers a message to the clients of this transport that follow its
-// topic, at once and without storing it; see [push.Hub.Deliver].
+// topic, at once and without storing it; see [session.Host.Deliver].
 func (t *Transport) Publish(_ context.Context, m push.Message) (push.Receipt, error) {
 	return t.host.Deliver(m, t, compressing{t})
 }
@@ -120,7 +120,7 @@ func refusalOf(e *websocket.HandshakeError) *push.Error {
 func (t *Transport) refuse(socket *websocket.Conn, r *http.Request, e *push.Error) {
 	t.host.Refused(r, e)
 	writeError(socket, e)
-	_ = socket.Close(websocket.StatusCode(e.Code.CloseCode()), e.Reason) // closed either way
+	_ = socket.Close(closeCode(e.Code), e.Reason) // closed either way
 }
 
 // open begins the session of an accepted connection, and subscribes to the topics

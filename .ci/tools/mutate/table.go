@@ -13,6 +13,11 @@ type suite struct {
 var tests = map[string][]suite{
 	"push": {
 		{of: "push", skip: "Imports|TestOnly|TestPushPullsInNothing"},
+		{of: "push/session"},
+		{of: "transport"},
+	},
+	"push/session": {
+		{of: "push/session"},
 		{of: "transport/sse"},
 		{of: "transport"},
 		{of: "broker/internal/follow/sim"},

@@ -12,7 +12,7 @@ import (
 	"github.com/tidewire/tidewire/push"
 )
 
-// Broker is a [push.Broker], [push.Keeper] and [push.Store] on a StorePort. It starts
+// Broker is a [push.Broker], [broker.Keeper] and [broker.Store] on a StorePort. It starts
 // goroutines and a subscriber connection for each node when topics are subscribed to; a
 // broker that only publishes has neither.
 type Broker struct {
@@ -74,7 +74,7 @@ func (b *Broker) Health(ctx context.Context) error {
 	return b.problems.health()
 }
 
-// Keep is the least time for which a position is kept; see [push.Keeper].
+// Keep is the least time for which a position is kept; see [broker.Keeper].
 func (b *Broker) Keep() time.Duration { return b.options.Keep * 7 / 8 }
 
 // Publish stores a message and notifies all instances.

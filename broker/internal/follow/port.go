@@ -14,7 +14,7 @@ import (
 //
 // All methods may be called by any number of goroutines. They return when the context
 // ends, and their errors are *push.Error or, where that is said, ErrStale. An error of
-// which the operator should know has a [Refusal] as its cause.
+// which the operator should know has a [RefusalError] as its cause.
 type StorePort interface {
 	// Add stores a message at the next offset of its topic and notifies the topic's
 	// channel, in one atomic step. A history that lacks the high-water mark, or is in the
@@ -26,8 +26,8 @@ type StorePort interface {
 	// ErrStale. A message that is stored but not replicated, as its publisher asked for,
 	// has both a receipt and push.CodeNotReplicated.
 	Add(ctx context.Context, m *push.Message, repeatable bool, mark HighWater, origin Origin) (push.Receipt, error)
-	// Read returns the head of a topic and some of its messages, oldest first and without
-	// holes. A topic begins as in Add, but nothing is stored unless history was lost. The
+	// Read returns the head of a topic and some of its messages: contiguous, oldest first.
+	// A topic begins as in Add, but nothing is stored unless history was lost. The
 	// caller doesn't change the messages.
 	Read(ctx context.Context, topic string, q Query, mark HighWater, origin Origin) (push.Page, error)
 	// Heads returns where topics are, in their order; zero for one that isn't stored. It

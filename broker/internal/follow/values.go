@@ -7,7 +7,7 @@ import (
 	"github.com/tidewire/tidewire/push"
 )
 
-// Put stores a value; see [push.Store].
+// Put stores a value; see [broker.Store].
 func (b *Broker) Put(ctx context.Context, set, key string, v broker.Stored) (there *broker.Stored, err error) {
 	if err := v.Check(); err != nil {
 		return nil, push.AsError(err)
@@ -21,7 +21,7 @@ func (b *Broker) Put(ctx context.Context, set, key string, v broker.Stored) (the
 	return there, b.problems.note(err)
 }
 
-// Take returns a value and forgets it; see [push.Store].
+// Take returns a value and forgets it; see [broker.Store].
 func (b *Broker) Take(ctx context.Context, set, key string) ([]byte, error) {
 	if b.isClosed() {
 		return nil, ErrClosed
@@ -32,7 +32,7 @@ func (b *Broker) Take(ctx context.Context, set, key string) ([]byte, error) {
 	return value, b.problems.note(err)
 }
 
-// All returns all values of a set; see [push.Store].
+// All returns all values of a set; see [broker.Store].
 func (b *Broker) All(ctx context.Context, set string) (map[string]broker.Stored, error) {
 	if b.isClosed() {
 		return nil, ErrClosed

@@ -66,7 +66,7 @@ func serveGobwas(hub *push.Hub, conn net.Conn, topics []string) {
 	}
 }
 
-// gobwasConn is a [push.Conn] that joins frames to one write, and writes without waiting where it can, as our own
+// gobwasConn is a [session.Conn] that joins frames to one write, and writes without waiting where it can, as our own
 // does.
 type gobwasConn struct {
 	conn net.Conn

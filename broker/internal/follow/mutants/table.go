@@ -39,7 +39,7 @@ const (
 	followGo       = "push/session/follow.go"
 	catchUpGo      = "push/session/catchup.go"
 	messageGo      = "push/message.go"
-	readingGo      = "push/session/reading.go"
+	readingGo      = "push/session/shared_read.go"
 	sessionGo      = "push/session/session.go"
 	subscriptionGo = "push/session/subscription.go"
 	windowGo       = "push/session/window.go"
@@ -60,7 +60,7 @@ var mutants = []mutant{
 		catchUpGo, "\tmissed = w.between(c.since, c.head)\n",
 		"\tmissed = w.between(c.since, c.head)\n\tmissed = missed[:max(0, len(missed)-1)]\n",
 	}}},
-	{"what comes during a replay is dropped", "", []patch{{subscriptionGo, "\tcase sub.state != ended:\n\t\tsub.hold(d.frame)\n", ""}}},
+	{"what comes during a replay is dropped", "", []patch{{subscriptionGo, "\tcase sub.state != ended:\n\t\tsub.buffer(d.frame)\n", ""}}},
 	{"a read delivers what came live meanwhile", "", []patch{{repairGo, "if t.position != from {", "if t.position != from && from.IsZero() {"}}},
 	{"two reads at once", "", []patch{
 		{repairGo, "\tif t.repairing {\n\t\treturn\n\t}\n", ""},
@@ -132,7 +132,7 @@ var mutants = []mutant{
 	}, {brokerGo, "\t\"context\"\n\t\"sync\"", "\t\"context\"\n\t\"errors\"\n\t\"sync\""}}},
 
 	// Gaps.
-	{"a gap is lost", "", []patch{{subscriptionGo, "\t\tsub.breakOff(*d.gap, d.frame)\n", ""}}},
+	{"a gap is lost", "", []patch{{subscriptionGo, "\t\tsub.applyGap(*d.gap, d.frame)\n", ""}}},
 	{"a gap is told twice", "", []patch{{subscriptionGo, "\t\ts.enqueue(frame)\n\t\ts.hub.stats.gaps.Add(1)\n", "\t\ts.enqueue(frame)\n\t\ts.hub.stats.gaps.Add(1)\n\t\ts.enqueue(frame)\n"}}},
 	{"a gap is told after newer messages", "", []patch{
 		{subscriptionGo, "\tif c.gap != nil {\n\t\ts.enqueue(s.format.Gap(*c.gap))\n\t\ts.hub.stats.gaps.Add(1)\n\t} else if c.isAhead() && !c.met {", "\tgap := c.gap\n\tdefer func() {\n\t\tif gap != nil {\n\t\t\ts.enqueue(s.format.Gap(*gap))\n\t\t}\n\t}()\n\tif c.gap == nil && c.isAhead() && !c.met {"},
@@ -140,7 +140,7 @@ var mutants = []mutant{
 	{"who replays isn't told of a break", "", []patch{{subscriptionGo, "\t\tc.gap = &gap\n", ""}}},
 	{"a part of a replay passes for the whole", "", []patch{
 		{readingGo, "\tdefault:\n\t\treturn nil, c.missing(broker.GapTooMany), true", "\tdefault:\n\t\treturn r.window.messages, nil, true"},
-		{catchUpGo, "> uint64(c.feed.hub.options.Replay.Messages):", "> 1<<40:"},
+		{catchUpGo, "> uint64(c.feed.hub.options.ReplayMessages):", "> 1<<40:"},
 	}},
 
 	// What clients may do, and what they make up.
@@ -152,7 +152,7 @@ var mutants = []mutant{
 	{"who was revoked is free in an old copy", "", []patch{{learnGo, "\t\t\terr = c.putBack(stored)\n", "\t\t\t_ = stored\n"}}},
 
 	// Clients.
-	{"a full queue drops silently", "", []patch{{sessionGo, "\tcase !s.outbox.fits(frame, s.hub.options.Queue):\n\t\ts.cut()\n", "\tcase !s.outbox.fits(frame, s.hub.options.Queue):\n"}}},
+	{"a full queue drops silently", "", []patch{{sessionGo, "\tcase !s.outbox.fits(frame, s.hub.queue):\n\t\ts.cut()\n", "\tcase !s.outbox.fits(frame, s.hub.queue):\n"}}},
 	{"who is ahead of an instance counts as behind", "", []patch{{catchUpGo, "return c.from == FromCursor && (c.since.Epoch != c.head.Epoch || c.since.Offset > c.head.Offset)", "return false"}}},
 	{"who is ahead gets what it has", "", []patch{{subscriptionGo, "if c == nil || frame.Cursor == \"\" {", "if true {"}}},
 	{"a subscription goes on after its end", "", []patch{{followGo, "\t\tsub.stop()\n\t\treleased = append(released, sub)\n", ""}}},

@@ -154,18 +154,18 @@ func (w *world) check() {
 }
 
 // newest returns the newest message that was stored by then.
-func (r *Store) newest(topic string, then time.Time) *entry {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	rec := r.topics[topic]
+func (s *Store) newest(topic string, then time.Time) *entry {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	rec := s.topics[topic]
 	if rec == nil {
 		return nil
 	}
 	at := rec.head
-	for r.all[at] != nil && r.all[at].stored.After(then) {
-		at = r.all[at].before
+	for s.all[at] != nil && s.all[at].stored.After(then) {
+		at = s.all[at].before
 	}
-	return r.all[at]
+	return s.all[at]
 }
 
 // whole checks that every client is at the head of all its topics.

@@ -112,8 +112,9 @@ var theMarkChanges = schedule{Seed: 0x349fe59, Instances: 3, Clients: 4, Topics:
 	{publishOne, 3, 1, 4}, {publishOne, 21, 56, 40}, {publishOne, 24, 11, 35}, {failBefore, 44, 16, 2}, {publishOne, 0, 1, 3},
 }}
 
-// heardIsLost has a message heard behind a hole, and lost by the store before the hole is
-// read. One seed in four has the moments that it takes.
+// heardIsLost: an instance hears a message but not the one before it, and the store loses
+// what was heard before the missing one is read. One seed in four has the moments that it
+// takes.
 var heardIsLost = schedule{Seed: 4, Instances: 2, Clients: 2, Topics: 1, Tight: true, Steps: []step{
 	{promote, 49, 3, 36}, {publishOne, 6, 0, 56}, {retryOne, 5, 53, 1}, {advance, 43, 0, 3}, {publishOne, 49, 0, 26},
 	{lag, 5, 41, 18}, {publishOne, 48, 11, 5}, {lose, 29, 58, 2}, {publishOne, 18, 16, 42}, {advance, 4, 18, 17}, {hop, 2, 51, 25},

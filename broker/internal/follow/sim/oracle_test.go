@@ -183,23 +183,23 @@ func (v *view) isTrue(reason broker.GapReason, now broker.Position) bool {
 }
 
 // isPosition reports whether there has been such a position.
-func (r *Store) isPosition(p broker.Position) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.begun[p] || r.all[p] != nil
+func (s *Store) isPosition(p broker.Position) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.begun[p] || s.all[p] != nil
 }
 
-func (r *Store) find(p broker.Position) *entry {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.all[p]
+func (s *Store) find(p broker.Position) *entry {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.all[p]
 }
 
 // leads reports whether one position leads to another by the messages in between.
 // Called with r.mu held.
-func (r *Store) leads(from, to broker.Position) bool {
-	for to.Offset > from.Offset && to.Epoch == from.Epoch && r.all[to] != nil {
-		to = r.all[to].before
+func (s *Store) leads(from, to broker.Position) bool {
+	for to.Offset > from.Offset && to.Epoch == from.Epoch && s.all[to] != nil {
+		to = s.all[to].before
 	}
 	return to == from
 }

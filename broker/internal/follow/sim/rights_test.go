@@ -126,8 +126,8 @@ func (w *world) lives(n *instance) bool {
 	return slices.Contains(w.instances, n)
 }
 
-func (r *Store) damageSoFar() int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.damages
+func (s *Store) damageSoFar() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.damages
 }

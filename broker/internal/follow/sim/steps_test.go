@@ -225,36 +225,36 @@ func (w *world) spoil(s step, topic string) {
 }
 
 // suffer begins what goes on until it is healed, or what the next calls meet.
-func (r *Store) suffer(s step) (goesOn bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	f := &r.faults
-	switch s.Kind {
+func (s *Store) suffer(st step) (goesOn bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f := &s.faults
+	switch st.Kind {
 	case freeze:
 		if f.thawed == nil {
 			f.thawed = make(chan struct{})
 		}
 	case delay:
-		f.delay = time.Duration(s.A+1) * 10 * time.Millisecond
+		f.delay = time.Duration(st.A+1) * 10 * time.Millisecond
 	case lag:
 		f.behind = true
 	case failBefore:
-		f.before, f.reads = s.A%4+1, s.B%2 == 1
+		f.before, f.reads = st.A%4+1, st.B%2 == 1
 		return false
 	case failAfter:
-		f.after, f.reads = s.A%4+1, s.B%2 == 1
+		f.after, f.reads = st.A%4+1, st.B%2 == 1
 		return false
 	default:
-		panic("no such step: " + s.Kind)
+		panic("no such step: " + st.Kind)
 	}
 	return true
 }
 
 // eachSubscriber does something to the connections of an instance.
-func (r *Store) eachSubscriber(n *instance, do func(*Subscriber)) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for c := range r.subscribers {
+func (s *Store) eachSubscriber(n *instance, do func(*Subscriber)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.subscribers {
 		if c.port == n.port {
 			do(c)
 		}

@@ -1,6 +1,7 @@
 // Package sim has a store in memory for tests: it does what Redis and the scripts of package
-// redisbroker do, and whatever can befall them. Its tests are the simulation: whole systems
-// of instances, clients and this store, on virtual time; see docs/simulation.md.
+// redisbroker do, and it can have every fault that they can have. Its tests are the
+// simulation: whole systems of instances, clients and this store, on virtual time; see
+// docs/internals/simulation.md.
 //
 // Package redisbroker compares the store with a real Redis.
 package sim

@@ -66,7 +66,7 @@ func (s *Store) stored(set string) map[string]broker.Stored {
 	return all
 }
 
-// Put is part of [push.Store], as are the others.
+// Put is part of [broker.Store], as are the others.
 func (p *Port) Put(ctx context.Context, set, key string, v broker.Stored) (*broker.Stored, error) {
 	return carry(ctx, p, "put "+set, func() (*broker.Stored, error) { return p.store.put(set, key, v) })
 }

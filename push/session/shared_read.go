@@ -7,10 +7,10 @@ import (
 	"github.com/tidewire/tidewire/broker"
 )
 
-// reading is one read of a topic's history for all who asked before it began, and
+// sharedRead is one read of a topic's history for all who asked before it began, and
 // so were attached before: it reaches the heads that they follow from, unless
-// Options.Replay ends it sooner.
-type reading struct {
+// Options.ReplayMessages ends it sooner.
+type sharedRead struct {
 	hub  *Host
 	from broker.Position // where it begins; may move back until then
 	upTo uint64          // how far it must come to be of use, for those who are behind; 0 if none is
@@ -31,7 +31,7 @@ type reading struct {
 const sharedReads = 2
 
 // leave ends the use of a reading; the last lets go of what was read.
-func (r *reading) leave() {
+func (r *sharedRead) leave() {
 	if r.users.Add(-1) == 0 && r.window != nil {
 		letGoAll(r.window.messages)
 	}
@@ -40,7 +40,7 @@ func (r *reading) leave() {
 // missed gives all that a client missed, kept for it, or the reason why that can't be had. It
 // comes from the window if that knows the client's place, else from a read that is
 // shared with all who come meanwhile. Who is ahead of this instance asks for its
-// place alone.
+// slot alone.
 func (f *feed) missed(ctx context.Context, c *catchUp) ([]*entry, *broker.Gap, error) {
 	for try := 0; ; try++ {
 		if missed, gap, ok := f.remembered(c); ok {
@@ -88,16 +88,16 @@ func (f *feed) read(ctx context.Context, key broker.Position, c *catchUp) (misse
 }
 
 // join gives the next read with this key, and sees to it that it is made.
-func (f *feed) join(key broker.Position, c *catchUp) *reading {
+func (f *feed) join(key broker.Position, c *catchUp) *sharedRead {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	r, underWay := f.readings[key]
 	switch {
 	case r == nil:
-		r = &reading{hub: f.hub, from: c.since, done: make(chan struct{})}
+		r = &sharedRead{hub: f.hub, from: c.since, done: make(chan struct{})}
 		r.users.Add(1) // who makes it
 		if f.readings == nil {
-			f.readings = map[broker.Position]*reading{}
+			f.readings = map[broker.Position]*sharedRead{}
 		}
 		f.readings[key] = r
 		if !underWay {
@@ -123,7 +123,7 @@ func (f *feed) makeReadings(key broker.Position) {
 }
 
 // nextReading gives the read that begins now: nobody joins it any more.
-func (f *feed) nextReading(key broker.Position) *reading {
+func (f *feed) nextReading(key broker.Position) *sharedRead {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	r := f.readings[key]
@@ -136,7 +136,7 @@ func (f *feed) nextReading(key broker.Position) *reading {
 }
 
 // fetch asks the broker, unless the window has come to know the place meanwhile.
-func (f *feed) fetch(r *reading) {
+func (f *feed) fetch(r *sharedRead) {
 	f.mu.Lock()
 	if f.window != nil && f.window.contains(r.from) {
 		r.window = &window{start: r.from, messages: keepAll(f.window.between(r.from, f.window.end()))}
@@ -150,12 +150,12 @@ func (f *feed) fetch(r *reading) {
 	ctx, cancel := context.WithTimeout(context.Background(), options.BrokerTimeout)
 	defer cancel()
 	memory := &f.hub.memory
-	claimed := memory.claimOf(int64(options.Replay.Bytes))
+	claimed := memory.claimOf(int64(options.ReplayBytes))
 	if !memory.await(ctx.Done(), func() bool { return memory.claim(claimed) }) {
 		r.err = errNoMemory
 		return
 	}
-	page, err := f.hub.broker.Since(ctx, f.topic, r.from, r.limit(options.Replay))
+	page, err := f.hub.broker.Since(ctx, f.topic, r.from, r.limit(f.hub.replay))
 	r.gap, r.head, r.err = page.Gap, page.Head, err
 	if err != nil || page.Gap != "" {
 		memory.exchange(claimed, 0)
@@ -182,7 +182,7 @@ func (f *feed) fetch(r *reading) {
 
 // limit is the replay's, and keeps what would be of use to nobody from being read. Who is
 // ahead only asks whether the place is real.
-func (r *reading) limit(replay broker.Limit) broker.Limit {
+func (r *sharedRead) limit(replay broker.Limit) broker.Limit {
 	switch {
 	case r.upTo == 0:
 		replay.Messages = 1
@@ -193,8 +193,8 @@ func (r *reading) limit(replay broker.Limit) broker.Limit {
 }
 
 // answer gives what the read says to one client, if it does. To who is at the
-// place where it began it says everything.
-func (r *reading) answer(c *catchUp) (missed []*entry, gap *broker.Gap, ok bool) {
+// slot where it began it says everything.
+func (r *sharedRead) answer(c *catchUp) (missed []*entry, gap *broker.Gap, ok bool) {
 	if r.window != nil {
 		if missed, gap, ok := c.missedIn(r.window); ok {
 			return missed, gap, true

@@ -7,23 +7,23 @@ import (
 	"time"
 )
 
-// decrees are those about users and topics that this instance knows of. To look one
+// revocationTable has the records about users and topics that this instance knows of. To look one
 // up costs a read lock and a look into a map, and nothing while there are none.
 // What has expired is forgotten once a minute, when another comes, and when there is
 // no room.
-type decrees struct {
+type revocationTable struct {
 	any atomic.Bool // there is one at all
 
 	mu     sync.RWMutex // guards the rest; innermost
-	known  map[subject]decree
+	known  map[subject]revocationRecord
 	pruned time.Time // when what has expired was forgotten last
 }
 
 const pruneInterval = time.Minute
 
-// put notes a decree, unless a later one about the same is known. It isn't ok if there
+// put notes a record, unless a later one about the same is known. It isn't ok if there
 // are too many.
-func (t *decrees) put(d decree) (ok bool) {
+func (t *revocationTable) put(d revocationRecord) (ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if time.Since(t.pruned) >= pruneInterval {
@@ -37,16 +37,16 @@ func (t *decrees) put(d decree) (ok bool) {
 		return false
 	}
 	if t.known == nil {
-		t.known = map[subject]decree{}
+		t.known = map[subject]revocationRecord{}
 	}
 	t.known[d.subject] = d
 	t.any.Store(true)
 	return true
 }
 
-// next gives the time of a new decree, which is later than that of the last about
+// next gives the time of a new record, which is later than that of the last about
 // the same, whatever the clock that made it. It isn't ok if there are too many.
-func (t *decrees) next(about subject, now time.Time) (at time.Time, ok bool) {
+func (t *revocationTable) next(about subject, now time.Time) (at time.Time, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	last, there := t.known[about]
@@ -61,14 +61,14 @@ func (t *decrees) next(about subject, now time.Time) (at time.Time, ok bool) {
 }
 
 // len is how many are kept, those too that have expired and aren't forgotten yet.
-func (t *decrees) len() int {
+func (t *revocationTable) len() int {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	return len(t.known)
 }
 
 // all gives those that hold, and forgets the others.
-func (t *decrees) all() map[subject]decree {
+func (t *revocationTable) all() map[subject]revocationRecord {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.forget()
@@ -79,7 +79,7 @@ func (t *decrees) all() map[subject]decree {
 
 // hasRoom reports whether there is room for one more, after what has expired was
 // forgotten if need be.
-func (t *decrees) hasRoom(most int) bool {
+func (t *revocationTable) hasRoom(most int) bool {
 	if len(t.known) >= most {
 		t.forget()
 	}
@@ -87,21 +87,21 @@ func (t *decrees) hasRoom(most int) bool {
 }
 
 // forget forgets what has expired.
-func (t *decrees) forget() {
+func (t *revocationTable) forget() {
 	now := time.Now()
 	t.pruned = now
-	maps.DeleteFunc(t.known, func(_ subject, d decree) bool { return !now.Before(d.until) })
+	maps.DeleteFunc(t.known, func(_ subject, d revocationRecord) bool { return !now.Before(d.until) })
 	t.any.Store(len(t.known) > 0)
 }
 
 // find gives what is revoked of a subject, if it is. t.mu may be held for reading.
-func (t *decrees) find(about subject, now time.Time) (decree, bool) {
+func (t *revocationTable) find(about subject, now time.Time) (revocationRecord, bool) {
 	d, ok := t.known[about]
 	return d, ok && !d.Restored && now.Before(d.until)
 }
 
 // revokesUser reports whether somebody who was identified before was revoked since.
-func (t *decrees) revokesUser(id *Identity) bool {
+func (t *revocationTable) revokesUser(id *Identity) bool {
 	if id.User == "" || !t.any.Load() {
 		return false
 	}
@@ -113,7 +113,7 @@ func (t *decrees) revokesUser(id *Identity) bool {
 
 // revokesTopic reports whether a user, who may be anonymous, may have nothing to do
 // with a topic.
-func (t *decrees) revokesTopic(user, topic string) bool {
+func (t *revocationTable) revokesTopic(user, topic string) bool {
 	if !t.any.Load() {
 		return false
 	}

@@ -7,11 +7,11 @@ import (
 	"github.com/tidewire/tidewire/broker"
 )
 
-// part is the subscriptions of one topic and format whose sessions belong to one
+// shardGroup is the subscriptions of one topic and format whose sessions belong to one
 // shard. What the feed tells is handed to them by the shard.
 //
-// Lock order: feed.mu, part.mu, Session.mu, shard.mu.
-type part struct {
+// Lock order: feed.mu, shardGroup.mu, Session.mu, shard.mu.
+type shardGroup struct {
 	shard *shard
 
 	mu            sync.Mutex // guards the rest, and index and told of each subscription
@@ -21,25 +21,25 @@ type part struct {
 // delivery is one thing that a feed tells the subscriptions of a part: a message, or a
 // gap if that is set.
 type delivery struct {
-	part   *part
-	number uint64 // counts what the feed has told
-	frame  *Frame
-	gap    *broker.Gap
-	aside  bool // the message has no place in the topic's order
-	lent   bool // the shard keeps the frame for those to which it is written in its round
+	group *shardGroup
+	seq   uint64 // counts what the feed has told
+	frame *Frame
+	gap   *broker.Gap
+	aside bool // the message has no place in the topic's order
+	lent  bool // the shard keeps the frame for those to which it is written in its round
 }
 
 // attach adds a subscription that was told everything up to a number.
-func (p *part) attach(sub *subscription, told uint64) {
+func (p *shardGroup) attach(sub *subscription, told uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	sub.told = told
+	sub.lastSeq = told
 	sub.index = len(p.subscriptions)
 	p.subscriptions = append(p.subscriptions, sub)
 }
 
 // detach removes a subscription; empty reports whether it was the last.
-func (p *part) detach(sub *subscription) (empty bool) {
+func (p *shardGroup) detach(sub *subscription) (empty bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	last := len(p.subscriptions) - 1
@@ -51,22 +51,22 @@ func (p *part) detach(sub *subscription) (empty bool) {
 	return last == 0
 }
 
-// handful is how many subscriptions are dealt with before others may have the lock.
-const handful = 64
+// batch is how many subscriptions are dealt with before others may have the lock.
+const batch = 64
 
-// handOut tells all subscriptions. With now they are written to at once.
-func (p *part) handOut(d *delivery, now bool) {
+// dispatch tells all subscriptions. With now they are written to at once.
+func (p *shardGroup) dispatch(d *delivery, now bool) {
 	told := 0
 	// Backwards, since detach puts the last in the place of one that has left: so
 	// nobody is passed over, and who comes again has been told already.
 	for left := int(^uint(0) >> 1); left > 0; {
 		p.mu.Lock()
 		left = min(left, len(p.subscriptions))
-		next := max(0, left-handful)
+		next := max(0, left-batch)
 		for _, sub := range slices.Backward(p.subscriptions[next:left]) {
-			if sub.told < d.number {
-				sub.told = d.number
-				sub.tell(d, now)
+			if sub.lastSeq < d.seq {
+				sub.lastSeq = d.seq
+				sub.deliver(d, now)
 				told++
 			}
 		}

@@ -21,26 +21,26 @@ var (
 	}
 )
 
-// places counts the connections of a hub, from Admit to the end of their sessions.
-type places struct {
+// slots counts the connections of a hub, from Admit to the end of their sessions.
+type slots struct {
 	limits *push.Limits // static
 
 	mu        sync.Mutex // guards the rest; innermost
 	taken     int
 	users     map[string]int
-	sources   map[source]*place
-	elsewhere place // of those who have no address
+	sources   map[source]*slot
+	elsewhere slot // of those who have no address
 }
 
-// place is where connections come from.
-type place struct {
+// slot is where connections come from.
+type slot struct {
 	from  source
 	taken int
 }
 
 // take counts a connection in. The place is to be given back. Limits.PerAddress holds
 // if the address is counted.
-func (p *places) take(from source, counted bool) (*place, *push.Error) {
+func (p *slots) take(from source, counted bool) (*slot, *push.Error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.taken >= p.limits.Connections {
@@ -49,14 +49,14 @@ func (p *places) take(from source, counted bool) (*place, *push.Error) {
 	at := &p.elsewhere
 	if from.address.IsValid() {
 		if at = p.sources[from]; at == nil {
-			at = &place{from: from}
+			at = &slot{from: from}
 		}
 		if counted && at.taken >= p.limits.PerAddress {
 			return nil, errAddressFull
 		}
 		if at.taken == 0 {
 			if p.sources == nil {
-				p.sources = map[source]*place{}
+				p.sources = map[source]*slot{}
 			}
 			p.sources[from] = at
 		}
@@ -67,7 +67,7 @@ func (p *places) take(from source, counted bool) (*place, *push.Error) {
 }
 
 // give counts a connection out.
-func (p *places) give(at *place) {
+func (p *slots) give(at *slot) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.taken--
@@ -77,7 +77,7 @@ func (p *places) give(at *place) {
 }
 
 // takeUser counts a connection to its user too, who may be anonymous.
-func (p *places) takeUser(user string) *push.Error {
+func (p *slots) takeUser(user string) *push.Error {
 	if user == "" {
 		return nil
 	}
@@ -93,7 +93,7 @@ func (p *places) takeUser(user string) *push.Error {
 	return nil
 }
 
-func (p *places) giveUser(user string) {
+func (p *slots) giveUser(user string) {
 	if user == "" {
 		return
 	}

@@ -48,7 +48,7 @@ func TestSpoiledReads(t *testing.T) {
 			t.Run(fmt.Sprint(test.name, " ", spoilers), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					b := newSlowHistory(5*time.Millisecond, broker.History{Messages: 40})
-					w := newWorld(t, b, push.Options{Replay: broker.Limit{Bytes: 30 * 170}})
+					w := newWorld(t, b, push.Options{ReplayBytes: 30 * 170})
 					defer w.shutdown()
 					positions := w.publishNumbers(1, 50)
 					var bad, good []*fakeConn
@@ -85,7 +85,7 @@ func TestSpoiledReads(t *testing.T) {
 // limit says.
 func TestMessageLargerThanAReplay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, nil, push.Options{Replay: broker.Limit{Bytes: 100}})
+		w := newWorld(t, nil, push.Options{ReplayBytes: 100})
 		defer w.shutdown()
 		positions := w.publishNumbers(1, 1)
 		c := w.comesBack(positions[0])
@@ -208,7 +208,7 @@ func shareAtRandom(t *testing.T, random *rand.Rand) {
 		history.Messages = 15 // some places in reach are trimmed
 	}
 	b := newSlowHistory(8*time.Millisecond, history)
-	w := newWorld(t, b, push.Options{Replay: replay})
+	w := newWorld(t, b, push.Options{ReplayMessages: replay.Messages, ReplayBytes: replay.Bytes})
 	defer w.shutdown()
 	positions := w.publishNumbers(1, 50)
 	var data []string

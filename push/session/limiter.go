@@ -8,17 +8,17 @@ import (
 	"github.com/tidewire/tidewire/push/internal/limit"
 )
 
-// gate keeps a hub's Limits.
-type gate struct {
+// limiter keeps a hub's Limits.
+type limiter struct {
 	// static
 	limits    push.Limits
 	addresses bool // PerAddress holds for shared addresses too
 	guesses   bool // Failures does
 
-	places   places
-	failures limit.Buckets[netip.Addr]
-	crowds   limit.Buckets[netip.Addr] // of failures from shared addresses, where Failures doesn't hold
-	opens    limit.Buckets[struct{}]
+	slots          slots
+	failures       limit.Buckets[netip.Addr]
+	sharedFailures limit.Buckets[netip.Addr] // of failures from shared addresses, where Failures doesn't hold
+	opens          limit.Buckets[struct{}]
 
 	// of messages by POST
 	userSends    limit.Buckets[string]
@@ -29,14 +29,14 @@ type gate struct {
 }
 
 // init is called once. given are the limits as the application gave them.
-func (g *gate) init(given push.Limits) {
+func (g *limiter) init(given push.Limits) {
 	g.limits = defaults(given)
 	g.addresses = given.PerAddress > 0
 	g.guesses = given.Failures.PerSecond > 0
-	g.places.limits = &g.limits
+	g.slots.limits = &g.limits
 	g.failures.Rate = limit.Rate(g.limits.Failures)
 	if given.Failures == (push.Rate{}) {
-		g.crowds.Rate = crowdFailures
+		g.sharedFailures.Rate = sharedFailureRate
 	}
 	g.opens.Rate = limit.Rate(g.limits.Opens)
 	g.topics.init(given, given.Topics, g.limits.Topics)
@@ -45,16 +45,16 @@ func (g *gate) init(given push.Limits) {
 }
 
 // enter gives a connection from there a place.
-func (g *gate) enter(from source, now time.Duration) (*place, *push.Error) {
+func (g *limiter) enter(from source, now time.Duration) (*slot, *push.Error) {
 	if err := g.mayTry(from, now); err != nil {
 		return nil, err
 	}
-	at, err := g.places.take(from, g.counts(from))
+	at, err := g.slots.take(from, g.counts(from))
 	if err != nil {
 		return nil, err
 	}
 	if wait := g.opens.Take(struct{}{}, now); wait > 0 {
-		g.places.give(at)
+		g.slots.give(at)
 		return nil, &push.Error{
 			Code: push.CodeUnavailable, Reason: "too many come at the same time", After: wait, Hint: "push.Limits.Opens is reached",
 		}
@@ -63,33 +63,33 @@ func (g *gate) enter(from source, now time.Duration) (*place, *push.Error) {
 }
 
 // counts reports whether connections from there are counted together.
-func (g *gate) counts(from source) bool {
+func (g *limiter) counts(from source) bool {
 	return from.address.IsValid() && (g.addresses || !from.shared)
 }
 
 // mayTry refuses who has failed too often to say who they are.
-func (g *gate) mayTry(from source, now time.Duration) *push.Error {
+func (g *limiter) mayTry(from source, now time.Duration) *push.Error {
 	if from.shared && !g.guesses {
 		return nil
 	}
 	return tooFast(g.failures.Wait(from.address, now), tooManyFailures, "Failures")
 }
 
-// crowdFailures is how often all who stand behind a shared address may fail. Nobody else
+// sharedFailureRate is how often all who stand behind a shared address may fail. Nobody else
 // is held off for it, and who fails is soon told the truth.
-var crowdFailures = limit.Rate{PerSecond: 20, Burst: 50}
+var sharedFailureRate = limit.Rate{PerSecond: 20, Burst: 50}
 
 // failed counts an attempt that has failed.
-func (g *gate) failed(from source, now time.Duration) *push.Error {
+func (g *limiter) failed(from source, now time.Duration) *push.Error {
 	counted := &g.failures
 	if from.shared && !g.guesses {
-		counted = &g.crowds
+		counted = &g.sharedFailures
 	}
 	return tooFast(counted.Take(from.address, now), tooManyFailures, "Failures")
 }
 
 // send counts a message that comes by POST.
-func (g *gate) send(from source, user string, now time.Duration) *push.Error {
+func (g *limiter) send(from source, user string, now time.Duration) *push.Error {
 	switch {
 	case user != "":
 		return tooFast(g.userSends.Take(user, now), tooManySends, "Sends")
