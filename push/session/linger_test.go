@@ -163,7 +163,7 @@ func TestLingerIsBounded(t *testing.T) {
 	})
 }
 
-// TestDrainEndsTheLinger: at once, however long farewells take, and what is left
+// TestDrainEndsTheLinger: at once, however long the sessions take to end, and what is left
 // afterwards doesn't linger.
 func TestDrainEndsTheLinger(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
