@@ -55,13 +55,13 @@ type Limits struct {
 	// second, and 1,000 at once, so that new topics meet Topics first.
 	Requests Rate
 	// Topics is how fast one connection may bring topics into being, which are those
-	// that nobody follows yet on this hub. What is past it is refused with
-	// CodeRateLimited, topic by topic, and the connection lives. A user has four times
-	// that, and an address twenty times: after a restart the 20 connections of a user are
-	// back at once with 100 topics each, and the 200 of an address with 60 each, of which
-	// those that they share count once. Negative PerUser or PerAddress lift this as well; a
-	// rate given here also holds for loopback and private addresses. Default 600 a minute,
-	// and 600 at once.
+	// that nobody follows on this hub, or has followed in the last five seconds. What is
+	// past it is refused with CodeRateLimited, topic by topic, and the connection lives. A
+	// user has four times that, and an address twenty times: after a restart the 20
+	// connections of a user are back at once with 100 topics each, and the 200 of an address
+	// with 60 each, of which those that they share count once. Negative PerUser or
+	// PerAddress lift this as well; a rate given here also holds for loopback and private
+	// addresses. Default 600 a minute, and 600 at once.
 	Topics Rate
 	// Resumes is how fast one connection may come back to topics with a cursor, each of
 	// which may cost a read of history. What is past it is refused like what is past

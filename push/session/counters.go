@@ -39,7 +39,7 @@ func (c *counters) countCode(counts *map[push.Code]uint64, code push.Code) {
 // addTo adds the figures of sessions.
 func (h *Host) addTo(s *push.Stats) {
 	h.mu.Lock()
-	s.Sessions, s.Topics = len(h.sessions), len(h.feeds)
+	s.Sessions, s.Topics = len(h.sessions), len(h.feeds)-h.lingering.feeds.Len()
 	h.mu.Unlock()
 	c := &h.stats
 	c.mu.Lock()

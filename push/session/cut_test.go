@@ -143,13 +143,17 @@ func (c *tallyConn) Write(frames []*session.Frame) error {
 // countingBroker counts its receivers.
 type countingBroker struct {
 	*membroker.Broker
-	mu        sync.Mutex
-	receivers map[string]int // of each topic
+	mu         sync.Mutex
+	receivers  map[string]int // of each topic
+	subscribed int            // how often it was, apart from the hubs' own topic
 }
 
 func (b *countingBroker) Subscribe(ctx context.Context, topic string, r push.Receiver) (broker.Position, error) {
 	b.mu.Lock()
 	b.receivers[topic]++
+	if !strings.HasPrefix(topic, broker.ReservedTopicPrefix) {
+		b.subscribed++
+	}
 	b.mu.Unlock()
 	return b.Broker.Subscribe(ctx, topic, r)
 }
@@ -165,7 +169,7 @@ func (b *countingBroker) Unsubscribe(topic string, r push.Receiver) {
 // more, neither of topics nor of other hubs.
 func TestShutdownLeavesNoSubscription(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := &countingBroker{Broker: membroker.New(), receivers: map[string]int{}}
+		b := newCountingBroker()
 		w := newWorld(t, b, push.Options{})
 		w.subscribe(w.open(newConn()), "", "a", "b")
 		if err := w.hub.Revoke(t.Context(), push.Revocation{User: "eve"}); err != nil {

@@ -368,6 +368,8 @@ func TestUnsubscribeWhileReplaying(t *testing.T) {
 		if got := c.take(); got != "[hello bye]" {
 			t.Errorf("got %s", got)
 		}
+		time.Sleep(linger)
+		synctest.Wait()
 		if n := broker.subscriptions(); n != 0 {
 			t.Errorf("%d subscriptions are left", n)
 		}

@@ -22,13 +22,18 @@ var errDraining = push.NewError(push.CodeDraining, "", nil)
 // random time of up to half a second.
 func ReconnectDelay() time.Duration { return rand.N(maxComeBack) }
 
-// drain refuses new clients. What it returns sends away those that are connected.
+// drain refuses new clients, and ends all linger. What it returns unsubscribes from the
+// topics that lingered, and sends away the clients that are connected.
 func (h *Host) drain() (sendAway func()) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.draining = true
+	unused := h.endAllLinger()
 	sessions := slices.Collect(maps.Values(h.sessions))
-	return func() { h.sendAway(sessions) }
+	return func() {
+		closeAll(unused)
+		h.sendAway(sessions)
+	}
 }
 
 // abort cuts all connections that are left.
@@ -74,8 +79,8 @@ func (h *Host) drainWith(r *http.Request) {
 
 // sendAway ends sessions, one after the other, until Shutdown cuts the rest.
 func (h *Host) sendAway(sessions []*Session) {
-	for i := range h.shards {
-		h.shards[i].settle()
+	for _, sh := range h.shards.list() {
+		sh.settle()
 	}
 	if len(sessions) > 0 {
 		interval := min(time.Second/drainRate, h.options.DrainWindow/time.Duration(len(sessions)))

@@ -25,6 +25,9 @@ func (s *Session) Waiting() int {
 	return s.outbox.count
 }
 
+// Shard is the number of the session's shard.
+func (s *Session) Shard() int { return slices.Index(s.hub.shards.list(), s.shard) }
+
 // Counted is how many users and sources of connections are counted.
 func (h *Host) Counted() (users, sources int) {
 	p := &h.limiter.slots

@@ -131,17 +131,19 @@ func newWorld(t *testing.T, broker push.Broker, options push.Options) *world {
 	t.Cleanup(func() {
 		if w.hub.Draining() && w.hub.Stats().Sessions == 0 {
 			w.wantMemory()
+			w.wantWindows(0)
 		}
 	})
 	return w
 }
 
-// wantMemory fails unless what the hub has counted is what its clients hold, which is
-// nothing when they have left. Nothing may be under way.
+// wantMemory fails unless what the hub has counted is what its clients hold. When they have
+// left, that is the windows of the topics that linger. Nothing may be under way.
 func (w *world) wantMemory() {
 	w.t.Helper()
 	counted, found := session.Of(w.hub).Memory()
-	if counted != found || found != 0 && w.hub.Stats().Sessions == 0 {
+	_, windows := session.Of(w.hub).Windows()
+	if counted != found || found != windows && w.hub.Stats().Sessions == 0 {
 		w.t.Errorf("%d bytes are counted, and %d are held by %d sessions", counted, found, w.hub.Stats().Sessions)
 	}
 }

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"container/list"
 	"context"
 	"slices"
 	"sync"
@@ -11,8 +12,8 @@ import (
 	"github.com/tidewire/tidewire/push/cursor"
 )
 
-// feed is one topic on this instance, from the first session that follows it to
-// the last: the one subscription at the broker, and the fan-out to the
+// feed is one topic on this instance, from the first session that follows it until
+// some seconds after the last: the one subscription at the broker, and the fan-out to the
 // sessions, which the shards do. It encodes each message once for each format.
 type feed struct {
 	// static
@@ -23,6 +24,8 @@ type feed struct {
 
 	// guarded by hub.mu
 	followers int
+	lingers   *list.Element // in hub.lingering; nil while the feed doesn't linger
+	left      time.Duration // when the last follower left, on the hub's clock
 
 	mu      sync.Mutex // guards the rest
 	ready   bool
@@ -85,6 +88,28 @@ func (f *feed) open() {
 	}
 	f.mu.Unlock()
 	close(f.opened)
+}
+
+// isOpen reports whether the broker has answered: err is known then.
+func (f *feed) isOpen() bool {
+	select {
+	case <-f.opened:
+		return true
+	default:
+		return false
+	}
+}
+
+// close ends the subscription at the broker, once that has answered, and lets go of the
+// window. Nobody follows the feed any more.
+func (f *feed) close() {
+	<-f.opened
+	if f.err == nil {
+		f.hub.broker.Unsubscribe(f.topic, f)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.forget()
 }
 
 // Receive takes the next message from the broker; see [push.Receiver].
@@ -178,9 +203,6 @@ func (f *feed) detach(sub *subscription) {
 	}
 	if len(g.parts) == 0 {
 		f.groups = slices.DeleteFunc(f.groups, func(other *group) bool { return other == g })
-	}
-	if len(f.groups) == 0 {
-		f.forget()
 	}
 }
 

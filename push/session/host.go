@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"reflect"
-	"runtime"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -38,18 +37,18 @@ type Host struct {
 	wheel   wheel
 	reviews reviews
 	limiter limiter
-	shards  []shard
-	opened  atomic.Uint64   // sessions so far, to spread them over the shards
+	shards  shards
 	servers sync.Map        // weak pointers to those whose Shutdown drains the hub
 	cut     context.Context // ends when Shutdown no longer waits for farewells
 	cutRest context.CancelFunc
 
 	warnings, panics throttledLog // in the log
 
-	mu       sync.Mutex // guards the rest
-	feeds    map[string]*feed
-	sessions map[sessionName]*Session
-	draining bool
+	mu        sync.Mutex // guards the rest
+	feeds     map[string]*feed
+	lingering lingering
+	sessions  map[sessionName]*Session
+	draining  bool
 }
 
 // hub is what a Host needs of its Hub.
@@ -101,7 +100,6 @@ func newHost(h hub) *Host {
 		replay:   broker.Limit{Messages: options.ReplayMessages, Bytes: options.ReplayBytes},
 		public:   reflect.ValueOf(options.Authorize).Pointer() == reflect.ValueOf(push.Anyone).Pointer(),
 		work:     h.Tasks(),
-		shards:   make([]shard, runtime.GOMAXPROCS(0)),
 		feeds:    map[string]*feed{},
 		sessions: map[sessionName]*Session{},
 	}
@@ -112,17 +110,9 @@ func newHost(h hub) *Host {
 	host.memory.init(host, host.limiter.limits.Memory)
 	host.life = cursorLife(host.broker)
 	host.wheel.born = time.Now()
-	for i := range host.shards {
-		host.shards[i].hub = host
-		host.shards[i].changed.L = &host.shards[i].mu
-	}
+	host.shards.init(host)
 	h.On(refreshEvent, host.refreshTold)
 	return host
-}
-
-// shard gives the shard of a new session.
-func (h *Host) shard() *shard {
-	return &h.shards[h.opened.Add(1)%uint64(len(h.shards))]
 }
 
 // Deliver hands a message to the sessions of some formats on this instance that
@@ -160,6 +150,7 @@ func (h *Host) follow(ctx context.Context, s *Session, topic string) (*feed, err
 		h.work.Go(f.open)
 	}
 	f.followers++
+	h.stopLinger(f)
 	h.mu.Unlock()
 	select {
 	case <-f.opened:
@@ -185,49 +176,34 @@ func (h *Host) atOnce(topic string) bool {
 	if f == nil {
 		return false
 	}
-	select {
-	case <-f.opened:
-		return true
-	default:
-		return false
-	}
+	return f.isOpen()
 }
 
-// unfollow counts one follower less, and closes the feed after the last. A new
-// follower then opens a feed of its own, so that the two can't mix.
+// unfollow counts one follower less. After the last the feed lingers if it is open. A feed
+// that is closed or failed is never followed again: a new follower opens one of its own, so
+// that the two can't mix.
 func (h *Host) unfollow(f *feed) {
 	h.mu.Lock()
 	f.followers--
-	last := f.followers == 0
-	if h.feeds[f.topic] == f && (last || f.failed()) {
-		delete(h.feeds, f.topic)
+	open := f.isOpen()
+	var unused *feed
+	switch {
+	case open && f.err != nil:
+		h.forgetFeed(f)
+	case f.followers > 0:
+	case open && !h.draining:
+		unused = h.linger(f)
+	default:
+		h.forgetFeed(f)
+		unused = f
 	}
 	h.mu.Unlock()
-	if !last {
-		return
-	}
-	select {
-	case <-f.opened:
-		if f.err == nil {
-			h.broker.Unsubscribe(f.topic, f)
-		}
+	switch {
+	case unused == nil:
+	case open:
+		unused.close()
 	default:
-		h.work.Go(func() {
-			<-f.opened
-			if f.err == nil {
-				h.broker.Unsubscribe(f.topic, f)
-			}
-		})
-	}
-}
-
-// failed reports whether the broker refused the feed.
-func (f *feed) failed() bool {
-	select {
-	case <-f.opened:
-		return f.err != nil
-	default:
-		return false
+		h.work.Go(unused.close)
 	}
 }
 

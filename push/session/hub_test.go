@@ -276,16 +276,17 @@ func TestShutdownCutsWhenItsContextEnds(t *testing.T) {
 	})
 }
 
-// TestFollowersComeAndGo ends with nothing subscribed at the broker.
+// TestFollowersComeAndGo ends with nothing subscribed at the broker. There are so many
+// topics that some are pushed out of the linger while others come back to theirs.
 func TestFollowersComeAndGo(t *testing.T) {
 	broker := &scripted{head: broker.Position{Epoch: 1}}
 	w := newWorld(t, broker, push.Options{})
 	var wait sync.WaitGroup
-	for range 8 {
+	for i := range 8 {
 		wait.Go(func() {
-			for range 200 {
+			for j := range 200 {
 				s := w.open(newConn())
-				w.subscribe(s, "", "a", "b")
+				w.subscribe(s, "", "a", "b", fmt.Sprintf("%d-%d", i, j), fmt.Sprint(j))
 				s.Unsubscribe([]string{"a"}, func() *session.Frame { return nil })
 				w.subscribe(s, "", "a")
 				s.Close(nil)

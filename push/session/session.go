@@ -86,7 +86,7 @@ const (
 func (h *Host) Open(c Client) (*Session, error) {
 	s := &Session{
 		hub:      h,
-		shard:    h.shard(),
+		shard:    h.shards.next(),
 		id:       newSessionID(),
 		format:   c.Format,
 		conn:     c.Conn,

@@ -28,6 +28,12 @@ type shard struct {
 	running     bool
 }
 
+func newShard(h *Host) *shard {
+	sh := &shard{hub: h}
+	sh.changed.L = &sh.mu
+	return sh
+}
+
 // round is what a shard does in one go.
 type round struct {
 	queued []delivery
@@ -40,7 +46,7 @@ const maxBacklog = 256
 // isBehind reports whether feeds have to wait, for the number of deliveries or for their
 // share of the hub's memory. Called with sh.mu held.
 func (sh *shard) isBehind() bool {
-	share := sh.hub.memory.limit / int64(16*len(sh.hub.shards))
+	share := sh.hub.memory.limit / int64(16*len(sh.hub.shards.list()))
 	return len(sh.queued) >= maxBacklog || len(sh.queued) > 0 && int64(sh.size) > share
 }
 

@@ -13,7 +13,7 @@ import (
 //
 // A feed keeps one from the moment when it reads history. The window ends at the
 // feed's head: live messages make it longer, and a read may move its start back. It
-// is given up after windowLife, at a broken chain, and with the last follower.
+// is given up after windowLife, at a broken chain, and when the feed closes.
 type window struct {
 	start    broker.Position
 	messages []*entry

@@ -217,10 +217,12 @@ func TestWindowGrowsAndEnds(t *testing.T) {
 	})
 }
 
-func TestWindowEndsWithTheLastFollower(t *testing.T) {
+// TestWindowEndsWithItsFeed: the window of a topic that lingers stays, and a read that ends
+// after the topic was closed begins none.
+func TestWindowEndsWithItsFeed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newSlowHistory(5*time.Millisecond, broker.History{})
-		w := newWorld(t, b, push.Options{})
+		w := newWorld(t, b, push.Options{BrokerTimeout: time.Minute})
 		defer w.shutdown()
 		positions := w.publishNumbers(1, 10)
 		come := func(s *session.Session, p broker.Position) {
@@ -236,15 +238,27 @@ func TestWindowEndsWithTheLastFollower(t *testing.T) {
 		w.settle()
 		w.wantWindows(1)
 		leave(first)
+		w.wantWindows(1)
+		time.Sleep(linger)
+		synctest.Wait()
 		w.wantWindows(0)
 
 		// Now they leave while one read is under way and another is to begin.
+		b.reads()
+		b.become(2*linger, nil)
 		come(first, positions[5])
 		come(second, positions[4])
 		leave(first)
 		leave(second)
-		w.settle()
+		for range 10 {
+			time.Sleep(linger / 2)
+			synctest.Wait()
+		}
 		w.wantWindows(0)
+		w.wantMemory()
+		if n := b.reads(); n != 2 {
+			t.Errorf("%d reads, want 2", n)
+		}
 	})
 }
 
