@@ -48,21 +48,21 @@ type Inbound struct {
 	// Session is the sender's connection; empty if the message came by POST.
 	Session string
 	// ID is what the client named the message for a safe retry, or empty.
-	ID     string
-	Topic  string
-	Event  string
-	Data   []byte
-	Binary bool
+	ID       string
+	Topic    string
+	Event    string
+	Data     []byte
+	Encoding Encoding
 }
 
 // Message gives what the client sent as a message to publish, with the client's
 // ID, so that a retry of the client is stored once.
 func (in Inbound) Message() Message {
-	return Message{ID: in.ID, Topic: in.Topic, Event: in.Event, Data: in.Data, Binary: in.Binary}
+	return Message{ID: in.ID, Topic: in.Topic, Event: in.Event, Data: in.Data, Encoding: in.Encoding}
 }
 
-// Reply answers an Inbound. The zero Reply says only "done".
+// Reply answers an Inbound. The zero Reply says only "done". [JSON] makes one of a value.
 type Reply struct {
-	Data   []byte
-	Binary bool
+	Data     []byte
+	Encoding Encoding
 }

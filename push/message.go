@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"time"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -20,7 +19,7 @@ import (
 type Message struct {
 	// ID names the message, for a safe retry: publishing again with the same
 	// ID stores it once. 1 to 128 bytes of visible ASCII; if empty, Publish
-	// makes it a UUIDv7.
+	// makes it a UUIDv7, which clients are not told.
 	ID string
 	// Topic is where it belongs; see [broker.CheckTopic].
 	Topic string
@@ -31,9 +30,14 @@ type Message struct {
 	// clients that keep only the latest of each. May be empty. At most 200
 	// printable bytes.
 	Key string
-	// Data is the payload: UTF-8 text, or anything if Binary is set.
-	Data   []byte
-	Binary bool
+	// Data is the payload, and Encoding what its bytes are: text, unless it is set.
+	Data     []byte
+	Encoding Encoding
+	// Header is for the services behind the broker, such as the context of a trace:
+	// it is stored with the message, and no client is told. May be nil. At most 1 KiB,
+	// names and values together; not part of what a message with the same ID must
+	// have in common with the first.
+	Header map[string]string
 	// Replicated asks Publish to return nil only once a replica of the broker's
 	// store has the message too. If none has confirmed it in time, or there is
 	// none, the error is CodeNotReplicated and the receipt is valid all the same:
@@ -44,27 +48,38 @@ type Message struct {
 
 	// The rest is set by the broker.
 
+	// Named says that the ID is the publisher's own.
+	Named bool
 	// PreviousTag is the tag of the message before, so that a break in the chain
 	// shows; at offset 1 it is 0.
 	PreviousTag uint32
 	// Position is the message's place in its topic.
 	broker.Position
-	// Time is when the broker took the message. It orders nothing.
-	Time time.Time
+	// Time is when the broker took the message. It orders nothing. Clients are told if
+	// TellTime is set.
+	Time     time.Time
+	TellTime bool
 }
 
 // Size is what the message counts for against bounds in bytes: its parts and a
 // fixed sum for its bookkeeping.
 func (m *Message) Size() int {
-	return len(m.Data) + len(m.Topic) + len(m.ID) + len(m.Event) + len(m.Key) + messageOverhead
+	return len(m.Data) + len(m.Topic) + len(m.ID) + len(m.Event) + len(m.Key) + m.headerSize() + messageOverhead
+}
+
+func (m *Message) headerSize() (size int) {
+	for name, value := range m.Header {
+		size += len(name) + len(value)
+	}
+	return size
 }
 
 const messageOverhead = 128
 
 // Prepare makes a message ready to be stored, for brokers: it checks every
-// part that the publisher set, refuses more than limit bytes of data
-// (CodeTooLarge), and gives it an ID if it has none. The Error it returns is
-// CodeBadRequest or CodeTooLarge.
+// part that the publisher set, strips white space from JSON, refuses more than limit
+// bytes of data (CodeTooLarge), and gives it an ID if it has none. The Error it returns
+// is CodeBadRequest or CodeTooLarge.
 func (m *Message) Prepare(limit int) error {
 	if !m.reserved {
 		if err := broker.CheckTopic(m.Topic); err != nil {
@@ -74,7 +89,8 @@ func (m *Message) Prepare(limit int) error {
 	if err := m.Check(limit); err != nil {
 		return err
 	}
-	if m.ID == "" {
+	m.Named = m.ID != ""
+	if !m.Named {
 		m.ID = newID().String()
 	}
 	return nil
@@ -95,14 +111,21 @@ func (m *Message) Check(limit int) error {
 	if err := broker.CheckID(m.ID); err != nil {
 		return AsError(err)
 	}
-	if len(m.Data) > limit {
-		return NewError(CodeTooLarge, fmt.Sprintf("a message has at most %d bytes of data here", limit), nil)
+	if m.headerSize() > maxHeader {
+		return NewError(CodeTooLarge, "a message has at most 1024 bytes of header", nil)
 	}
-	if !m.Binary && !utf8.Valid(m.Data) {
-		return NewError(CodeBadRequest, "text is not UTF-8; publish it as binary", nil)
+	data, err := m.Encoding.Normalize(m.Data)
+	if err != nil {
+		return err
+	}
+	if m.Data = data; len(data) > limit {
+		return NewError(CodeTooLarge, fmt.Sprintf("a message has at most %d bytes of data here", limit), nil)
 	}
 	return nil
 }
+
+// maxHeader is how long the header of a message may be, in bytes.
+const maxHeader = 1 << 10
 
 // newID makes a UUIDv7 (RFC 9562 section 5.7): the milliseconds of now, and 74
 // random bits. An ID must be unique but is no secret, so the process' own random

@@ -24,6 +24,15 @@ const (
 	rest                // {name...}
 )
 
+// mustParsePattern panics if a pattern is malformed, since patterns are part of the program.
+func mustParsePattern(text string) pattern {
+	p, err := parsePattern(text)
+	if err != nil {
+		panic("push: pattern " + text + ": " + err.Error())
+	}
+	return p
+}
+
 func parsePattern(text string) (pattern, error) {
 	var p pattern
 	shortest := make([]string, 0, strings.Count(text, "/")+1) // topic that it matches

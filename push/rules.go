@@ -32,11 +32,7 @@ type compiled struct {
 func Rules(rules ...Rule) func(ctx context.Context, a Access) error {
 	all := make([]compiled, len(rules))
 	for i, rule := range rules {
-		p, err := parsePattern(rule.Pattern)
-		if err != nil {
-			panic("push: pattern " + rule.Pattern + ": " + err.Error())
-		}
-		all[i] = compiled{rule, p}
+		all[i] = compiled{rule, mustParsePattern(rule.Pattern)}
 	}
 	return func(ctx context.Context, a Access) error {
 		for i := range all {

@@ -151,7 +151,7 @@ func TestHTTP2Floods(t *testing.T) {
 			if _, err := hub.Publish(t.Context(), push.Message{Topic: "a", Data: []byte(test.name)}); err != nil {
 				t.Fatal(err)
 			}
-			if f, err := honest.Next(); err != nil || f.Data != test.name {
+			if f, err := honest.Next(); err != nil || string(f.Data) != test.name {
 				t.Errorf("an honest client got %+v, %v", f, err)
 			}
 			eventually(t, "the end of what it began", func() bool {

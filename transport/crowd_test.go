@@ -148,7 +148,7 @@ func (w *crowd) live(ctx context.Context, h *honest, i int, welcome func()) {
 }
 
 func (w *crowd) arrived(h *honest, f transporttest.Frame) {
-	number, at, _ := strings.Cut(f.Data, " ")
+	number, at, _ := strings.Cut(string(f.Data), " ")
 	sent, err := strconv.ParseInt(at, 10, 64)
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -46,7 +46,7 @@ func (h *sendHandler) send(w http.ResponseWriter, r *http.Request) (push.Reply, 
 		return push.Reply{}, err
 	}
 	return h.host.Inbound(r.Context(), push.Inbound{
-		Identity: identity, ID: m.ID, Topic: m.Topic, Event: m.Event, Data: m.Data, Binary: m.Binary,
+		Identity: identity, ID: m.ID, Topic: m.Topic, Event: m.Event, Data: m.Data, Encoding: m.Encoding,
 	})
 }
 
@@ -125,7 +125,7 @@ func readMessage(w http.ResponseWriter, r *http.Request, query url.Values, limit
 	if !query.Has("topic") {
 		return push.Message{}, push.NewError(push.CodeBadRequest, "topic is missing in the query", nil)
 	}
-	binary, e := isBinary(r)
+	encoding, e := encodingOf(r)
 	if e != nil {
 		return push.Message{}, e
 	}
@@ -142,33 +142,36 @@ func readMessage(w http.ResponseWriter, r *http.Request, query url.Values, limit
 	setBodyDeadline(w, time.Time{}) // the server reads on, to see whether the client leaves
 	return push.Message{
 		Topic: query.Get("topic"), Event: query.Get("event"), Key: query.Get("key"), ID: query.Get("id"),
-		Data: data, Binary: binary,
+		Data: data, Encoding: encoding,
 	}, nil
 }
 
-var errMediaType = push.NewError(push.CodeUnsupported, "a body is text, or application/octet-stream, and not encoded", nil)
+var errMediaType = push.NewError(push.CodeUnsupported, "a body is text, JSON, or application/octet-stream, and not encoded", nil)
 
-// isBinary tells text from binary data by the Content-Type. A form is what curl
-// calls any body; it is taken as text as it is.
-func isBinary(r *http.Request) (bool, *push.Error) {
+// encodingOf tells what a body is by its Content-Type: JSON (RFC 8259, RFC 6839 section
+// 3.1), binary data, or else text. A form is what curl calls any body; it is taken as text
+// as it is.
+func encodingOf(r *http.Request) (push.Encoding, *push.Error) {
 	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
-		return false, errMediaType
+		return 0, errMediaType
 	}
 	contentType := r.Header.Get("Content-Type")
 	if contentType == "" {
-		return false, nil
+		return push.EncodingText, nil
 	}
 	kind, _, err := mime.ParseMediaType(contentType)
 	if err != nil {
-		return false, errMediaType
+		return 0, errMediaType
 	}
 	major, _, _ := strings.Cut(kind, "/")
 	switch {
+	case kind == "application/json", strings.HasSuffix(kind, "+json"):
+		return push.EncodingJSON, nil
 	case kind == "application/octet-stream", major == "image", major == "audio", major == "video":
-		return true, nil
+		return push.EncodingBinary, nil
 	case major == "multipart", major == "message":
-		return false, errMediaType
+		return 0, errMediaType
 	default:
-		return false, nil
+		return push.EncodingText, nil
 	}
 }

@@ -99,7 +99,7 @@ func TestResumeAcrossTransportsAndInstances(t *testing.T) {
 					}
 					switch f.Type {
 					case protocol.TypeMessage:
-						got = append(got, f.Data)
+						got = append(got, string(f.Data))
 					case protocol.TypeWelcome:
 					default:
 						t.Fatalf("got %+v", f)
@@ -276,20 +276,20 @@ func (f *follower) read(c *transporttest.Client, n int) {
 		switch frame.Type {
 		case protocol.TypeWelcome:
 		case protocol.TypeMessage:
-			f.note(frame)
+			f.note(frame, c.Position(frame.Topic).Offset)
 		default:
 			f.errorf("unexpected %+v", frame)
 		}
 	}
 }
 
-func (f *follower) note(m transporttest.Frame) {
-	if want := f.offset[m.Topic] + 1; m.Offset != want {
-		f.errorf("%s: offset %d, want %d", m.Topic, m.Offset, want)
+func (f *follower) note(m transporttest.Frame, offset uint64) {
+	if want := f.offset[m.Topic] + 1; offset != want {
+		f.errorf("%s: offset %d, want %d", m.Topic, offset, want)
 	}
-	f.offset[m.Topic] = m.Offset
+	f.offset[m.Topic] = offset
 	var publisher, number int
-	if _, err := fmt.Sscanf(m.Data, "%d-%d ", &publisher, &number); err != nil {
+	if _, err := fmt.Sscanf(string(m.Data), "%d-%d ", &publisher, &number); err != nil {
 		f.errorf("data %q: %v", m.Data, err)
 	}
 	key := fmt.Sprint(m.Topic, " ", publisher)

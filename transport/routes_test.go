@@ -167,7 +167,7 @@ func TestSendRoute(t *testing.T) {
 				return push.Reply{}, push.NewError(push.CodeConflict, "taken", nil)
 			}
 			text := strings.Join([]string{in.Identity.User, in.Topic, in.Event, in.ID, string(in.Data)}, "|")
-			return push.Reply{Data: []byte(text), Binary: in.Binary}, nil
+			return push.Reply{Data: []byte(text), Encoding: in.Encoding}, nil
 		},
 	}, transport.Options{})
 	user := map[string]string{"User": "ann"}

@@ -135,7 +135,7 @@ func testHistoryEverywhere(t testing.TB, s setup) {
 	_, brokers := s.several(t, Options{})
 	positions := []broker.Position{recent(t, brokers[0], "a", 0).Head}
 	for i := range 9 {
-		m := push.Message{Topic: "a", Event: "e", Key: fmt.Sprint("key", i), Data: []byte{0, byte(i), 255}, Binary: true}
+		m := push.Message{Topic: "a", Event: "e", Key: fmt.Sprint("key", i), Data: []byte{0, byte(i), 255}, Encoding: push.EncodingBinary}
 		if i%2 == 0 {
 			m = text("a", fmt.Sprint(i))
 			m.ID = fmt.Sprint("id", i)
@@ -295,7 +295,7 @@ func wantPage(t testing.TB, what string, page push.Page, want []*push.Message) {
 
 // difference returns an error if two messages aren't the same.
 func difference(got, want *push.Message) error {
-	if got.ID != want.ID || got.Topic != want.Topic || got.Event != want.Event || got.Key != want.Key || got.Binary != want.Binary ||
+	if got.ID != want.ID || got.Topic != want.Topic || got.Event != want.Event || got.Key != want.Key || got.Encoding != want.Encoding ||
 		!bytes.Equal(got.Data, want.Data) || got.Position != want.Position || got.PreviousTag != want.PreviousTag || !got.Time.Equal(want.Time) {
 		return fmt.Errorf("got %+v, want %+v", got, want)
 	}

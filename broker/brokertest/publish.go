@@ -41,7 +41,7 @@ func testParts(t testing.TB, s setup) {
 	c, at := subscribe(t, b, "a/ü")
 	messages := []push.Message{
 		{Topic: "a/ü", ID: "id-1", Event: "created", Key: "42", Data: []byte("text with \n, \r and \u2028")},
-		{Topic: "a/ü", Data: []byte{0, 255, 128, '\n'}, Binary: true},
+		{Topic: "a/ü", Data: []byte{0, 255, 128, '\n'}, Encoding: push.EncodingBinary},
 		{Topic: "a/ü"},
 	}
 	for _, want := range messages {
@@ -50,7 +50,7 @@ func testParts(t testing.TB, s setup) {
 		if want.ID != "" && got.ID != want.ID || got.ID == "" || got.ID != receipt.ID {
 			t.Errorf("ID %q, receipt %q, want %q", got.ID, receipt.ID, want.ID)
 		}
-		if got.Topic != want.Topic || got.Event != want.Event || got.Key != want.Key || got.Binary != want.Binary ||
+		if got.Topic != want.Topic || got.Event != want.Event || got.Key != want.Key || got.Encoding != want.Encoding ||
 			!bytes.Equal(got.Data, want.Data) {
 			t.Errorf("got %+v, want %+v", got, want)
 		}

@@ -22,6 +22,9 @@ type Options struct {
 	// History bounds what is kept of each topic. Default 1,000 messages, 4 MiB,
 	// 10 minutes.
 	History broker.History
+	// Topics are rules for topics by pattern, such as a history of their own. Malformed
+	// patterns panic.
+	Topics []push.TopicRule
 	// MaxMessage is the largest message, in bytes of data. Default 64 KiB.
 	MaxMessage int
 	// Retry is how long a message ID is remembered, so that publishing it again
@@ -37,6 +40,7 @@ type Options struct {
 // context.
 type Broker struct {
 	options Options
+	rules   *push.TopicRules
 	secret  maphash.Seed // what the epochs of topics are made of
 	shards  [shardCount]shard
 	closed  atomic.Bool
@@ -55,7 +59,6 @@ var (
 // New makes a broker. More than one Options panics.
 func New(options ...Options) *Broker {
 	o := optional.One(options)
-	o.History = o.History.WithDefaults()
 	if o.MaxMessage <= 0 {
 		o.MaxMessage = 64 << 10
 	}
@@ -65,7 +68,7 @@ func New(options ...Options) *Broker {
 	if o.Keep <= 0 {
 		o.Keep = 48 * time.Hour
 	}
-	return &Broker{options: o, secret: maphash.MakeSeed()}
+	return &Broker{options: o, rules: push.NewTopicRules(o.History, o.Topics), secret: maphash.MakeSeed()}
 }
 
 var errClosed = push.NewError(push.CodeUnavailable, "the broker is closed", nil)
@@ -78,7 +81,6 @@ func (b *Broker) Keep() time.Duration { return b.options.Keep }
 
 // Publish stores a message and hands it to the topic's receivers.
 func (b *Broker) Publish(ctx context.Context, m push.Message) (push.Receipt, error) {
-	named := m.ID != ""
 	if err := m.Prepare(b.options.MaxMessage); err != nil {
 		return push.Receipt{}, err
 	}
@@ -92,7 +94,7 @@ func (b *Broker) Publish(ctx context.Context, m push.Message) (push.Receipt, err
 	defer t.mu.Unlock()
 	replicated := m.Replicated
 	m.Replicated = false
-	receipt, err := t.publish(m, named, &b.options)
+	receipt, err := t.publish(m, &b.options)
 	if err == nil && replicated {
 		err = push.CodeNotReplicated // there is but this process
 	}
@@ -129,7 +131,7 @@ func (b *Broker) Since(_ context.Context, name string, after broker.Position, li
 		return push.Page{}, err
 	}
 	defer t.mu.Unlock()
-	t.use(time.Now(), &b.options)
+	t.use(time.Now())
 	return t.since(after, limit), nil
 }
 
@@ -140,7 +142,7 @@ func (b *Broker) Recent(_ context.Context, name string, n int) (push.Page, error
 		return push.Page{}, err
 	}
 	defer t.mu.Unlock()
-	t.use(time.Now(), &b.options)
+	t.use(time.Now())
 	return t.recent(n), nil
 }
 

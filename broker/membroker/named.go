@@ -66,6 +66,6 @@ func contentOf(m *push.Message) uint64 {
 	return maphash.Comparable(seed, struct {
 		event, key string
 		data       uint64
-		binary     bool
-	}{m.Event, m.Key, maphash.Bytes(seed, m.Data), m.Binary})
+		encoding   push.Encoding
+	}{m.Event, m.Key, maphash.Bytes(seed, m.Data), m.Encoding})
 }

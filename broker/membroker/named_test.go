@@ -32,7 +32,7 @@ func TestNamedMessagesAreBounded(t *testing.T) {
 // the same.
 func TestContentIsAllThatAMessageSays(t *testing.T) {
 	messages := []*push.Message{
-		{}, {Binary: true}, {Event: "a"}, {Key: "a"}, {Data: []byte("a")}, {Event: "a", Key: "b"}, {Event: "ab"}, {Key: "ab"},
+		{}, {Encoding: push.EncodingBinary}, {Event: "a"}, {Key: "a"}, {Data: []byte("a")}, {Event: "a", Key: "b"}, {Event: "ab"}, {Key: "ab"},
 		{Event: "a", Data: []byte("b")},
 	}
 	seen := map[uint64]*push.Message{}

@@ -65,7 +65,7 @@ func (b *Broker) topic(name string) (*topic, error) {
 // newTopic makes a topic to which nobody has published.
 func (b *Broker) newTopic(name string) *topic {
 	epoch := broker.Epoch(maphash.String(b.secret, name))
-	return &topic{name: name, head: broker.Position{Epoch: max(epoch, 1)}} // zero is no epoch
+	return &topic{name: name, rule: b.rules.Of(name), head: broker.Position{Epoch: max(epoch, 1)}} // zero is no epoch
 }
 
 // forget takes a forgotten topic out of its shard, unless another has its name.

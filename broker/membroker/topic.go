@@ -2,6 +2,7 @@ package membroker
 
 import (
 	"bytes"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -14,6 +15,7 @@ import (
 // topic is one topic's history and receivers.
 type topic struct {
 	name string
+	rule *push.TopicRule // static
 
 	mu        sync.Mutex // guards the rest; held while receivers are called, which keeps their order
 	head      broker.Position
@@ -25,12 +27,11 @@ type topic struct {
 	forgotten bool
 }
 
-// publish gives m the next place and hands it on. Named says that the publisher
-// chose its ID and may repeat it.
-func (t *topic) publish(m push.Message, named bool, o *Options) (push.Receipt, error) {
+// publish gives m the next place and hands it on.
+func (t *topic) publish(m push.Message, o *Options) (push.Receipt, error) {
 	now := time.Now()
 	t.idle = 0
-	if named {
+	if m.Named {
 		t.forgetNames(now, o)
 		if first, err := t.named.find(&m); err != nil || first.ID != "" {
 			return first, err
@@ -41,14 +42,15 @@ func (t *topic) publish(m push.Message, named bool, o *Options) (push.Receipt, e
 	}
 	m.Topic = t.name // so that history holds the name once
 	m.Data = bytes.Clone(m.Data)
-	m.Time = now
+	m.Header = maps.Clone(m.Header)
+	m.Time, m.TellTime = now, t.rule.Time
 	m.PreviousTag = t.head.Tag
 	m.Position = broker.Position{Epoch: t.head.Epoch, Offset: t.head.Offset + 1, Tag: rand.Uint32()}
 	t.head = m.Position
 	t.messages = append(t.messages, &m)
 	t.size += m.Size()
-	t.trim(now, o)
-	if named {
+	t.trim(now)
+	if m.Named {
 		if t.named == nil {
 			t.named = &namedMessages{byID: map[string]namedMessage{}}
 		}
@@ -61,19 +63,20 @@ func (t *topic) publish(m push.Message, named bool, o *Options) (push.Receipt, e
 }
 
 // use notes that the topic is read, and drops what must not be read any more.
-func (t *topic) use(now time.Time, o *Options) {
+func (t *topic) use(now time.Time) {
 	t.idle = 0
-	t.trim(now, o)
+	t.trim(now)
 }
 
 // trim drops the messages that are over a bound of history. The newest stays if
 // only its size is over.
-func (t *topic) trim(now time.Time, o *Options) {
+func (t *topic) trim(now time.Time) {
+	history := &t.rule.History
 	n := 0
-	oldest := now.Add(-o.History.Age)
+	oldest := now.Add(-history.Age)
 	for n < len(t.messages) {
 		left := len(t.messages) - n
-		over := left > o.History.Messages || t.size > o.History.Bytes && left > 1
+		over := left > history.Messages || t.size > history.Bytes && left > 1
 		if !over && t.messages[n].Time.After(oldest) {
 			break
 		}
@@ -171,7 +174,7 @@ func (t *topic) sweep(now time.Time, o *Options) bool {
 	if t.forgotten {
 		return false // whoever forgot it sees to the rest
 	}
-	t.trim(now, o)
+	t.trim(now)
 	t.forgetNames(now, o)
 	t.idle++
 	t.forgotten = len(t.receivers) == 0 && len(t.messages) == 0 && time.Duration(t.idle)*sweepInterval > o.Keep

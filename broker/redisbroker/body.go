@@ -5,56 +5,108 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
+	"maps"
+	"slices"
 
 	"github.com/tidewire/tidewire/push"
 )
 
 // bodyVersion is the first byte of every stored message.
-const bodyVersion = 1
+const bodyVersion = 2
+
+// The second byte: the encoding, and whether there is more.
+const (
+	bodyEncoding = 3
+	bodyNamed    = 1 << 2
+	bodyHeader   = 1 << 3
+	bodyFlags    = bodyEncoding | bodyNamed | bodyHeader
+)
 
 var errBody = errors.New("redisbroker: not a stored message")
 
-// encodeBody writes what the publisher set: version, whether it is binary, then ID,
-// event and key with their lengths, and the data.
+// encodeBody writes what the publisher set: version and flags, then ID, event and key
+// with their lengths, the header if there is one, and the data.
 func encodeBody(m *push.Message) []byte {
-	b := make([]byte, 0, m.Size())
-	b = append(b, bodyVersion, 0)
-	if m.Binary {
-		b[1] = 1
+	flags := byte(m.Encoding)
+	if m.Named {
+		flags |= bodyNamed
 	}
+	if len(m.Header) > 0 {
+		flags |= bodyHeader
+	}
+	b := append(make([]byte, 0, m.Size()), bodyVersion, flags)
 	for _, s := range []string{m.ID, m.Event, m.Key} {
-		b = binary.AppendUvarint(b, uint64(len(s)))
-		b = append(b, s...)
+		b = appendString(b, s)
+	}
+	if len(m.Header) > 0 {
+		b = binary.AppendUvarint(b, uint64(len(m.Header)))
+		for _, name := range slices.Sorted(maps.Keys(m.Header)) {
+			b = appendString(appendString(b, name), m.Header[name])
+		}
 	}
 	return append(b, m.Data...)
+}
+
+func appendString(b []byte, s string) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
 
 // decodeBody reads what encodeBody wrote. It checks the parts again: whoever may
 // write to Redis must not be able to break out of an event's line.
 func decodeBody(m *push.Message, body string) error {
-	if len(body) < 2 || body[0] != bodyVersion || body[1] > 1 {
+	if len(body) < 2 || body[0] != bodyVersion || body[1]&^bodyFlags != 0 {
 		return errBody
 	}
-	m.Binary = body[1] == 1
-	rest := body[2:]
-	for _, field := range []*string{&m.ID, &m.Event, &m.Key} {
-		n, size := binary.Uvarint([]byte(rest[:min(len(rest), binary.MaxVarintLen16)]))
-		if size <= 0 || uint64(len(rest)-size) < n {
-			return errBody
-		}
-		*field, rest = rest[size:size+int(n)], rest[size+int(n):]
+	m.Encoding, m.Named = push.Encoding(body[1]&bodyEncoding), body[1]&bodyNamed != 0
+	r := bodyReader{rest: body[2:]}
+	m.ID, m.Event, m.Key = r.string(), r.string(), r.string()
+	if body[1]&bodyHeader != 0 {
+		m.Header = r.header()
 	}
-	m.Data = []byte(rest)
-	if m.ID == "" {
+	if r.broken || m.ID == "" {
 		return errBody
 	}
+	m.Data = []byte(r.rest)
 	return m.Check(len(m.Data))
+}
+
+// bodyReader takes a body apart. Once it is broken it reads nothing more.
+type bodyReader struct {
+	rest   string
+	broken bool
+}
+
+// length reads the length of what follows, which has at least as many bytes.
+func (r *bodyReader) length() int {
+	n, size := binary.Uvarint([]byte(r.rest[:min(len(r.rest), binary.MaxVarintLen16)]))
+	if size <= 0 || uint64(len(r.rest)-size) < n {
+		r.broken, r.rest = true, ""
+		return 0
+	}
+	r.rest = r.rest[size:]
+	return int(n)
+}
+
+func (r *bodyReader) string() string {
+	n := r.length()
+	s := r.rest[:n]
+	r.rest = r.rest[n:]
+	return s
+}
+
+func (r *bodyReader) header() map[string]string {
+	header := map[string]string{}
+	for range r.length() {
+		name := r.string()
+		header[name] = r.string()
+	}
+	return header
 }
 
 // content is what a repeated message must have in common with the first.
 func content(m *push.Message) string {
 	without := *m
-	without.ID = ""
+	without.ID, without.Named, without.Header = "", false, nil
 	sum := sha256.Sum256(encodeBody(&without))
 	return base64.RawStdEncoding.EncodeToString(sum[:16])
 }

@@ -25,7 +25,7 @@ func FuzzParsePublished(f *testing.F) {
 	position := broker.Position{Epoch: 1, Offset: 2, Tag: 3}
 	for _, m := range []push.Message{
 		{ID: "id", Topic: "a", Event: "event", Key: "key", Data: []byte("text"), Position: position, PreviousTag: 4},
-		{ID: "id", Topic: "a", Data: []byte{0xff, 0, ' '}, Binary: true, Position: position, Time: time.UnixMilli(5)},
+		{ID: "id", Topic: "a", Data: []byte{0xff, 0, ' '}, Encoding: push.EncodingBinary, Position: position, Time: time.UnixMilli(5)},
 	} {
 		f.Add(published(&m))
 	}

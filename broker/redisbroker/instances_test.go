@@ -54,7 +54,7 @@ func TestClientsMoveBetweenInstances(t *testing.T) {
 			published++
 		}
 		for ; got < published; got++ {
-			if f, err := c.Next(); err != nil || f.Data != fmt.Sprint(got) {
+			if f, err := c.Next(); err != nil || string(f.Data) != fmt.Sprint(got) {
 				t.Fatalf("step %d: got %+v, %v; want %d", step, f, err, got)
 			}
 		}

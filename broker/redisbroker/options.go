@@ -6,6 +6,7 @@ import (
 
 	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/broker/internal/follow"
+	"github.com/tidewire/tidewire/push"
 )
 
 // Options configures a [Broker]. The zero value of each field is its production
@@ -16,6 +17,9 @@ type Options struct {
 	// History bounds what is kept of each topic. Default 1,000 messages, 4 MiB,
 	// 10 minutes.
 	History broker.History
+	// Topics are rules for topics by pattern, such as a history of their own. Malformed
+	// patterns panic.
+	Topics []push.TopicRule
 	// MaxMessage is the largest message, in bytes of data. Default 64 KiB.
 	MaxMessage int
 	// Retry is how long a message ID is remembered, so that publishing it again
@@ -34,13 +38,15 @@ type Options struct {
 	ReplicaTimeout time.Duration
 	// Logger gets what operators should know. Default slog.Default().
 	Logger *slog.Logger
+
+	rules *push.TopicRules
 }
 
 func (o Options) withDefaults() Options {
 	if o.Prefix == "" {
 		o.Prefix = "tidewire:"
 	}
-	o.History = o.History.WithDefaults()
+	o.rules = push.NewTopicRules(o.History, o.Topics)
 	o.Retry = follow.Duration(o.Retry, 5*time.Minute)
 	o.ReplicaTimeout = follow.Duration(o.ReplicaTimeout, 500*time.Millisecond)
 	f := o.follow().WithDefaults()

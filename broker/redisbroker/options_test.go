@@ -2,6 +2,7 @@ package redisbroker
 
 import (
 	"math"
+	"reflect"
 	"testing"
 	"time"
 )
@@ -12,7 +13,7 @@ func TestOptionsArePositive(t *testing.T) {
 	standard := Options{}.withDefaults()
 	for _, d := range []time.Duration{math.MinInt64, -1, 0} {
 		o := Options{MaxMessage: int(max(d, -1)), Retry: d, Keep: d, Check: d, ReplicaTimeout: d}.withDefaults()
-		if o != standard {
+		if !reflect.DeepEqual(o, standard) {
 			t.Errorf("%d gives %+v", d, o)
 		}
 	}

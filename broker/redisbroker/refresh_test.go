@@ -71,7 +71,7 @@ func TestRefreshThroughAnyInstance(t *testing.T) {
 			publish(t, here.hub, way.name, "2")
 			for i, c := range lives {
 				for _, want := range []string{"1", "2"} {
-					if f, err := c.Next(); err != nil || f.Data != want {
+					if f, err := c.Next(); err != nil || string(f.Data) != want {
 						t.Errorf("refreshed through instance %d: got %+v, %v", i, f, err)
 					}
 				}

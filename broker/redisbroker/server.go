@@ -86,8 +86,8 @@ func (s *server) addition(m *push.Message, repeatable bool, mark follow.HighWate
 	if repeatable {
 		retry, sum = s.options.Retry, content(m)
 	}
-	body, h := encodeBody(m), s.options.History
-	args := append(s.headArgs(mark, origin, origin.Fresh), newTag(), body, m.Size(), sum,
+	body, h := encodeBody(m), s.options.rules.Of(m.Topic).History
+	args := append(s.headArgs(m.Topic, mark, origin, origin.Fresh), newTag(), body, m.Size(), sum,
 		min(int64(h.Messages), broker.MaxOffset), h.Bytes, retry.Milliseconds(), "SPUBLISH", s.options.channel(m.Topic))
 	c := s.publish.call(s.withGenesis(meta, stream, id), args)
 	c.size += len(body)
@@ -97,7 +97,7 @@ func (s *server) addition(m *push.Message, repeatable bool, mark follow.HighWate
 // headArgs are the first arguments of the scripts that need a topic's head: how it begins
 // if it isn't stored, what it must have, and how long it is kept. On a Cluster, where the
 // scripts can't see the genesis, sure says that it is the one.
-func (s *server) headArgs(mark follow.HighWater, origin follow.Origin, sure bool) []any {
+func (s *server) headArgs(topic string, mark follow.HighWater, origin follow.Origin, sure bool) []any {
 	epoch, genesis := "", ""
 	if origin.Epoch != 0 {
 		epoch = origin.Epoch.String()
@@ -106,7 +106,7 @@ func (s *server) headArgs(mark follow.HighWater, origin follow.Origin, sure bool
 		genesis = origin.Genesis
 	}
 	args := append([]any{newEpoch(), epoch, origin.Genesis, genesis}, highWaterArgs(mark)...)
-	return append(args, s.options.History.Age.Milliseconds(), s.options.Keep.Milliseconds())
+	return append(args, s.options.rules.Of(topic).History.Age.Milliseconds(), s.options.Keep.Milliseconds())
 }
 
 // withGenesis adds the key of the genesis to a topic's, if it can be asked together with
@@ -138,7 +138,7 @@ func (s *server) Read(ctx context.Context, topic string, q follow.Query, mark fo
 	if q.Newest {
 		mode, limit.Messages = "recent", min(q.Limit.Messages, most)
 	}
-	args := append(s.headArgs(mark, origin, true), mode, limit.Messages, limit.Bytes,
+	args := append(s.headArgs(topic, mark, origin, true), mode, limit.Messages, limit.Bytes,
 		q.After.Epoch.String(), q.After.Offset, formatTag(q.After.Tag), min(q.Limit.Least, limit.Messages))
 	c, err := s.doInSlot(ctx, readKind(topic, q), func() *call {
 		c := s.fetch.call(s.withGenesis(meta, stream), args)
@@ -149,6 +149,9 @@ func (s *server) Read(ctx context.Context, topic string, q follow.Query, mark fo
 		return push.Page{}, err
 	}
 	page, err := parsePage(topic, q.Newest, c.command)
+	for _, m := range page.Messages {
+		m.TellTime = s.options.rules.Of(topic).Time
+	}
 	return page, s.inspected(ctx, c, err)
 }
 

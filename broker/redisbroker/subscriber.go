@@ -67,7 +67,11 @@ func (s *server) ProbeChannel(channel, id string) string { return s.options.prob
 
 // Decode is part of [follow.StorePort].
 func (s *server) Decode(topic, payload string) (*push.Message, error) {
-	return parsePublished(topic, payload)
+	m, err := parsePublished(topic, payload)
+	if err == nil {
+		m.TellTime = s.options.rules.Of(topic).Time
+	}
+	return m, err
 }
 
 // Node returns the address of the node that owns the channel's slot, or "" where there is

@@ -9,6 +9,8 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"github.com/tidewire/tidewire/broker"
+	"github.com/tidewire/tidewire/broker/redisbroker"
 	"github.com/tidewire/tidewire/examples/internal/serve"
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/transport"
@@ -21,6 +23,12 @@ var page embed.FS
 // remembered is how long posts are kept, and for how long sending one again
 // stores nothing new.
 const remembered = 24 * time.Hour
+
+// brokerOptions keep posts, and have pages told when each was stored.
+var brokerOptions = redisbroker.Options{
+	Topics: []push.TopicRule{{Pattern: topicPrefix + "{room}", History: broker.History{Age: remembered}, Time: true}},
+	Retry:  remembered,
+}
 
 // chat is the server.
 type chat struct{ hub *push.Hub }
@@ -44,11 +52,11 @@ func (c *chat) receive(ctx context.Context, in push.Inbound) (push.Reply, error)
 	if err != nil {
 		return push.Reply{}, err
 	}
-	receipt, err := c.hub.Publish(ctx, push.Message{ID: in.ID, Topic: in.Topic, Data: data})
+	receipt, err := c.hub.Publish(ctx, push.Message{ID: in.ID, Topic: in.Topic, Data: data, Encoding: push.EncodingJSON})
 	if err != nil {
 		return push.Reply{}, err
 	}
-	return push.Reply{Data: protocol.HTTPReceipt(receipt)}, nil
+	return push.Reply{Data: protocol.HTTPReceipt(receipt), Encoding: push.EncodingJSON}, nil
 }
 
 func (c *chat) routes() http.Handler {

@@ -13,7 +13,6 @@ import (
 	"flag"
 	"io"
 
-	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/examples/internal/serve"
 )
 
@@ -29,7 +28,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	if flags.NArg() > 0 {
 		return errors.New("chat takes flags only; see -help")
 	}
-	broker, err := serve.Broker(ctx, *redis, broker.History{Age: remembered}, remembered)
+	broker, err := serve.Broker(ctx, *redis, brokerOptions)
 	if err != nil {
 		return err
 	}

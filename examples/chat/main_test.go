@@ -132,7 +132,7 @@ func TestReadPost(t *testing.T) {
 		"a long name":    {push.Inbound{Data: []byte(`{"name":"` + strings.Repeat("a", 41) + `","text":"b"}`)}, ""},
 		"lines in names": {push.Inbound{Data: []byte(`{"name":"a\nb","text":"b"}`)}, ""},
 		"no JSON":        {push.Inbound{Data: []byte(`hello`)}, ""},
-		"binary":         {push.Inbound{Data: []byte(`{"name":"a","text":"b"}`), Binary: true}, ""},
+		"binary":         {push.Inbound{Data: []byte(`{"name":"a","text":"b"}`), Encoding: push.EncodingBinary}, ""},
 	} {
 		got, err := readPost(c.in)
 		if string(got) != c.want || (err == nil) != (c.want != "") {

@@ -24,7 +24,7 @@ type post struct {
 // stored was written by this server, whatever was sent.
 func readPost(in push.Inbound) ([]byte, error) {
 	var p post
-	if in.Binary || json.Unmarshal(in.Data, &p) != nil {
+	if in.Encoding == push.EncodingBinary || json.Unmarshal(in.Data, &p) != nil {
 		return nil, push.NewError(push.CodeBadRequest, `a post is {"name":…,"text":…}`, nil)
 	}
 	p.Name = strings.TrimSpace(p.Name)

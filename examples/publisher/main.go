@@ -22,7 +22,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/tidewire/tidewire/broker"
+	"github.com/tidewire/tidewire/broker/redisbroker"
 	"github.com/tidewire/tidewire/examples/internal/serve"
 	"github.com/tidewire/tidewire/push"
 )
@@ -58,7 +58,7 @@ func run(ctx context.Context, args []string, input io.Reader, stdout io.Writer) 
 	if c.topic == "" || c.redis == "" || flags.NArg() > 0 {
 		return errors.New("publisher needs a -topic and a -redis; see -help")
 	}
-	broker, err := serve.Broker(ctx, c.redis, broker.History{}, 0)
+	broker, err := serve.Broker(ctx, c.redis, redisbroker.Options{})
 	if err != nil {
 		return err
 	}
@@ -90,7 +90,9 @@ func run(ctx context.Context, args []string, input io.Reader, stdout io.Writer) 
 
 func (c config) publishLine(ctx context.Context, broker push.Broker, line []byte, stdout io.Writer) error {
 	m := push.Message{ID: uuid.NewString(), Topic: c.topic, Data: line, Replicated: c.replicated}
-	m.Binary = !utf8.Valid(m.Data)
+	if !utf8.Valid(m.Data) {
+		m.Encoding = push.EncodingBinary
+	}
 	receipt, err := publish(ctx, broker, m, c.attempts)
 	if err != nil {
 		return err

@@ -20,7 +20,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
-	"github.com/tidewire/tidewire/broker"
+	"github.com/tidewire/tidewire/broker/redisbroker"
 	"github.com/tidewire/tidewire/examples/internal/serve"
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/transport"
@@ -56,7 +56,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	if !c.anyone {
 		slog.Warn("nobody may follow anything; start with -anyone if all topics are public")
 	}
-	broker, err := serve.Broker(ctx, c.redis, broker.History{}, 0)
+	broker, err := serve.Broker(ctx, c.redis, redisbroker.Options{})
 	if err != nil {
 		return err
 	}

@@ -21,6 +21,9 @@ const (
 	MaxBytes = 2048
 	// MaxTopics is how many topics always fit into one cursor.
 	MaxTopics = 50
+	// Constant is how long the part of one topic's cursor is that stays the same from one
+	// message to the next: topic and epoch.
+	Constant = 21
 )
 
 // Cursor is a client's place in the topics it follows. As text it is opaque to
@@ -34,7 +37,7 @@ const (
 //	         tag, when the cursor was issued, in seconds since 1970
 //	1 to 8   offset, as the shortest uvarint
 //
-// so that topic and epoch are the first 21 characters. The hash only
+// so that topic and epoch are the first [Constant] characters. The hash only
 // finds the part again. Where two topics have the same, neither is known; the
 // others are. The version digit alone is the cursor of no topic.
 type Cursor struct {

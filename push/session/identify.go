@@ -130,7 +130,15 @@ func (h *Host) Inbound(ctx context.Context, in push.Inbound) (push.Reply, error)
 	if h.options.Receive == nil {
 		return push.Reply{}, errNoReceive
 	}
-	return guarded(h, func() (push.Reply, error) { return h.options.Receive(ctx, in) })
+	in.Data = m.Data
+	reply, err := guarded(h, func() (push.Reply, error) { return h.options.Receive(ctx, in) })
+	if err != nil || reply.Data == nil {
+		return reply, err
+	}
+	if reply.Data, err = reply.Encoding.Normalize(reply.Data); err != nil {
+		return push.Reply{}, push.NewError(push.CodeInternal, "", fmt.Errorf("push: Options.Receive replied what its encoding isn't: %w", err))
+	}
+	return reply, nil
 }
 
 // refusal makes a hook's error one that the client may be told.

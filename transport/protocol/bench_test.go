@@ -17,7 +17,7 @@ func BenchmarkMessage(b *testing.B) {
 		"text":   message(func(m *push.Message) { m.Data = []byte(strings.Repeat("0123456789abcdef", 8)) }),
 		"json":   message(func(m *push.Message) { m.Data = []byte(`{"order":42,"state":"` + strings.Repeat("x", 104) + `"}`) }),
 		"wide":   message(func(m *push.Message) { m.Data = []byte(strings.Repeat("привет, ", 9)) }),
-		"binary": message(func(m *push.Message) { m.Data, m.Binary = make([]byte, 128), true }),
+		"binary": message(func(m *push.Message) { m.Data, m.Encoding = make([]byte, 128), push.EncodingBinary }),
 	} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()

@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"bytes"
 	"encoding/base64"
 	"slices"
 
@@ -20,7 +21,7 @@ type Request struct {
 	// send
 	Topic, Event, Message string
 	Data                  []byte
-	Binary                bool
+	Encoding              push.Encoding
 }
 
 // MaxRequestID is the largest id of a request: exact in JavaScript.
@@ -165,28 +166,42 @@ func eachTopic(topics value, take func(value) error) error {
 }
 
 func (r *Request) fillMessage(v value) error {
-	var text [5]string
-	for i, key := range []string{"topic", "event", "message", "encoding", "data"} {
+	var text [4]string
+	for i, key := range []string{"topic", "event", "message", "encoding"} {
 		var ok bool
 		if text[i], ok = v.field(key).str(); !ok {
 			return errRequest
 		}
 	}
-	if v.field("data").isNull() {
+	r.Topic, r.Event, r.Message = text[0], text[1], text[2]
+	return r.fillData(text[3], v.field("data"))
+}
+
+// fillData reads a payload: a string is text, or binary data with a mark, and any other
+// value is JSON.
+func (r *Request) fillData(encoding string, data value) error {
+	switch {
+	case data.text == nil, encoding != "" && encoding != encodingBase64:
 		return errRequest
-	}
-	encoding, data := text[3], text[4]
-	r.Topic, r.Event, r.Message, r.Data = text[0], text[1], text[2], []byte(data)
-	switch encoding {
-	case "":
-	case encodingBase64:
-		decoded, err := base64.StdEncoding.Strict().DecodeString(data)
-		if err != nil {
-			return push.NewError(push.CodeBadRequest, "data is not base64", nil)
+	case !data.starts('"'):
+		if encoding != "" {
+			return errRequest
 		}
-		r.Data, r.Binary = decoded, true
-	default:
-		return errRequest
+		r.Data, r.Encoding = bytes.Clone(data.text), push.EncodingJSON
+		return nil
 	}
+	text, ok := data.str()
+	switch {
+	case !ok:
+		return errRequest
+	case encoding == "":
+		r.Data = []byte(text)
+		return nil
+	}
+	decoded, err := base64.StdEncoding.Strict().DecodeString(text)
+	if err != nil {
+		return push.NewError(push.CodeBadRequest, "data is not base64", nil)
+	}
+	r.Data, r.Encoding = decoded, push.EncodingBinary
 	return nil
 }

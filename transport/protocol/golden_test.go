@@ -55,8 +55,22 @@ var serverFrames = map[string]func() []byte{
 	"message_full": func() []byte {
 		return protocol.Message(message(func(m *push.Message) { m.Event, m.Key = "created", "42" }), at)
 	},
+	"message_named": func() []byte {
+		return protocol.Message(message(func(m *push.Message) { m.Named, m.TellTime = true, true }), at)
+	},
+	"message_json": func() []byte {
+		return protocol.Message(message(func(m *push.Message) {
+			m.Data, m.Encoding = []byte(`{"px":1.50,"at":[1,{"":null}],"text":"a\u2028"}`), push.EncodingJSON
+		}), at)
+	},
+	"message_json_null": func() []byte {
+		return protocol.Message(message(func(m *push.Message) { m.Data, m.Encoding = []byte("null"), push.EncodingJSON }), at)
+	},
+	"reply_json": func() []byte {
+		return protocol.Reply(3, push.Reply{Data: []byte(`{"stored":true}`), Encoding: push.EncodingJSON})
+	},
 	"message_binary": func() []byte {
-		return protocol.Message(message(func(m *push.Message) { m.Data, m.Binary = []byte{0, 1, 254, 255}, true }), at)
+		return protocol.Message(message(func(m *push.Message) { m.Data, m.Encoding = []byte{0, 1, 254, 255}, push.EncodingBinary }), at)
 	},
 	"message_empty": func() []byte { return protocol.Message(message(func(m *push.Message) { m.Data = nil }), at) },
 	"message_hard_text": func() []byte {
@@ -88,7 +102,7 @@ var serverFrames = map[string]func() []byte{
 	},
 	"unsubscribed": func() []byte { return protocol.Unsubscribed(2, []string{"orders/42"}) },
 	"reply":        func() []byte { return protocol.Reply(3, push.Reply{Data: []byte("stored")}) },
-	"reply_binary": func() []byte { return protocol.Reply(3, push.Reply{Data: []byte{255}, Binary: true}) },
+	"reply_binary": func() []byte { return protocol.Reply(3, push.Reply{Data: []byte{255}, Encoding: push.EncodingBinary}) },
 	"reply_empty":  func() []byte { return protocol.Reply(3, push.Reply{}) },
 	"error":        func() []byte { return protocol.Error(push.NewError(push.CodeSlowConsumer, "", nil)) },
 	"error_of_request": func() []byte {
@@ -137,10 +151,12 @@ var clientFrames = map[string]protocol.Request{
 		Type: "send", ID: 3, Topic: "orders/42", Event: "typing",
 		Message: "0199a1b2-0000-7000-8000-000000000001", Data: []byte("hello"),
 	},
-	"send_binary":  {Type: "send", ID: 4, Topic: "orders/42", Data: []byte{0, 1, 254, 255}, Binary: true},
-	"send_minimal": {Type: "send", ID: protocol.MaxRequestID, Topic: "a", Data: []byte("")},
-	"ping":         {Type: "ping"},
-	"pong":         {Type: "pong"},
+	"send_binary":    {Type: "send", ID: 4, Topic: "orders/42", Data: []byte{0, 1, 254, 255}, Encoding: push.EncodingBinary},
+	"send_json":      {Type: "send", ID: 5, Topic: "orders/42", Data: []byte(`{"deep":[[[{"x":1.50}]]],"type":"ping"}`), Encoding: push.EncodingJSON},
+	"send_json_null": {Type: "send", ID: 6, Topic: "orders/42", Data: []byte("null"), Encoding: push.EncodingJSON},
+	"send_minimal":   {Type: "send", ID: protocol.MaxRequestID, Topic: "a", Data: []byte("")},
+	"ping":           {Type: "ping"},
+	"pong":           {Type: "pong"},
 }
 
 func TestClientFramesAreRead(t *testing.T) {

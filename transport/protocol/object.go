@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/tidewire/tidewire/broker"
+	"github.com/tidewire/tidewire/push"
 )
 
 // object is a JSON object that is being appended, on one line and byte for byte as
@@ -60,17 +61,21 @@ func (o object) integer(key string, value int64) object {
 	return strconv.AppendInt(o.field(key), value, 10)
 }
 
-// data appends a payload: text as it is, anything else as base64 (RFC 4648 section
-// 4) with a mark.
-func (o object) data(data []byte, binary bool) object {
-	if !binary {
+// data appends a payload: text as a string, JSON as the value that it is, and anything
+// else as base64 (RFC 4648 section 4) with a mark.
+func (o object) data(data []byte, encoding push.Encoding) object {
+	switch encoding {
+	case push.EncodingText:
 		return appendText(o.field("data"), data)
+	case push.EncodingJSON:
+		return append(o.field("data"), data...)
+	default:
+		o = append(o.name("encoding", encodingBase64).field("data"), '"')
+		return append(base64.StdEncoding.AppendEncode(o, data), '"')
 	}
-	o = append(o.name("encoding", encodingBase64).field("data"), '"')
-	return append(base64.StdEncoding.AppendEncode(o, data), '"')
 }
 
-// encodingBase64 is the mark of base64; text has none.
+// encodingBase64 is the mark of base64; text and JSON have none.
 const encodingBase64 = "base64"
 
 // place appends a position as clients see it: without the tag.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/push/cursor"
 	"github.com/tidewire/tidewire/push/session"
 )
 
@@ -62,7 +63,8 @@ func TestMessageIsWrittenAsByEncodingJSON(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := &push.Message{
 			ID: text.Draw(t, "id"), Topic: text.Draw(t, "topic"), Event: text.Draw(t, "event"), Key: text.Draw(t, "key"),
-			Data: []byte(text.Draw(t, "data")), Binary: rapid.Bool().Draw(t, "binary"),
+			Data: []byte(text.Draw(t, "data")), Named: rapid.Bool().Draw(t, "named"),
+			TellTime: rapid.Bool().Draw(t, "tells time"), Encoding: rapid.SampledFrom([]push.Encoding{push.EncodingText, push.EncodingJSON, push.EncodingBinary}).Draw(t, "encoding"),
 		}
 		if rapid.Bool().Draw(t, "stored") {
 			m.Epoch = broker.Epoch(rapid.Uint64().Draw(t, "epoch"))
@@ -70,30 +72,43 @@ func TestMessageIsWrittenAsByEncodingJSON(t *testing.T) {
 			m.Tag = rapid.Uint32Min(1).Draw(t, "tag")
 			m.Time = time.UnixMilli(rapid.Int64Range(1, 1<<45).Draw(t, "time"))
 		}
-		cursor := text.Draw(t, "cursor")
-		f := struct {
-			Type     string `json:"type"`
-			Topic    string `json:"topic"`
-			ID       string `json:"id"`
-			Event    string `json:"event,omitempty"`
-			Key      string `json:"key,omitempty"`
-			Encoding string `json:"encoding,omitempty"`
-			Data     string `json:"data"`
-			Cursor   string `json:"cursor,omitempty"`
-			Epoch    string `json:"epoch,omitempty"`
-			Offset   uint64 `json:"offset,omitempty"`
-			Time     int64  `json:"time,omitempty"`
-		}{Type: "message", Topic: m.Topic, ID: m.ID, Event: m.Event, Key: m.Key, Data: string(m.Data), Cursor: cursor, Offset: m.Offset}
-		if m.Binary {
-			f.Data, f.Encoding = base64.StdEncoding.EncodeToString(m.Data), "base64"
+		if m.Encoding == push.EncodingJSON {
+			m.Data = []byte(reflected(string(m.Data)))
 		}
+		at := ""
 		if !m.Position.IsZero() {
-			f.Epoch, f.Time = m.Epoch.String(), m.Time.UnixMilli()
+			at = cursor.Format(m.Topic, m.Position)
 		}
-		if got, want := string(Message(m, cursor)), reflected(f); got != want {
+		f := struct {
+			Type     string  `json:"type"`
+			Topic    string  `json:"topic"`
+			ID       *string `json:"id,omitempty"`
+			Event    string  `json:"event,omitempty"`
+			Key      string  `json:"key,omitempty"`
+			At       string  `json:"at,omitempty"`
+			Encoding string  `json:"encoding,omitempty"`
+			Data     any     `json:"data"`
+			Time     int64   `json:"time,omitempty"`
+		}{Type: "message", Topic: m.Topic, Event: m.Event, Key: m.Key, Data: string(m.Data)}
+		if m.Named {
+			f.ID = &m.ID
+		}
+		if at != "" {
+			f.At = at[cursor.Constant:]
+		}
+		switch m.Encoding {
+		case push.EncodingBinary:
+			f.Data, f.Encoding = base64.StdEncoding.EncodeToString(m.Data), "base64"
+		case push.EncodingJSON:
+			f.Data = json.RawMessage(m.Data)
+		}
+		if m.TellTime && !m.Time.IsZero() {
+			f.Time = m.Time.UnixMilli()
+		}
+		if got, want := string(Message(m, at)), reflected(f); got != want {
 			t.Errorf("got  %s\nwant %s", got, want)
 		}
-		if got := AppendMessage([]byte("data: "), m, cursor); string(got) != "data: "+reflected(f) {
+		if got := AppendMessage([]byte("data: "), m, at); string(got) != "data: "+reflected(f) {
 			t.Errorf("appended: %s", got)
 		}
 	})
@@ -101,11 +116,12 @@ func TestMessageIsWrittenAsByEncodingJSON(t *testing.T) {
 
 // TestMessageIsAllocatedOnce holds for what is usually sent.
 func TestMessageIsAllocatedOnce(t *testing.T) {
+	at := cursor.Format("a", broker.Position{Epoch: 1, Offset: broker.MaxOffset})
 	for _, m := range []*push.Message{
 		{ID: "1", Topic: "a", Data: []byte("{\"text\":\"says \\\"hello\\\"\",\n\"to\":[\"日本語\"]}"), Position: broker.Position{Epoch: 1, Offset: 1}, Time: time.Now()},
-		{ID: "1", Topic: "a", Data: make([]byte, 1000), Binary: true, Position: broker.Position{Epoch: 1, Offset: broker.MaxOffset}, Time: time.Now()},
+		{ID: "1", Topic: "a", Data: make([]byte, 1000), Encoding: push.EncodingBinary, Position: broker.Position{Epoch: 1, Offset: broker.MaxOffset}, Time: time.Now()},
 	} {
-		if n := testing.AllocsPerRun(100, func() { Message(m, "cursor") }); n != 1 {
+		if n := testing.AllocsPerRun(100, func() { Message(m, at) }); n != 1 {
 			t.Errorf("%v allocations", n)
 		}
 	}

@@ -105,7 +105,7 @@ func (p *parser) object(depth int) ([]value, error) {
 		if !p.take(':') {
 			return nil, errNotJSON
 		}
-		v, err := p.value(depth + 1)
+		v, err := p.field(key, depth)
 		if err != nil {
 			return nil, err
 		}
@@ -114,6 +114,19 @@ func (p *parser) object(depth int) ([]value, error) {
 	}
 	p.fields[depth] = fields
 	return fields, nil
+}
+
+// field reads the value of a field. What a message carries may be any JSON.
+func (p *parser) field(key string, depth int) (v value, err error) {
+	if c := p.next(); depth > 0 || key != "data" || c != '{' && c != '[' {
+		return p.value(depth + 1)
+	}
+	n := valueLength(p.rest)
+	if v.text = p.rest[:n]; !json.Valid(v.text) {
+		return v, errNotJSON
+	}
+	p.rest = p.rest[n:]
+	return v, nil
 }
 
 // array steps over an array.
@@ -178,6 +191,24 @@ func (p *parser) scalar() error {
 	}
 	p.rest = p.rest[n:]
 	return nil
+}
+
+// valueLength is how long the object or array is that text begins with, as far as it goes.
+func valueLength(text []byte) int {
+	depth := 0
+	for i := 0; i < len(text); i++ {
+		switch text[i] {
+		case '"':
+			i += stringLength(text[i:]) - 1
+		case '{', '[':
+			depth++
+		case '}', ']':
+			if depth--; depth == 0 {
+				return i + 1
+			}
+		}
+	}
+	return len(text)
 }
 
 // stringLength is how long the string is that text begins with, as far as it goes.

@@ -10,7 +10,8 @@ import (
 	"github.com/tidewire/tidewire/push/session"
 )
 
-// Cursor gives the cursor after a message, which is empty if the message has no position.
+// Cursor returns the cursor after a message, which is empty if the message has no
+// position.
 func Cursor(m *push.Message) string {
 	if m.Position.IsZero() {
 		return ""
@@ -18,44 +19,47 @@ func Cursor(m *push.Message) string {
 	return cursor.Format(m.Topic, m.Position)
 }
 
-// Message encodes a message; cursor is [Cursor], or what stands for it.
-func Message(m *push.Message, cursor string) []byte {
-	return AppendMessage(make([]byte, 0, MessageSize(m, cursor)), m, cursor)
+// Message encodes a message, whose cursor is [Cursor]. The frame has the part of it that
+// moves: a client was told the rest when it followed the topic.
+func Message(m *push.Message, at string) []byte {
+	return AppendMessage(make([]byte, 0, MessageSize(m)), m, at)
 }
 
-// AppendMessage appends what Message gives.
-func AppendMessage(dst []byte, m *push.Message, cursor string) []byte {
-	o := appendFrame(dst, TypeMessage).
-		text("topic", m.Topic).
-		text("id", m.ID).
-		optional("event", m.Event).
-		optional("key", m.Key).
-		data(m.Data, m.Binary).
-		optional("cursor", cursor)
-	if !m.Position.IsZero() {
-		o = o.name("epoch", m.Epoch.String())
+// AppendMessage appends what Message returns.
+func AppendMessage(dst []byte, m *push.Message, at string) []byte {
+	o := appendFrame(dst, TypeMessage).text("topic", m.Topic)
+	if m.Named {
+		o = o.text("id", m.ID)
 	}
-	if m.Offset != 0 {
-		o = o.number("offset", m.Offset)
+	o = o.optional("event", m.Event).optional("key", m.Key)
+	if at != "" {
+		o = o.name("at", at[cursor.Constant:])
 	}
-	if !m.Time.IsZero() {
+	o = o.data(m.Data, m.Encoding)
+	if m.TellTime && !m.Time.IsZero() {
 		o = o.integer("time", m.Time.UnixMilli())
 	}
 	return o.end()
 }
 
 // MessageSize is about how much AppendMessage appends, and rarely less.
-func MessageSize(m *push.Message, cursor string) int {
-	size := messageFixed + len(m.Topic) + len(m.ID) + len(m.Event) + len(m.Key) + len(cursor)
-	if m.Binary {
-		return size + base64.StdEncoding.EncodedLen(len(m.Data))
+func MessageSize(m *push.Message) int {
+	size := messageFixed + len(m.Topic) + len(m.Event) + len(m.Key)
+	if m.Named {
+		size += len(`"id":"",`) + len(m.ID)
 	}
-	return size + textSize(m.Data)
+	switch m.Encoding {
+	case push.EncodingBinary:
+		return size + len(`"encoding":"base64",`) + base64.StdEncoding.EncodedLen(len(m.Data))
+	case push.EncodingJSON:
+		return size + len(m.Data)
+	default:
+		return size + textSize(m.Data)
+	}
 }
 
-// messageFixed is what is the same in every message, if all fields are there.
-const messageFixed = len(`{"type":"message","topic":"","id":"","event":"","key":"","encoding":"base64","data":"",` +
-	`"cursor":"","epoch":"0123456789abcdef","offset":9007199254740991,"time":1763715120123}`)
+// messageFixed is what is the same in most messages.
+const messageFixed = len(`{"type":"message","topic":"","event":"","key":"","at":"AQIDBP________8P","data":"","time":1763715120123}`)
 
 // Gap encodes a gap; cursor is the place after it.
 func Gap(g broker.Gap, cursor string) []byte {
@@ -188,5 +192,5 @@ func (o object) reply(r push.Reply) object {
 	if r.Data == nil {
 		return o
 	}
-	return o.data(r.Data, r.Binary)
+	return o.data(r.Data, r.Encoding)
 }

@@ -67,7 +67,11 @@ func FuzzEvent(f *testing.F) {
 	}
 	transport := sse.New(push.New(membroker.New(), push.Options{}))
 	f.Fuzz(func(t *testing.T, topic, id, event, key string, data []byte, binary bool) {
-		m := &push.Message{ID: id, Topic: topic, Event: event, Key: key, Data: data, Binary: binary, Position: broker.Position{Epoch: 1, Offset: 2, Tag: 3}}
+		encoding := push.EncodingText
+		if binary {
+			encoding = push.EncodingBinary
+		}
+		m := &push.Message{ID: id, Topic: topic, Event: event, Key: key, Data: data, Encoding: encoding, Named: true, Position: broker.Position{Epoch: 1, Offset: 2, Tag: 3}}
 		stream := string(transport.Message(m).Bytes)
 		if _, retry := interpret(stream); retry != "" {
 			t.Fatalf("%q sets retry", stream)

@@ -262,7 +262,7 @@ func testWithdrawn(t *testing.T, h Harness) {
 
 func (s *site) wantCount(f Frame, n int) {
 	s.t.Helper()
-	if f.Type != protocol.TypeMessage || f.Topic != "mine" || f.Data != fmt.Sprint(n) {
+	if f.Type != protocol.TypeMessage || f.Topic != "mine" || string(f.Data) != fmt.Sprint(n) {
 		s.t.Fatalf("got %+v, want message %d", f, n)
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/push/cursor"
 	"github.com/tidewire/tidewire/transport/protocol"
@@ -26,10 +27,9 @@ type Frame struct {
 	Event    string          `json:"event"`
 	Key      string          `json:"key"`
 	Encoding string          `json:"encoding"`
-	Data     string          `json:"data"`
+	Data     Data            `json:"data"`
+	At       string          `json:"at"`
 	Cursor   string          `json:"cursor"`
-	Epoch    string          `json:"epoch"`
-	Offset   uint64          `json:"offset"`
 	Time     int64           `json:"time"`
 	Reason   string          `json:"reason"`
 	Code     string          `json:"code"`
@@ -42,6 +42,18 @@ type Frame struct {
 	// EventName and EventID are what an event stream adds.
 	EventName string `json:"-"`
 	EventID   string `json:"-"`
+}
+
+// Data is the data of a frame: a string's text, or any other JSON as it stands there.
+type Data string
+
+// UnmarshalJSON reads data.
+func (d *Data) UnmarshalJSON(text []byte) error {
+	if text[0] != '"' {
+		*d = Data(text)
+		return nil
+	}
+	return json.Unmarshal(text, (*string)(d))
 }
 
 // TopicState is the answer for one topic.
@@ -64,7 +76,7 @@ type Place struct {
 // Payload gives the data of a message as it was published.
 func (f Frame) Payload() ([]byte, error) {
 	if f.Encoding == "base64" {
-		return base64.StdEncoding.DecodeString(f.Data)
+		return base64.StdEncoding.DecodeString(string(f.Data))
 	}
 	return []byte(f.Data), nil
 }
@@ -114,7 +126,9 @@ func (c *Client) Next() (Frame, error) {
 		if err != nil {
 			return f, err
 		}
-		c.note(f)
+		if err := c.note(f); err != nil {
+			return f, err
+		}
 		if f.Type != protocol.TypePing {
 			return f, nil
 		}
@@ -126,7 +140,7 @@ func (c *Client) Close() { c.close() }
 
 // note moves the cursor as a client of ours would. On an event stream, which
 // brings it whole, it must be the same.
-func (c *Client) note(f Frame) {
+func (c *Client) note(f Frame) error {
 	switch f.Type {
 	case protocol.TypeWelcome, protocol.TypeSubscribed:
 		for _, t := range f.Topics {
@@ -135,10 +149,16 @@ func (c *Client) note(f Frame) {
 				c.cursors[t.Topic] = t.Cursor
 			}
 		}
-	case protocol.TypeMessage, protocol.TypeGap:
-		if f.Cursor != "" {
-			c.cursors[f.Topic] = f.Cursor
+	case protocol.TypeGap:
+		c.cursors[f.Topic] = f.Cursor
+	case protocol.TypeMessage:
+		if f.At == "" {
+			break
 		}
+		if c.cursors[f.Topic] == "" {
+			return fmt.Errorf("a message at %q of topic %q, whose cursor isn't known", f.At, f.Topic)
+		}
+		c.cursors[f.Topic] = c.cursors[f.Topic][:cursor.Constant] + f.At
 	}
 	var known []string
 	for _, topic := range c.topics {
@@ -147,6 +167,14 @@ func (c *Client) note(f Frame) {
 		}
 	}
 	c.Cursor = cursor.Join(known)
+	return nil
+}
+
+// Position is where the client is in a topic.
+func (c *Client) Position(topic string) broker.Position {
+	at, _ := cursor.Parse(c.cursors[topic])
+	position, _ := at.Position(topic)
+	return position
 }
 
 // query adds topics and a cursor to an address, which may have a query of its own.

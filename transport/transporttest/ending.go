@@ -48,7 +48,7 @@ func testStalledReader(t *testing.T, h Harness) {
 	f := s.next(again)
 	switch f.Type {
 	case protocol.TypeMessage:
-		if want := fmt.Sprint(got, " "); !strings.HasPrefix(f.Data, want) {
+		if want := fmt.Sprint(got, " "); !strings.HasPrefix(string(f.Data), want) {
 			t.Errorf("resumed with %.20q, want %q", f.Data, want)
 		}
 	case protocol.TypeGap:
@@ -60,7 +60,7 @@ func testStalledReader(t *testing.T, h Harness) {
 
 func (s *site) wantNumber(c *Client, n int) {
 	s.t.Helper()
-	if f := s.next(c); !strings.HasPrefix(f.Data, fmt.Sprint(n, " ")) {
+	if f := s.next(c); !strings.HasPrefix(string(f.Data), fmt.Sprint(n, " ")) {
 		s.t.Fatalf("got %.40q, want number %d", f.Data, n)
 	}
 }

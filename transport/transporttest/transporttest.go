@@ -176,7 +176,7 @@ func (s *site) publish(topic, data string) push.Receipt {
 func (s *site) wantData(c *Client, want ...string) {
 	s.t.Helper()
 	for _, data := range want {
-		if f := s.next(c); f.Type != protocol.TypeMessage || f.Data != data {
+		if f := s.next(c); f.Type != protocol.TypeMessage || string(f.Data) != data {
 			s.t.Fatalf("got %+v, want the message %q", f, data)
 		}
 	}

@@ -69,11 +69,11 @@ func (c *conn) inbound(request protocol.Request) {
 	ctx, end := c.begin()
 	defer end()
 	reply, err := c.session.Inbound(ctx, &c.meter, push.Inbound{
-		ID:     request.Message,
-		Topic:  request.Topic,
-		Event:  request.Event,
-		Data:   request.Data,
-		Binary: request.Binary,
+		ID:       request.Message,
+		Topic:    request.Topic,
+		Event:    request.Event,
+		Data:     request.Data,
+		Encoding: request.Encoding,
 	})
 	if err != nil {
 		c.send(protocol.RequestError(request.ID, push.AsError(err)))

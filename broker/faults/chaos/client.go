@@ -219,13 +219,10 @@ func (c *client) take(f frame) error {
 		c.violated.add(broken, c.number, f.Topic, "a %s of a topic that isn't followed", f.Type)
 		return errors.New("a topic that isn't followed")
 	}
-	at, err := position(f.Topic, f.Cursor)
-	named := &place{f.Epoch, f.Offset}
-	if f.Type == protocol.TypeGap {
-		named = f.Now
-	}
-	if err != nil || named == nil || !named.is(at) {
-		v.report(broken, "the cursor of a %s says %s, the frame %v; %v", f.Type, format(at), named, err)
+	after := f.cursorAfter(c.cursors[f.Topic])
+	at, err := position(f.Topic, after)
+	if err != nil || f.Type == protocol.TypeGap && (f.Now == nil || !f.Now.is(at)) {
+		v.report(broken, "the cursor of a %s says %s, the frame %v; %v", f.Type, format(at), f.Now, err)
 		return errors.New("a cursor that isn't its frame's")
 	}
 	if f.Type == protocol.TypeGap {
@@ -241,7 +238,7 @@ func (c *client) take(f frame) error {
 		}
 		v.message(at, p)
 	}
-	c.cursors[f.Topic] = f.Cursor
+	c.cursors[f.Topic] = after
 	return nil
 }
 

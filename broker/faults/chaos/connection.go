@@ -14,6 +14,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"github.com/tidewire/tidewire/push/cursor"
 	"github.com/tidewire/tidewire/transport/protocol"
 )
 
@@ -23,8 +24,7 @@ type frame struct {
 	Topic     string        `json:"topic"`
 	Data      string        `json:"data"`
 	Cursor    string        `json:"cursor"`
-	Epoch     string        `json:"epoch"`
-	Offset    uint64        `json:"offset"`
+	At        string        `json:"at"`
 	Reason    string        `json:"reason"`
 	Code      string        `json:"code"`
 	After     int64         `json:"after"`
@@ -35,6 +35,14 @@ type frame struct {
 	Now       *place        `json:"now"`
 
 	eventID string // of an event stream: where the client is in all topics
+}
+
+// cursorAfter is a client's cursor after a frame: a message has the part of it that moves.
+func (f *frame) cursorAfter(before string) string {
+	if f.Type != protocol.TypeMessage || len(before) < cursor.Constant || f.At == "" {
+		return f.Cursor
+	}
+	return before[:cursor.Constant] + f.At
 }
 
 // topicAnswer is the answer for one topic.

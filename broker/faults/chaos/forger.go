@@ -69,6 +69,7 @@ func (w *world) forge(way way, address, topic string, at broker.Position) error 
 	}
 	defer link.close()
 	var place broker.Position
+	var known string
 	for messages := 0; messages < forgerFollows; {
 		f, err := link.next()
 		if err != nil && !place.IsZero() {
@@ -79,7 +80,8 @@ func (w *world) forge(way way, address, topic string, at broker.Position) error 
 		if f.Type != protocol.TypeGap && f.Type != protocol.TypeMessage {
 			continue
 		}
-		next, err := position(topic, f.Cursor)
+		known = f.cursorAfter(known)
+		next, err := position(topic, known)
 		switch {
 		case err != nil:
 			return fmt.Errorf("%w: %w", errBelieved, err)

@@ -29,7 +29,9 @@ func TestRevokedUserIsServedNothing(t *testing.T) {
 			l := newLedger(found, []string{"a"})
 			v := &view{ledger: l, topic: "a"}
 			v.start(at(0))
-			c := &client{violated: found, views: map[string]*view{"a": v}, cursors: map[string]string{}, barred: test.barred}
+			c := &client{
+				violated: found, views: map[string]*view{"a": v}, cursors: map[string]string{"a": cursor.Format("a", at(0))}, barred: test.barred,
+			}
 			if err := test.serve(c); err != nil {
 				t.Fatal(err)
 			}
@@ -44,7 +46,6 @@ func TestRevokedUserIsServedNothing(t *testing.T) {
 func (c *client) getOne() error {
 	(&script{ledger: c.views["a"].ledger}).publishAll(1)
 	return c.take(frame{
-		Type: protocol.TypeMessage, Topic: "a", Data: number(1).String() + " ", Cursor: cursor.Format("a", at(1)),
-		Epoch: firstEpoch.String(), Offset: 1,
+		Type: protocol.TypeMessage, Topic: "a", Data: number(1).String() + " ", At: cursor.Format("a", at(1))[cursor.Constant:],
 	})
 }

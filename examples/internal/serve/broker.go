@@ -8,7 +8,6 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/broker/redisbroker"
 	"github.com/tidewire/tidewire/push"
@@ -20,16 +19,16 @@ const pingTimeout = 5 * time.Second
 // Broker opens the broker that an example's -redis flag asks for: the Redis at a
 // URL, which must answer, or the memory of this process without one. A URL names a
 // Cluster by ?addr= with the address of another node, and what Sentinels watch by
-// ?master_name=. Zero History and retry are the brokers' defaults.
-func Broker(ctx context.Context, address string, history broker.History, retry time.Duration) (push.Broker, error) {
+// ?master_name=. Of the options the memory takes Retry and Topics.
+func Broker(ctx context.Context, address string, options redisbroker.Options) (push.Broker, error) {
 	if address == "" {
-		return membroker.New(membroker.Options{History: history, Retry: retry}), nil
+		return membroker.New(membroker.Options{Topics: options.Topics, Retry: options.Retry}), nil
 	}
 	client, err := redisClient(address)
 	if err != nil {
 		return nil, err
 	}
-	b := redisBroker{redisbroker.New(client, redisbroker.Options{History: history, Retry: retry}), client}
+	b := redisBroker{redisbroker.New(client, options), client}
 	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
 	defer cancel()
 	if err := b.Health(ctx); err != nil {

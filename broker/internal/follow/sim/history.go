@@ -93,5 +93,5 @@ func (rec *record) contradicts(mark follow.HighWater) bool {
 
 // content is what a message that is published again must have in common with the first.
 func content(m *push.Message) string {
-	return fmt.Sprintf("%q %q %v %q", m.Event, m.Key, m.Binary, m.Data)
+	return fmt.Sprintf("%q %q %v %q", m.Event, m.Key, m.Encoding, m.Data)
 }
