@@ -130,7 +130,10 @@ func (h *Host) Inbound(ctx context.Context, in push.Inbound) (push.Reply, error)
 	if h.options.Receive == nil {
 		return push.Reply{}, errNoReceive
 	}
-	return guarded(h, func() (push.Reply, error) { return h.options.Receive(ctx, in) })
+	return guarded(h, func() (push.Reply, error) {
+		reply, err := h.options.Receive(ctx, in)
+		return reply, refusal(err, push.CodeInternal)
+	})
 }
 
 // refusal makes a hook's error one that the client may be told.
@@ -138,10 +141,17 @@ func refusal(err error, standard push.Code) error {
 	if err == nil {
 		return nil
 	}
-	if e := push.AsError(err); e.Code != push.CodeInternal {
+	e := push.AsError(err)
+	switch {
+	case !e.Code.Known():
+		refused := push.NewError(standard, e.Reason, err)
+		refused.After, refused.Hint = e.After, e.Hint
+		return refused
+	case e.Code == push.CodeInternal && standard != push.CodeInternal:
+		return push.NewError(standard, "", err)
+	default:
 		return e
 	}
-	return push.NewError(standard, "", err)
 }
 
 // bounded calls a hook of the application, which has AccessTimeout to answer
