@@ -70,10 +70,13 @@ func (s *Session) Subscribe(ctx context.Context, follows []Follow, announce func
 	feeds := make([]*feed, len(follows)) // nil where the topic isn't new, or is refused
 	places := startingPlaces(follows)
 	following, room := s.followed()
+	asked := map[string]int{} // where each topic is asked for first, if it is new
 	var wait sync.WaitGroup
 	for i, f := range follows {
 		answers[i].Topic = f.Topic
+		_, twice := asked[f.Topic]
 		switch {
+		case twice: // answered below
 		case following[f.Topic]:
 			answers[i].From = FromCursor
 		case room == 0:
@@ -81,7 +84,7 @@ func (s *Session) Subscribe(ctx context.Context, follows []Follow, announce func
 			answers[i].Err = push.NewError(push.CodeLimitReached, "too many topics on one connection", nil)
 		default:
 			room--
-			following[f.Topic] = true
+			asked[f.Topic] = i
 			if len(follows) == 1 || s.hub.atOnce(f.Topic) {
 				feeds[i], answers[i] = s.follow(ctx, f.Topic, places[i])
 				break
@@ -90,6 +93,11 @@ func (s *Session) Subscribe(ctx context.Context, follows []Follow, announce func
 		}
 	}
 	wait.Wait()
+	for i, f := range follows {
+		if first, new := asked[f.Topic]; new && first != i {
+			answers[i] = again(answers[first])
+		}
+	}
 	added := s.attach(feeds, places, answers)
 	if !s.admit(added, announce(answers)) {
 		for _, sub := range added {
@@ -102,6 +110,14 @@ func (s *Session) Subscribe(ctx context.Context, follows []Follow, announce func
 	if s.identity.Load() != identity {
 		s.identityChanged() // or the client refreshed
 	}
+}
+
+// again answers a topic that the same request has asked for before.
+func again(first Followed) Followed {
+	if first.Err == nil {
+		first.From = FromCursor // it is followed already
+	}
+	return first
 }
 
 // enter makes Shutdown wait for a call, unless the session is over.
