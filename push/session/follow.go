@@ -55,7 +55,7 @@ func AllRefused(answers []Followed) *push.Error {
 
 // Subscribe makes the session follow topics. It asks Authorize for each, and
 // queues the frame that announce makes of the answers before anything else of
-// these topics; with nil nothing is announced. All begin together, when each is
+// these topics; without announce, or with a frame of nil, nothing is announced. All begin together, when each is
 // allowed or refused, which takes Options.AccessTimeout at most: until then nothing of
 // them waits for the client. A topic that is followed already stays as it is.
 //
@@ -99,7 +99,7 @@ func (s *Session) Subscribe(ctx context.Context, follows []Follow, announce func
 		}
 	}
 	added := s.attach(feeds, places, answers)
-	if !s.admit(added, announce(answers)) {
+	if !s.admit(added, made(announce, answers)) {
 		for _, sub := range added {
 			s.hub.leave(sub)
 			s.forget(sub)
@@ -118,6 +118,13 @@ func again(first Followed) Followed {
 		first.From = FromCursor // it is followed already
 	}
 	return first
+}
+
+func made(announce func([]Followed) *Frame, answers []Followed) *Frame {
+	if announce == nil {
+		return nil
+	}
+	return announce(answers)
 }
 
 // enter makes Shutdown wait for a call, unless the session is over.
@@ -250,11 +257,25 @@ func (s *Session) follow(ctx context.Context, topic string, start startingPlace)
 }
 
 // Unsubscribe ends the following of topics and queues the frame that announce
-// makes. Nothing of these topics is queued after it.
+// makes, if it is given. Nothing of these topics is queued after it.
 func (s *Session) Unsubscribe(topics []string, announce func() *Frame) {
+	if !s.lasts() {
+		return
+	}
+	defer s.hub.work.Done()
 	for _, sub := range s.release(topics, announce) {
 		s.hub.leave(sub)
 	}
+}
+
+// lasts makes Shutdown wait for a call, unless the session has ended.
+func (s *Session) lasts() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.ended {
+		s.hub.work.Add()
+	}
+	return !s.ended
 }
 
 // release takes subscriptions out of the session.
@@ -271,7 +292,9 @@ func (s *Session) release(topics []string, announce func() *Frame) (released []*
 		sub.stop()
 		released = append(released, sub)
 	}
-	s.enqueue(announce())
+	if announce != nil {
+		s.enqueue(announce())
+	}
 	return released
 }
 
