@@ -49,7 +49,7 @@ func dawdling(t testing.TB, o Options) Backend {
 			for {
 				select {
 				case deliver := <-d.coming:
-					time.Sleep(time.Millisecond)
+					time.Sleep(time.Millisecond) //clock:virtual the tests of the suite run in it
 					deliver()
 				case <-end:
 					return
