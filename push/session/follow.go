@@ -94,7 +94,7 @@ func (s *Session) Subscribe(ctx context.Context, follows []Follow, announce func
 	}
 	wait.Wait()
 	for i, f := range follows {
-		if first, new := asked[f.Topic]; new && first != i {
+		if first, again := asked[f.Topic]; again && first != i {
 			answers[i] = again(answers[first])
 		}
 	}

@@ -97,6 +97,7 @@ func TestMessageIsWrittenAsByEncodingJSON(t *testing.T) {
 			f.At = at[cursor.Constant:]
 		}
 		switch m.Encoding {
+		case push.EncodingText:
 		case push.EncodingBinary:
 			f.Data, f.Encoding = base64.StdEncoding.EncodeToString(m.Data), "base64"
 		case push.EncodingJSON:
