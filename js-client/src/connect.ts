@@ -65,6 +65,8 @@ export function connect(url: string | URL, options: Options = {}): Push {
   /** When the link's first frame came. */
   let welcomed = 0;
   let heartbeat: number;
+  /** The server takes `recent`; one that doesn't know it would refuse the frame. */
+  let takesRecent: boolean | undefined;
   /** Why the server is about to end the link. */
   let ending: Frame | undefined;
   let failures = 0;
@@ -113,7 +115,11 @@ export function connect(url: string | URL, options: Options = {}): Push {
         write({
           type: "subscribe",
           id,
-          topics: fresh.map(({ topic, cursor: since, recent }) => ({ topic, since, recent })),
+          topics: fresh.map(({ topic, cursor: since, recent }) => ({
+            topic,
+            since,
+            recent: takesRecent ? recent : undefined,
+          })),
         });
     });
 
@@ -237,6 +243,7 @@ export function connect(url: string | URL, options: Options = {}): Push {
     if (type === "welcome") {
       welcomed = Date.now();
       heartbeat = frame.heartbeat;
+      takesRecent = frame.features?.includes("recent");
       sync();
       flush();
       change({ state: "online", transport: transports[at], session: frame.session });

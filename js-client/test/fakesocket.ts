@@ -40,8 +40,8 @@ export class FakeSocket {
     this.onmessage?.({ data: typeof frame === "string" ? frame : JSON.stringify(frame) });
   }
 
-  welcome(heartbeat = 25_000, session = "s"): void {
-    this.say({ type: "welcome", protocol: "tidewire.v1", session, heartbeat, topics: [] });
+  welcome(heartbeat = 25_000, session = "s", features = ["recent"]): void {
+    this.say({ type: "welcome", protocol: "tidewire.v1", session, heartbeat, features, topics: [] });
   }
 
   /** Answers the newest subscribe: each topic at its own cursor, or at offset 0. */

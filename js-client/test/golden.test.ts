@@ -191,8 +191,8 @@ describe("frames from the client", () => {
 
 describe("a conversation about cursors", () => {
   type Said = { frame: Record<string, unknown>; cursor: string };
-  const [welcome, ...rest] = read("conversation/cursors.json").frames as [Said, ...Said[]];
-  const answers = welcome.frame.topics as { topic: string; cursor: string }[];
+  const [first, ...rest] = read("conversation/cursors.json").frames as [Said, ...Said[]];
+  const answers = first.frame.topics as { topic: string; cursor: string }[];
 
   for (const transport of ["websocket", "sse"] as const)
     test(`over ${transport}`, async () => {
@@ -202,18 +202,20 @@ describe("a conversation about cursors", () => {
       const subs = answers.map(({ topic }) => push.subscribe(topic, { message: note, gap: note }));
       const cursor = () => subs.map((sub) => sub.cursor).join(".");
       await settle();
-      if (transport === "sse") server.last().open();
       const say = async (frame: object): Promise<void> => {
         if (transport === "sse") server.last().say(frame);
         else FakeSocket.last.say(frame);
         await settle();
       };
-      if (transport === "sse") await say(welcome.frame);
-      else {
-        await say({ ...welcome.frame, topics: [] });
-        await say({ type: "subscribed", id: FakeSocket.last.of("subscribe")[0]?.id, topics: answers });
+      if (transport === "sse") {
+        server.last().open();
+        await say({ ...read("server/welcome.json"), topics: answers });
+      } else {
+        FakeSocket.last.welcome();
+        await settle();
+        await say({ ...first.frame, id: FakeSocket.last.of("subscribe")[0]?.id });
       }
-      expect(cursor()).toBe(welcome.cursor);
+      expect(cursor()).toBe(first.cursor);
       for (const { frame, cursor: after } of rest) {
         await say(frame);
         expect(cursor()).toBe(after);

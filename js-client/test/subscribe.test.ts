@@ -185,6 +185,14 @@ for (const cursor of [5, {}])
     expect(push.status.error?.code).toBe("protocol_violation");
   });
 
+test("a server that doesn't know of last messages isn't asked for them", async () => {
+  const { push } = client();
+  push.subscribe("a", () => {}, { recent: 20 });
+  FakeSocket.last.welcome(25_000, "s", []);
+  await settle();
+  expect(FakeSocket.last.of("subscribe")[0]?.topics).toEqual([{ topic: "a" }]);
+});
+
 test("a topic is asked for with its last messages, again with its cursor, and without them if they are 0", async () => {
   const { push, sub } = await onSocket({ transports: ["websocket"] }, undefined, 20);
   expect(FakeSocket.last.of("subscribe")[0]?.topics).toEqual([{ topic: "a", recent: 20 }]);

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/push"
@@ -21,7 +20,7 @@ type conversation struct {
 	Frames []said `json:"frames"`
 }
 
-// said is a frame, and the cursor of all topics after it, in the order of the welcome.
+// said is a frame, and the cursor of all topics after it, in the order of the first frame.
 type said struct {
 	Frame  json.RawMessage `json:"frame"`
 	Cursor string          `json:"cursor"`
@@ -65,7 +64,7 @@ func cursors() conversation {
 		orders: position,
 		news:   {Epoch: 0x0123456789abcdef, Offset: 126, Tag: 0xfffefdfc},
 	}}
-	c.say(protocol.Welcome("s", 25*time.Second, []session.Followed{
+	c.say(protocol.Subscribed(1, []session.Followed{
 		{Topic: orders, From: session.FromNow, Cursor: cursor.Format(orders, c.places[orders])},
 		{Topic: news, From: session.FromCursor, Cursor: cursor.Format(news, c.places[news])},
 	}))
@@ -132,7 +131,7 @@ func TestCursorsJoinInTheConversation(t *testing.T) {
 			t.Fatal(err)
 		}
 		switch {
-		case f.Type == protocol.TypeWelcome:
+		case f.Type == protocol.TypeSubscribed:
 			for _, answer := range f.Topics {
 				topics = append(topics, answer.Topic)
 				known[answer.Topic] = answer.Cursor
