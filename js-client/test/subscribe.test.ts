@@ -121,6 +121,16 @@ test("messages that can't be resumed are passed on and move nothing", async () =
   expect(sub.cursor).toBe(cursorAt(2));
 });
 
+test("a message that can't be resumed needs no place", async () => {
+  const { push } = await onSocket();
+  const noted = notes();
+  const sub = push.subscribe("b", noted.handlers);
+  await settle();
+  FakeSocket.last.say({ type: "subscribed", id: FakeSocket.last.of("subscribe")[1]?.id, topics: [{ topic: "b" }] });
+  FakeSocket.last.say({ type: "message", topic: "b", data: "ephemeral" });
+  expect([noted.got, sub.cursor, push.status.state]).toEqual([["b:ephemeral"], undefined, "online"]);
+});
+
 test("a message that comes twice is given once", async () => {
   const { push, got } = await onSocket();
   for (const offset of [1, 1, 2, 2]) FakeSocket.last.say(messageAt(offset));
