@@ -12,7 +12,7 @@ import { minify } from "terser";
 process.chdir(import.meta.dirname);
 
 // What only the client's own objects bear, nothing of the API, the wire or the browser.
-const internal = /^(asked|again|refusals|last|listeners|settle|frame|via|answer)$/;
+const internal = /^(asked|again|refusals|base|listeners|settle|frame|via|answer)$/;
 
 // Budgets in bytes, min + gzip -9.
 const bundles = [

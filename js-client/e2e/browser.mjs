@@ -54,10 +54,10 @@ export async function until(what, check, timeout = 15_000) {
 }
 
 /**
- * Makes the page follow topics with the client that the server has in it. What happens is gathered in the page, and read
+ * Makes the page follow topics, from where `since` says for each, with the client that the server has in it. What happens is gathered in the page, and read
  * by `seen`.
  */
-export async function follow(page, topics, { base = "/push", options = {}, since } = {}) {
+export async function follow(page, topics, { base = "/push", options = {}, since = {} } = {}) {
   await page.evaluate(
     async (topics, base, options, since) => {
       const { connect } = await import(`${base}/client.mjs`);
@@ -69,11 +69,11 @@ export async function follow(page, topics, { base = "/push", options = {}, since
         push.subscribe(
           topic,
           {
-            message: (m) => log.push({ topic, data: m.data, offset: m.offset, epoch: m.epoch, via: push.status.transport }),
-            gap: (g) => log.push({ topic, gap: g.reason, last: g.last?.offset, now: g.now?.offset }),
+            message: (m) => log.push({ topic, data: m.data, id: m.id, cursor: m.cursor, via: push.status.transport }),
+            gap: (g) => log.push({ topic, gap: g.reason }),
             error: (e) => log.push({ topic, error: e.code }),
           },
-          { since },
+          { since: since[topic] },
         ),
       );
       await Promise.all(subscriptions.map((s) => s.ready));

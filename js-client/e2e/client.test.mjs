@@ -168,9 +168,9 @@ test("a server that is killed in the middle, with its history", async () => {
 test("messages from the client, over both transports", async () => {
   const exchange = () =>
     page.evaluate(async () => {
-      const first = JSON.parse(await push.send("a", "hello", { id: "once-" + push.status.transport }));
-      const again = JSON.parse(await push.send("a", "hello", { id: "once-" + push.status.transport }));
-      const object = JSON.parse(await push.send("a", { n: 1 }));
+      const first = await push.send("a", "hello", { id: `once-${push.status.transport}` });
+      const again = await push.send("a", "hello", { id: `once-${push.status.transport}` });
+      const object = await push.send("a", { n: 1 });
       return { first, again, object };
     });
   await open(["a"]);
@@ -188,7 +188,51 @@ test("messages from the client, over both transports", async () => {
   assert.equal(again.duplicate, true);
   assert.equal(object.offset, 4);
   await until("the messages", async () => (await seen(page)).length === 2);
+  assert.deepEqual((await seen(page)).map(({ data, id }) => [data, id]), [
+    ["hello", "once-sse"],
+    [{ n: 1 }, object.id],
+  ]);
 });
+
+for (const transport of ["websocket", "sse"])
+  test(`JSON, text and bytes stay what they are over ${transport}, there and back`, async () => {
+    await open(["a"], { transports: [transport] });
+    await page.evaluate(() => {
+      window.kinds = [];
+      const kind = (value) => (value instanceof Uint8Array ? `bytes ${value}` : JSON.stringify(value));
+      push.subscribe("a", (m) => kinds.push([kind(m.data), m.id]));
+    });
+    const values = [{ a: [1, null, "é\u2028"] }, [], 1.5, true, false, null, "text", '{"not":"parsed"}', ""];
+    for (const value of values) await publish(server, "a", value);
+    await publish(server, "a", Buffer.from([0, 255]), "&id=named");
+    await page.evaluate(async (values) => {
+      for (const [n, value] of [...values, Uint8Array.of(0, 255)].entries()) await push.send("a", value, { id: `sent-${n}` });
+    }, values);
+    const count = 2 * (values.length + 1);
+    await until("all of them", () => page.evaluate((count) => kinds.length >= count, count));
+    const wanted = [...values.map((value) => JSON.stringify(value)), "bytes 0,255"];
+    const kinds = await page.evaluate(() => kinds);
+    assert.deepEqual(kinds.map(([kind]) => kind), [...wanted, ...wanted]);
+    assert.deepEqual(kinds.slice(0, wanted.length).map(([, id]) => id ?? "none"), [...values.map(() => "none"), "named"]);
+    assert.deepEqual(kinds.slice(wanted.length).map(([, id]) => id), wanted.map((_, n) => `sent-${n}`));
+  });
+
+for (const transport of ["websocket", "sse"])
+  test(`cursors that were joined over ${transport} resume in another page`, async () => {
+    await open(["a", "b"], { transports: [transport] });
+    for (const n of [1, 2, 3]) for (const topic of ["a", "b"]) await publish(server, topic, n);
+    await until("six messages", async () => (await seen(page)).length === 6);
+    const since = await page.evaluate(() => ({ a: log.find((m) => m.topic === "a" && m.data === 2).cursor, b: subscriptions[1].cursor }));
+    await page.close();
+    await publish(server, "b", 4);
+    page = await openPage(chromium.browser, proxy.url);
+    await follow(page, ["a", "b"], { options: { transports: [transport] }, since });
+    await until("two messages", async () => (await seen(page)).length === 2);
+    assert.deepEqual((await seen(page)).map(({ topic, data }) => [topic, data]).sort(), [
+      ["a", 3],
+      ["b", 4],
+    ]);
+  });
 
 test("a message that is sent before the connection is open waits, and arrives", async () => {
   await open(["a"]);
@@ -196,7 +240,7 @@ test("a message that is sent before the connection is open waits, and arrives", 
     push.close();
     push.reconnect();
     const reply = push.send("a", "early");
-    return { pending: push.pending, reply: JSON.parse(await reply) };
+    return { pending: push.pending, reply: await reply };
   });
   assert.equal(pending, 1);
   assert.equal(reply.offset, 1);

@@ -48,11 +48,18 @@ export const publishKey = "e2e";
 export const startStandalone = (address, ...more) =>
   startServer("standalone", ["-anyone", "-relay", "-publish-key", publishKey, ...more], address);
 
+/** Publishes text, bytes, or any other value as JSON. */
 export async function publish(server, topic, data, query = "") {
+  const [type, body] =
+    typeof data === "string"
+      ? ["text/plain", data]
+      : data instanceof Uint8Array
+        ? ["application/octet-stream", data]
+        : ["application/json", JSON.stringify(data)];
   const response = await fetch(`${server.url}/push/publish?topic=${encodeURIComponent(topic)}${query}`, {
     method: "POST",
-    headers: { authorization: `Bearer ${publishKey}`, "content-type": typeof data === "string" ? "text/plain" : "application/octet-stream" },
-    body: data,
+    headers: { authorization: `Bearer ${publishKey}`, "content-type": type },
+    body,
   });
   if (!response.ok) throw new Error(`publish: ${response.status} ${await response.text()}`);
   return response.json();

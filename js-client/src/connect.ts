@@ -1,10 +1,10 @@
 import { fullJitter } from "./backoff.ts";
 import { eventStream } from "./eventstream.ts";
 import { codeOf, toError } from "./failure.ts";
-import { check, type Frame, pack, payload } from "./frame.ts";
+import { type Frame, pack, payload, toMessage } from "./frame.ts";
 import type { Link } from "./link.ts";
 import { notify } from "./notify.ts";
-import { createTopic, type Topic } from "./topic.ts";
+import { createTopic, cursorAt, moveTo, type Topic } from "./topic.ts";
 import type { Options, Push, Status, TransportName } from "./types.ts";
 
 // All times are in milliseconds. No server should be able to send a client away for hours.
@@ -65,6 +65,8 @@ export function connect(url: string | URL, options: Options = {}): Push {
   /** When the link's first frame came. */
   let welcomed = 0;
   let heartbeat: number;
+  /** The server takes `recent`; one that doesn't know it would refuse the frame. */
+  let takesRecent: boolean | undefined;
   /** Why the server is about to end the link. */
   let ending: Frame | undefined;
   let failures = 0;
@@ -109,13 +111,22 @@ export function connect(url: string | URL, options: Options = {}): Push {
       const fresh = ask(id);
       if (!fresh[0]) return;
       if (stream) start();
-      else write({ type: "subscribe", id, topics: fresh.map(({ topic, cursor: since }) => ({ topic, since })) });
+      else
+        write({
+          type: "subscribe",
+          id,
+          topics: fresh.map(({ topic, cursor: since, recent }) => ({
+            topic,
+            since,
+            recent: takesRecent ? recent : undefined,
+          })),
+        });
     });
 
   /** Takes the answer for a topic. */
-  const place = (topic: Topic, { error, cursor = topic.cursor }: Frame): void => {
+  const place = (topic: Topic, { error, cursor }: Frame): void => {
     topic.asked = true;
-    topic.cursor = cursor;
+    moveTo(topic, cursor);
     if (error) {
       const failure = toError(error);
       if (failure.retry === "never") {
@@ -210,27 +221,21 @@ export function connect(url: string | URL, options: Options = {}): Push {
   };
 
   const take = (frame: Frame): void => {
-    const { type, id } = frame;
+    const { type, ...fields } = frame;
+    const { id } = fields;
     if (type === "message" || type === "gap") {
       const topic = topics.get(frame.topic);
       if (topic?.asked !== true) return;
-      const { cursor = topic.cursor } = frame;
+      // A cursor moves only when all handlers have had the message, even one that throws.
       if (type === "gap") {
-        notify(topic.listeners, type, frame);
-        topic.last = frame.now;
+        notify(topic.listeners, type, fields);
+        moveTo(topic, frame.cursor);
       } else {
-        if (frame.cursor && topic.last) {
-          const step = frame.epoch === topic.last.epoch && frame.offset - topic.last.offset;
-          if (step === 0) return;
-          // Only a resume can tell what a jump leaves out.
-          check(step === 1);
-        }
-        const data = payload(frame);
-        notify(topic.listeners, type, { event: "", key: "", ...frame, data, json: () => JSON.parse(data as string) });
-        if (frame.cursor) topic.last = frame;
+        const cursor = cursorAt(topic, frame.at);
+        if (cursor && cursor === topic.cursor) return;
+        notify(topic.listeners, type, toMessage(fields, cursor));
+        topic.cursor = cursor ?? topic.cursor;
       }
-      // Only now, when all handlers have had it, even one that throws.
-      topic.cursor = cursor;
     }
     if (type === "ping") write({ type: "pong" });
     if (type === "error" && !id) ending = frame;
@@ -238,6 +243,7 @@ export function connect(url: string | URL, options: Options = {}): Push {
     if (type === "welcome") {
       welcomed = Date.now();
       heartbeat = frame.heartbeat;
+      takesRecent = frame.features?.includes("recent");
       sync();
       flush();
       change({ state: "online", transport: transports[at], session: frame.session });
@@ -321,11 +327,11 @@ export function connect(url: string | URL, options: Options = {}): Push {
       return () => listeners.delete(listener);
     },
 
-    subscribe(name, listener, { since } = {}) {
+    subscribe(name, listener, options = {}) {
       const handlers = typeof listener === "function" ? { message: listener } : listener;
       const hear = (kind: keyof typeof handlers, value: unknown): void =>
         (handlers[kind] as ((value: unknown) => void) | undefined)?.(value);
-      const topic = topics.get(name) ?? createTopic(name, since);
+      const topic = topics.get(name) ?? createTopic(name, options);
       topics.set(name, topic);
       topic.listeners.add(hear);
       sync();
@@ -356,7 +362,7 @@ export function connect(url: string | URL, options: Options = {}): Push {
         const send: Send = {
           frame: JSON.stringify({ type: "send", id, topic, event, message, ...pack(body) }),
           answer(frame) {
-            if (frame.type === "reply") resolve(frame.data && payload(frame));
+            if (frame.type === "reply") resolve(payload(frame));
             reject(toError(frame, message));
             clearTimeout(deadline);
             sends.delete(id);

@@ -16,11 +16,17 @@ export function eventStream(url: string, request: typeof fetch, topics: Topic[])
   const link: Link = {
     async send(json) {
       const frame = JSON.parse(json);
-      const { topic, event, message: id, data, encoding } = frame;
+      const { topic, event, message: id } = frame;
+      const data = payload(frame);
       const response = await request(`${url}/send?${new URLSearchParams({ topic, event, id })}`, {
         method: "POST",
-        body: encoding ? new Blob([payload(frame)], { type: "application/octet-stream" }) : data,
-        keepalive: data.length < mostKeptAlive,
+        body:
+          typeof data === "string"
+            ? data
+            : data instanceof Uint8Array
+              ? new Blob([data], { type: "application/octet-stream" })
+              : new Blob([JSON.stringify(data)], { type: "application/json" }),
+        keepalive: json.length < mostKeptAlive,
       });
       return { ...(await response.json()), type: response.ok ? "reply" : "error" };
     },
@@ -33,6 +39,8 @@ export function eventStream(url: string, request: typeof fetch, topics: Topic[])
     try {
       const query = new URLSearchParams(topics.map(({ topic }) => ["topic", topic]));
       query.set("since", topics.flatMap(({ cursor }) => cursor ?? []).join("."));
+      const recent = Math.max(...topics.map(({ recent = 0 }) => recent));
+      if (recent) query.set("recent", `${recent}`);
       response = await request(`${url}/sse?${query}`, { signal: stop.signal });
       if (response.ok) await readEvents(response.body as ReadableStream<Uint8Array>, hear);
       else hear(JSON.stringify({ ...(await response.json()), type: "error" }));

@@ -1,3 +1,5 @@
+import type { Data, Message } from "./types.ts";
+
 /** One JSON object of the wire, or what stands for one. Not yet trusted: only what the page could suffer from is checked. */
 // biome-ignore lint/suspicious/noExplicitAny: JSON is
 export type Frame = Readonly<Record<string, any>>;
@@ -11,13 +13,28 @@ export function check(holds: unknown): asserts holds {
 }
 
 /** The data of a message or a reply. */
-export function payload({ data, encoding }: Frame): string | Uint8Array<ArrayBuffer> {
+export function payload({ data, encoding }: Frame): Data {
+  if (!encoding) return data;
   check(typeof data === "string");
-  return encoding ? Uint8Array.from(atob(data), (byte) => byte.charCodeAt(0)) : data;
+  return Uint8Array.from(atob(data), (byte) => byte.charCodeAt(0));
 }
 
 /** The fields of a frame that carry data. */
-export const pack = (body: string | Uint8Array | object): Frame =>
-  body instanceof Uint8Array
-    ? { encoding: "base64", data: btoa(body.reduce((text, byte) => text + String.fromCharCode(byte), "")) }
-    : { data: typeof body === "string" ? body : JSON.stringify(body) };
+export const pack = (data: unknown): Frame =>
+  data instanceof Uint8Array
+    ? { encoding: "base64", data: btoa(data.reduce((text, byte) => text + String.fromCharCode(byte), "")) }
+    : { data };
+
+/** The message in the fields of a frame, with the cursor after it. */
+export function toMessage({ at, encoding, ...frame }: Frame, cursor: string | undefined): Message {
+  check(frame.data !== undefined);
+  const data = payload({ data: frame.data, encoding });
+  return {
+    event: "",
+    key: "",
+    ...frame,
+    data,
+    cursor,
+    json: () => (typeof frame.data === "string" ? JSON.parse(data as string) : data),
+  } as Message;
+}

@@ -33,21 +33,26 @@ export interface Status {
   readonly retryAt?: number | undefined;
 }
 
+/** A JSON value. */
+export type Json = null | boolean | number | string | Json[] | { [name: string]: Json };
+
+/** What was published as text is a string, bytes are a `Uint8Array`, and JSON is the value, which handlers share. */
+export type Data = Json | Uint8Array<ArrayBuffer>;
+
 export interface Message {
   readonly topic: string;
-  readonly id: string;
+  /** Undefined if the publisher gave none. */
+  readonly id?: string | undefined;
   /** Empty if the publisher gave none. */
   readonly event: string;
   /** Empty if the publisher gave none. */
   readonly key: string;
-  readonly data: string | Uint8Array;
-  /** The place after this message. Undefined, with `epoch` and `offset`, if the message can't be resumed. */
+  readonly data: Data;
+  /** The topic's cursor after this message; undefined if the message was never stored and can't be resumed. */
   readonly cursor: string | undefined;
-  readonly epoch: string | undefined;
-  readonly offset: number | undefined;
-  /** When the broker took it, in milliseconds since 1970; undefined if it took no part. */
-  readonly time: number | undefined;
-  /** The data, which is text, parsed as JSON. */
+  /** When the broker took it, in milliseconds since 1970, where a rule of the server's says that clients are told. */
+  readonly time?: number | undefined;
+  /** The data that came as JSON; or the text, parsed, which throws a `SyntaxError` if it isn't JSON. */
   json<T = unknown>(): T;
 }
 
@@ -81,6 +86,11 @@ export interface SubscribeOptions {
    * followed already.
    */
   since?: string | undefined;
+  /**
+   * Begin with so many of the last messages where there is no cursor to continue from, and after each gap. Ignored for a
+   * topic that is followed already. An event stream has one such number: the largest that one of its topics asks for.
+   */
+  recent?: number | undefined;
 }
 
 export interface Subscription {
@@ -111,15 +121,15 @@ export interface Push {
   /** Follows a topic. Several subscriptions of a topic share one on the wire: a later one joins where the topic is. */
   subscribe(topic: string, handlers: Handlers | ((message: Message) => void), options?: SubscribeOptions): Subscription;
   /**
-   * Sends a message and resolves to the data of the server's reply. Waits while there is no connection. Rejects with a
+   * Sends a message, a value that is neither text nor bytes as JSON, and resolves to the data of the server's reply. Waits while there is no connection. Rejects with a
    * {@link PushError}, whose `id` is the message's; code `unknown` says that it may have arrived, and
    * `too_large` that its frame would have more than 64 KiB.
    */
   send(
     topic: string,
-    data: string | Uint8Array<ArrayBuffer> | object,
+    data: string | Uint8Array<ArrayBuffer> | object | number | boolean | null,
     options?: SendOptions,
-  ): Promise<string | Uint8Array | undefined>;
+  ): Promise<Data | undefined>;
   /** Tries now instead of waiting; opens again what was closed, subscriptions included. */
   reconnect(): void;
   /** Closes the connection and frees timers and listeners. */

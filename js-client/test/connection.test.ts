@@ -1,5 +1,6 @@
 import { expect, test, vi } from "vitest";
 import { connect } from "../src/connect.ts";
+import { cursorAt } from "./cursors.ts";
 import { FakeSocket, messageAt } from "./fakesocket.ts";
 import { client, notes, onSocket, onStream, pass, settle, virtualTime } from "./setup.ts";
 
@@ -47,11 +48,11 @@ test("a cut connection is resumed from the last message", async () => {
   await pass(500);
   FakeSocket.last.welcome();
   await settle();
-  expect(FakeSocket.last.of("subscribe")[0]?.topics).toEqual([{ topic: "a", since: "c2" }]);
+  expect(FakeSocket.last.of("subscribe")[0]?.topics).toEqual([{ topic: "a", since: cursorAt(2) }]);
   FakeSocket.last.subscribed();
   FakeSocket.last.say(messageAt(3));
   expect(got).toEqual(["a:1", "a:2", "a:3"]);
-  expect(sub.cursor).toBe("c3");
+  expect(sub.cursor).toBe(cursorAt(3));
 });
 
 test("a topic resumes from its subscribe even before its first message", async () => {
@@ -60,7 +61,7 @@ test("a topic resumes from its subscribe even before its first message", async (
   await pass(500);
   FakeSocket.last.welcome();
   await settle();
-  expect(FakeSocket.last.of("subscribe")[0]?.topics).toEqual([{ topic: "a", since: "now" }]);
+  expect(FakeSocket.last.of("subscribe")[0]?.topics).toEqual([{ topic: "a", since: cursorAt(0) }]);
 });
 
 test("pings are answered", async () => {
@@ -221,9 +222,9 @@ const hostile: [string, unknown][] = [
   ["no JSON", "{"],
   ["null", "null"],
   ["binary", new Blob(["x"])],
-  ["data that is no text", { ...messageAt(1), data: 5 }],
   ["a message without data", { ...messageAt(1), data: undefined }],
   ["data that is no base64", { ...messageAt(1), encoding: "base64", data: "%" }],
+  ["base64 that is no text", { ...messageAt(1), encoding: "base64", data: 1234 }],
 ];
 for (const [name, frame] of hostile) {
   test(`${name} is a violation, and the client comes back later`, async () => {
@@ -392,7 +393,7 @@ test("a handler may reconnect a client that it has closed", async () => {
   expect([FakeSocket.all.length, push.status.state]).toEqual([2, "connecting"]);
   FakeSocket.last.welcome();
   await settle();
-  expect(FakeSocket.last.of("subscribe")[0]?.topics).toEqual([{ topic: "a", since: "c1" }]);
+  expect(FakeSocket.last.of("subscribe")[0]?.topics).toEqual([{ topic: "a", since: cursorAt(1) }]);
   FakeSocket.last.subscribed();
   FakeSocket.last.say(messageAt(2));
   expect(got).toEqual(["a:1", "a:2"]);
@@ -411,5 +412,5 @@ test("a handler may close the client", async () => {
   stream.server.last().write(`data: ${JSON.stringify(messageAt(1))}\n\ndata: ${JSON.stringify(messageAt(2))}\n\n`);
   await settle();
   expect(stream.got).toEqual(["a:1"]);
-  expect(sub.cursor).toBe("c1");
+  expect(sub.cursor).toBe(cursorAt(1));
 });

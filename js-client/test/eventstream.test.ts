@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { cursorAt } from "./cursors.ts";
 import { messageAt } from "./fakesocket.ts";
 import { client, notes, onStream, pass, settle, virtualTime } from "./setup.ts";
 
@@ -7,15 +8,16 @@ const sse = { transports: ["sse"] } as const;
 
 test("topics stand in the URL, and their cursors joined", async () => {
   const { push, server } = client(sse);
-  push.subscribe("a b&c", () => {}, { since: "c1" });
+  push.subscribe("a b&c", () => {}, { since: cursorAt(1) });
   push.subscribe("é", () => {});
-  push.subscribe("d", () => {}, { since: "c2.c3" });
+  push.subscribe("d", () => {}, { since: `${cursorAt(2)}.${cursorAt(3, "d")}` });
   await settle();
   const { url } = server.last();
   expect(server.requests).toHaveLength(1);
   expect(url.origin + url.pathname).toBe("https://example.com/push/sse");
   expect(url.searchParams.getAll("topic")).toEqual(["a b&c", "é", "d"]);
-  expect(url.searchParams.get("since")).toBe("c1.c2.c3");
+  expect(url.searchParams.get("since")).toBe([cursorAt(1), cursorAt(2), cursorAt(3, "d")].join("."));
+  expect(url.searchParams.has("recent")).toBe(false);
 });
 
 test("messages arrive, and a cut stream is resumed from the last one", async () => {
@@ -30,8 +32,8 @@ test("messages arrive, and a cut stream is resumed from the last one", async () 
   await settle();
   expect(states.at(-1)).toMatchObject({ state: "waiting", error: { code: "transport_failed" } });
   await pass(1000);
-  expect(server.last().url.searchParams.get("since")).toBe("c1");
-  server.last().welcome({ a: "c1" });
+  expect(server.last().url.searchParams.get("since")).toBe(cursorAt(1));
+  server.last().welcome({ a: cursorAt(1) });
   await settle();
   server.last().say(messageAt(2));
   await settle();
@@ -45,21 +47,35 @@ test("another topic takes a new stream, once for all of a tick, and nothing is l
   await settle();
   const b = notes();
   push.subscribe("b", b.handlers);
-  push.subscribe("c", () => {}, { since: "cC" });
+  push.subscribe("c", () => {}, { since: cursorAt(7, "c") });
   push.subscribe("a", () => {});
   await settle();
   expect(server.requests).toHaveLength(2);
   expect(first.aborted).toBe(true);
   expect(server.last().topics).toEqual(["a", "b", "c"]);
-  expect(server.last().url.searchParams.get("since")).toBe("c1.cC");
+  expect(server.last().url.searchParams.get("since")).toBe(`${cursorAt(1)}.${cursorAt(7, "c")}`);
   expect(push.status.state).toBe("online");
-  server.last().welcome({ a: "c1", b: "b0", c: "cC" });
+  server.last().welcome({ a: cursorAt(1), c: cursorAt(7, "c") });
   await settle();
   server.last().say(messageAt(2));
   server.last().say(messageAt(9, "b"));
   await settle();
   expect([got, b.got]).toEqual([["a:1", "a:2"], ["b:9"]]);
   expect(names()).not.toContain("waiting");
+});
+
+test("one stream asks for the most of the last messages that a topic asks for", async () => {
+  const { push, server } = client(sse);
+  push.subscribe("a", () => {}, { recent: 5 });
+  push.subscribe("b", () => {}, { recent: 20 });
+  push.subscribe("c", () => {});
+  await settle();
+  expect(server.last().url.searchParams.getAll("recent")).toEqual(["20"]);
+  server.last().welcome();
+  await settle();
+  server.last().fail();
+  await pass(1000);
+  expect(server.last().url.searchParams.getAll("recent")).toEqual(["20"]);
 });
 
 test("a topic that was left needs no new stream, and tells nothing any more", async () => {
@@ -106,7 +122,7 @@ test("a refused topic among others is told, and ends", async () => {
     type: "welcome",
     heartbeat: 15_000,
     topics: [
-      { topic: "a", from: "now", cursor: "x" },
+      { topic: "a", from: "now", cursor: cursorAt(0) },
       { topic: "b", error },
     ],
   });

@@ -1,4 +1,5 @@
 import type { Frame } from "../src/frame.ts";
+import { cursorAt } from "./cursors.ts";
 
 /** One request to the fake server. */
 export class FakeRequest {
@@ -64,7 +65,11 @@ export class FakeRequest {
 
   welcome(cursors: Record<string, string> = {}): void {
     this.open();
-    const answers = this.topics.map((topic) => ({ topic, from: "now", cursor: cursors[topic] ?? "now" }));
+    const answers = this.topics.map((topic) => ({
+      topic,
+      from: "now",
+      cursor: Object.hasOwn(cursors, topic) ? cursors[topic] : cursorAt(0, topic),
+    }));
     this.say({ type: "welcome", protocol: "tidewire.v1", session: "s", heartbeat: 15_000, topics: answers });
   }
 }

@@ -1,4 +1,5 @@
 import type { Frame } from "../src/frame.ts";
+import { constant, cursorAt } from "./cursors.ts";
 
 /** A WebSocket whose other end is the test. */
 export class FakeSocket {
@@ -39,17 +40,17 @@ export class FakeSocket {
     this.onmessage?.({ data: typeof frame === "string" ? frame : JSON.stringify(frame) });
   }
 
-  welcome(heartbeat = 25_000, session = "s"): void {
-    this.say({ type: "welcome", protocol: "tidewire.v1", session, heartbeat, topics: [] });
+  welcome(heartbeat = 25_000, session = "s", features = ["recent"]): void {
+    this.say({ type: "welcome", protocol: "tidewire.v1", session, heartbeat, features, topics: [] });
   }
 
-  /** Answers the newest subscribe: each topic at its own cursor, or at "now". */
+  /** Answers the newest subscribe: each topic at its own cursor, or at offset 0. */
   subscribed(): void {
     const { id, topics } = this.sent.findLast(({ type }) => type === "subscribe") as { id: number; topics: Frame[] };
     const answers = topics.map(({ topic, since }) => ({
       topic,
       from: since ? "cursor" : "now",
-      cursor: since ?? "now",
+      cursor: since ?? cursorAt(0, topic),
     }));
     this.say({ type: "subscribed", id, topics: answers });
   }
@@ -65,13 +66,9 @@ export class FakeSocket {
 }
 
 /** The message frame at an offset. */
-export const messageAt = (offset: number, topic = "a", epoch = "e"): Frame => ({
+export const messageAt = (offset: number, topic = "a"): Frame => ({
   type: "message",
   topic,
-  id: `m${offset}`,
+  at: cursorAt(offset, topic).slice(constant),
   data: `${offset}`,
-  cursor: `c${offset}`,
-  epoch,
-  offset,
-  time: 1,
 });

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { cursorAt } from "./cursors.ts";
 import { FakeSocket, messageAt } from "./fakesocket.ts";
 import { client, notes, onSocket, pass, settle, virtualTime } from "./setup.ts";
 
@@ -11,7 +12,7 @@ async function fallenBack() {
   made.push.subscribe("a", noted.handlers);
   FakeSocket.last.end(1006);
   await pass(500);
-  made.server.last().welcome({ a: "c0" });
+  made.server.last().welcome({ a: cursorAt(0) });
   await settle();
   return { ...made, ...noted };
 }
@@ -77,8 +78,8 @@ test("the messages go on where they were", async () => {
   await pass(1000);
   FakeSocket.last.end(1006);
   await pass(2000);
-  expect(server.last().url.searchParams.get("since")).toBe("c1");
-  server.last().welcome({ a: "c1" });
+  expect(server.last().url.searchParams.get("since")).toBe(cursorAt(1));
+  server.last().welcome({ a: cursorAt(1) });
   await settle();
   server.last().say(messageAt(2));
   await settle();
@@ -128,7 +129,7 @@ test("the WebSocket is tried again beside the stream, and takes over without a b
   expect([server.last().aborted, trial.closed]).toEqual([true, true]);
   FakeSocket.last.welcome();
   await settle();
-  expect(FakeSocket.last.of("subscribe")[0]?.topics).toEqual([{ topic: "a", since: "c3" }]);
+  expect(FakeSocket.last.of("subscribe")[0]?.topics).toEqual([{ topic: "a", since: cursorAt(3) }]);
   FakeSocket.last.subscribed();
   FakeSocket.last.say(messageAt(4));
   expect(got).toEqual(["a:1", "a:2", "a:3", "a:4"]);

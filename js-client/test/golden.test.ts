@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import type { Message } from "../src/types.ts";
+import { constant, cursorAt } from "./cursors.ts";
 import { fakeFetch } from "./fakefetch.ts";
 import { FakeSocket } from "./fakesocket.ts";
 import { client, onSocket, onStream, pass, settle, virtualTime } from "./setup.ts";
@@ -34,6 +35,9 @@ describe("frames from the server", () => {
         "message",
         "message_binary",
         "message_full",
+        "message_json",
+        "message_json_null",
+        "message_named",
         "message_without_position",
         "gap",
         "subscribed",
@@ -41,6 +45,7 @@ describe("frames from the server", () => {
         "reply",
         "reply_binary",
         "reply_empty",
+        "reply_json",
         "error",
         "error_of_request",
         "ping",
@@ -55,9 +60,13 @@ describe("frames from the server", () => {
     test(name, async () => {
       const { push, got } = await follower();
       FakeSocket.last.say(frame);
-      const { encoding, data, type, ...rest } = frame;
+      const { type, at, encoding, data, ...rest } = frame;
       const bytes = encoding && Uint8Array.from(Buffer.from(data, "base64"));
-      expect(got).toEqual([expect.objectContaining({ event: "", key: "", ...rest, data: bytes ?? data })]);
+      const cursor = at && cursorAt(0, frame.topic).slice(0, constant) + at;
+      const json = expect.any(Function);
+      expect(got).toEqual([{ event: "", key: "", ...rest, cursor, data: encoding ? bytes : data, json }]);
+      if (typeof data === "string") expect(() => got[0]?.json()).toThrow(SyntaxError);
+      else expect(got[0]?.json()).toEqual(data);
       expect(push.status.state).toBe("online");
     });
 
@@ -76,9 +85,9 @@ describe("frames from the server", () => {
   for (const name of names("server").filter((name) => name.startsWith("gap"))) {
     test(name, async () => {
       const { gaps } = await follower();
-      const frame = read(`server/${name}.json`);
-      FakeSocket.last.say(frame);
-      expect(gaps).toEqual([expect.objectContaining(frame)]);
+      const { type, ...gap } = read(`server/${name}.json`);
+      FakeSocket.last.say({ type, ...gap });
+      expect(gaps).toEqual([gap]);
     });
   }
 
@@ -91,7 +100,7 @@ describe("frames from the server", () => {
       FakeSocket.last.say({ ...frame, id });
       if (frame.type === "error") return expect(reply).rejects.toMatchObject({ code: frame.code, retry: frame.retry });
       const bytes = frame.encoding && Uint8Array.from(Buffer.from(frame.data, "base64"));
-      return expect(await reply).toEqual(bytes ?? frame.data);
+      return expect(await reply).toEqual(frame.encoding ? bytes : frame.data);
     });
   }
 
@@ -118,7 +127,9 @@ describe("frames from the client", () => {
               .sort()
               .map(([key, each]) => [key, key === "type" || key === "encoding" ? each : shape(each)]),
           )
-        : typeof value;
+        : value === null
+          ? value
+          : typeof value;
 
   const made: Record<string, () => Promise<unknown>> = {
     ping: async () => {
@@ -148,6 +159,16 @@ describe("frames from the client", () => {
       push.send("a", "x", { event: "e" }).catch(() => {});
       return FakeSocket.last.of("send")[0];
     },
+    send_json: async () => {
+      const { push } = await onSocket();
+      push.send("a", read("client/send_json.json").data).catch(() => {});
+      return FakeSocket.last.of("send")[0];
+    },
+    send_json_null: async () => {
+      const { push } = await onSocket();
+      push.send("a", null).catch(() => {});
+      return FakeSocket.last.of("send")[0];
+    },
     send_binary: async () => {
       const { push } = await onSocket();
       push.send("a", Uint8Array.of(1), { event: "e" }).catch(() => {});
@@ -166,6 +187,51 @@ describe("frames from the client", () => {
       expect(shape(known)).toEqual(shape(golden));
     });
   }
+});
+
+describe("a conversation about cursors", () => {
+  type Said = { frame: Record<string, unknown>; cursor: string };
+  const [first, ...rest] = read("conversation/cursors.json").frames as [Said, ...Said[]];
+  const answers = first.frame.topics as { topic: string; cursor: string }[];
+
+  for (const transport of ["websocket", "sse"] as const)
+    test(`over ${transport}`, async () => {
+      const { push, server } = client({ transports: [transport] });
+      const said: unknown[] = [];
+      const note = ({ cursor }: { cursor: string | undefined }) => void said.push(cursor);
+      const subs = answers.map(({ topic }) => push.subscribe(topic, { message: note, gap: note }));
+      const cursor = () => subs.map((sub) => sub.cursor).join(".");
+      await settle();
+      const say = async (frame: object): Promise<void> => {
+        if (transport === "sse") server.last().say(frame);
+        else FakeSocket.last.say(frame);
+        await settle();
+      };
+      if (transport === "sse") {
+        server.last().open();
+        await say({ ...read("server/welcome.json"), topics: answers });
+      } else {
+        FakeSocket.last.welcome();
+        await settle();
+        await say({ ...first.frame, id: FakeSocket.last.of("subscribe")[0]?.id });
+      }
+      expect(cursor()).toBe(first.cursor);
+      for (const { frame, cursor: after } of rest) {
+        await say(frame);
+        expect(cursor()).toBe(after);
+        const moved = "at" in frame || "cursor" in frame;
+        const own = after.split(".")[answers.findIndex(({ topic }) => topic === frame.topic)];
+        expect(said.pop()).toBe(moved ? own : undefined);
+      }
+      expect(push.status.state).toBe("online");
+    });
+});
+
+test("the fake server writes cursors as the real one does", () => {
+  const [{ topic, cursor }] = read("server/subscribed.json").topics;
+  expect(cursorAt(7, topic, "9f8a6c21d0e4b735", 0x01020304)).toBe(cursor);
+  const far = read("server/gap.json");
+  expect(cursorAt(far.now.offset, topic, far.now.epoch, 0x01020304)).toBe(far.cursor);
 });
 
 test("the fake server speaks of the same paths as the protocol", async () => {

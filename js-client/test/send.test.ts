@@ -36,14 +36,35 @@ test("a reply resolves", async () => {
   const binary = push.send("a", "x");
   FakeSocket.last.say({ type: "reply", id: sent().id, encoding: "base64", data: "AAH+/w==" });
   expect(await binary).toEqual(Uint8Array.of(0, 1, 254, 255));
+  for (const [frame, data] of [
+    [{ data: "" }, ""],
+    [{ encoding: "base64", data: "" }, new Uint8Array()],
+  ] as const) {
+    const empty = push.send("a", "x");
+    FakeSocket.last.say({ type: "reply", id: sent().id, ...frame });
+    expect(await empty).toEqual(data);
+  }
 });
 
-test("objects go as JSON, bytes as base64, and each has an id", async () => {
+const values = [{ a: [1, null] }, [1.5, "x", {}], 5, 0, true, false, null];
+
+test("values go as JSON, and so do replies", async () => {
+  const { push } = await onSocket();
+  for (const data of values) {
+    const reply = push.send("a", data);
+    expect([sent().data, "encoding" in sent()]).toEqual([data, false]);
+    FakeSocket.last.say({ type: "reply", id: sent().id, data });
+    expect(await reply).toEqual(data);
+  }
+});
+
+test("text goes as it is, bytes as base64, and each message has an id", async () => {
   const { push } = await onSocket();
   for (const data of [{ a: 1 }, Uint8Array.of(0, 1, 254, 255), "x"]) push.send("a", data).catch(() => {});
   const [json, binary, text] = FakeSocket.last.of("send");
-  expect(json).toMatchObject({ data: '{"a":1}', message: expect.stringMatching(uuid) });
+  expect(json).toMatchObject({ data: { a: 1 }, message: expect.stringMatching(uuid) });
   expect(binary).toMatchObject({ encoding: "base64", data: "AAH+/w==" });
+  expect(text).toMatchObject({ data: "x" });
   expect(text?.encoding).toBeUndefined();
   expect(new Set([json?.message, binary?.message, text?.message]).size).toBe(3);
   vi.stubGlobal("crypto", {});
@@ -181,7 +202,7 @@ test("what can't be sent rejects", async () => {
 test("a reply that breaks the protocol leaves the message unknown", async () => {
   const { push } = await onSocket();
   const reply = push.send("a", "x");
-  FakeSocket.last.say({ type: "reply", id: sent().id, data: 5 });
+  FakeSocket.last.say({ type: "reply", id: sent().id, encoding: "base64", data: 5 });
   await expect(reply).rejects.toMatchObject({ code: "unknown" });
   expect(push.status.error?.code).toBe("protocol_violation");
 });
@@ -200,6 +221,12 @@ test("beside an event stream it goes by POST", async () => {
   expect(await body(server.last())).toEqual(["application/octet-stream", 1, 2]);
   server.last().json(200, {});
   expect(await binary).toBeUndefined();
+  for (const value of values) {
+    const reply = push.send("a", value);
+    expect(await body(server.last())).toEqual(["application/json", ...Buffer.from(JSON.stringify(value))]);
+    server.last().json(200, { data: value });
+    expect(await reply).toEqual(value);
+  }
   const long = push.send("a", "x".repeat(30_000));
   expect(server.last().init.keepalive).toBe(false);
   server.last().json(403, { code: "forbidden", reason: "no", retry: "never" });
@@ -224,7 +251,10 @@ for (const [name, answer] of [
     (post: { respond(b: string, i: object): void }) => post.respond("<html>", { status: 502 }),
   ],
   ["a captive portal", (post: { respond(b: string, i: object): void }) => post.respond("<html>", { status: 200 })],
-  ["a reply of the wrong kind", (post: { json(s: number, b: object): void }) => post.json(200, { data: 5 })],
+  [
+    "a reply of the wrong kind",
+    (post: { json(s: number, b: object): void }) => post.json(200, { encoding: "base64", data: "%" }),
+  ],
 ] as const) {
   test(`a POST with ${name} is unknown`, async () => {
     const { push, server } = await onStream();

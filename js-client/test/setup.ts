@@ -62,10 +62,10 @@ export function notes() {
 }
 
 /** A client on a WebSocket that follows topic "a". */
-export async function onSocket(options: Options = {}, since?: string) {
+export async function onSocket(options: Options = {}, since?: string, recent?: number) {
   const made = client(options);
   const noted = notes();
-  const sub = made.push.subscribe("a", noted.handlers, { since });
+  const sub = made.push.subscribe("a", noted.handlers, { since, recent });
   FakeSocket.last.welcome();
   await settle();
   FakeSocket.last.subscribed();

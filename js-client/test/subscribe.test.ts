@@ -1,5 +1,6 @@
 import { expect, test, vi } from "vitest";
 import type { PushError } from "../src/error.ts";
+import { cursorAt } from "./cursors.ts";
 import { FakeSocket, messageAt } from "./fakesocket.ts";
 import { client, notes, onSocket, pass, settle, virtualTime } from "./setup.ts";
 
@@ -8,7 +9,7 @@ virtualTime();
 test("topics of one tick go out in one frame, after the welcome", async () => {
   const { push } = client();
   push.subscribe("a", () => {});
-  push.subscribe("b", () => {}, { since: "cB" });
+  push.subscribe("b", () => {}, { since: cursorAt(5, "b") });
   push.subscribe("a", () => {});
   await settle();
   expect(FakeSocket.last.url).toBe("wss://example.com/push/ws");
@@ -17,7 +18,7 @@ test("topics of one tick go out in one frame, after the welcome", async () => {
   FakeSocket.last.welcome();
   await settle();
   expect(FakeSocket.last.sent).toEqual([
-    { type: "subscribe", id: expect.any(Number), topics: [{ topic: "a" }, { topic: "b", since: "cB" }] },
+    { type: "subscribe", id: expect.any(Number), topics: [{ topic: "a" }, { topic: "b", since: cursorAt(5, "b") }] },
   ]);
   push.subscribe("c", () => {});
   push.subscribe("d", () => {});
@@ -28,17 +29,17 @@ test("topics of one tick go out in one frame, after the welcome", async () => {
 test("messages reach the handlers, and then the cursor moves", async () => {
   const { push, sub, got } = await onSocket();
   await sub.ready;
-  expect(sub.cursor).toBe("now");
+  expect(sub.cursor).toBe(cursorAt(0));
   const seen: unknown[] = [];
-  const other = push.subscribe("a", (m) => seen.push([sub.cursor, m.event, m.key, m.cursor, m.offset, m.json()]));
+  const other = push.subscribe("a", (m) => seen.push([sub.cursor, m.event, m.key, m.cursor, m.json()]));
   FakeSocket.last.say({ ...messageAt(1), event: "e" });
   FakeSocket.last.say(messageAt(2));
   expect(got).toEqual(["a:1", "a:2"]);
   expect(seen).toEqual([
-    ["now", "e", "", "c1", 1, 1],
-    ["c1", "", "", "c2", 2, 2],
+    [cursorAt(0), "e", "", cursorAt(1), 1],
+    [cursorAt(1), "", "", cursorAt(2), 2],
   ]);
-  expect([sub.cursor, other.cursor]).toEqual(["c2", "c2"]);
+  expect([sub.cursor, other.cursor]).toEqual([cursorAt(2), cursorAt(2)]);
 });
 
 test("subscriptions share a topic; the last one to close leaves it", async () => {
@@ -62,10 +63,10 @@ test("a topic that was left and is followed anew gets nothing of its older life"
   const { push, sub } = await onSocket();
   sub.close();
   const noted = notes();
-  const again = push.subscribe("a", noted.handlers, { since: "c5" });
+  const again = push.subscribe("a", noted.handlers, { since: cursorAt(5) });
   await settle();
   FakeSocket.last.say(messageAt(9));
-  expect(again.cursor).toBe("c5");
+  expect(again.cursor).toBe(cursorAt(5));
   FakeSocket.last.subscribed();
   FakeSocket.last.say(messageAt(6));
   FakeSocket.last.say(messageAt(7));
@@ -76,40 +77,58 @@ test("a later place in a topic that is followed already is ignored", async () =>
   const { push, got } = await onSocket();
   FakeSocket.last.say(messageAt(5));
   const noted = notes();
-  const later = push.subscribe("a", noted.handlers, { since: "c2" });
+  const later = push.subscribe("a", noted.handlers, { since: cursorAt(2) });
   await later.ready;
-  expect(later.cursor).toBe("c5");
+  expect(later.cursor).toBe(cursorAt(5));
   FakeSocket.last.say(messageAt(6));
   expect([got, noted.got]).toEqual([["a:5", "a:6"], ["a:6"]]);
   expect([FakeSocket.all.length, FakeSocket.last.of("subscribe").length]).toEqual([1, 1]);
 });
 
-test("gaps reach their handler and set the place", async () => {
-  const { sub, got } = await onSocket();
+test("gaps reach their handler, and then set the place", async () => {
+  const { push, sub, got } = await onSocket();
   FakeSocket.last.say(messageAt(1));
-  const gap = { type: "gap", topic: "a", reason: "epoch", now: { epoch: "f", offset: 40 }, cursor: "f40" };
-  FakeSocket.last.say(gap);
-  expect(sub.cursor).toBe("f40");
-  FakeSocket.last.say(messageAt(41, "a", "f"));
+  const epoch = "0123456789abcdef";
+  const gap = { topic: "a", reason: "epoch", now: { epoch, offset: 40 }, cursor: cursorAt(40, "a", epoch) };
+  const gaps: unknown[] = [];
+  push.subscribe("a", { gap: (g) => gaps.push([g, sub.cursor]) });
+  FakeSocket.last.say({ type: "gap", ...gap });
+  expect(gaps).toEqual([[gap, cursorAt(1)]]);
+  expect(sub.cursor).toBe(gap.cursor);
+  FakeSocket.last.say(messageAt(41));
+  expect(sub.cursor).toBe(cursorAt(41, "a", epoch));
   expect(got).toEqual(["a:1", "a:gap epoch", "a:41"]);
 });
 
 test("a gap that does not say where it ends is followed by any message", async () => {
   const { sub, got, push } = await onSocket();
   FakeSocket.last.say(messageAt(1));
-  FakeSocket.last.say({ type: "gap", topic: "a", reason: "unknown_cursor", cursor: "g" });
-  expect(sub.cursor).toBe("g");
+  FakeSocket.last.say({ type: "gap", topic: "a", reason: "unknown_cursor", cursor: cursorAt(3) });
+  expect(sub.cursor).toBe(cursorAt(3));
   FakeSocket.last.say(messageAt(7));
   expect([got, push.status.state]).toEqual([["a:1", "a:gap unknown_cursor", "a:7"], "online"]);
 });
 
-test("messages without a place are passed on and move nothing", async () => {
-  const { sub, got } = await onSocket();
+test("messages that can't be resumed are passed on and move nothing", async () => {
+  const { push, sub, got } = await onSocket();
   FakeSocket.last.say(messageAt(1));
+  const cursors: unknown[] = [];
+  push.subscribe("a", (m) => cursors.push(m.cursor));
   FakeSocket.last.say({ type: "message", topic: "a", id: "x", data: "ephemeral" });
+  expect([sub.cursor, cursors]).toEqual([cursorAt(1), [undefined]]);
   FakeSocket.last.say(messageAt(2));
   expect(got).toEqual(["a:1", "a:ephemeral", "a:2"]);
-  expect(sub.cursor).toBe("c2");
+  expect(sub.cursor).toBe(cursorAt(2));
+});
+
+test("a message that can't be resumed needs no place", async () => {
+  const { push } = await onSocket();
+  const noted = notes();
+  const sub = push.subscribe("b", noted.handlers);
+  await settle();
+  FakeSocket.last.say({ type: "subscribed", id: FakeSocket.last.of("subscribe")[1]?.id, topics: [{ topic: "b" }] });
+  FakeSocket.last.say({ type: "message", topic: "b", data: "ephemeral" });
+  expect([noted.got, sub.cursor, push.status.state]).toEqual([["b:ephemeral"], undefined, "online"]);
 });
 
 test("a message that comes twice is given once", async () => {
@@ -119,27 +138,85 @@ test("a message that comes twice is given once", async () => {
   expect(push.status.state).toBe("online");
 });
 
-for (const [name, frame] of [
-  ["jumps", messageAt(4)],
-  ["goes back", messageAt(1)],
-  ["changes its epoch", messageAt(3, "a", "f")],
-] as const) {
-  test(`an offset that ${name} makes the client resume`, async () => {
-    const { got, states } = await onSocket();
-    FakeSocket.last.say(messageAt(1));
-    FakeSocket.last.say(messageAt(2));
-    FakeSocket.last.say(frame);
-    expect(FakeSocket.last.closed).toBe(true);
-    expect(states.at(-1)?.error?.code).toBe("protocol_violation");
-    await pass(1000);
+test("a message that comes again after a resume is given once", async () => {
+  const { got } = await onSocket();
+  FakeSocket.last.say(messageAt(1));
+  FakeSocket.last.end(1006);
+  await pass(1000);
+  FakeSocket.last.welcome();
+  await settle();
+  FakeSocket.last.subscribed();
+  FakeSocket.last.say(messageAt(1));
+  FakeSocket.last.say(messageAt(2));
+  expect(got).toEqual(["a:1", "a:2"]);
+});
+
+test("a move from a cursor that the server hasn't said makes the client resume", async () => {
+  const { push, states } = client({ transports: ["websocket"] });
+  const noted = notes();
+  const sub = push.subscribe("a", noted.handlers, { since: "broken" });
+  const answer = async (cursor?: string): Promise<void> => {
     FakeSocket.last.welcome();
     await settle();
-    expect(FakeSocket.last.of("subscribe")[0]?.topics).toEqual([{ topic: "a", since: "c2" }]);
-    FakeSocket.last.subscribed();
-    FakeSocket.last.say(messageAt(3));
-    expect(got).toEqual(["a:1", "a:2", "a:3"]);
+    const [{ id, topics } = {}] = FakeSocket.last.of("subscribe");
+    expect(topics).toEqual([{ topic: "a", since: "broken" }]);
+    FakeSocket.last.say({ type: "subscribed", id, topics: [{ topic: "a", from: "cursor", cursor }] });
+  };
+  await answer();
+  FakeSocket.last.say({ type: "message", topic: "a", data: "ephemeral" });
+  FakeSocket.last.say(messageAt(1));
+  expect(states.at(-1)).toMatchObject({ state: "waiting", error: { code: "protocol_violation", retry: "later" } });
+  await pass(1000);
+  await answer();
+  FakeSocket.last.say({ type: "gap", topic: "a", reason: "unknown_cursor", cursor: cursorAt(7) });
+  FakeSocket.last.say(messageAt(8));
+  expect(noted.got).toEqual(["a:ephemeral", "a:gap unknown_cursor", "a:8"]);
+  expect(sub.cursor).toBe(cursorAt(8));
+});
+
+test("a cursor that is known on one connection isn't on the next until the server says it", async () => {
+  const { push, got } = await onSocket({ transports: ["websocket"] });
+  FakeSocket.last.say(messageAt(1));
+  FakeSocket.last.end(1006);
+  await pass(1000);
+  FakeSocket.last.welcome();
+  await settle();
+  const [{ id } = {}] = FakeSocket.last.of("subscribe");
+  FakeSocket.last.say({ type: "subscribed", id, topics: [{ topic: "a", from: "cursor" }] });
+  FakeSocket.last.say(messageAt(2));
+  expect([got, push.status.error?.code]).toEqual([["a:1"], "protocol_violation"]);
+});
+
+for (const cursor of [5, {}])
+  test(`a cursor that is ${JSON.stringify(cursor)} is a violation`, async () => {
+    const { push } = await onSocket();
+    FakeSocket.last.say({ type: "gap", topic: "a", reason: "trimmed", cursor });
+    FakeSocket.last.say(messageAt(1));
+    expect(push.status.error?.code).toBe("protocol_violation");
   });
-}
+
+test("a server that doesn't know of last messages isn't asked for them", async () => {
+  const { push } = client();
+  push.subscribe("a", () => {}, { recent: 20 });
+  FakeSocket.last.welcome(25_000, "s", []);
+  await settle();
+  expect(FakeSocket.last.of("subscribe")[0]?.topics).toEqual([{ topic: "a" }]);
+});
+
+test("a topic is asked for with its last messages, again with its cursor, and without them if they are 0", async () => {
+  const { push, sub } = await onSocket({ transports: ["websocket"] }, undefined, 20);
+  expect(FakeSocket.last.of("subscribe")[0]?.topics).toEqual([{ topic: "a", recent: 20 }]);
+  push.subscribe("a", () => {}, { recent: 100 });
+  push.subscribe("b", () => {}, { recent: 0 });
+  await settle();
+  expect(FakeSocket.last.of("subscribe")[1]?.topics).toEqual([{ topic: "b" }]);
+  FakeSocket.last.say(messageAt(1));
+  FakeSocket.last.end(1006);
+  await pass(1000);
+  FakeSocket.last.welcome();
+  await settle();
+  expect(FakeSocket.last.of("subscribe")[0]?.topics[0]).toEqual({ topic: "a", since: sub.cursor, recent: 20 });
+});
 
 test("a handler that throws is reported, disturbs nobody, and has had its message", async () => {
   const report = vi.fn();
@@ -154,7 +231,7 @@ test("a handler that throws is reported, disturbs nobody, and has had its messag
   FakeSocket.last.say(messageAt(1));
   expect(report.mock.calls).toEqual([[bang]]);
   expect(noted.got).toEqual(["a:1"]);
-  expect([sub.cursor, bad.cursor]).toEqual(["c1", "c1"]);
+  expect([sub.cursor, bad.cursor]).toEqual([cursorAt(1), cursorAt(1)]);
   expect(FakeSocket.last.closed).toBe(false);
 });
 
@@ -195,7 +272,7 @@ test("a topic that is refused for good ends; the others live", async () => {
   await pass(1000);
   FakeSocket.last.welcome();
   await settle();
-  expect(FakeSocket.last.of("subscribe")[0]?.topics).toEqual([{ topic: "a", since: "c1" }]);
+  expect(FakeSocket.last.of("subscribe")[0]?.topics).toEqual([{ topic: "a", since: cursorAt(1) }]);
 });
 
 test("a topic that is refused for a while is asked for again by the next connection", async () => {
@@ -212,7 +289,7 @@ test("a topic that is refused for a while is asked for again by the next connect
   await pass(1000);
   FakeSocket.last.welcome();
   await settle();
-  expect(FakeSocket.last.of("subscribe")[0]?.topics).toEqual([{ topic: "a", since: "c1" }, { topic: "b" }]);
+  expect(FakeSocket.last.of("subscribe")[0]?.topics).toEqual([{ topic: "a", since: cursorAt(1) }, { topic: "b" }]);
   FakeSocket.last.subscribed();
   await sub.ready;
 });
@@ -242,7 +319,7 @@ test("a topic that is refused for now is asked for again on the same connection,
   refuse(2);
   await pass(2000);
   const { id } = FakeSocket.last.of("subscribe")[3] as { id: number };
-  FakeSocket.last.say({ type: "subscribed", id, topics: [{ topic: "b", from: "now", cursor: "c0" }] });
+  FakeSocket.last.say({ type: "subscribed", id, topics: [{ topic: "b", from: "now", cursor: cursorAt(0, "b") }] });
   await sub.ready;
   expect(noted.errors).toEqual(["rate_limited", "rate_limited"]);
   expect(FakeSocket.all).toHaveLength(1);

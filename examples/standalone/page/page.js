@@ -37,8 +37,7 @@ function start(name) {
   push.onStatus(show);
   push.subscribe(name, {
     message(message) {
-      const text = typeof message.data === "string" ? message.data : `${message.data.length} bytes`;
-      add("message", text, message.event, message.offset && `offset ${message.offset}`, timeElement(message.time));
+      add("message", textOf(message.data), message.event, message.id, timeElement(message.time ?? Date.now()));
       write(message.cursor);
     },
     gap(gap) {
@@ -83,6 +82,12 @@ function add(kind, text, ...facts) {
   item.append(head, Object.assign(document.createElement("pre"), { textContent: text }));
   messages.prepend(item);
   while (messages.childElementCount > shown) messages.lastElementChild.remove();
+}
+
+/** Text as it is, JSON as JSON, and of bytes how many they are. */
+function textOf(data) {
+  if (typeof data === "string") return data;
+  return data instanceof Uint8Array ? `${data.length} bytes` : JSON.stringify(data);
 }
 
 function timeElement(time) {

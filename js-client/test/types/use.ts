@@ -1,5 +1,5 @@
 // What must compile, and, at each marked line, what must not.
-import { connect, type Message, type Push, PushError, type Subscription } from "../../dist/client.js";
+import { connect, type Data, type Message, type Push, PushError, type Subscription } from "../../dist/client.js";
 
 const push: Push = connect("/push");
 connect(new URL("https://example.com/push"), { transports: ["sse"], backoff: [1, 2], connectTimeout: 1, probe: 1 });
@@ -14,11 +14,22 @@ connect("/push", { retries: 5 });
 connect();
 
 const sub: Subscription = push.subscribe("orders/42", (message) => {
-  const data: string | Uint8Array = message.data;
+  const data: Data = message.data;
+  if (data instanceof Uint8Array) data.byteLength;
+  else if (typeof data === "string") data.trim();
+  else if (Array.isArray(data)) data.length;
+  else if (typeof data === "object") data?.name satisfies Data | undefined;
+  else data satisfies number | boolean;
+  // @ts-expect-error: it may be no text
+  data.trim();
   const order = message.json<{ id: number }>();
   order.id.toFixed();
-  // @ts-expect-error: the offset may be absent
-  message.offset.toFixed();
+  // @ts-expect-error: the id may be absent
+  message.id.trim();
+  // @ts-expect-error: the time may be absent
+  message.time.toFixed();
+  // @ts-expect-error: what places a message is its cursor
+  message.offset;
   // @ts-expect-error: messages are read only
   message.topic = "x";
   // @ts-expect-error: unknown until it is said what it is
@@ -36,7 +47,9 @@ push.subscribe(
   },
   { since: sub.cursor },
 );
-push.subscribe("a", {});
+push.subscribe("a", {}, { recent: 20 });
+// @ts-expect-error: a number of messages
+push.subscribe("a", {}, { recent: "all" });
 // @ts-expect-error: messages have no such field
 push.subscribe("a", (m) => m.payload);
 // @ts-expect-error: there is no such handler
@@ -47,15 +60,14 @@ push.subscribe("a", () => {}, { since: 5 });
 sub.cursor = "x";
 const ready: Promise<void> = sub.ready;
 
-const reply: Promise<string | Uint8Array | undefined> = push.send(
-  "a",
-  { any: "thing" },
-  { event: "e", id: "1", timeout: 5 },
-);
+const reply: Promise<Data | undefined> = push.send("a", { any: "thing" }, { event: "e", id: "1", timeout: 5 });
 push.send("a", "text");
 push.send("a", new Uint8Array(3));
-// @ts-expect-error: a number is no message
-push.send("a", 5);
+for (const value of [5, true, null, ["a"]]) push.send("a", value);
+// @ts-expect-error: JSON can't say that
+push.send("a", undefined);
+// @ts-expect-error: nor that
+push.send("a", 5n);
 // @ts-expect-error: data is needed
 push.send("a");
 
