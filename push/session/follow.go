@@ -94,7 +94,7 @@ func (s *Session) Subscribe(ctx context.Context, follows []Follow, announce func
 	}
 	wait.Wait()
 	for i, f := range follows {
-		if first, again := asked[f.Topic]; again && first != i {
+		if first, asks := asked[f.Topic]; asks && first != i {
 			answers[i] = again(answers[first])
 		}
 	}
