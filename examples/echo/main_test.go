@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/coder/websocket"
 
@@ -16,7 +15,7 @@ import (
 
 func TestMain(m *testing.M) { testaid.Main(m) }
 
-const patience = 30 * time.Second
+const patience = testaid.Patience
 
 // dial connects as a client that offers compression.
 func dial(t *testing.T, s *servetest.Server, header http.Header) (*websocket.Conn, *http.Response) {
