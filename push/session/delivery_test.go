@@ -124,7 +124,7 @@ func (b *scripted) Since(_ context.Context, _ string, after broker.Position, _ b
 	return page, err
 }
 
-func (b *scripted) Recent(context.Context, string, int) (push.Page, error) {
+func (b *scripted) Recent(context.Context, string, broker.Limit) (push.Page, error) {
 	return push.Page{Head: b.head}, nil
 }
 

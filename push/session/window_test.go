@@ -94,7 +94,7 @@ func (w *world) comesBack(p broker.Position) *fakeConn {
 // each and after the last.
 func (w *world) publishNumbers(from, to int) []broker.Position {
 	w.t.Helper()
-	page, err := w.broker.Recent(w.t.Context(), "a", 0)
+	page, err := w.broker.Recent(w.t.Context(), "a", broker.Limit{})
 	if err != nil {
 		w.t.Fatal(err)
 	}
