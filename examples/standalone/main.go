@@ -98,7 +98,7 @@ func newHub(c config, broker push.Broker) *push.Hub {
 			if err != nil {
 				return push.Reply{}, err
 			}
-			return push.Reply{Data: protocol.HTTPReceipt(receipt)}, nil
+			return push.Reply{Data: protocol.HTTPReceipt(receipt), Encoding: push.EncodingJSON}, nil
 		}
 	}
 	hub = push.New(broker, options)

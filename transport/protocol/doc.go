@@ -5,7 +5,14 @@ package protocol
 
 // Subprotocol is the WebSocket subprotocol (RFC 6455 section 1.9) in which both
 // sides speak. Without it a WebSocket only receives.
-const Subprotocol = "tidewire.v1"
+const Subprotocol = "tidewire.v" + version
+
+// version is that of the protocol; docs/protocol.md has the rule for the next.
+const version = "1"
+
+// features are what this server takes from clients beyond what every server of the
+// version does, as JSON: clients look there before they use it.
+const features = `["recent"]`
 
 // MaxSinceLength is the longest text that is looked at as a cursor, in bytes. A
 // longer one is refused; a shorter one that isn't a cursor leads to a gap.

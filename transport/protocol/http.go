@@ -142,11 +142,14 @@ func Query(r *http.Request) (url.Values, *push.Error) {
 
 // Follows reads which topics a URL asks for, from where: topic=…, repeated, and
 // since=CURSOR. A Last-Event-ID header wins over since. There may be at most
-// maxTopics topics, each once.
+// maxTopics topics, each once. A version, v=1, may be there.
 func Follows(r *http.Request, maxTopics int) ([]session.Follow, *push.Error) {
 	query, e := Query(r)
 	if e != nil {
 		return nil, e
+	}
+	if v := query["v"]; len(v) > 1 || len(v) == 1 && v[0] != version {
+		return nil, push.NewError(push.CodeBadRequest, "this server speaks version "+version+" of the protocol", nil)
 	}
 	topics := query["topic"]
 	if len(topics) > maxTopics {

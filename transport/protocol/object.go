@@ -41,6 +41,9 @@ func (o object) name(key, word string) object {
 	return append(append(append(o.field(key), '"'), word...), '"')
 }
 
+// raw appends a value that is JSON.
+func (o object) raw(key, json string) object { return append(o.field(key), json...) }
+
 func (o object) text(key, value string) object {
 	return appendText(o.field(key), value)
 }

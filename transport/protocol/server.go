@@ -87,6 +87,7 @@ func Welcome(session string, heartbeat time.Duration, answers []session.Followed
 		name("protocol", Subprotocol).
 		text("session", session).
 		integer("heartbeat", heartbeat.Milliseconds()).
+		raw("features", features).
 		answers(answers).
 		end()
 }
@@ -172,7 +173,7 @@ func (o object) answers(answers []session.Followed) object {
 
 // answersSize is room for a frame of answers, if none is an error.
 func answersSize(answers []session.Followed) int {
-	size := len(`{"type":"welcome","protocol":"","session":"","heartbeat":9007199254740991,"topics":[]}`) + len(Subprotocol)
+	size := len(`{"type":"welcome","protocol":"","session":"","heartbeat":9007199254740991,"features":,"topics":[]}`) + len(Subprotocol) + len(features)
 	for _, a := range answers {
 		size += len(`{"topic":"","from":"","cursor":""},`) + len(a.Topic) + len(a.From) + len(a.Cursor)
 	}

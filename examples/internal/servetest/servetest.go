@@ -99,10 +99,9 @@ func (s *Server) open(t *testing.T, method, path, body string, headers ...string
 
 // Frame is what the server says in an event.
 type Frame struct {
-	Type   string
-	ID     string
-	Data   string
-	Offset uint64
+	Type string
+	ID   string
+	Data json.RawMessage
 }
 
 // Stream is an event stream.
