@@ -74,7 +74,12 @@ func (c *catchUp) missing(reason broker.GapReason) *broker.Gap {
 func (c *catchUp) history() (missed []*entry, gap *broker.Gap, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), c.feed.hub.options.BrokerTimeout)
 	defer cancel()
-	if gap = c.gap; gap == nil {
+	switch gap = c.gap; {
+	case gap != nil:
+	case c.from == FromRecent && c.isAhead():
+		missed, err = c.feed.newest(ctx, c)
+	}
+	if gap == nil && missed == nil && err == nil {
 		missed, gap, err = c.feed.missed(ctx, c)
 	}
 	if err != nil || gap == nil || c.recent == 0 {
@@ -171,10 +176,8 @@ func (s *Session) readHistory(sub *subscription) bool {
 		// It was broken off or given up.
 	case gap != nil && len(missed) > 0:
 		c.head, c.since = c.goesOn(), gap.Now
-		if end := missed[len(missed)-1].message.Position; end != c.head {
-			c.since, c.met = end, false // ahead of this instance, when it has got that
-		}
-		c.gap, c.missed = nil, missed
+		c.gap = nil
+		c.take(missed)
 		s.enqueue(s.format.Gap(*gap))
 		s.hub.stats.gaps.Add(1)
 	case gap != nil:
@@ -183,7 +186,19 @@ func (s *Session) readHistory(sub *subscription) bool {
 		}
 		c.gap, c.recent = gap, 0
 	default:
-		c.missed = missed
+		c.take(missed)
 	}
 	return true
+}
+
+// take makes messages the replay. If they come from a broker that is ahead of this
+// instance, so is the client when it has got them. Called with session.mu held.
+func (c *catchUp) take(missed []*entry) {
+	c.missed = missed
+	if len(missed) == 0 {
+		return
+	}
+	if end := missed[len(missed)-1].message.Position; end != c.head {
+		c.since, c.met = end, false
+	}
 }

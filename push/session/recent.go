@@ -101,6 +101,21 @@ func (f *feed) locate(c *catchUp) {
 	c.outdated = f.outdates(c)
 }
 
+// newest reads the messages of a client that begins in an epoch which this instance hasn't
+// heard of yet, kept: then the client goes on where the broker is. There are none if the
+// broker has left that epoch.
+func (f *feed) newest(ctx context.Context, c *catchUp) ([]*entry, error) {
+	r, err := f.readNewest(ctx, c.recent)
+	if err != nil {
+		return nil, err
+	}
+	defer r.leave()
+	if !r.window.contains(c.since) {
+		return nil, nil
+	}
+	return keepAll(r.window.between(c.since, r.window.end())), nil
+}
+
 // lastBefore finds the last messages that come after a gap, kept, and has the gap end
 // before the first of them. There are none if the broker has no others than those that
 // follow the gap.
