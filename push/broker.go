@@ -10,7 +10,8 @@ import (
 // to all instances. Package broker/brokertest is the suite that every broker must pass.
 //
 // All methods may be called by any number of goroutines. After Close they return an error
-// with CodeUnavailable. A broker's errors are *Error, a Code, or those of the context.
+// with CodeUnavailable; for what [broker.CheckAnyTopic] refuses, one with CodeBadRequest. A
+// broker's errors are *Error, a Code, or those of the context.
 //
 // Within one epoch the messages of a topic have the offsets 1, 2, 3 … without holes. Each
 // carries the tag of its predecessor, the first the tag 0. The epoch changes whenever that

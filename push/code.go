@@ -10,7 +10,8 @@ import (
 )
 
 // Code says what went wrong, in a word that a client can act on. The set is
-// closed; docs/protocol.md lists it with the statuses and close codes below.
+// closed; docs/protocol.md lists it with the statuses and close codes below. A hook that
+// returns another code refuses as with an error that has none; the reason stays.
 type Code string
 
 // The codes.
@@ -38,13 +39,15 @@ const (
 	retryLater = "later" // after a while, with backoff
 )
 
-// codes is the one table of what a code means to a client. Package transport/ws has the
-// close codes of WebSockets.
-var codes = map[Code]struct {
+type meaning struct {
 	status int
 	retry  string
 	reason string
-}{
+}
+
+// codes is the one table of what a code means to a client. Package transport/ws has the
+// close codes of WebSockets.
+var codes = map[Code]meaning{
 	CodeBadRequest:      {http.StatusBadRequest, retryNever, "bad request"},
 	CodeUnauthenticated: {http.StatusUnauthorized, retryNever, "not authenticated"},
 	CodeForbidden:       {http.StatusForbidden, retryNever, "forbidden"},
@@ -65,15 +68,29 @@ var codes = map[Code]struct {
 // own sentence, and errors.Is finds it in any [Error]. The text is the code.
 func (c Code) Error() string { return string(c) }
 
+// Known reports whether c is one of the codes. Any other means to a client what
+// CodeInternal does.
+func (c Code) Known() bool {
+	_, known := codes[c]
+	return known
+}
+
+func (c Code) meaning() meaning {
+	if m, known := codes[c]; known {
+		return m
+	}
+	return codes[CodeInternal]
+}
+
 // HTTPStatus is the status that answers a request which failed with c.
-func (c Code) HTTPStatus() int { return codes[c].status }
+func (c Code) HTTPStatus() int { return c.meaning().status }
 
 // Retry says whether a client that is told c should try again: "never", "now", or
 // "later", which is with backoff.
-func (c Code) Retry() string { return codes[c].retry }
+func (c Code) Retry() string { return c.meaning().retry }
 
 // Final reports whether trying again can't help.
-func (c Code) Final() bool { return codes[c].retry == retryNever }
+func (c Code) Final() bool { return c.meaning().retry == retryNever }
 
 // Error is what a client may be told: a code and a sentence. The cause stays
 // on this side, for the log.
@@ -100,6 +117,9 @@ func NewError(code Code, reason string, cause error) *Error {
 }
 
 func (e *Error) Error() string {
+	if e == nil { // and yet an error: a hook has returned a nil *Error as one
+		return "a nil *push.Error"
+	}
 	s := string(e.Code) + ": " + e.Reason
 	if e.Cause != nil {
 		s += ": " + e.Cause.Error()
@@ -108,16 +128,21 @@ func (e *Error) Error() string {
 }
 
 // Unwrap gives the cause.
-func (e *Error) Unwrap() error { return e.Cause }
+func (e *Error) Unwrap() error {
+	if e == nil {
+		return nil
+	}
+	return e.Cause
+}
 
 // Is makes errors.Is compare by code: errors.Is(err, push.CodeForbidden) holds for every
 // Error with that code.
 func (e *Error) Is(target error) bool {
 	switch t := target.(type) {
 	case Code:
-		return t == e.Code
+		return e != nil && t == e.Code
 	case *Error:
-		return t.Code == e.Code
+		return e == t || e != nil && t != nil && t.Code == e.Code
 	default:
 		return false
 	}
@@ -125,7 +150,7 @@ func (e *Error) Is(target error) bool {
 
 // AsError gives err as a client may be told of it. An error that isn't an
 // *Error becomes CodeTimeout if a deadline passed, else CodeInternal, with
-// err as the hidden cause. Nil stays nil.
+// err as the hidden cause; so does a nil *Error. Nil stays nil.
 func AsError(err error) *Error {
 	if err == nil {
 		return nil
@@ -134,7 +159,7 @@ func AsError(err error) *Error {
 	var code Code
 	var bad broker.BadRequestError
 	switch {
-	case errors.As(err, &e):
+	case errors.As(err, &e) && e != nil:
 		return e
 	case errors.As(err, &code):
 		return NewError(code, "", nil)

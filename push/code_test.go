@@ -50,3 +50,28 @@ func TestAsError(t *testing.T) {
 		t.Error("nil became an error")
 	}
 }
+
+// TestNilErrorIsAnError: a hook that returns a nil *Error as an error has a bug, and neither
+// grants anything nor harms the process.
+func TestNilErrorIsAnError(t *testing.T) {
+	var e *push.Error
+	for _, err := range []error{e, fmt.Errorf("wrapped: %w", e)} {
+		got := push.AsError(err)
+		if got == nil || got.Code != push.CodeInternal || got.Error() == "" || errors.Is(err, push.CodeForbidden) {
+			t.Errorf("it became %v", got)
+		}
+	}
+}
+
+// TestUnknownCodeMeansInternal: what a client is told about one has a meaning all the same.
+func TestUnknownCodeMeansInternal(t *testing.T) {
+	for _, c := range []push.Code{"", "made_up"} {
+		e := push.NewError(c, "", nil)
+		if c.HTTPStatus() != 500 || c.Retry() != "later" || c.Final() || c.Known() || e.Code != c {
+			t.Errorf("%q: status %d, retry %q, final %t, known %t, error %v", c, c.HTTPStatus(), c.Retry(), c.Final(), c.Known(), e)
+		}
+	}
+	if !push.CodeInternal.Known() || !push.CodeForbidden.Known() {
+		t.Error("a code is unknown")
+	}
+}

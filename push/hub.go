@@ -2,6 +2,7 @@ package push
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -48,8 +49,11 @@ type sessions interface {
 }
 
 // New makes a hub on a broker. The hub owns the broker from now on: Shutdown
-// closes it.
+// closes it. Without a broker New panics.
 func New(broker Broker, options Options) *Hub {
+	if broker == nil {
+		panic("push.New: a hub needs a Broker; membroker.New() is one for a single process")
+	}
 	h := &Hub{broker: broker, options: options.withDefaults()}
 	h.control = newControl(h, broker)
 	return h
@@ -76,13 +80,16 @@ func (h *Hub) Cursor(ctx context.Context, topics ...string) (string, error) {
 	if len(topics) > cursor.MaxTopics {
 		return "", NewError(CodeLimitReached, "too many topics for one cursor", nil)
 	}
-	cursors := make([]string, len(topics))
+	cursors := make([]string, 0, len(topics))
 	for i, topic := range topics {
+		if slices.Contains(topics[:i], topic) {
+			continue // named twice, its position would be unknown
+		}
 		_, at, err := h.Recent(ctx, topic, 0)
 		if err != nil {
 			return "", err
 		}
-		cursors[i] = at
+		cursors = append(cursors, at)
 	}
 	return cursor.Join(cursors), nil
 }

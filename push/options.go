@@ -53,7 +53,8 @@ type Options struct {
 	// Origin header that every browser sends with a WebSocket handshake, a POST and a
 	// cross-site fetch (RFC 6454, RFC 6455 section 10.2). Each entry is one origin as a
 	// browser writes it, such as "https://app.example.com" or "http://localhost:5173",
-	// or [AnyOrigin] or [NoOrigin]. There are no patterns: what isn't listed is refused.
+	// or [AnyOrigin] or [NoOrigin]. There are no patterns: what isn't listed is refused. An
+	// entry that no browser writes is logged.
 	Origins []string
 
 	// Proxies are the addresses of the proxies in front of this server, whose

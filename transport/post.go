@@ -104,7 +104,7 @@ func (h *publishHandler) publish(w http.ResponseWriter, r *http.Request) (push.R
 		return push.Receipt{}, e
 	}
 	if err := h.options.AuthorizePublish(r, query.Get("topic")); err != nil {
-		if e := push.AsError(err); e.Code != push.CodeInternal {
+		if e := push.AsError(err); e.Code.Known() && e.Code != push.CodeInternal {
 			return push.Receipt{}, e
 		}
 		return push.Receipt{}, push.NewError(push.CodeForbidden, "", err)

@@ -251,7 +251,7 @@ func testUnsubscribeLeaves(t testing.TB, s setup) {
 }
 
 // testCloseLeaves closes one instance after the other. The rest go on undisturbed, and
-// what a closed instance has published stays.
+// what a closed instance has published stays. A closed one delivers nothing.
 func testCloseLeaves(t testing.TB, s setup) {
 	b, brokers := s.several(t, Options{})
 	followers := make([]*collector, len(brokers))
@@ -261,10 +261,12 @@ func testCloseLeaves(t testing.TB, s setup) {
 	}
 	start := positions[0]
 	var receipts []push.Receipt
+	left := make([]int, len(brokers)) // what waited for each follower when its instance was closed
 	for i, closing := range brokers {
 		m := push.Message{Topic: "a", ID: fmt.Sprint("id", i), Data: []byte("x")}
 		receipts = append(receipts, publish(t, closing, m))
 		closeBroker(t, closing)
+		left[i] = followers[i].waiting()
 		if _, err := closing.Publish(t.Context(), m); !errors.Is(err, push.CodeUnavailable) {
 			t.Errorf("Publish after Close: %v", err)
 		}
@@ -276,6 +278,11 @@ func testCloseLeaves(t testing.TB, s setup) {
 		}
 		if page := since(t, b.instance(t), "a", start, broker.Limit{}); page.Gap != "" || len(page.Messages) != i+1 {
 			t.Errorf("a new instance has %d messages, gap %q", len(page.Messages), page.Gap)
+		}
+	}
+	for i, c := range followers {
+		if now := c.waiting(); now != left[i] {
+			t.Errorf("follower %d got something after its instance was closed", i)
 		}
 	}
 }

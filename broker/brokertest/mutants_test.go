@@ -65,6 +65,14 @@ func TestWrongBackendsFail(t *testing.T) {
 		}), []string{"TwoInstances/RecentReturnsTheNewest", "HeadsAndGapsAgree"}},
 		{"a subscription never ends", clings, []string{"NothingAfterUnsubscribe", "UnsubscribeLeavesOtherInstances"}},
 		{"a subscription ends on all instances", ending, []string{"UnsubscribeLeavesOtherInstances"}},
+		{"the end of a subscription ends the receiver's others", changing(func(b push.Broker) push.Broker {
+			return &sweeping{Broker: b, topics: map[push.Receiver][]string{}}
+		}), []string{"OneReceiverOfTwoTopics"}},
+		{"a message comes after Unsubscribe has returned", dawdling, []string{"NothingAfterUnsubscribe"}},
+		{"a closed instance goes on", undying, []string{"CloseLeavesOtherInstances"}},
+		{"a tag is the offset", counting, []string{"TagsAreRandom"}},
+		{"each gap passes for a trimmed history", receiving(func(r push.Receiver) push.Receiver { return belittles{r} }), []string{"LostDataIsReported"}},
+		{"any name is a topic", changing(func(b push.Broker) push.Broker { return careless{b} }), []string{"BadTopicsAreRefused"}},
 		{"topics that were read are remembered", remembering, []string{"TopicsThatNobodyPublishesToCostNothing"}},
 	}
 	for _, m := range mutants {

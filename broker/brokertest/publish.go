@@ -87,6 +87,45 @@ func testTopicsAreApart(t testing.TB, s setup) {
 	}
 }
 
+// testTags publishes the same to two topics. A tag that follows from what was published, or
+// from where, can't tell a history from its fork.
+func testTags(t testing.TB, s setup) {
+	b := s.open(t, Options{})
+	same := 0
+	const messages = 8
+	for i := range messages {
+		m := push.Message{ID: fmt.Sprint("id", i), Data: []byte("x")}
+		var tags [2]uint32
+		for j, topic := range []string{"a", "b"} {
+			m.Topic = topic
+			tags[j] = publish(t, b, m).Position.Tag
+		}
+		if tags[0] == tags[1] {
+			same++
+		}
+	}
+	if same == messages {
+		t.Errorf("the %d tags of two topics are the same", same)
+	}
+}
+
+func testBadTopics(t testing.TB, s setup) {
+	b := s.open(t, Options{})
+	for _, topic := range []string{"", strings.Repeat("t", 201), "a\nb", "a*"} {
+		c := newCollector(t)
+		if _, err := b.Subscribe(t.Context(), topic, c); !errors.Is(push.AsError(err), push.CodeBadRequest) {
+			t.Errorf("Subscribe to %q: %v", topic, err)
+			b.Unsubscribe(topic, c)
+		}
+		if _, err := b.Since(t.Context(), topic, broker.Position{Epoch: 1}, broker.Limit{}); !errors.Is(push.AsError(err), push.CodeBadRequest) {
+			t.Errorf("Since of %q: %v", topic, err)
+		}
+		if _, err := b.Recent(t.Context(), topic, broker.Limit{Messages: 1}); !errors.Is(push.AsError(err), push.CodeBadRequest) {
+			t.Errorf("Recent of %q: %v", topic, err)
+		}
+	}
+}
+
 func testBadMessages(t testing.TB, s setup) {
 	b := s.open(t, Options{MaxMessage: 100})
 	tests := []struct {

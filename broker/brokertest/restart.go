@@ -2,6 +2,7 @@ package brokertest
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/tidewire/tidewire/broker"
@@ -95,5 +96,11 @@ func (p *pair) wantReported(t testing.TB, head broker.Position) {
 	gaps, others := p.follower.reach(&p.at, head), p.bystander.reach(&p.otherAt, head)
 	if len(gaps) == 0 || len(others) == 0 {
 		t.Errorf("gaps %+v and %+v; all that was there is lost", gaps, others)
+	}
+	for _, gaps := range [][]broker.Gap{gaps, others} {
+		lost := func(g broker.Gap) bool { return g.Reason == broker.GapEpoch || g.Reason == broker.GapFork }
+		if !slices.ContainsFunc(gaps, lost) {
+			t.Errorf("no gap of %+v says that history was lost", gaps)
+		}
 	}
 }

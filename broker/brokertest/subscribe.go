@@ -113,6 +113,38 @@ func testUnsubscribe(t testing.TB, s setup) {
 	if m := c.next(&again); string(m.Data) != "3" {
 		t.Errorf("got %q", m.Data)
 	}
+
+	// Nor does one come that was on its way.
+	other.next(&otherAt)
+	for i := range 100 {
+		publish(t, b, text("a", fmt.Sprint(i)))
+	}
+	b.Unsubscribe("a", c)
+	before := c.waiting()
+	for range 100 {
+		other.next(&otherAt)
+	}
+	publish(t, b, text("a", "end"))
+	other.next(&otherAt)
+	if now := c.waiting(); now != before {
+		t.Errorf("%d messages came after Unsubscribe", now-before)
+	}
+}
+
+// testOneReceiver subscribes the same receiver to two topics, and ends one of both.
+func testOneReceiver(t testing.TB, s setup) {
+	b := s.open(t, Options{})
+	c, _ := subscribe(t, b, "a")
+	at, err := b.Subscribe(t.Context(), "b", c)
+	if err != nil {
+		t.Fatalf("Subscribe: %v", err)
+	}
+	b.Unsubscribe("a", c)
+	publish(t, b, text("a", "1"))
+	publish(t, b, text("b", "2"))
+	if m := c.next(&at); m.Topic != "b" || string(m.Data) != "2" {
+		t.Errorf("got %q of %q", m.Data, m.Topic)
+	}
 }
 
 func testClose(t testing.TB, s setup) {

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"errors"
 	"net/http"
 
 	"github.com/tidewire/tidewire/push"
@@ -12,7 +13,7 @@ import (
 type Admission struct {
 	hub  *Host
 	from source
-	slot *slot // nil once a session has it
+	slot *slot // nil once a session has it, or it is given back
 }
 
 // Admit begins to let a client in that wants a connection, and refuses it at once if
@@ -47,19 +48,25 @@ func (a *Admission) Identify(r *http.Request) (push.Identity, error) {
 }
 
 // Release gives the client's place back, unless a session has got it. It has to be
-// called once, whatever became of the client.
+// called, whatever became of the client; calling it again does nothing.
 func (a *Admission) Release() {
 	if a.slot != nil {
 		a.hub.limiter.slots.give(a.slot)
+		a.slot = nil
 		a.hub.work.Done()
 	}
 }
+
+var errAdmissionUsed = push.NewError(push.CodeInternal, "", errors.New("the transport has used this admission before"))
 
 // seat counts a session in, and gives it the place to which its client was admitted, if
 // that is so.
 func (h *Host) seat(s *Session, a *Admission) error {
 	if a == nil {
 		return h.add(s)
+	}
+	if a.slot == nil {
+		return errAdmissionUsed
 	}
 	if err := h.limiter.slots.takeUser(s.Identity().User); err != nil {
 		return err

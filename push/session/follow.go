@@ -60,7 +60,7 @@ func AllRefused(answers []Followed) *push.Error {
 
 // Subscribe makes the session follow topics. It asks Authorize for each, and
 // queues the frame that announce makes of the answers before anything else of
-// these topics; with nil nothing is announced. All begin together, when each is
+// these topics; without announce, or with a frame of nil, nothing is announced. All begin together, when each is
 // allowed or refused, which takes Options.AccessTimeout at most: until then nothing of
 // them waits for the client. A topic that is followed already stays as it is.
 //
@@ -75,13 +75,16 @@ func (s *Session) Subscribe(ctx context.Context, follows []Follow, announce func
 	feeds := make([]*feed, len(follows)) // nil where the topic isn't new, or is refused
 	places := startingPlaces(follows)
 	for i := range places {
-		places[i].recent = min(places[i].recent, s.hub.options.ReplayMessages)
+		places[i].recent = min(max(0, places[i].recent), s.hub.options.ReplayMessages)
 	}
 	following, room := s.followed()
+	asked := map[string]int{} // where each topic is asked for first, if it is new
 	var wait sync.WaitGroup
 	for i, f := range follows {
 		answers[i].Topic = f.Topic
+		_, twice := asked[f.Topic]
 		switch {
+		case twice: // answered below
 		case following[f.Topic]:
 			answers[i].From = FromCursor
 		case room == 0:
@@ -89,7 +92,7 @@ func (s *Session) Subscribe(ctx context.Context, follows []Follow, announce func
 			answers[i].Err = push.NewError(push.CodeLimitReached, "too many topics on one connection", nil)
 		default:
 			room--
-			following[f.Topic] = true
+			asked[f.Topic] = i
 			if len(follows) == 1 || places[i].from != FromRecent && s.hub.atOnce(f.Topic) {
 				feeds[i], answers[i] = s.follow(ctx, f.Topic, &places[i])
 				break
@@ -98,8 +101,13 @@ func (s *Session) Subscribe(ctx context.Context, follows []Follow, announce func
 		}
 	}
 	wait.Wait()
+	for i, f := range follows {
+		if first, new := asked[f.Topic]; new && first != i {
+			answers[i] = again(answers[first])
+		}
+	}
 	added := s.attach(feeds, places, answers)
-	if !s.admit(added, announce(answers)) {
+	if !s.admit(added, made(announce, answers)) {
 		for _, sub := range added {
 			s.hub.leave(sub)
 			s.forget(sub)
@@ -110,6 +118,21 @@ func (s *Session) Subscribe(ctx context.Context, follows []Follow, announce func
 	if s.identity.Load() != identity {
 		s.identityChanged() // or the client refreshed
 	}
+}
+
+// again answers a topic that the same request has asked for before.
+func again(first Followed) Followed {
+	if first.Err == nil {
+		first.From = FromCursor // it is followed already
+	}
+	return first
+}
+
+func made(announce func([]Followed) *Frame, answers []Followed) *Frame {
+	if announce == nil {
+		return nil
+	}
+	return announce(answers)
 }
 
 // enter makes Shutdown wait for a call, unless the session is over.
@@ -252,11 +275,25 @@ func (s *Session) follow(ctx context.Context, topic string, start *startingPlace
 }
 
 // Unsubscribe ends the following of topics and queues the frame that announce
-// makes. Nothing of these topics is queued after it.
+// makes, if it is given. Nothing of these topics is queued after it.
 func (s *Session) Unsubscribe(topics []string, announce func() *Frame) {
+	if !s.lasts() {
+		return
+	}
+	defer s.hub.work.Done()
 	for _, sub := range s.release(topics, announce) {
 		s.hub.leave(sub)
 	}
+}
+
+// lasts makes Shutdown wait for a call, unless the session has ended.
+func (s *Session) lasts() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.ended {
+		s.hub.work.Add()
+	}
+	return !s.ended
 }
 
 // release takes subscriptions out of the session.
@@ -273,7 +310,9 @@ func (s *Session) release(topics []string, announce func() *Frame) (released []*
 		sub.stop()
 		released = append(released, sub)
 	}
-	s.enqueue(announce())
+	if announce != nil {
+		s.enqueue(announce())
+	}
 	return released
 }
 

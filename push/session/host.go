@@ -77,8 +77,16 @@ type hub interface {
 
 // Of gives the host of a hub, of which there is one.
 func Of(h *push.Hub) *Host {
-	open := func(b any) any { return sessionsOf{newHost(b.(hub))} }
-	return inside.Attach(h, open).(sessionsOf).host
+	var made *Host
+	open := func(b any) any {
+		made = newHost(b.(hub))
+		return sessionsOf{made}
+	}
+	host := inside.Attach(h, open).(sessionsOf).host
+	if made != nil { // logged here, since the hub is locked meanwhile
+		made.warnOfOrigins()
+	}
+	return host
 }
 
 // sessionsOf is a host as its hub sees it.

@@ -131,7 +131,10 @@ func (h *Host) Inbound(ctx context.Context, in push.Inbound) (push.Reply, error)
 		return push.Reply{}, errNoReceive
 	}
 	in.Data = m.Data
-	reply, err := guarded(h, func() (push.Reply, error) { return h.options.Receive(ctx, in) })
+	reply, err := guarded(h, func() (push.Reply, error) {
+		reply, err := h.options.Receive(ctx, in)
+		return reply, refusal(err, push.CodeInternal)
+	})
 	if err != nil || reply.Data == nil {
 		return reply, err
 	}
@@ -146,10 +149,17 @@ func refusal(err error, standard push.Code) error {
 	if err == nil {
 		return nil
 	}
-	if e := push.AsError(err); e.Code != push.CodeInternal {
+	e := push.AsError(err)
+	switch {
+	case !e.Code.Known():
+		refused := push.NewError(standard, e.Reason, err)
+		refused.After, refused.Hint = e.After, e.Hint
+		return refused
+	case e.Code == push.CodeInternal && standard != push.CodeInternal:
+		return push.NewError(standard, "", err)
+	default:
 		return e
 	}
-	return push.NewError(standard, "", err)
 }
 
 // bounded calls a hook of the application, which has AccessTimeout to answer

@@ -26,6 +26,29 @@ func (o Origins) Listed(origin string) bool {
 	})
 }
 
+// mistaken are the entries that no browser's Origin header is equal to.
+func (o Origins) mistaken() (entries []string) {
+	for _, entry := range o {
+		u, err := url.Parse(entry)
+		switch {
+		case entry == push.AnyOrigin, entry == push.NoOrigin:
+		case err != nil, u.Host == "", !strings.EqualFold(entry, u.Scheme+"://"+u.Host), !isASCII(entry),
+			strings.ContainsAny(entry, "*, "), u.Port() != "" && u.Port() == defaultPorts[u.Scheme]:
+			entries = append(entries, entry)
+		}
+	}
+	return entries
+}
+
+// warnOfOrigins logs entries with a mistake, which would otherwise show when a page of theirs
+// is refused.
+func (h *Host) warnOfOrigins() {
+	for _, entry := range h.Origins().mistaken() {
+		h.options.Logger.Warn("push: an entry of Options.Origins matches no page; it has to be as browsers write an origin: "+
+			"scheme and host, no path, no default port, no pattern", "entry", escaped(entry))
+	}
+}
+
 // Check returns nil if r comes from a page that may connect, or from no page. The error says why
 // not, and what to look at.
 //

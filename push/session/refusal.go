@@ -53,7 +53,7 @@ func (h *Host) logRefusal(e *push.Error, where string, args func() []any) {
 		level = slog.LevelWarn
 	}
 	kind := e.Hint + " " + where
-	if e.Code.HTTPStatus() != 0 { // else the application has made it up
+	if e.Code.Known() { // else the application has made it up
 		kind += " " + string(e.Code)
 	}
 	h.warnings.logKind(level, kind, "push: refused", func() []any {

@@ -78,7 +78,8 @@ const (
 )
 
 // Open begins a session. The error is push.CodeDraining after Shutdown has begun, or
-// push.CodeLimitReached if the user has too many sessions. Without an error the transport makes
+// push.CodeLimitReached if the user has too many sessions; an Admission is good for one
+// session. Without an error the transport makes
 // sure that the session ends: by Close or Lost when the client is gone.
 //
 // From now on the hub may call the Conn, even before Subscribe: a session that ends early, because

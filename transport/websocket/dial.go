@@ -92,6 +92,9 @@ func newRequest(address string, o *DialOptions) (*http.Request, error) {
 	}
 	header := http.Header{}
 	for name, values := range o.Header {
+		if err := checkHeader(name, values); err != nil {
+			return nil, err
+		}
 		header[http.CanonicalHeaderKey(name)] = slices.Clone(values)
 	}
 	request := &http.Request{
@@ -123,6 +126,23 @@ func newRequest(address string, o *DialOptions) (*http.Request, error) {
 	return request, nil
 }
 
+// checkHeader refuses what net/http would leave out or change.
+func checkHeader(name string, values []string) error {
+	if name == "" || strings.ContainsFunc(name, func(r rune) bool { return r > '~' || !isTokenByte(byte(r)) }) {
+		return fmt.Errorf("%q can't be the name of a header", name)
+	}
+	for _, value := range values {
+		bad := strings.ContainsAny(value, "\r\n\x00")
+		if strings.EqualFold(name, "Host") {
+			bad = bad || strings.ContainsAny(value, " /\t@")
+		}
+		if bad {
+			return fmt.Errorf("the header %s can't have its value", name) // which may be secret
+		}
+	}
+	return nil
+}
+
 // checkSubprotocols refuses what can't be offered.
 func checkSubprotocols(offered []string) error {
 	for i, name := range offered {
@@ -144,6 +164,9 @@ func connect(ctx context.Context, u *url.URL, o *DialOptions) (net.Conn, error) 
 		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
 	}
 	netConn, err := o.DialContext(ctx, "tcp", net.JoinHostPort(u.Hostname(), port))
+	if err == nil && netConn == nil {
+		err = errors.New("DialContext has returned neither a connection nor an error")
+	}
 	if err != nil {
 		return nil, err
 	}

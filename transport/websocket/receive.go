@@ -40,8 +40,11 @@ func (e *handlerError) Unwrap() error { return e.err }
 // Receive begins to read all messages, for h, and returns at once. While the peer is
 // silent it holds neither a goroutine nor a buffer, if the connection is
 // [Conn.Nonblocking]; else it holds one goroutine. It may be called once, and Read and
-// Reader not at all with it. Closing the connection ends it.
+// Reader not at all with it. Closing the connection ends it. h must not be nil.
 func (c *Conn) Receive(h Handler) {
+	if h == nil {
+		panic("websocket: Receive needs a Handler")
+	}
 	c.handler = h
 	switch {
 	case c.socket == nil:

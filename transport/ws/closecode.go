@@ -24,6 +24,11 @@ var closeCodes = map[push.Code]websocket.StatusCode{
 	push.CodeInternal:        1011,
 }
 
-// closeCode is that of an error; zero, which sends none, for a code that the application
-// has made up.
-func closeCode(c push.Code) websocket.StatusCode { return closeCodes[c] }
+// closeCode is that of an error; for a code that the application has made up, that of
+// CodeInternal.
+func closeCode(c push.Code) websocket.StatusCode {
+	if !c.Known() {
+		c = push.CodeInternal
+	}
+	return closeCodes[c]
+}

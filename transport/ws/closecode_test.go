@@ -23,6 +23,7 @@ func TestEveryCodeHasACloseCode(t *testing.T) {
 		push.CodeUnavailable,
 		push.CodeNotReplicated,
 		push.CodeInternal,
+		"made_up",
 	} {
 		if n := closeCode(c); n < 1000 || n > 4999 || n >= 1016 && n < 4000 {
 			t.Errorf("%s: close code %d", c, n)
