@@ -2,6 +2,7 @@ package sim
 
 import (
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/tidewire/tidewire/broker"
@@ -87,13 +88,17 @@ func (v *view) move(to broker.Position, gap bool, cursor string) {
 
 // message takes a message, which must be the one after the client's position.
 func (v *view) message(f simFrame) {
-	at, _ := v.position(f.Cursor)
+	after := f.At
+	if len(v.cursor) >= cursor.Constant {
+		after = v.cursor[:cursor.Constant] + f.At
+	}
+	at, _ := v.position(after)
 	v.world.logf("%s: %s %q at %v", v.client.name, f.Topic, f.Data, at)
 	e := v.world.store.find(at)
 	switch {
 	case v.state == absent:
 		v.violate("%v came, which isn't followed", at)
-	case e == nil || e.Topic != v.topic || string(e.Data) != f.Data || e.Offset != f.Offset || e.ID+`"` != string(f.ID[1:]):
+	case e == nil || e.Topic != v.topic || string(e.Data) != f.Data || e.Named != (f.ID != nil) || e.Named && strconv.Quote(e.ID) != string(f.ID):
 		v.violate("%+v was never stored", f)
 	case v.at.IsZero():
 		v.violate("I4: %v came before the gap", at)
@@ -109,7 +114,7 @@ func (v *view) message(f simFrame) {
 		v.world.onTime(v, e)
 		v.allowed(e)
 	}
-	v.move(at, false, f.Cursor)
+	v.move(at, false, after)
 	v.client.at.port.saw(v.topic, at)
 }
 

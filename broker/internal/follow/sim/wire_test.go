@@ -31,8 +31,7 @@ type simFrame struct {
 	ID        json.RawMessage `json:"id"`
 	Data      string          `json:"data"`
 	Cursor    string          `json:"cursor"`
-	Epoch     string          `json:"epoch"`
-	Offset    uint64          `json:"offset"`
+	At        string          `json:"at"`
 	Reason    string          `json:"reason"`
 	Code      string          `json:"code"`
 	Heartbeat int             `json:"heartbeat"`
