@@ -1,6 +1,6 @@
 package broker
 
-// Limit bounds a read. Zero fields don't bound.
+// Limit bounds a read. Zero fields don't bound, except where a method says otherwise.
 type Limit struct {
 	Messages int
 	Bytes    int // by Message.Size

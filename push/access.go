@@ -26,7 +26,7 @@ type Action string
 // The actions.
 const (
 	ActionFollow Action = "follow" // get the topic's messages, from now on
-	ActionResume Action = "resume" // get the topic's messages, from a cursor on
+	ActionResume Action = "resume" // get the topic's messages, from a cursor on or with the last ones
 	ActionSend   Action = "send"   // hand a message to Options.Receive
 )
 

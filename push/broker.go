@@ -40,9 +40,9 @@ type Broker interface {
 	// longer kept.
 	Since(ctx context.Context, topic string, after broker.Position, limit broker.Limit) (Page, error)
 
-	// Recent reads the last n messages that are kept, oldest first. With n = 0 it reads
-	// only the topic's head.
-	Recent(ctx context.Context, topic string, n int) (Page, error)
+	// Recent reads the last messages that are kept, oldest first: as many as limit allows,
+	// which may be none. With no limit.Messages it reads only the topic's head.
+	Recent(ctx context.Context, topic string, limit broker.Limit) (Page, error)
 
 	// Close ends all that the broker has started, and waits for it until the context
 	// ends. Closing again does nothing. What the application passed in, such as a Redis

@@ -102,7 +102,7 @@ func (h *Hub) Recent(ctx context.Context, topic string, n int) ([]*Message, stri
 	}
 	ctx, cancel := h.deadline(ctx)
 	defer cancel()
-	page, err := h.broker.Recent(ctx, topic, n)
+	page, err := h.broker.Recent(ctx, topic, broker.Limit{Messages: n})
 	if err != nil {
 		return nil, "", err
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/push"
 )
@@ -51,7 +52,7 @@ func (hung) Publish(ctx context.Context, _ push.Message) (push.Receipt, error) {
 	return push.Receipt{}, push.AsError(ctx.Err())
 }
 
-func (hung) Recent(ctx context.Context, _ string, _ int) (push.Page, error) {
+func (hung) Recent(ctx context.Context, _ string, _ broker.Limit) (push.Page, error) {
 	<-ctx.Done()
 	return push.Page{}, push.AsError(ctx.Err())
 }

@@ -41,7 +41,7 @@ func since(t testing.TB, b push.Broker, topic string, after broker.Position, lim
 
 func recent(t testing.TB, b push.Broker, topic string, n int) push.Page {
 	t.Helper()
-	page, err := b.Recent(t.Context(), topic, n)
+	page, err := b.Recent(t.Context(), topic, broker.Limit{Messages: n})
 	if err != nil {
 		t.Fatalf("Recent: %v", err)
 	}

@@ -187,6 +187,14 @@ func testRecent(t testing.TB, s setup) {
 	if head := recent(t, b, "a", 2).Head; head != positions[5] {
 		t.Errorf("head %+v, want %+v", head, positions[5])
 	}
+	size := sizeAfter(t, b, positions[4])
+	for bytes, first := range map[int]int{1: 6, size: 5, 2*size - 1: 5, 2 * size: 4, 100 * size: 3} {
+		page, err := b.Recent(t.Context(), "a", broker.Limit{Messages: 3, Bytes: bytes})
+		if err != nil || page.Head != positions[5] {
+			t.Errorf("within %d bytes: head %+v, %v", bytes, page.Head, err)
+		}
+		wantMessages(t, page, first, 5)
+	}
 }
 
 func testEmptyTopic(t testing.TB, s setup) {

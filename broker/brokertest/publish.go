@@ -120,7 +120,7 @@ func testBadTopics(t testing.TB, s setup) {
 		if _, err := b.Since(t.Context(), topic, broker.Position{Epoch: 1}, broker.Limit{}); !errors.Is(push.AsError(err), push.CodeBadRequest) {
 			t.Errorf("Since of %q: %v", topic, err)
 		}
-		if _, err := b.Recent(t.Context(), topic, 1); !errors.Is(push.AsError(err), push.CodeBadRequest) {
+		if _, err := b.Recent(t.Context(), topic, broker.Limit{Messages: 1}); !errors.Is(push.AsError(err), push.CodeBadRequest) {
 			t.Errorf("Recent of %q: %v", topic, err)
 		}
 	}

@@ -129,8 +129,8 @@ func (i *instance) Since(ctx context.Context, topic string, after broker.Positio
 	return call(i, func(data *membroker.Broker) (push.Page, error) { return data.Since(ctx, topic, after, limit) })
 }
 
-func (i *instance) Recent(ctx context.Context, topic string, n int) (push.Page, error) {
-	return call(i, func(data *membroker.Broker) (push.Page, error) { return data.Recent(ctx, topic, n) })
+func (i *instance) Recent(ctx context.Context, topic string, limit broker.Limit) (push.Page, error) {
+	return call(i, func(data *membroker.Broker) (push.Page, error) { return data.Recent(ctx, topic, limit) })
 }
 
 func (i *instance) Subscribe(ctx context.Context, topic string, r push.Receiver) (broker.Position, error) {

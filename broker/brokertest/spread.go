@@ -67,8 +67,8 @@ func (s *spread) Since(ctx context.Context, topic string, after broker.Position,
 	return s.next(&s.reads).Since(ctx, topic, after, limit)
 }
 
-func (s *spread) Recent(ctx context.Context, topic string, n int) (push.Page, error) {
-	return s.next(&s.reads).Recent(ctx, topic, n)
+func (s *spread) Recent(ctx context.Context, topic string, limit broker.Limit) (push.Page, error) {
+	return s.next(&s.reads).Recent(ctx, topic, limit)
 }
 
 func (s *spread) Close(ctx context.Context) error {

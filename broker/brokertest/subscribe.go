@@ -165,7 +165,7 @@ func testClose(t testing.TB, s setup) {
 	if _, err := b.Since(t.Context(), "a", broker.Position{Epoch: 1}, broker.Limit{}); !errors.Is(err, push.CodeUnavailable) {
 		t.Errorf("Since after Close: %v", err)
 	}
-	if _, err := b.Recent(t.Context(), "a", 1); !errors.Is(err, push.CodeUnavailable) {
+	if _, err := b.Recent(t.Context(), "a", broker.Limit{Messages: 1}); !errors.Is(err, push.CodeUnavailable) {
 		t.Errorf("Recent after Close: %v", err)
 	}
 	b.Unsubscribe("a", c)

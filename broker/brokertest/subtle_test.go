@@ -119,11 +119,11 @@ func (b *undies) Since(ctx context.Context, topic string, after broker.Position,
 	return b.Broker.Since(ctx, topic, after, limit)
 }
 
-func (b *undies) Recent(ctx context.Context, topic string, n int) (push.Page, error) {
+func (b *undies) Recent(ctx context.Context, topic string, limit broker.Limit) (push.Page, error) {
 	if err := b.isClosed(); err != nil {
 		return push.Page{}, err
 	}
-	return b.Broker.Recent(ctx, topic, n)
+	return b.Broker.Recent(ctx, topic, limit)
 }
 
 // counting makes a backend whose tags are the offsets: they continue each other, and tell no
@@ -209,8 +209,8 @@ func (b counts) Since(ctx context.Context, topic string, after broker.Position, 
 	return b.tags.hideAll(topic, page), err
 }
 
-func (b counts) Recent(ctx context.Context, topic string, n int) (push.Page, error) {
-	page, err := b.Broker.Recent(ctx, topic, n)
+func (b counts) Recent(ctx context.Context, topic string, limit broker.Limit) (push.Page, error) {
+	page, err := b.Broker.Recent(ctx, topic, limit)
 	return b.tags.hideAll(topic, page), err
 }
 
@@ -252,6 +252,6 @@ func (b careless) Since(ctx context.Context, topic string, after broker.Position
 	return b.Broker.Since(ctx, nameFor(topic), after, limit)
 }
 
-func (b careless) Recent(ctx context.Context, topic string, n int) (push.Page, error) {
-	return b.Broker.Recent(ctx, nameFor(topic), n)
+func (b careless) Recent(ctx context.Context, topic string, limit broker.Limit) (push.Page, error) {
+	return b.Broker.Recent(ctx, nameFor(topic), limit)
 }

@@ -227,7 +227,7 @@ type vague struct{ push.Broker }
 func (b vague) Publish(ctx context.Context, m push.Message) (push.Receipt, error) {
 	receipt, err := b.Broker.Publish(ctx, m)
 	if receipt.Duplicate {
-		page, pageErr := b.Broker.Recent(ctx, m.Topic, 0)
+		page, pageErr := b.Broker.Recent(ctx, m.Topic, broker.Limit{})
 		receipt.Position, err = page.Head, pageErr
 		receipt.Position.Offset++
 	}
@@ -260,8 +260,8 @@ type stale struct {
 	heads map[string]broker.Position
 }
 
-func (b *stale) Recent(ctx context.Context, topic string, n int) (push.Page, error) {
-	page, err := b.Broker.Recent(ctx, topic, n)
+func (b *stale) Recent(ctx context.Context, topic string, limit broker.Limit) (push.Page, error) {
+	page, err := b.Broker.Recent(ctx, topic, limit)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if head, there := b.heads[topic]; there {

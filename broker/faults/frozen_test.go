@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/broker/redisbroker"
 	"github.com/tidewire/tidewire/broker/redistest"
 	"github.com/tidewire/tidewire/push"
@@ -80,7 +81,7 @@ func TestFrozenRedisHeals(t *testing.T) {
 			f.wantNoGap()
 			// What was under way may be stored late; it is delivered all the same.
 			await(t, "all that is stored", func() bool {
-				page, err := b.Recent(t.Context(), "a", 0)
+				page, err := b.Recent(t.Context(), "a", broker.Limit{})
 				return err == nil && page.Head.Offset == uint64(len(f.got()))
 			})
 		})
@@ -110,7 +111,7 @@ func TestFrozenRedisHoldsUpABoundedNumberOfCalls(t *testing.T) {
 	within(t, "giving up", 5*time.Second, begin)
 	check(t, server.Thaw())
 	awaitPublish(t, b, push.Message{Topic: "a", ID: "after", Data: []byte("after")})
-	page, err := b.Recent(t.Context(), "a", 0)
+	page, err := b.Recent(t.Context(), "a", broker.Limit{})
 	check(t, err)
 	// What was under way may be stored; what waited for its turn may not: its caller has long gone.
 	if most := uint64(2 + 2*128); page.Head.Offset > most {

@@ -147,7 +147,7 @@ func TestSubscribingOverASlowPathHasNoSeam(t *testing.T) {
 	last := []*follower{follow(t, b, "a"), follow(t, b, "a")}
 	check(t, l.Heal())
 	p.end(last...)
-	page, err := b.Recent(t.Context(), "a", 1000)
+	page, err := b.Recent(t.Context(), "a", broker.Limit{Messages: 1000})
 	check(t, err)
 	for _, f := range append(followers, last...) {
 		f.wantNoGap()

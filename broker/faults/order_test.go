@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/push"
 )
 
@@ -34,7 +35,7 @@ func TestEightInstancesSeeOneOrder(t *testing.T) {
 	}
 	work.Wait()
 	publish(t, brokers[0], "a", "end")
-	page, err := brokers[0].Recent(t.Context(), "a", 1000)
+	page, err := brokers[0].Recent(t.Context(), "a", broker.Limit{Messages: 1000})
 	check(t, err)
 	var stored []string
 	next := make([]int, instances)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/broker/redisbroker"
 	"github.com/tidewire/tidewire/broker/redistest"
 	"github.com/tidewire/tidewire/push"
@@ -56,7 +57,7 @@ func wantReplication(t *testing.T, b push.Broker, topic string, primary, replica
 	}
 	within(t, "saying so", 500*time.Millisecond+time.Second, begin)
 	f.await("unconfirmed")
-	page, err := b.Recent(t.Context(), topic, 1)
+	page, err := b.Recent(t.Context(), topic, broker.Limit{Messages: 1})
 	check(t, err)
 	if receipt.Position != page.Head || receipt.ID != page.Messages[0].ID {
 		t.Errorf("the receipt %+v isn't of the message %+v", receipt, page.Messages[0])
@@ -89,7 +90,7 @@ func TestReplicatedMessagesSurviveAFailover(t *testing.T) {
 	var page push.Page
 	await(t, "a read", func() bool {
 		var err error
-		page, err = b.Recent(t.Context(), "a", 100)
+		page, err = b.Recent(t.Context(), "a", broker.Limit{Messages: 100})
 		return err == nil
 	})
 	if len(page.Messages) != 20 || page.Head != last.Position {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/broker/faults/link"
 	"github.com/tidewire/tidewire/broker/redisbroker"
 	"github.com/tidewire/tidewire/push"
@@ -68,7 +69,7 @@ func TestRetryAfterAFailoverIsOneMessage(t *testing.T) {
 			if receipt := awaitPublish(t, b, m); receipt.Duplicate == lost {
 				t.Errorf("the retry has %+v", receipt)
 			}
-			page, err := b.Recent(t.Context(), "a", 10)
+			page, err := b.Recent(t.Context(), "a", broker.Limit{Messages: 10})
 			check(t, err)
 			found := 0
 			for _, m := range page.Messages {
@@ -125,7 +126,7 @@ func loseReplies(t *testing.T, client, observer redis.UniversalClient, links []*
 	b, o := newBroker(t, client, redisbroker.Options{}), newBroker(t, observer, redisbroker.Options{})
 	head := func() uint64 {
 		t.Helper()
-		page, err := o.Recent(t.Context(), "a", 0)
+		page, err := o.Recent(t.Context(), "a", broker.Limit{})
 		check(t, err)
 		return page.Head.Offset
 	}
@@ -150,7 +151,7 @@ func loseReplies(t *testing.T, client, observer redis.UniversalClient, links []*
 			failed++
 		}
 	}
-	page, err := o.Recent(t.Context(), "a", 1000)
+	page, err := o.Recent(t.Context(), "a", broker.Limit{Messages: 1000})
 	check(t, err)
 	seen := map[string]bool{}
 	for _, m := range page.Messages {

@@ -136,14 +136,14 @@ func (b *Broker) Since(_ context.Context, name string, after broker.Position, li
 }
 
 // Recent reads the newest messages.
-func (b *Broker) Recent(_ context.Context, name string, n int) (push.Page, error) {
+func (b *Broker) Recent(_ context.Context, name string, limit broker.Limit) (push.Page, error) {
 	t, err := b.look(name)
 	if err != nil {
 		return push.Page{}, err
 	}
 	defer t.mu.Unlock()
 	t.use(time.Now())
-	return t.recent(n), nil
+	return t.recent(limit), nil
 }
 
 // Close forgets all topics.

@@ -38,7 +38,7 @@ func backend(_ testing.TB, o brokertest.Options) brokertest.Backend {
 
 func head(t *testing.T, b *membroker.Broker, topic string) broker.Position {
 	t.Helper()
-	page, err := b.Recent(t.Context(), topic, 0)
+	page, err := b.Recent(t.Context(), topic, broker.Limit{})
 	if err != nil {
 		t.Fatal(err)
 	}

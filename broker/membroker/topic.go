@@ -152,10 +152,17 @@ func cut(messages []*push.Message, limit broker.Limit) []*push.Message {
 	return slices.Clone(messages[:n])
 }
 
-// recent reads the newest n messages.
-func (t *topic) recent(n int) push.Page {
-	n = min(max(n, 0), len(t.messages))
-	return push.Page{Head: t.head, Messages: slices.Clone(t.messages[len(t.messages)-n:])}
+// recent reads as many of the newest messages as limit allows.
+func (t *topic) recent(limit broker.Limit) push.Page {
+	first, size := len(t.messages), 0
+	for first > 0 && len(t.messages)-first < limit.Messages {
+		size += t.messages[first-1].Size()
+		if limit.Bytes > 0 && size > limit.Bytes {
+			break
+		}
+		first--
+	}
+	return push.Page{Head: t.head, Messages: slices.Clone(t.messages[first:])}
 }
 
 // remove ends the subscription of r.

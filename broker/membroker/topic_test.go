@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/push"
 )
 
@@ -28,7 +29,7 @@ func TestForgottenTopicStaysForgotten(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.forget(old)
-	if page, err := b.Recent(t.Context(), "a", 1); err != nil || len(page.Messages) != 1 {
+	if page, err := b.Recent(t.Context(), "a", broker.Limit{Messages: 1}); err != nil || len(page.Messages) != 1 {
 		t.Errorf("the new topic is gone: %+v, %v", page, err)
 	}
 }

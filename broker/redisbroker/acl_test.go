@@ -43,7 +43,7 @@ func TestUserOfTheDocumentation(t *testing.T) {
 	if push.AsError(err).Code != push.CodeNotReplicated {
 		t.Errorf("Replicated: %v", err)
 	}
-	_, err = b.Recent(t.Context(), "a", 5)
+	_, err = b.Recent(t.Context(), "a", broker.Limit{Messages: 5})
 	must(t, err)
 	_, err = b.Since(t.Context(), "a", at(1, 1), broker.Limit{})
 	must(t, err)
@@ -62,7 +62,7 @@ func TestUserOfTheDocumentation(t *testing.T) {
 	b.Unsubscribe("a", r)
 	meta, _ := b.keys("bad")
 	must(t, admin.Set(t.Context(), meta, "x", 0).Err())
-	if _, err := b.Recent(t.Context(), "bad", 1); !strings.Contains(push.AsError(err).Error(), "is a string") {
+	if _, err := b.Recent(t.Context(), "bad", broker.Limit{Messages: 1}); !strings.Contains(push.AsError(err).Error(), "is a string") {
 		t.Errorf("foreign data: %v", err)
 	}
 	log, err := admin.ACLLog(t.Context(), 100).Result()

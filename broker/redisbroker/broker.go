@@ -80,8 +80,8 @@ func (b *Broker) Since(ctx context.Context, topic string, after broker.Position,
 }
 
 // Recent reads the newest messages.
-func (b *Broker) Recent(ctx context.Context, topic string, n int) (push.Page, error) {
-	return b.follow.Recent(ctx, topic, n)
+func (b *Broker) Recent(ctx context.Context, topic string, limit broker.Limit) (push.Page, error) {
+	return b.follow.Recent(ctx, topic, limit)
 }
 
 // Put stores a value; see [broker.Store].

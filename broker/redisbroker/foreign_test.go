@@ -27,7 +27,7 @@ func uses(first broker.Position) map[string]func(*testing.T, *Broker) error {
 			return err
 		},
 		"Recent": func(t *testing.T, b *Broker) error {
-			_, err := b.Recent(t.Context(), "bad", 10)
+			_, err := b.Recent(t.Context(), "bad", broker.Limit{Messages: 10})
 			return err
 		},
 		"Since": func(t *testing.T, b *Broker) error {

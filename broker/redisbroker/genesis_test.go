@@ -16,7 +16,7 @@ import (
 // headOf is where a broker finds a topic.
 func headOf(t *testing.T, b *Broker, topic string) broker.Position {
 	t.Helper()
-	page, err := b.Recent(t.Context(), topic, 0)
+	page, err := b.Recent(t.Context(), topic, broker.Limit{})
 	must(t, err)
 	return page.Head
 }
@@ -84,7 +84,7 @@ func TestFlushedRedisHasAnotherGenesis(t *testing.T) {
 		t.Errorf("after the flush a topic is at %+v", at)
 	}
 	must(t, client.Set(t.Context(), b.options.genesisKey(), "foreign", 0).Err())
-	if _, err := b.Recent(t.Context(), "c", 0); err == nil {
+	if _, err := b.Recent(t.Context(), "c", broker.Limit{}); err == nil {
 		t.Error("a foreign genesis is taken")
 	}
 }

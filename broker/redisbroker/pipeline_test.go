@@ -64,7 +64,7 @@ func TestSlowReadsOfHistoryHoldUpNothingElse(t *testing.T) {
 	hubs := broker.ReservedTopicPrefix + "control"
 	_, err = b.Since(t.Context(), hubs, at(1, 1), broker.Limit{})
 	must(t, err)
-	_, err = b.Recent(t.Context(), hubs, 1)
+	_, err = b.Recent(t.Context(), hubs, broker.Limit{Messages: 1})
 	must(t, err)
 
 	cancel() // a client that is gone waits no longer

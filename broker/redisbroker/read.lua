@@ -82,7 +82,7 @@ end
 
 if mode == 'recent' and count > 0 then
   for _, entry in ipairs(redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', count)) do
-    if expired(entry) then
+    if expired(entry) or head.c - tonumber(entry[2][8]) > bytes then
       break
     end
     take(entry)

@@ -32,7 +32,7 @@ func TestBrokenHeadIsOneTopicsTrouble(t *testing.T) {
 		meta, _ := b.keys(topic)
 		must(t, client.HSet(t.Context(), meta, fields...).Err())
 		b := brokerOn(t, client, Options{}) // one that hasn't seen the topic before
-		if page, err := b.Recent(t.Context(), topic, 10); !errors.Is(err, push.CodeInternal) {
+		if page, err := b.Recent(t.Context(), topic, broker.Limit{Messages: 10}); !errors.Is(err, push.CodeInternal) {
 			t.Errorf("%v: Recent gives %+v, %v", fields, page, err)
 		}
 		if page, err := b.Since(t.Context(), topic, broker.Position{Epoch: 1}, broker.Limit{}); !errors.Is(err, push.CodeInternal) {

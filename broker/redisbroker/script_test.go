@@ -72,7 +72,7 @@ func TestFullRedisTakesNothingNew(t *testing.T) {
 		if _, err := b.Publish(t.Context(), push.Message{Topic: topic}); !errors.Is(err, push.CodeUnavailable) {
 			t.Errorf("Publish: %v", err)
 		}
-		if _, err := b.Recent(t.Context(), topic, 1); err != nil {
+		if _, err := b.Recent(t.Context(), topic, broker.Limit{Messages: 1}); err != nil {
 			t.Errorf("Recent: %v", err)
 		}
 	}
@@ -85,7 +85,7 @@ func TestFullRedisTakesNothingNew(t *testing.T) {
 // of the ones around it, so that it alone looks too old.
 func TestPagesHaveNoHolesWhenTheClockWasSetBack(t *testing.T) {
 	b, client := scripted(t, Options{})
-	start, err := b.Recent(t.Context(), "a", 0)
+	start, err := b.Recent(t.Context(), "a", broker.Limit{})
 	must(t, err)
 	meta, stream := b.keys("a")
 	body := encodeBody(&push.Message{ID: "i", Data: []byte("x")})
@@ -101,7 +101,7 @@ func TestPagesHaveNoHolesWhenTheClockWasSetBack(t *testing.T) {
 	}
 	must(t, client.HSet(t.Context(), meta, "e", start.Head.Epoch.String(), "o", 6, "t", formatTag(6)).Err())
 	b = brokerOn(t, client, Options{}) // one that hasn't seen the topic before
-	recent, err := b.Recent(t.Context(), "a", 10)
+	recent, err := b.Recent(t.Context(), "a", broker.Limit{Messages: 10})
 	must(t, err)
 	since, err := b.Since(t.Context(), "a", broker.Position{Epoch: start.Head.Epoch, Offset: 1, Tag: 1}, broker.Limit{})
 	must(t, err)
@@ -144,7 +144,7 @@ func TestShorterKeepEndsNoTopicOfAnother(t *testing.T) {
 		topic := fmt.Sprint("begun by ", order[0].options.Keep)
 		add(t, order[0], topic, "x")
 		add(t, order[1], topic, "x")
-		_, err := short.Recent(t.Context(), topic, 0)
+		_, err := short.Recent(t.Context(), topic, broker.Limit{})
 		must(t, err)
 		meta, _ := long.keys(topic)
 		if left := client.PTTL(t.Context(), meta).Val(); left < 24*time.Hour || left > 48*time.Hour {
@@ -156,7 +156,7 @@ func TestShorterKeepEndsNoTopicOfAnother(t *testing.T) {
 func TestRecentOfVeryMany(t *testing.T) {
 	b, _ := scripted(t, Options{})
 	add(t, b, "a", "x")
-	page, err := b.Recent(t.Context(), "a", math.MaxInt)
+	page, err := b.Recent(t.Context(), "a", broker.Limit{Messages: math.MaxInt})
 	if err != nil || len(page.Messages) != 1 {
 		t.Errorf("%+v, %v", page, err)
 	}

@@ -158,10 +158,11 @@ func (s *server) Read(ctx context.Context, topic string, q follow.Query, mark fo
 // largestReply guesses how many bytes a read may bring: most bring much less than
 // they may.
 func largestReply(q follow.Query) int {
+	guess := orMost(q.Limit.Bytes) / 16
 	if q.Newest {
-		return min(q.Limit.Messages<<10, maxBatchBytes/4)
+		guess = min(q.Limit.Messages<<10, orMost(q.Limit.Bytes))
 	}
-	return min(orMost(q.Limit.Bytes)/16, maxBatchBytes/4)
+	return min(guess, maxBatchBytes/4)
 }
 
 // most is no limit, in a number that a script can read, and an int hold.

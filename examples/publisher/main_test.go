@@ -10,6 +10,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/broker/redisbroker"
 	"github.com/tidewire/tidewire/broker/redistest"
 	"github.com/tidewire/tidewire/push"
@@ -34,9 +35,9 @@ func TestLinesArePublished(t *testing.T) {
 	}
 	client := redis.NewClient(server.Options())
 	defer client.Close()
-	broker := redisbroker.New(client)
-	defer broker.Close(context.Background())
-	page, err := broker.Recent(t.Context(), "job/42", 10)
+	b := redisbroker.New(client)
+	defer b.Close(context.Background())
+	page, err := b.Recent(t.Context(), "job/42", broker.Limit{Messages: 10})
 	if err != nil || len(page.Messages) != 2 || string(page.Messages[1].Data) != "two" {
 		t.Errorf("stored %+v, %v", page, err)
 	}

@@ -13,10 +13,10 @@ import (
 // the broker told sooner may be ahead of this one, or of a newer epoch: then the
 // messages up to the client's place are the ones that it has got.
 type catchUp struct {
-	// static after attach
+	// Static after attach, but for head and since, which readHistory moves behind a gap.
 	feed  *feed
 	from  From
-	since broker.Position // where the client was, if from is FromCursor; may be zero
+	since broker.Position // where the client was, if from isn't FromNow; may be zero
 	// issued is when the cursor was, in seconds since 1970, if since is before the first
 	// message.
 	issued   uint32
@@ -24,6 +24,7 @@ type catchUp struct {
 	outdated bool            // since may be of an earlier history with the same epoch
 
 	// guarded by session.mu
+	recent  int             // how many of the last messages are to follow a gap
 	pending []*Frame        // live messages that wait
 	gap     *broker.Gap     // must be told before anything else
 	missed  []*entry        // replay: read, and not yet written; kept
@@ -61,19 +62,38 @@ func (c *catchUp) outOfReach() broker.GapReason {
 // isAhead reports whether the client says that it got more than this instance, or
 // is of another epoch, which may be a newer one.
 func (c *catchUp) isAhead() bool {
-	return c.from == FromCursor && (c.since.Epoch != c.head.Epoch || c.since.Offset > c.head.Offset)
+	return c.from != FromNow && (c.since.Epoch != c.head.Epoch || c.since.Offset > c.head.Offset)
 }
 
 func (c *catchUp) missing(reason broker.GapReason) *broker.Gap {
 	return &broker.Gap{Topic: c.feed.topic, Reason: reason, Last: c.since, Now: c.head}
 }
 
-// history gives all that the client missed, or the reason why that can't be had:
-// a replay is whole or isn't begun.
-func (c *catchUp) history() ([]*entry, *broker.Gap, error) {
+// history returns all that the client missed, or a gap: a replay is whole or isn't begun.
+// Behind a gap it also returns the last messages, if the client wants them.
+func (c *catchUp) history() (missed []*entry, gap *broker.Gap, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), c.feed.hub.options.BrokerTimeout)
 	defer cancel()
-	return c.feed.missed(ctx, c)
+	switch gap = c.gap; {
+	case gap != nil:
+	case c.from == FromRecent && c.isAhead():
+		missed, err = c.feed.newest(ctx, c)
+	}
+	if gap == nil && missed == nil && err == nil {
+		missed, gap, err = c.feed.missed(ctx, c)
+	}
+	if err != nil || gap == nil || c.recent == 0 {
+		return missed, gap, err
+	}
+	return c.feed.lastBefore(ctx, *gap, c.goesOn(), c.recent)
+}
+
+// goesOn is where this instance goes on for the client: what is live follows it.
+func (c *catchUp) goesOn() broker.Position {
+	if c.gap != nil {
+		return c.gap.Now
+	}
+	return c.head
 }
 
 // missedIn finds what the client missed in a window, or the reason why it can't be
@@ -103,8 +123,10 @@ func (s *Session) replay() {
 		return
 	}
 	sub := s.replays[0]
-	if sub.wantsHistory() && !s.readHistory(sub) {
-		return
+	for sub.wantsHistory() {
+		if !s.readHistory(sub) {
+			return
+		}
 	}
 	if sub.state != replaying {
 		s.replays = s.replays[1:]
@@ -134,10 +156,12 @@ func (s *Session) replay() {
 // s.mu held, which it gives up meanwhile.
 func (s *Session) readHistory(sub *subscription) bool {
 	c := sub.catchUp
+	asked := *c
 	s.mu.Unlock()
-	missed, gap, err := c.history()
+	missed, gap, err := asked.history()
 	s.mu.Lock()
-	if s.over || !sub.wantsHistory() {
+	meanwhile := !sub.wantsHistory() || c.gap != asked.gap
+	if s.over || meanwhile {
 		letGoAll(missed)
 	}
 	switch {
@@ -148,15 +172,33 @@ func (s *Session) readHistory(sub *subscription) bool {
 		s.drop()
 		s.finish(push.NewError(push.CodeUnavailable, "history can't be read now", err))
 		return false
-	case !sub.wantsHistory():
-		// It was broken off or given up meanwhile.
+	case meanwhile:
+		// It was broken off or given up.
+	case gap != nil && len(missed) > 0:
+		c.head, c.since = c.goesOn(), gap.Now
+		c.gap = nil
+		c.take(missed)
+		s.enqueue(s.format.Gap(*gap))
+		s.hub.stats.gaps.Add(1)
 	case gap != nil:
-		c.gap = gap
-		if gap.Now != c.head {
+		if gap.Now != c.goesOn() {
 			sub.awaitCatchUp(gap.Now)
 		}
+		c.gap, c.recent = gap, 0
 	default:
-		c.missed = missed
+		c.take(missed)
 	}
 	return true
+}
+
+// take makes messages the replay. If they come from a broker that is ahead of this
+// instance, so is the client when it has got them. Called with session.mu held.
+func (c *catchUp) take(missed []*entry) {
+	c.missed = missed
+	if len(missed) == 0 {
+		return
+	}
+	if end := missed[len(missed)-1].message.Position; end != c.head {
+		c.since, c.met = end, false
+	}
 }

@@ -85,6 +85,7 @@ type scripted struct {
 
 	subscribe func(push.Receiver) error                // called by Subscribe
 	since     func(broker.Position) (push.Page, error) // called by Since
+	recent    func(broker.Limit) (push.Page, error)    // called by Recent; without it there is nothing
 	publish   func(push.Message) (push.Receipt, error) // called by Publish
 }
 
@@ -124,7 +125,10 @@ func (b *scripted) Since(_ context.Context, _ string, after broker.Position, _ b
 	return page, err
 }
 
-func (b *scripted) Recent(context.Context, string, int) (push.Page, error) {
+func (b *scripted) Recent(_ context.Context, _ string, limit broker.Limit) (push.Page, error) {
+	if b.recent != nil {
+		return b.recent(limit)
+	}
 	return push.Page{Head: b.head}, nil
 }
 

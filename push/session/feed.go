@@ -40,11 +40,12 @@ type feed struct {
 	// come to the same place share its text.
 	placeText string
 
+	closed    bool
 	window    *window     // nil if none is kept
 	windowEnd *time.Timer // runs while there is a window
 	// readings are the reads under way: for each key the one that begins after
 	// it, nil while nobody waits for one.
-	readings map[broker.Position]*sharedRead
+	readings map[readKey]*sharedRead
 }
 
 // group is the subscriptions of one format.
@@ -109,6 +110,7 @@ func (f *feed) close() {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.closed = true
 	f.forget()
 }
 
@@ -142,7 +144,7 @@ func (f *feed) receive(m *push.Message) {
 			reason = broker.GapEpoch
 		}
 		f.hub.options.Logger.Error("push: broker broke the chain of a topic", "topic", f.topic, "reason", reason)
-		f.broken(broker.Gap{Reason: reason, Now: broker.Position{Epoch: m.Epoch, Offset: m.Offset - 1, Tag: m.PreviousTag}})
+		f.broken(broker.Gap{Reason: reason, Now: before(m)})
 	}
 	f.head = m.Position
 	e := &entry{hub: f.hub, message: m}
@@ -183,7 +185,7 @@ func (f *feed) attach(sub *subscription) {
 		g = &group{format: sub.session.format}
 		f.groups = append(f.groups, g)
 	}
-	sub.catchUp.head, sub.catchUp.outdated = f.head, f.outdates(sub.catchUp)
+	f.locate(sub.catchUp)
 	p := g.part(sub.session.shard)
 	if p == nil {
 		p = &shardGroup{shard: sub.session.shard}

@@ -16,6 +16,10 @@ type Follow struct {
 	// Since is the client's cursor; empty if it has none. One that can't be
 	// read leads to a gap, not to an error.
 	Since string
+	// Recent is how many of the topic's last messages a client gets first that has no
+	// cursor, or whose cursor leads to a gap. History may have fewer, and
+	// Options.ReplayMessages and ReplayBytes bound them.
+	Recent int
 }
 
 // From says where a client's view of a topic begins.
@@ -25,6 +29,7 @@ type From string
 const (
 	FromNow    From = "now"    // with the next message
 	FromCursor From = "cursor" // after the client's cursor, or with a gap
+	FromRecent From = "recent" // with the last messages
 )
 
 // Followed answers a Follow.
@@ -69,6 +74,9 @@ func (s *Session) Subscribe(ctx context.Context, follows []Follow, announce func
 	answers := make([]Followed, len(follows))
 	feeds := make([]*feed, len(follows)) // nil where the topic isn't new, or is refused
 	places := startingPlaces(follows)
+	for i := range places {
+		places[i].recent = min(max(0, places[i].recent), s.hub.options.ReplayMessages)
+	}
 	following, room := s.followed()
 	asked := map[string]int{} // where each topic is asked for first, if it is new
 	var wait sync.WaitGroup
@@ -85,11 +93,11 @@ func (s *Session) Subscribe(ctx context.Context, follows []Follow, announce func
 		default:
 			room--
 			asked[f.Topic] = i
-			if len(follows) == 1 || s.hub.atOnce(f.Topic) {
-				feeds[i], answers[i] = s.follow(ctx, f.Topic, places[i])
+			if len(follows) == 1 || places[i].from != FromRecent && s.hub.atOnce(f.Topic) {
+				feeds[i], answers[i] = s.follow(ctx, f.Topic, &places[i])
 				break
 			}
-			wait.Go(func() { feeds[i], answers[i] = s.follow(ctx, f.Topic, places[i]) })
+			wait.Go(func() { feeds[i], answers[i] = s.follow(ctx, f.Topic, &places[i]) })
 		}
 	}
 	wait.Wait()
@@ -157,8 +165,9 @@ func (s *Session) admit(added []*subscription, announcement *Frame) bool {
 // startingPlace is where a client wants to begin.
 type startingPlace struct {
 	from     From
-	position broker.Position // zero if the cursor can't be read
+	position broker.Position // zero if the cursor can't be read, or the place isn't known yet
 	issued   uint32          // when the cursor was, if the position is before the first message
+	recent   int             // how many of the last messages it wants
 }
 
 // cursor is the place as the client brought it, or empty.
@@ -177,7 +186,10 @@ func startingPlaces(follows []Follow) []startingPlace {
 	cursors := map[string]cursor.Cursor{}
 	fitting := map[string]bool{}
 	for i, f := range follows {
-		places[i].from = FromNow
+		places[i].from, places[i].recent = FromNow, f.Recent
+		if f.Recent > 0 {
+			places[i].from = FromRecent
+		}
 		if f.Since == "" {
 			continue
 		}
@@ -187,7 +199,7 @@ func startingPlaces(follows []Follow) []startingPlace {
 			cursors[f.Since] = since
 		}
 		if place, ok := since.Place(f.Topic); ok {
-			places[i] = startingPlace{FromCursor, place.Position, place.Issued}
+			places[i] = startingPlace{FromCursor, place.Position, place.Issued, f.Recent}
 			fitting[f.Since] = true
 		}
 	}
@@ -212,7 +224,7 @@ func (s *Session) attach(feeds []*feed, places []startingPlace, answers []Follow
 		added = append(added, sub)
 		switch c := sub.catchUp; {
 		case c.start().IsZero():
-		case c.since.Offset == 0 && (c.outdated || c.start() != c.head):
+		case c.from == FromCursor && c.since.Offset == 0 && (c.outdated || c.start() != c.head):
 			answers[i].Cursor = places[i].cursor(f.topic) // it gets no younger
 		default:
 			answers[i].Cursor = f.cursor(c.start())
@@ -222,7 +234,7 @@ func (s *Session) attach(feeds []*feed, places []startingPlace, answers []Follow
 }
 
 // follow asks for one topic, and counts the session among the followers of its feed.
-func (s *Session) follow(ctx context.Context, topic string, start startingPlace) (*feed, Followed) {
+func (s *Session) follow(ctx context.Context, topic string, start *startingPlace) (*feed, Followed) {
 	refused := func(err error) (*feed, Followed) {
 		e := push.AsError(err)
 		if ctx.Err() == nil { // else the client has left
@@ -240,7 +252,7 @@ func (s *Session) follow(ctx context.Context, topic string, start startingPlace)
 		return refused(err)
 	}
 	action := push.ActionFollow
-	if start.from == FromCursor {
+	if start.from != FromNow {
 		action = push.ActionResume
 		if err := tooFast(s.hub.limiter.resumes.take(s, s.hub.wheel.now()), "too many topics resumed in too short a time", "Resumes"); err != nil {
 			return refused(err)
@@ -252,6 +264,12 @@ func (s *Session) follow(ctx context.Context, topic string, start startingPlace)
 	feed, err := s.hub.follow(ctx, s, topic)
 	if err != nil {
 		return refused(err)
+	}
+	if start.from == FromRecent {
+		if start.position, err = feed.recent(ctx, start.recent); err != nil {
+			s.hub.unfollow(feed)
+			return refused(err)
+		}
 	}
 	return feed, Followed{Topic: feed.topic, From: start.from}
 }

@@ -27,7 +27,7 @@ func cursorLife(b push.Broker) time.Duration {
 // feed's, although its epoch is the same. One that was issued later than now could claim
 // any age. Called with f.mu held.
 func (f *feed) outdates(c *catchUp) bool {
-	if c.from == FromNow || c.since.IsZero() || c.since.Offset > 0 {
+	if c.from != FromCursor || c.since.IsZero() || c.since.Offset > 0 {
 		return false
 	}
 	issued := time.Unix(int64(c.issued), 0)

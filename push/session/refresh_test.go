@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/push/session"
@@ -204,7 +205,7 @@ func TestRefreshIsSealed(t *testing.T) {
 		if _, err := session.Of(there.hub).Refresh(t.Context(), s.ID(), id); err != nil {
 			t.Fatal(err)
 		}
-		page, err := there.broker.Recent(t.Context(), "tidewire.control", 10)
+		page, err := there.broker.Recent(t.Context(), "tidewire.control", broker.Limit{Messages: 10})
 		if err != nil || len(page.Messages) != 1 {
 			t.Fatal(page, err)
 		}

@@ -13,8 +13,11 @@ import (
 type sharedRead struct {
 	hub  *Host
 	from broker.Position // where it begins; may move back until then
-	upTo uint64          // how far it must come to be of use, for those who are behind; 0 if none is
-	done chan struct{}   // closed when the rest is known
+	// newest is how many of the topic's last messages are read, in place of what follows
+	// from; may grow until then.
+	newest int
+	upTo   uint64        // how far it must come to be of use, for those who are behind; 0 if none is
+	done   chan struct{} // closed when the rest is known
 
 	users atomic.Int32 // those who wait for it or use it, and who makes it
 
@@ -23,6 +26,12 @@ type sharedRead struct {
 	gap    broker.GapReason // why there is no window
 	head   broker.Position  // the topic's, by the broker
 	err    error
+}
+
+// readKey says who shares a read.
+type readKey struct {
+	place  broker.Position // of those that ask for their place alone; zero for the others
+	newest bool            // those that ask for the newest messages
 }
 
 // sharedReads is how often a client asks together with others before it asks for
@@ -46,9 +55,9 @@ func (f *feed) missed(ctx context.Context, c *catchUp) ([]*entry, *broker.Gap, e
 		if missed, gap, ok := f.remembered(c); ok {
 			return missed, gap, nil
 		}
-		key := c.since
+		key := readKey{place: c.since}
 		if try < sharedReads && !c.isAhead() {
-			key = broker.Position{}
+			key = readKey{}
 		}
 		missed, gap, ok, err := f.read(ctx, key, c)
 		if ok || err != nil {
@@ -72,49 +81,60 @@ func (f *feed) remembered(c *catchUp) (missed []*entry, gap *broker.Gap, ok bool
 // same key: a place, or no place for a read that begins at the lowest of theirs.
 // The waiting ends with the context; the read goes on for the others. It isn't ok if
 // the read doesn't say what the client missed.
-func (f *feed) read(ctx context.Context, key broker.Position, c *catchUp) (missed []*entry, gap *broker.Gap, ok bool, err error) {
-	r := f.join(key, c)
+func (f *feed) read(ctx context.Context, key readKey, c *catchUp) (missed []*entry, gap *broker.Gap, ok bool, err error) {
+	r := f.join(key, c.join)
 	defer r.leave()
-	select {
-	case <-r.done:
-	case <-ctx.Done():
-		return nil, nil, false, ctx.Err()
-	}
-	if r.err != nil {
-		return nil, nil, false, r.err
+	if err := r.wait(ctx); err != nil {
+		return nil, nil, false, err
 	}
 	missed, gap, ok = r.answer(c)
 	return keepAll(missed), gap, ok, nil
 }
 
-// join gives the next read with this key, and sees to it that it is made.
-func (f *feed) join(key broker.Position, c *catchUp) *sharedRead {
+// wait returns when the read has ended, or with the context.
+func (r *sharedRead) wait(ctx context.Context) error {
+	select {
+	case <-r.done:
+		return r.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// join returns the next read with this key, and makes sure that it is made. ask adds to
+// what is read.
+func (f *feed) join(key readKey, ask func(r *sharedRead)) *sharedRead {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	r, underWay := f.readings[key]
-	switch {
-	case r == nil:
-		r = &sharedRead{hub: f.hub, from: c.since, done: make(chan struct{})}
+	if r == nil {
+		r = &sharedRead{hub: f.hub, done: make(chan struct{})}
 		r.users.Add(1) // who makes it
 		if f.readings == nil {
-			f.readings = map[broker.Position]*sharedRead{}
+			f.readings = map[readKey]*sharedRead{}
 		}
 		f.readings[key] = r
 		if !underWay {
 			f.hub.work.Go(func() { f.makeReadings(key) })
 		}
-	case c.since.Offset < r.from.Offset:
+	}
+	ask(r)
+	r.users.Add(1)
+	return r
+}
+
+// join makes a read begin at the client's place or before it.
+func (c *catchUp) join(r *sharedRead) {
+	if r.from.IsZero() || c.since.Offset < r.from.Offset {
 		r.from = c.since
 	}
 	if !c.isAhead() && (r.upTo == 0 || c.head.Offset < r.upTo) {
 		r.upTo = c.head.Offset
 	}
-	r.users.Add(1)
-	return r
 }
 
 // makeReadings makes the reads with one key, one at a time, until nobody waits.
-func (f *feed) makeReadings(key broker.Position) {
+func (f *feed) makeReadings(key readKey) {
 	for r := f.nextReading(key); r != nil; r = f.nextReading(key) {
 		f.fetch(r)
 		close(r.done)
@@ -123,7 +143,7 @@ func (f *feed) makeReadings(key broker.Position) {
 }
 
 // nextReading gives the read that begins now: nobody joins it any more.
-func (f *feed) nextReading(key broker.Position) *sharedRead {
+func (f *feed) nextReading(key readKey) *sharedRead {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	r := f.readings[key]
@@ -135,10 +155,10 @@ func (f *feed) nextReading(key broker.Position) *sharedRead {
 	return r
 }
 
-// fetch asks the broker, unless the window has come to know the place meanwhile.
+// fetch asks the broker, unless the window has come to know the messages meanwhile.
 func (f *feed) fetch(r *sharedRead) {
 	f.mu.Lock()
-	if f.window != nil && f.window.contains(r.from) {
+	if f.window != nil && r.isWithin(f.window) {
 		r.window = &window{start: r.from, messages: keepAll(f.window.between(r.from, f.window.end()))}
 		f.mu.Unlock()
 		return
@@ -155,7 +175,7 @@ func (f *feed) fetch(r *sharedRead) {
 		r.err = errNoMemory
 		return
 	}
-	page, err := f.hub.broker.Since(ctx, f.topic, r.from, r.limit(f.hub.replay))
+	page, err := f.ask(ctx, r)
 	r.gap, r.head, r.err = page.Gap, page.Head, err
 	if err != nil || page.Gap != "" {
 		memory.exchange(claimed, 0)
@@ -163,6 +183,7 @@ func (f *feed) fetch(r *sharedRead) {
 	}
 	w := newWindow(f.hub, r.from, page.Messages)
 	r.broken = len(w.messages) < len(page.Messages)
+	w.oldest = len(w.messages) < r.newest
 	if !memory.exchange(claimed, int64(w.size)) {
 		r.err = errNoMemory
 		return

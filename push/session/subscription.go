@@ -38,7 +38,9 @@ const (
 )
 
 func newSubscription(s *Session, f *feed, start startingPlace) *subscription {
-	return &subscription{session: s, feed: f, catchUp: &catchUp{feed: f, from: start.from, since: start.position, issued: start.issued}}
+	return &subscription{session: s, feed: f, catchUp: &catchUp{
+		feed: f, from: start.from, since: start.position, issued: start.issued, recent: start.recent,
+	}}
 }
 
 // deliver takes what the feed has to tell. With now it is called by the session's
@@ -143,7 +145,7 @@ func (sub *subscription) applyGap(gap broker.Gap, frame *Frame) {
 		switch {
 		case c.gap != nil:
 			gap = gap.After(c.gap.Last)
-		case c.missed != nil:
+		case c.missed != nil && !c.isAhead():
 			gap = gap.After(c.head) // the replay is whole, and goes first
 		case c.isAhead() && c.since.Reaches(gap.Now):
 			// This instance comes after the client, if that is where it says.
@@ -159,7 +161,8 @@ func (sub *subscription) applyGap(gap broker.Gap, frame *Frame) {
 
 // wantsHistory reports whether the replay is still to be read.
 func (sub *subscription) wantsHistory() bool {
-	return sub.state == replaying && sub.catchUp.gap == nil && sub.catchUp.missed == nil
+	c := sub.catchUp
+	return sub.state == replaying && c.missed == nil && (c.gap == nil || c.recent > 0)
 }
 
 // forget ends a subscription that hasn't become part of its session.
@@ -190,17 +193,17 @@ func (sub *subscription) release() {
 		return
 	}
 	c := sub.catchUp
-	if c.gap == nil && (c.start() != c.head || c.outdated) {
-		reason := c.outOfReach()
-		if reason == "" {
-			sub.state = replaying
-			sub.session.replays = append(sub.session.replays, sub)
-			sub.session.wake()
-			return
-		}
+	behind := c.start() != c.head || c.outdated
+	if reason := c.outOfReach(); behind && c.gap == nil && reason != "" {
 		c.gap = c.missing(reason)
 	}
-	sub.goLive()
+	if c.gap == nil && !behind || c.gap != nil && c.recent == 0 {
+		sub.goLive()
+		return
+	}
+	sub.state = replaying
+	sub.session.replays = append(sub.session.replays, sub)
+	sub.session.wake()
 }
 
 // goLive queues the gap, if there is one, and all that waited.

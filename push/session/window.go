@@ -17,7 +17,8 @@ import (
 type window struct {
 	start    broker.Position
 	messages []*entry
-	size     int // of messages, by Message.Size
+	size     int  // of messages, by Message.Size
+	oldest   bool // nothing before start can be given: history doesn't have it, or it doesn't fit
 }
 
 const (
@@ -50,16 +51,26 @@ func (w *window) end() broker.Position {
 	return w.messages[len(w.messages)-1].message.Position
 }
 
+// at is the place at an offset that the window has.
+func (w *window) at(offset uint64) broker.Position {
+	if offset == w.start.Offset {
+		return w.start
+	}
+	return w.messages[offset-w.start.Offset-1].message.Position
+}
+
 // contains reports whether the place is one of those that the window knows.
 func (w *window) contains(p broker.Position) bool {
-	switch {
-	case p.Offset < w.start.Offset, p.Offset > w.end().Offset:
-		return false
-	case p.Offset == w.start.Offset:
-		return p == w.start
-	default:
-		return p == w.messages[p.Offset-w.start.Offset-1].message.Position
+	return p.Offset >= w.start.Offset && p.Offset <= w.end().Offset && p == w.at(p.Offset)
+}
+
+// back is the place n messages before another, which is in the window, or as far back as
+// the window goes. It isn't ok if history may go further.
+func (w *window) back(from broker.Position, n int) (place broker.Position, ok bool) {
+	if have := from.Offset - w.start.Offset; have < uint64(n) {
+		return w.start, w.oldest || w.start.Offset == 0
 	}
+	return w.at(from.Offset - uint64(n)), true
 }
 
 // between gives the messages after a place, up to and with that at another. Both
@@ -77,9 +88,11 @@ func (w *window) add(e *entry) {
 // prepend moves the window's start back to that of an older one which reaches it, and
 // whose messages somebody keeps.
 func (w *window) prepend(older *window) {
-	if !older.contains(w.start) {
+	w.oldest = w.oldest || older.oldest && w.contains(older.start)
+	if older.start == w.start || !older.contains(w.start) {
 		return
 	}
+	w.oldest = older.oldest
 	missing := keepAll(older.between(older.start, w.start))
 	for _, e := range missing {
 		e.enterWindow()
@@ -96,6 +109,7 @@ func (w *window) trim(limit broker.Limit) {
 		w.size -= w.messages[n].message.Size()
 		n++
 	}
+	w.oldest = w.oldest || n > 0
 	w.giveUp(n)
 	clear(w.messages[:n])
 	w.messages = w.messages[n:]
@@ -111,9 +125,9 @@ func (w *window) giveUp(n int) {
 
 // The methods below are called with feed.mu held.
 
-// remember begins a window at the head, unless there is one or nobody to need it.
+// remember begins a window at the head, unless there is one or the feed is closed.
 func (f *feed) remember() {
-	if f.window != nil || len(f.groups) == 0 {
+	if f.window != nil || f.closed {
 		return
 	}
 	w := &window{start: f.head}

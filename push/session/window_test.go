@@ -32,6 +32,17 @@ func newSlowHistory(delay time.Duration, history broker.History) *slowHistory {
 }
 
 func (b *slowHistory) Since(ctx context.Context, topic string, after broker.Position, limit broker.Limit) (push.Page, error) {
+	return b.slowly(ctx, func() (push.Page, error) { return b.Broker.Since(ctx, topic, after, limit) })
+}
+
+func (b *slowHistory) Recent(ctx context.Context, topic string, limit broker.Limit) (push.Page, error) {
+	if limit.Messages == 0 {
+		return b.Broker.Recent(ctx, topic, limit)
+	}
+	return b.slowly(ctx, func() (push.Page, error) { return b.Broker.Recent(ctx, topic, limit) })
+}
+
+func (b *slowHistory) slowly(ctx context.Context, read func() (push.Page, error)) (push.Page, error) {
 	b.mu.Lock()
 	b.count++
 	delay, err := b.delay, b.err
@@ -39,7 +50,7 @@ func (b *slowHistory) Since(ctx context.Context, topic string, after broker.Posi
 	if err := wait(ctx, delay/2); err != nil {
 		return push.Page{}, err
 	}
-	page, failed := b.Broker.Since(ctx, topic, after, limit)
+	page, failed := read()
 	if err == nil {
 		err = failed
 	}
@@ -94,7 +105,7 @@ func (w *world) comesBack(p broker.Position) *fakeConn {
 // each and after the last.
 func (w *world) publishNumbers(from, to int) []broker.Position {
 	w.t.Helper()
-	page, err := w.broker.Recent(w.t.Context(), "a", 0)
+	page, err := w.broker.Recent(w.t.Context(), "a", broker.Limit{})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package protocol
 import (
 	"bytes"
 	"encoding/base64"
+	"math"
 	"slices"
 
 	"github.com/tidewire/tidewire/push"
@@ -45,7 +46,7 @@ var clientFields = map[string][]string{
 }
 
 // clientKeys are the keys of all frames from a client, and of what is in them.
-var clientKeys = []string{"type", "id", "topics", "topic", "since", "event", "message", "encoding", "data"}
+var clientKeys = []string{"type", "id", "topics", "topic", "since", "recent", "event", "message", "encoding", "data"}
 
 var serverTypes = []string{
 	TypeWelcome, TypeMessage, TypeGap, TypeSubscribed, TypeUnsubscribed, TypeReply, TypeError, TypeReconnect,
@@ -115,15 +116,18 @@ func follow(entry value) (f session.Follow, err error) {
 		return f, errRequest
 	}
 	for _, part := range entry.parts {
-		text, ok := part.str()
-		switch {
-		case !ok:
-			return f, errRequest
-		case part.key == "topic":
-			f.Topic = text
-		case part.key == "since":
-			f.Since = text
-		default:
+		ok := false
+		switch part.key {
+		case "topic":
+			f.Topic, ok = part.str()
+		case "since":
+			f.Since, ok = part.str()
+		case "recent":
+			var n uint64
+			n, ok = part.number()
+			f.Recent, ok = int(min(n, math.MaxInt)), ok && n <= MaxRequestID
+		}
+		if !ok {
 			return f, errRequest
 		}
 	}

@@ -100,6 +100,9 @@ var serverFrames = map[string]func() []byte{
 		err := &push.Error{Code: push.CodeRateLimited, Reason: "too many new topics in too short a time", After: 1500*time.Millisecond + 1}
 		return protocol.Subscribed(1, []session.Followed{{Topic: "orders/42", Err: err}})
 	},
+	"subscribed_recent": func() []byte {
+		return protocol.Subscribed(7, []session.Followed{{Topic: "orders/42", From: session.FromRecent, Cursor: at}})
+	},
 	"unsubscribed": func() []byte { return protocol.Unsubscribed(2, []string{"orders/42"}) },
 	"reply":        func() []byte { return protocol.Reply(3, push.Reply{Data: []byte("stored")}) },
 	"reply_binary": func() []byte { return protocol.Reply(3, push.Reply{Data: []byte{255}, Encoding: push.EncodingBinary}) },
@@ -145,6 +148,9 @@ func TestServerFramesAreGolden(t *testing.T) {
 var clientFrames = map[string]protocol.Request{
 	"subscribe": {Type: "subscribe", ID: 1, Follows: []session.Follow{
 		{Topic: "orders/42", Since: "1AAECAwQFn4psIdDktzUBAgMEBw"}, {Topic: "orders/43"},
+	}},
+	"subscribe_recent": {Type: "subscribe", ID: 7, Follows: []session.Follow{
+		{Topic: "orders/42", Since: "1AAECAwQFn4psIdDktzUBAgMEBw", Recent: 50}, {Topic: "orders/43", Recent: 1<<53 - 1}, {Topic: "orders/44"},
 	}},
 	"unsubscribe": {Type: "unsubscribe", ID: 2, Topics: []string{"orders/42"}},
 	"send": {

@@ -96,6 +96,8 @@ func TestQueriesCostAboutWhatTheyAre(t *testing.T) {
 func FuzzFollows(f *testing.F) {
 	f.Add("topic=a&topic=b&since=1", "")
 	f.Add("topic=a&topic=a", "1.1")
+	f.Add("topic=a&recent=20", "")
+	f.Add("topic=a&recent=99999999999999999999", "1")
 	f.Add("topic=%61%00&x;y=%zz", strings.Repeat("x", 5000))
 	f.Fuzz(func(t *testing.T, query, lastEventID string) {
 		r := &http.Request{URL: &url.URL{RawQuery: query}, Header: http.Header{"Last-Event-Id": {lastEventID}}}
@@ -108,7 +110,7 @@ func FuzzFollows(f *testing.F) {
 		}
 		seen := map[string]bool{}
 		for _, follow := range follows {
-			if broker.CheckTopic(follow.Topic) != nil || seen[follow.Topic] || len(follow.Since) > protocol.MaxSinceLength || lastEventID != "" && follow.Since != lastEventID {
+			if broker.CheckTopic(follow.Topic) != nil || seen[follow.Topic] || len(follow.Since) > protocol.MaxSinceLength || lastEventID != "" && follow.Since != lastEventID || follow.Recent < 0 {
 				t.Errorf("%q gives %+v", query, follow)
 			}
 			seen[follow.Topic] = true

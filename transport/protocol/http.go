@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"fmt"
+	"math"
 	"net/http"
 	"net/url"
 	"slices"
@@ -140,9 +141,9 @@ func Query(r *http.Request) (url.Values, *push.Error) {
 	return query, nil
 }
 
-// Follows reads which topics a URL asks for, from where: topic=…, repeated, and
-// since=CURSOR. A Last-Event-ID header wins over since. There may be at most
-// maxTopics topics, each once. A version, v=1, may be there.
+// Follows reads which topics a URL asks for, from where: topic=…, repeated, since=CURSOR
+// and recent=N, which holds for all topics. A Last-Event-ID header wins over since. There
+// may be at most maxTopics topics, each once. A version, v=1, may be there.
 func Follows(r *http.Request, maxTopics int) ([]session.Follow, *push.Error) {
 	query, e := Query(r)
 	if e != nil {
@@ -162,6 +163,10 @@ func Follows(r *http.Request, maxTopics int) ([]session.Follow, *push.Error) {
 	if len(since) > MaxSinceLength {
 		return nil, push.NewError(push.CodeBadRequest, "a cursor has at most 4096 bytes", nil)
 	}
+	recent, e := count(query, "recent")
+	if e != nil {
+		return nil, e
+	}
 	seen := map[string]bool{}
 	follows := make([]session.Follow, len(topics))
 	for i, topic := range topics {
@@ -172,7 +177,20 @@ func Follows(r *http.Request, maxTopics int) ([]session.Follow, *push.Error) {
 			return nil, push.NewError(push.CodeBadRequest, "a topic is named twice", nil)
 		}
 		seen[topic] = true
-		follows[i] = session.Follow{Topic: topic, Since: since}
+		follows[i] = session.Follow{Topic: topic, Since: since, Recent: recent}
 	}
 	return follows, nil
+}
+
+// count reads a parameter that is an integer from 0 to 2^53-1; 0 if it isn't given.
+func count(query url.Values, name string) (int, *push.Error) {
+	values := query[name]
+	if len(values) == 0 {
+		return 0, nil
+	}
+	n, err := strconv.ParseUint(values[0], 10, 53)
+	if len(values) > 1 || err != nil {
+		return 0, push.NewError(push.CodeBadRequest, name+" is a whole number, given once", nil)
+	}
+	return int(min(n, math.MaxInt)), nil
 }

@@ -162,7 +162,7 @@ func testGaps(t *testing.T, h Harness) {
 	for i := range 30 {
 		s.publish("a", fmt.Sprint(i+1))
 	}
-	page, err := b.Recent(t.Context(), "a", 20)
+	page, err := b.Recent(t.Context(), "a", broker.Limit{Messages: 20})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -198,7 +198,7 @@ func testGaps(t *testing.T, h Harness) {
 			if f.Type != protocol.TypeGap || f.Reason != string(test.want) || (f.Last != nil) != test.wantLast {
 				t.Fatalf("got %+v, want gap %q", f, test.want)
 			}
-			head, err := b.Recent(t.Context(), "a", 0)
+			head, err := b.Recent(t.Context(), "a", broker.Limit{})
 			if err != nil || f.Now == nil || f.Now.Offset != head.Head.Offset || f.Cursor == "" || f.Cursor != c.Cursor {
 				t.Errorf("gap %+v now %+v, head %+v", f, f.Now, head.Head)
 			}

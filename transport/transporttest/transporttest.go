@@ -57,6 +57,8 @@ func Run(t *testing.T, h Harness) {
 		{"ResumesBeforeTheFirstMessage", testResumeFromWelcome},
 		{"TellsGaps", testGaps},
 		{"TopicNewToTheCursorStartsNow", testNewTopic},
+		{"BeginsWithTheLastMessages", testRecent},
+		{"BeginsWithTheLastMessagesWhilePublishing", testRecentAtOnce},
 		{"RefusedTopicLeavesTheOthers", testRefusedTopic},
 		{"AllTopicsRefused", testAllRefused},
 		{"TopicsAreLimited", testTopicRates},

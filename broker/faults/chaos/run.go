@@ -182,7 +182,7 @@ func (w *world) heads(ctx context.Context) (map[string]broker.Position, error) {
 	defer cancel()
 	heads := map[string]broker.Position{}
 	for _, topic := range w.topics {
-		page, err := w.brokers[0].Recent(ctx, topic, 0)
+		page, err := w.brokers[0].Recent(ctx, topic, broker.Limit{})
 		if err != nil {
 			return nil, err
 		}
@@ -206,7 +206,7 @@ func (w *world) behind(heads map[string]broker.Position) (*client, string) {
 // compare reads back what Redis has of all topics.
 func (w *world) compare(ctx context.Context) error {
 	for _, topic := range w.topics {
-		page, err := w.brokers[0].Recent(ctx, topic, maxReplay)
+		page, err := w.brokers[0].Recent(ctx, topic, broker.Limit{Messages: maxReplay})
 		if err != nil {
 			return fmt.Errorf("reading back %s: %w", topic, err)
 		}

@@ -148,13 +148,13 @@ func (b *Broker) Since(ctx context.Context, name string, after broker.Position, 
 }
 
 // Recent reads the newest messages.
-func (b *Broker) Recent(ctx context.Context, name string, n int) (push.Page, error) {
+func (b *Broker) Recent(ctx context.Context, name string, limit broker.Limit) (push.Page, error) {
 	if err := b.admits(name); err != nil {
 		return push.Page{}, err
 	}
 	ctx, cancel := deadline(ctx)
 	defer cancel()
-	return b.recent(ctx, name, n)
+	return b.recent(ctx, name, limit)
 }
 
 func (b *Broker) admits(topic string) error {

@@ -10,9 +10,9 @@ import (
 // pageLimit bounds one read of a topic that is catching up.
 var pageLimit = broker.Limit{Messages: 1000, Bytes: 1 << 20}
 
-// recent reads the last n messages and the head.
-func (b *Broker) recent(ctx context.Context, topic string, n int) (push.Page, error) {
-	return b.read(ctx, topic, Query{Newest: true, Limit: broker.Limit{Messages: n}}, b.marks.of(topic))
+// recent reads the newest messages and the head.
+func (b *Broker) recent(ctx context.Context, topic string, limit broker.Limit) (push.Page, error) {
+	return b.read(ctx, topic, Query{Newest: true, Limit: limit}, b.marks.of(topic))
 }
 
 // since reads what follows a position, as push.Broker has it.
@@ -29,7 +29,7 @@ func (b *Broker) sinceWith(ctx context.Context, topic string, after broker.Posit
 // head. Heard is the highest position that was heard before; zero if none was.
 func (b *Broker) from(ctx context.Context, topic string, at, heard broker.Position) (push.Page, error) {
 	if at.IsZero() {
-		return b.recent(ctx, topic, 0)
+		return b.recent(ctx, topic, broker.Limit{})
 	}
 	page, err := b.since(ctx, topic, at, pageLimit)
 	seen := at
@@ -45,7 +45,7 @@ func (b *Broker) from(ctx context.Context, topic string, at, heard broker.Positi
 	if err != nil || page.Gap != broker.GapEpoch {
 		return page, err
 	}
-	newest, err := b.recent(ctx, topic, pageLimit.Messages)
+	newest, err := b.recent(ctx, topic, broker.Limit{Messages: pageLimit.Messages})
 	if err != nil {
 		return push.Page{}, err
 	}

@@ -73,7 +73,7 @@ var ErrStale = errors.New("broker: the genesis is another one")
 
 // Query says which messages to read.
 type Query struct {
-	Newest bool            // the last Limit.Messages ones; otherwise those after a position
+	Newest bool            // the last ones; otherwise those after a position
 	After  broker.Position // what follows it is read only if it is proven; otherwise Page.Gap says why not
 	Limit  broker.Limit    // zero fields don't bound, except that Newest with no Messages reads only the head
 }

@@ -78,9 +78,8 @@ var mutants = []mutant{
 		{storeGo, "case own != nil && s.kept(own) && own.Tag != after.Tag:", "case false:"},
 		{storeGo, "case following.PreviousTag != after.Tag:", "case false:"},
 		{topicGo, "due := head != t.position", "due := head.Epoch != t.position.Epoch || head.Offset != t.position.Offset"},
-		{subscriptionGo, "(c.start() != c.head || c.outdated) {", "(c.start().Epoch != c.head.Epoch || c.start().Offset != c.head.Offset) {"},
-		{windowGo, "return p == w.start", "return p.Epoch == w.start.Epoch"},
-		{windowGo, "return p == w.messages[p.Offset-w.start.Offset-1].message.Position", "return p.Epoch == w.start.Epoch"},
+		{subscriptionGo, "c.start() != c.head || c.outdated", "c.start().Epoch != c.head.Epoch || c.start().Offset != c.head.Offset"},
+		{windowGo, "p == w.at(p.Offset)", "p.Epoch == w.start.Epoch"},
 		{highWaterGo, "mark.Offset == p.Offset && mark.Tag != p.Tag", "false"},
 		{storedGo, "return mark.Position != rec.head", "return mark.Offset > rec.head.Offset"},
 		{storedGo, "return e.Tag != mark.Tag", "return false"},
@@ -90,8 +89,7 @@ var mutants = []mutant{
 		{storeGo, "case after.Offset == head.Offset && after.Tag != head.Tag:", "case false:"},
 		{storeGo, "case own != nil && s.kept(own) && own.Tag != after.Tag:", "case false:"},
 		{storeGo, "case following.PreviousTag != after.Tag:", "case false:"},
-		{windowGo, "return p == w.start", "return p.Epoch == w.start.Epoch"},
-		{windowGo, "return p == w.messages[p.Offset-w.start.Offset-1].message.Position", "return p.Epoch == w.start.Epoch"},
+		{windowGo, "p == w.at(p.Offset)", "p.Epoch == w.start.Epoch"},
 	}},
 	{"epochs aren't compared", "", []patch{{storeGo, "case after.Epoch != head.Epoch:", "case after.IsZero():"}}},
 	{"the head counts as a fork", "", []patch{{storeGo, "case after.Offset > head.Offset:", "case after.Offset >= head.Offset:"}}},
@@ -153,7 +151,7 @@ var mutants = []mutant{
 
 	// Clients.
 	{"a full queue drops silently", "", []patch{{sessionGo, "\tcase !s.outbox.fits(frame, s.hub.queue):\n\t\ts.cut()\n", "\tcase !s.outbox.fits(frame, s.hub.queue):\n"}}},
-	{"who is ahead of an instance counts as behind", "", []patch{{catchUpGo, "return c.from == FromCursor && (c.since.Epoch != c.head.Epoch || c.since.Offset > c.head.Offset)", "return false"}}},
+	{"who is ahead of an instance counts as behind", "", []patch{{catchUpGo, "return c.from != FromNow && (c.since.Epoch != c.head.Epoch || c.since.Offset > c.head.Offset)", "return false"}}},
 	{"who is ahead gets what it has", "", []patch{{subscriptionGo, "if c == nil || frame.Cursor == \"\" {", "if true {"}}},
 	{"a subscription goes on after its end", "", []patch{{followGo, "\t\tsub.stop()\n\t\treleased = append(released, sub)\n", ""}}},
 	{"the id of an event comes before its data", "", []patch{{sseFormatGo, `return append(append(append(b, "id: "...), cursor...), '\n')`, `return append(append(append(b, "id: "...), cursor...), "\n\n"...)`}}},
@@ -166,7 +164,7 @@ var mutants = []mutant{
 
 	// Shared reads.
 	{"the window outlives a break", "", []patch{{feedGo, "\tf.head, f.since = gap.Now, time.Now()\n\tf.forget()\n", "\tf.head, f.since = gap.Now, time.Now()\n"}}},
-	{"the window takes what doesn't reach it", "", []patch{{windowGo, "\tif !older.contains(w.start) {\n\t\treturn\n\t}\n\tmissing := keepAll(older.between(older.start, w.start))", "\tmissing := keepAll(older.messages)"}}},
+	{"the window takes what doesn't reach it", "", []patch{{windowGo, "\tif older.start == w.start || !older.contains(w.start) {\n\t\treturn\n\t}\n\tw.oldest = older.oldest\n\tmissing := keepAll(older.between(older.start, w.start))", "\tmissing := keepAll(older.messages)"}}},
 	{"a read's answer is taken for another place", "", []patch{{readingGo, "case r.from != c.since:", "case r.from.Epoch != c.since.Epoch:"}}},
 	{"the window loses its beginning", "", []patch{{windowGo, "w.start, w.messages = older.start, append(missing, w.messages...)", "w.start, w.messages = older.start, append(missing[:0:0], w.messages...)"}}},
 }

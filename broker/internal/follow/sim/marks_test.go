@@ -42,7 +42,7 @@ func TestOldMarkDoesNotEndANewHistory(t *testing.T) {
 		store.Evict("a", false, 0)
 		time.Sleep(b.Keep())
 		at := publishText(t, other, "new")
-		if page, err := b.Recent(context.Background(), "a", 0); err != nil || page.Head != at {
+		if page, err := b.Recent(context.Background(), "a", broker.Limit{}); err != nil || page.Head != at {
 			t.Errorf("the new message is at %+v, and the head at %+v, %v", at, page.Head, err)
 		}
 	})

@@ -158,11 +158,15 @@ func (s *Store) read(topic string, q follow.Query, mark follow.HighWater, origin
 	}
 	page := push.Page{Head: rec.head}
 	if q.Newest {
-		for _, e := range rec.entries[max(0, len(rec.entries)-q.Limit.Messages):] {
-			if s.kept(e) {
-				page.Messages = append(page.Messages, e.Message)
+		size := 0
+		for _, e := range slices.Backward(rec.entries) {
+			size += e.size
+			if len(page.Messages) == q.Limit.Messages || over(size, q.Limit.Bytes) || !s.kept(e) {
+				break
 			}
+			page.Messages = append(page.Messages, e.Message)
 		}
+		slices.Reverse(page.Messages)
 		return page, nil
 	}
 	page.Gap = s.gapAfter(rec, q.After)
