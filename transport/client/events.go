@@ -34,8 +34,10 @@ func (e *events) next() ([]byte, error) {
 		switch {
 		case err != nil:
 			return nil, err
-		case len(line) == 0 && found:
+		case len(line) == 0 && len(e.data) > 0:
 			return e.data, nil
+		case len(line) == 0:
+			found = false
 		}
 		value, isData := bytes.CutPrefix(line, []byte("data"))
 		if !isData || len(value) > 0 && value[0] != ':' {
