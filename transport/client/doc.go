@@ -7,7 +7,9 @@
 // gap: messages were missed, and the program loads its state again.
 //
 //	c, err := client.New("https://example.com/push")
+//	…
 //	prices, err := c.Subscribe("prices")
+//	…
 //	for event, err := range prices.Events(ctx) {
 //		…
 //	}

@@ -189,8 +189,8 @@ func TestPublishEnds(t *testing.T) {
 		p := publisher(t, s.url, testKey, PublisherOptions{HTTPClient: s.http})
 		began := time.Now()
 		_, err := p.Publish(t.Context(), push.Message{Topic: "a"})
-		if !errors.Is(err, push.CodeTimeout) || !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != 10*time.Second || len(s.times) != 2 {
-			t.Errorf("after %v and %d requests: %v", time.Since(began), len(s.times), err)
+		if !errors.Is(err, push.CodeTimeout) || !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != 10*time.Second || len(s.requests()) != 2 {
+			t.Errorf("after %v and %d requests: %v", time.Since(began), len(s.requests()), err)
 		}
 		ctx, cancel := context.WithCancelCause(t.Context())
 		time.AfterFunc(time.Second, func() { cancel(errTest) })
@@ -207,8 +207,8 @@ func TestPublishEnds(t *testing.T) {
 		p := publisher(t, s.url, testKey, PublisherOptions{HTTPClient: s.http})
 		began := time.Now()
 		_, err := p.Publish(t.Context(), push.Message{Topic: "a"})
-		if !errors.Is(err, push.CodeUnavailable) || time.Since(began) != 0 || len(s.times) != 1 {
-			t.Errorf("after %v and %d requests: %v", time.Since(began), len(s.times), err)
+		if !errors.Is(err, push.CodeUnavailable) || time.Since(began) != 0 || len(s.requests()) != 1 {
+			t.Errorf("after %v and %d requests: %v", time.Since(began), len(s.requests()), err)
 		}
 	})
 }

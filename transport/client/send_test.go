@@ -242,8 +242,8 @@ func TestStatusesAreHeeded(t *testing.T) {
 			if test.wait > 0 {
 				time.Sleep(test.wait - 10*time.Millisecond)
 				synctest.Wait()
-				if len(s.times) != 1 {
-					t.Errorf("%+v: it came %d times", test, len(s.times))
+				if len(s.requests()) != 1 {
+					t.Errorf("%+v: it came %d times", test, len(s.requests()))
 				}
 			}
 			time.Sleep(20 * time.Millisecond)
@@ -251,7 +251,7 @@ func TestStatusesAreHeeded(t *testing.T) {
 			if stopped := c.Err() != nil; stopped != (test.code != "") || stopped && !errors.Is(c.Err(), test.code) {
 				t.Errorf("%+v: %v", test, c.Err())
 			}
-			if n := len(s.times); (n > 1) == (test.code != "") {
+			if n := len(s.requests()); (n > 1) == (test.code != "") {
 				t.Errorf("%+v: it came %d times", test, n)
 			}
 			s.close(c)
@@ -300,7 +300,8 @@ func TestFallsBackToAnEventStream(t *testing.T) {
 
 // TestReturnsToAWebSocket once one gets through, and misses nothing.
 func TestReturnsToAWebSocket(t *testing.T) {
-	open, sockets := false, 0
+	var open atomic.Bool
+	var sockets atomic.Int64
 	scripted(t, func(_ int, w http.ResponseWriter, r *http.Request) {
 		const answer = `"topics":[{"topic":"a","from":"now"}]}`
 		switch {
@@ -309,10 +310,10 @@ func TestReturnsToAWebSocket(t *testing.T) {
 			fmt.Fprintf(w, "data: {\"type\":\"welcome\",\"heartbeat\":300000,%s\n\n", answer)
 			_ = http.NewResponseController(w).Flush()
 			<-r.Context().Done()
-		case !open:
+		case !open.Load():
 			http.Error(w, "no", http.StatusForbidden)
 		default:
-			sockets++
+			sockets.Add(1)
 			socketed(w, r, func(conn *websocket.Conn) {
 				write(conn, `{"type":"welcome","heartbeat":300000}`)
 				listen(conn, func(r protocol.Request) { write(conn, fmt.Sprintf(`{"type":"subscribed","id":%d,%s`, r.ID, answer)) })
@@ -329,14 +330,14 @@ func TestReturnsToAWebSocket(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		if c.way() != EventStream || len(s.times) != 3 {
-			t.Errorf("after %d requests it is a %v", len(s.times), c.way())
+		if c.way() != EventStream || len(s.requests()) != 3 {
+			t.Errorf("after %d requests it is a %v", len(s.requests()), c.way())
 		}
-		open = true
+		open.Store(true)
 		time.Sleep(probeInterval)
 		synctest.Wait()
-		if c.way() != WebSocket || sockets != 2 {
-			t.Errorf("after %d sockets it is a %v", sockets, c.way())
+		if c.way() != WebSocket || sockets.Load() != 2 {
+			t.Errorf("after %d sockets it is a %v", sockets.Load(), c.way())
 		}
 		s.close(c)
 	})

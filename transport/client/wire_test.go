@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -37,10 +38,19 @@ func (p *pipes) Addr() net.Addr { return &net.TCPAddr{} }
 
 // script is a server that does what a test says with each request, in virtual time.
 type script struct {
-	t     *testing.T
+	t    *testing.T
+	url  string
+	http *http.Client
+
+	mu    sync.Mutex
 	times []time.Time // of the requests
-	url   string
-	http  *http.Client
+}
+
+// requests returns the times of all requests so far.
+func (s *script) requests() []time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.times)
 }
 
 // scripted runs a test against a server that answers the nth request, from 0, with answer.
@@ -49,15 +59,14 @@ func scripted(t *testing.T, answer func(n int, w http.ResponseWriter, r *http.Re
 	synctest.Test(t, func(t *testing.T) {
 		p := &pipes{conns: make(chan net.Conn), done: make(chan struct{})}
 		s := &script{t: t, url: "http://server.example/push"}
-		var mu sync.Mutex
 		var work sync.WaitGroup
 		server := &http.Server{ErrorLog: slog.NewLogLogger(slog.DiscardHandler, 0), Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			work.Add(1)
 			defer work.Done()
-			mu.Lock()
+			s.mu.Lock()
 			n := len(s.times)
 			s.times = append(s.times, time.Now())
-			mu.Unlock()
+			s.mu.Unlock()
 			answer(n, w, r)
 		})}
 		done := make(chan struct{})
@@ -183,7 +192,8 @@ func TestCloseCodes(t *testing.T) {
 					if test.code != "" {
 						t.Error("the client has come back")
 					}
-					wait := s.times[1].Sub(s.times[0])
+					times := s.requests()
+					wait := times[1].Sub(times[0])
 					if wait < test.wait || wait > test.wait+10*time.Millisecond {
 						t.Errorf("it came after %v", wait)
 					}
@@ -236,13 +246,13 @@ func TestErrorFrameDecides(t *testing.T) {
 			if (c.Err() != nil) != final || final && !errors.Is(c.Err(), push.Code("new_code")) {
 				t.Errorf("%s: %v", retry, c.Err())
 			}
-			if len(s.times) != 1 {
-				t.Errorf("%s: after 2 s it has come %d times", retry, len(s.times))
+			if len(s.requests()) != 1 {
+				t.Errorf("%s: after 2 s it has come %d times", retry, len(s.requests()))
 			}
 			time.Sleep(2 * time.Second)
 			synctest.Wait()
-			if (len(s.times) == 2) == final {
-				t.Errorf("%s: after 4 s it has come %d times", retry, len(s.times))
+			if (len(s.requests()) == 2) == final {
+				t.Errorf("%s: after 4 s it has come %d times", retry, len(s.requests()))
 			}
 			s.close(c)
 		})
@@ -286,13 +296,13 @@ func TestSilenceEndsTheConnection(t *testing.T) {
 			}
 			time.Sleep(2*lives + 11*time.Second - time.Nanosecond)
 			synctest.Wait()
-			if len(s.times) != 1 {
-				t.Errorf("it has come %d times", len(s.times))
+			if len(s.requests()) != 1 {
+				t.Errorf("it has come %d times", len(s.requests()))
 			}
 			time.Sleep(10 * time.Millisecond)
 			synctest.Wait()
-			if len(s.times) != 2 {
-				t.Errorf("it has come %d times", len(s.times))
+			if len(s.requests()) != 2 {
+				t.Errorf("it has come %d times", len(s.requests()))
 			}
 			s.close(c)
 		})
