@@ -1,5 +1,6 @@
 // Package protocol has the frames between server and client that both transports share,
-// as docs/protocol.md describes them. Golden files in testdata pin every frame; the
+// as docs/protocol.md describes them: server.go and client.go are the server's side,
+// frame.go and request.go a client's. Golden files in testdata pin every frame; the
 // TypeScript client reads the same files.
 package protocol
 

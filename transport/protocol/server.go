@@ -98,8 +98,11 @@ func Subscribed(id uint64, answers []session.Followed) []byte {
 }
 
 // Unsubscribed encodes the answer to an unsubscribe.
-func Unsubscribed(id uint64, topics []string) []byte {
-	o := append(newFrame(TypeUnsubscribed).number("id", id).field("topics"), '[')
+func Unsubscribed(id uint64, topics []string) []byte { return topicList(TypeUnsubscribed, id, topics) }
+
+// topicList encodes a frame that names topics.
+func topicList(frameType string, id uint64, topics []string) []byte {
+	o := append(newFrame(frameType).number("id", id).field("topics"), '[')
 	for i, topic := range topics {
 		if i > 0 {
 			o = append(o, ',')

@@ -1,0 +1,122 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/tidewire/tidewire/push/cursor"
+	"github.com/tidewire/tidewire/transport/protocol"
+)
+
+// stream is an event stream, which only receives.
+type stream struct {
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	silent *time.Timer
+	body   io.ReadCloser
+	events *events
+	after  time.Duration // until the stream counts as dead
+}
+
+// maxAnswer is how much is read of an answer that isn't a stream.
+const maxAnswer = 64 << 10
+
+func (c *Client) openStream(ctx context.Context, header http.Header, topics []protocol.Asked) (link, *trouble) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	address := c.base.JoinPath("sse")
+	address.RawQuery = streamQuery(topics)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address.String(), nil)
+	if err != nil {
+		cancel(nil)
+		return nil, &trouble{err: err, final: true}
+	}
+	request.Header = header
+	request.Header.Set("Accept", "text/event-stream")
+	requests := *c.poster.http
+	requests.Timeout = 0
+	response, err := requests.Do(request)
+	if err != nil {
+		cancel(nil)
+		return nil, broken(cause(ctx, err))
+	}
+	kind, _, err := mime.ParseMediaType(response.Header.Get("Content-Type"))
+	if err != nil || response.StatusCode != http.StatusOK || kind != "text/event-stream" {
+		body, _ := io.ReadAll(io.LimitReader(response.Body, maxAnswer)) // a part says nothing
+		_ = response.Body.Close()
+		cancel(nil)
+		if response.StatusCode == http.StatusOK {
+			return nil, broken(fmt.Errorf("client: the answer is %q and no event stream", kind))
+		}
+		return nil, status(response.StatusCode, response.Header, body)
+	}
+	s := &stream{ctx: ctx, cancel: cancel, body: response.Body}
+	s.silent = time.AfterFunc(time.Hour, func() { cancel(errSilent) })
+	s.silent.Stop()
+	s.events = newEvents(s, int(c.options.MaxFrame))
+	return s, nil
+}
+
+// streamQuery asks for topics in a URL.
+func streamQuery(topics []protocol.Asked) string {
+	query := url.Values{"v": {"1"}}
+	var cursors []string
+	for _, t := range topics {
+		query.Add("topic", t.Topic)
+		switch {
+		case t.Since == "":
+			if t.Recent > 0 {
+				query.Set("recent", strconv.Itoa(t.Recent))
+			}
+		case !slices.Contains(cursors, t.Since):
+			cursors = append(cursors, t.Since)
+		}
+	}
+	if len(cursors) > 0 {
+		query.Set("since", cursor.Join(cursors))
+	}
+	return query.Encode()
+}
+
+// Read reads what has come of the stream, which shows that the server lives.
+func (s *stream) Read(p []byte) (int, error) {
+	s.silent.Reset(s.after)
+	defer s.silent.Stop()
+	return s.body.Read(p)
+}
+
+func (s *stream) read(patience time.Duration) ([]byte, *trouble) {
+	s.after = patience
+	frame, err := s.events.next()
+	switch {
+	case err == nil:
+		return frame, nil
+	case errors.Is(err, errTooLong):
+		return nil, tooLarge(err)
+	default:
+		return nil, broken(cause(s.ctx, err))
+	}
+}
+
+func (s *stream) write([]byte) error { return errors.ErrUnsupported }
+
+func (s *stream) close(bool) {
+	s.cancel(nil)
+	s.silent.Stop()
+	_ = s.body.Close()
+}
+
+// cause returns why a context has ended, if it has, instead of what that has led to.
+func cause(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}

@@ -1,0 +1,127 @@
+package client
+
+import (
+	"context"
+	"iter"
+	"sync"
+	"time"
+
+	"github.com/tidewire/tidewire/broker"
+	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/push/cursor"
+)
+
+// Event is what a subscription gets: exactly one of Message, Gap and Refused is set.
+type Event struct {
+	// Message is a message of the topic. Its ID and Time are there only if the server tells
+	// clients. Its position is zero if the message can't be resumed.
+	Message *push.Message
+	// Gap says that messages were missed and won't come; load the state again. Its positions
+	// have no tags.
+	Gap *broker.Gap
+	// Refused says why the server doesn't let the client follow the topic for now. The
+	// client asks again by itself; of refusals in a row only the first is an event.
+	Refused *push.Error
+
+	// Cursor continues right after the event, in this topic. It is empty if the event
+	// doesn't move it.
+	Cursor string
+}
+
+// eventSize is what an event counts for beside its message.
+const eventSize = 128
+
+func (e *Event) size() int {
+	if e.Message != nil {
+		return eventSize + e.Message.Size()
+	}
+	return eventSize
+}
+
+// Subscription follows one topic. All methods may be called by any number of goroutines.
+type Subscription struct {
+	// static
+	client *Client
+	topic  string
+	recent int
+	queue  *queue
+	ready  chan struct{} // closed when the server has answered
+	ended  chan struct{} // closed by end
+
+	endOnce sync.Once
+
+	// guarded by client.mu
+	number    uint64    // the order of subscribing
+	cursor    string    // after what has been received
+	located   bool      // the server told the cursor, over this connection
+	request   uint64    // what asked for the topic over this connection; 0: the URL
+	confirmed bool      // and it was granted
+	granted   bool      // once, over any connection
+	refusals  int       // in a row
+	again     time.Time // when to ask again
+}
+
+// ownPart returns the part of a cursor that is of one topic, if it can be read; otherwise
+// the whole, which the server answers with a gap or ignores.
+func ownPart(since, topic string) string {
+	parsed, err := cursor.Parse(since)
+	if err != nil {
+		return since
+	}
+	place, ok := parsed.Place(topic)
+	if !ok || place.Position.IsZero() {
+		return since
+	}
+	return place.Cursor(topic)
+}
+
+// Topic returns the topic.
+func (s *Subscription) Topic() string { return s.topic }
+
+// Ready waits until the server has confirmed the subscription: without a cursor, every
+// message that is published from then on arrives. It fails with the cause of the context,
+// or like Next if the subscription has ended before.
+func (s *Subscription) Ready(ctx context.Context) error {
+	select {
+	case <-s.ready:
+		return nil
+	case <-s.ended:
+		return s.queue.failure()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// Next waits for the next event. When the subscription has ended and all its events were
+// taken, it fails: with a [push.Error] if the server refuses the topic or the client for
+// good, with [ErrClosed] after Close of the subscription or of the client. It fails with
+// the cause of the context when that ends; then it may be called again.
+func (s *Subscription) Next(ctx context.Context) (Event, error) { return s.queue.take(ctx) }
+
+// Events returns what Next returns, until it fails; the last pair has the error.
+func (s *Subscription) Events(ctx context.Context) iter.Seq2[Event, error] {
+	return func(yield func(Event, error) bool) {
+		for {
+			event, err := s.Next(ctx)
+			if !yield(event, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// Cursor returns the position after the last event that Next returned, to continue from in
+// another process. It is empty as long as the server hasn't told any.
+func (s *Subscription) Cursor() string { return s.queue.taken() }
+
+// Close ends the subscription, and drops the events that wait. It doesn't wait for the
+// server. Another subscription of the topic may begin at once.
+func (s *Subscription) Close() {
+	s.end(ErrClosed, true)
+	s.client.forget(s)
+}
+
+func (s *Subscription) end(err error, drop bool) {
+	s.queue.end(err, drop)
+	s.endOnce.Do(func() { close(s.ended) })
+}
