@@ -134,8 +134,8 @@ func (f *feed) lastBefore(ctx context.Context, gap broker.Gap, head broker.Posit
 	w, end := r.window, head
 	switch {
 	case w.contains(head):
-	case w.end().Epoch != head.Epoch:
-		// This instance hasn't heard yet of a new epoch. The client goes on where the broker is.
+	case w.end().Epoch != head.Epoch, gap.Now != head && w.end().Offset > head.Offset:
+		// This instance hasn't heard yet where the broker is. The client goes on there.
 		end = w.end()
 	default:
 		return nil, &gap, nil

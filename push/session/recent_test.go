@@ -335,7 +335,7 @@ func TestRecentThatFails(t *testing.T) {
 // TestRecentWhileHistoryBreaks has the broker tell of another history at each moment of a
 // client's beginning.
 func TestRecentWhileHistoryBreaks(t *testing.T) {
-	messages, others := chain(1, 8), chain(2, 5)
+	messages, others := chain(1, 10), chain(2, 5)
 	page := func(of []*push.Message, n int, limit broker.Limit) push.Page {
 		return push.Page{Head: of[n-1].Position, Messages: of[max(0, n-limit.Messages):n]}
 	}
@@ -362,6 +362,12 @@ func TestRecentWhileHistoryBreaks(t *testing.T) {
 			breaks, "[hello 2 3 4 5]"},
 		{"behind a gap, before this instance knows", "garbage", func(_ push.Receiver, limit broker.Limit) push.Page { return page(others, 4, limit) },
 			breaks, "[hello gap unknown_cursor 0-1 2 3 4 5]"},
+		{"behind a gap, when this instance lags", cursor.Format("a", broker.Position{Epoch: 1, Offset: 29, Tag: 9}), func(_ push.Receiver, limit broker.Limit) push.Page { return page(messages, 10, limit) },
+			func(r push.Receiver) {
+				for _, m := range messages[5:] {
+					r.Receive(m)
+				}
+			}, "[hello gap fork 29-7 8 9 10]"},
 		{"behind a gap, while it is read", "garbage", func(r push.Receiver, limit broker.Limit) push.Page {
 			breaks(r)
 			return page(others, 5, limit)
@@ -371,6 +377,9 @@ func TestRecentWhileHistoryBreaks(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b := &scripted{head: messages[4].Position}
 				b.since = func(after broker.Position) (push.Page, error) {
+					if after.Offset == 29 {
+						return push.Page{Head: messages[9].Position, Gap: broker.GapFork}, nil
+					}
 					if after.Epoch != 2 {
 						return push.Page{Head: others[4].Position, Gap: broker.GapEpoch}, nil
 					}

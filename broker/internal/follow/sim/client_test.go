@@ -9,10 +9,12 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/push/cursor"
 	"github.com/tidewire/tidewire/transport/protocol"
 )
@@ -25,6 +27,7 @@ type simClient struct {
 	world  *world
 	name   string
 	topics []string
+	recent int // how many of the last messages it asks for
 	stop   chan struct{}
 	turn   time.Duration // differs between clients, for the same order each time
 
@@ -116,6 +119,9 @@ func (c *simClient) open() (*simConn, string, error) {
 	c.connected++
 	times := c.connected
 	query := url.Values{"topic": c.topics}
+	if c.recent > 0 {
+		query.Set("recent", strconv.Itoa(c.recent))
+	}
 	since := c.cursor()
 	path, headers := "ws", "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"+
 		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: "+protocol.Subprotocol+"\r\n"
@@ -298,6 +304,15 @@ func (c *simClient) rewind(n int) {
 	}
 }
 
+// reload makes the client begin again with the last messages, as a page that is loaded
+// anew. Called with c.mu held.
+func (c *simClient) reload() {
+	for _, v := range c.views {
+		v.at, v.cursor, v.moves, v.foreign, v.forged = broker.Position{}, "", nil, false, broker.Position{}
+	}
+	c.lastID = ""
+}
+
 // end makes run return.
 func (c *simClient) end() {
 	c.leave(func() { close(c.stop) })
@@ -320,7 +335,7 @@ func (c *simClient) follow(conn *simConn) error {
 		if v := c.views[topic]; v.state == leaving {
 			v.state = absent
 			v.asked = v.at
-			c.request(conn, `{"type":"subscribe","id":%d,"topics":[{"topic":%q,"since":%q}]}`, topic, v.cursor)
+			c.request(conn, `{"type":"subscribe","id":%d,"topics":[{"topic":%q,"since":%q,"recent":%d}]}`, topic, v.cursor, c.recent)
 		}
 	}
 	return nil

@@ -54,19 +54,49 @@ func (v *view) violate(format string, args ...any) {
 func (v *view) welcome(t simAnswer) {
 	v.state, v.since = following, time.Now()
 	at, ok := v.position(t.Cursor)
+	begins := session.FromNow
+	if v.client.recent > 0 {
+		begins = session.FromRecent
+	}
 	switch {
-	case t.From == string(session.FromNow) && v.asked.IsZero():
+	case t.From == string(begins) && v.asked.IsZero():
 		if !ok || !v.world.store.isPosition(at) {
 			v.violate("it is welcomed at %v, which is no position", at)
 		}
+		v.recent(at)
 		v.move(at, true, t.Cursor)
 	case v.foreign && v.asked.IsZero(): // and a gap says so
-	case t.From == string(session.FromNow):
+	case t.From == string(begins):
 		v.violate("I1: its cursor is forgotten")
 	case !ok || at != v.asked:
 		v.violate("it is welcomed at %v, but asked for %v", at, v.asked)
 	default:
 		v.cursor = t.Cursor
+	}
+}
+
+// recent holds a beginning, or the end of a gap, against the last messages that the client
+// asked for. What was lost since may have been the last.
+func (v *view) recent(at broker.Position) {
+	r := v.world.store
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	rec := r.topics[v.topic]
+	if v.client.recent == 0 || rec == nil || r.damages > 0 || at.Epoch != rec.head.Epoch {
+		return
+	}
+	n := 0
+	for _, e := range rec.entries {
+		if r.kept(e) {
+			n++
+		}
+	}
+	n = min(n, v.client.recent, v.world.replay.Messages)
+	if at.Offset+uint64(n) > rec.head.Offset {
+		v.violate("I4: it asked for %d, and begins at %v, with the head at %v", n, at, rec.head)
+	}
+	if n > 0 {
+		v.world.count("last messages", 1)
 	}
 }
 
@@ -122,6 +152,9 @@ func (v *view) message(f simFrame) {
 // epoch that it had left; then its messages come a second time, behind a gap.
 func (v *view) saw(p broker.Position) bool {
 	for _, m := range slices.Backward(v.moves) {
+		if m.gap && v.client.recent > 0 {
+			break // behind a gap the last messages come, seen or not
+		}
 		if m.to == p && !m.gap {
 			return true
 		}
@@ -145,11 +178,41 @@ func (v *view) gap(f simFrame) {
 		v.violate("I4: a gap of nothing")
 	case !f.Last.is(v.at):
 		v.violate("I4: the gap says that it begins at %+v", f.Last)
-	case !v.isTrue(broker.GapReason(f.Reason), now):
+	case !v.isTrueOf(broker.GapReason(f.Reason), now):
 		v.violate("I4: %s to %v isn't true", f.Reason, now)
+	}
+	if v.foreign || v.at == v.forged { // other gaps may come to a client that is live
+		v.recent(now)
 	}
 	v.move(now, true, f.Cursor)
 	v.world.count("gaps "+f.Reason, 1)
+}
+
+// isTrueOf is isTrue for a client that may get the last messages behind the gap: it leads
+// to before the first of them.
+func (v *view) isTrueOf(reason broker.GapReason, now broker.Position) bool {
+	for n := 0; !now.IsZero(); n++ {
+		if v.isTrue(reason, now) {
+			return true
+		}
+		if n == v.client.recent {
+			break
+		}
+		now = v.world.store.after(now)
+	}
+	return false
+}
+
+// after returns the position of a message that follows a position; zero if there is none.
+func (s *Store) after(p broker.Position) broker.Position {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for at, e := range s.all {
+		if e.before == p {
+			return at
+		}
+	}
+	return broker.Position{}
 }
 
 // isTrue reports whether a gap from the client's position has this reason. While the

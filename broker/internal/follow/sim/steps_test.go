@@ -35,7 +35,7 @@ const (
 	cut               kind = "cut"                // A client, B: how
 	stall             kind = "stall"              // A client
 	heal              kind = "heal"               // all that goes on
-	hop               kind = "hop"                // A client, B: to which instance and transport
+	hop               kind = "hop"                // A client, B: to which instance and transport, C: as a page that is loaded anew, if it may
 	rewind            kind = "rewind"             // A client, B: how far
 	revoke            kind = "revoke"             // A client, B instance, C: all, or one topic
 	allow             kind = "allow"              // the same
@@ -160,7 +160,12 @@ func (w *world) take(s step) {
 	case heal:
 		w.heal()
 	case hop:
-		client.leave(func() { client.next, client.sse = s.B/2, s.B%2 == 1 })
+		client.leave(func() {
+			client.next, client.sse = s.B/2, s.B%2 == 1
+			if client.recent > 0 && s.C%2 == 1 {
+				client.reload()
+			}
+		})
 	case rewind:
 		client.leave(func() { client.rewind(s.B % 12) })
 	case revoke, allow:

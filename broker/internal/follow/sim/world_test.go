@@ -115,6 +115,9 @@ func newWorld(s schedule) *world {
 	}
 	for i := range s.Clients {
 		c := &simClient{world: w, name: fmt.Sprintf("client %d", i), turn: time.Duration(i), next: i, sse: i%2 == 1, stop: make(chan struct{}), views: map[string]*view{}, rights: map[string]*right{}}
+		if i%2 == 1 {
+			c.recent = 1 + int(s.Seed>>(8*i))&15
+		}
 		for j, topic := range w.topics {
 			if i == 0 || (i+j)%3 > 0 || len(w.topics) == 1 {
 				c.topics = append(c.topics, topic)
