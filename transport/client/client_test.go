@@ -260,7 +260,7 @@ func TestCloseWhileAllIsUnderWay(t *testing.T) {
 					t.Fatal(err)
 				}
 				work.Go(func() {
-					for range s.Events(context.Background()) { //nolint:revive // until it ends
+					for range s.Events(context.Background()) {
 					}
 				})
 				work.Go(func() {

@@ -45,10 +45,11 @@ type Options struct {
 	// Header is sent with each request, such as Authorization, Cookie or Origin.
 	Header http.Header
 	// Credentials returns more headers for one request, such as a token that is still good.
-	// It is called before each attempt to connect and each POST, by one goroutine at a time
-	// for attempts and by those that send for theirs. The request fails with its error, and
-	// is tried again unless that is a [push.Error] whose code is final. A server that
-	// doesn't accept the credentials is asked once more with new ones.
+	// It is called before each attempt to connect and before each POST, may be called by many
+	// goroutines, and must return when its context ends. The request fails with its error,
+	// and is tried again unless that is a [push.Error] whose code is final. When the server
+	// doesn't accept the credentials of a connection, the client tries once more with new
+	// ones.
 	Credentials func(ctx context.Context) (http.Header, error)
 
 	// HTTPClient makes all requests but a WebSocket's, for which the DialContext and

@@ -221,9 +221,9 @@ func TestPublishKeepsNoData(t *testing.T) {
 	defer server.Close()
 	p := publisher(t, server.URL, testKey, PublisherOptions{})
 	data := make([]byte, 4<<20)
-	for range 20 {
+	for range 5 {
 		_, _ = p.Publish(t.Context(), push.Message{Topic: "a", Data: data, Encoding: push.EncodingBinary})
-		for k := range data {
+		for k := 0; k < len(data); k += 1 << 10 { // the race detector tells
 			data[k]++
 		}
 	}

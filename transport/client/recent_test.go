@@ -1,0 +1,99 @@
+package client
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/tidewire/tidewire/transport/protocol"
+	"github.com/tidewire/tidewire/transport/websocket"
+)
+
+// TestRecentIsAskedFor of a server that offers it, and of no other.
+func TestRecentIsAskedFor(t *testing.T) {
+	for _, offers := range []bool{true, false} {
+		var got string
+		scripted(t, func(_ int, w http.ResponseWriter, r *http.Request) {
+			socketed(w, r, func(conn *websocket.Conn) {
+				if offers {
+					write(conn, hello)
+				} else {
+					write(conn, `{"type":"welcome","heartbeat":1000}`)
+				}
+				_, data, _ := conn.Read(context.Background())
+				got = string(data)
+			})
+		}, func(t *testing.T, s *script) {
+			c := s.connect(Options{Transport: WebSocket})
+			if _, err := c.Subscribe("a", SubscribeOptions{Recent: 5}); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			want := string(protocol.Subscribe(1, []protocol.Asked{{Topic: "a"}}))
+			if offers {
+				want = string(protocol.Subscribe(1, []protocol.Asked{{Topic: "a", Recent: 5}}))
+			}
+			if got != want {
+				t.Errorf("got %s", got)
+			}
+			s.close(c)
+		})
+	}
+}
+
+// TestStreamAsksForRecentMessagesOfEachTopic: a URL has one number for all topics that
+// come without a cursor, so those with another number come later.
+func TestStreamAsksForRecentMessagesOfEachTopic(t *testing.T) {
+	const cursor = "1xN0WXwbDX5-KbCHQ5Lc1AQIDBAc"
+	var queries []url.Values
+	scripted(t, func(_ int, w http.ResponseWriter, r *http.Request) {
+		query := r.URL.Query()
+		queries = append(queries, query)
+		w.Header().Set("Content-Type", "text/event-stream")
+		fmt.Fprint(w, `data: {"type":"welcome","heartbeat":300000,"topics":[`)
+		for n, topic := range query["topic"] {
+			if n > 0 {
+				fmt.Fprint(w, ",")
+			}
+			fmt.Fprintf(w, `{"topic":%q,"from":"now","cursor":"%s%s"}`, topic, cursor, topic)
+		}
+		fmt.Fprint(w, "]}\n\n")
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	}, func(t *testing.T, s *script) {
+		c := s.connect(Options{Transport: EventStream})
+		numbers := map[string]int{"a": 5, "b": 7, "c": 0, "d": 5}
+		for _, topic := range []string{"a", "b", "c", "d"} {
+			if _, err := c.Subscribe(topic, SubscribeOptions{Recent: numbers[topic]}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		synctest.Wait()
+		followed := ""
+		for _, query := range queries {
+			var since []string
+			for _, topic := range query["topic"] {
+				if strings.Contains(followed, topic) {
+					since = append(since, cursor+topic)
+					continue
+				}
+				followed += topic
+				if n, _ := strconv.Atoi(query.Get("recent")); n != numbers[topic] {
+					t.Errorf("topic %s begins with %v", topic, query)
+				}
+			}
+			if got := query.Get("since"); got != strings.Join(since, ".") {
+				t.Errorf("since is %q, want %q", got, since)
+			}
+		}
+		if last := queries[len(queries)-1]; len(last["topic"]) != 4 {
+			t.Errorf("the last stream is %v", last)
+		}
+		s.close(c)
+	})
+}
