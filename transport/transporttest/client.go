@@ -255,34 +255,45 @@ type eventReader struct {
 	id    string
 }
 
-func (r *eventReader) next() (Frame, error) {
-	var f Frame
-	var data string
+// next reads an event whose data is a frame.
+func (r *eventReader) next() (f Frame, err error) {
+	name, data, err := r.event()
+	if err != nil {
+		return f, err
+	}
+	f, err = decode(data)
+	f.EventID, f.EventName = r.id, name
+	return f, err
+}
+
+func decode(data string) (f Frame, err error) {
+	err = json.Unmarshal([]byte(data), &f)
+	return f, err
+}
+
+// event reads the next event that has data.
+func (r *eventReader) event() (name, data string, err error) {
+	var all []string
 	for {
 		line, err := r.lines.ReadString('\n')
 		if err != nil {
-			return f, err
+			return name, "", err
 		}
 		field, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ": ")
 		switch field {
 		case "":
-			if data == "" {
-				continue
+			if len(all) > 0 {
+				return name, strings.Join(all, "\n"), nil
 			}
-			f.EventID = r.id
-			if err := json.Unmarshal([]byte(data), &f); err != nil {
-				return f, err
-			}
-			return f, nil
 		case ":", "retry":
 		case "id":
 			r.id = value
 		case "event":
-			f.EventName = value
+			name = value
 		case "data":
-			data += value
+			all = append(all, value)
 		default:
-			return f, fmt.Errorf("unknown field in line %q", line)
+			return name, "", fmt.Errorf("unknown field in line %q", line)
 		}
 	}
 }
