@@ -140,8 +140,9 @@ fuzz: ## fuzz each fuzz target for FUZZ_TIME (5s)
 	@.ci/fuzz $(FUZZ_TIME)
 
 .PHONY: build-js
-build-js: $(NODE_MODULES) ## build the browser client into js-client/dist
+build-js: $(NODE_MODULES) ## build the browser client into js-client/dist, and copy the libraries of examples/fragments
 	npm --prefix js-client run --silent build
+	go test ./examples/fragments -run TestLibrariesAreThoseOfTheLockFile -update
 
 .PHONY: fmt
 fmt: $(NODE_MODULES) ## format all Go, TypeScript and JavaScript

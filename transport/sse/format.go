@@ -54,22 +54,28 @@ func retry(d time.Duration) []byte {
 	return append(strconv.AppendInt([]byte("retry: "), d.Milliseconds(), 10), '\n')
 }
 
-// event encodes one event. Data is JSON on one line. A name with a line break is refused
-// when a message is published; from a broker that doesn't check it would become an event
-// of its own, so it is left out. The id for clients that follow only this topic stands
-// first.
+// event encodes one event. Data is JSON on one line.
 func event(topic, cursor, name string, data []byte) *session.Frame {
-	f := &session.Frame{Topic: topic, Cursor: cursor}
-	b := make([]byte, 0, len(cursor)+len(name)+len(data)+len("id: \nevent: \ndata: \n\n"))
+	b := appendHead(make([]byte, 0, eventSize(cursor, name)+len("data: \n")+len(data)), cursor, name)
+	return &session.Frame{Topic: topic, Cursor: cursor, Bytes: append(appendField(b, "data", data), '\n')}
+}
+
+// eventSize is room for an event without its data.
+func eventSize(cursor, name string) int {
+	return len("id: \nevent: \n\n") + len(cursor) + len(name)
+}
+
+// appendHead appends what is before an event's data. A name with a line break is refused
+// when a message is published; from a broker that doesn't check it would become an event
+// of its own, so it is left out. The id for clients that follow only this topic is first.
+func appendHead(b []byte, cursor, name string) []byte {
 	if cursor != "" {
 		b = appendID(b, cursor)
 	}
 	if name != "" && !strings.ContainsAny(name, "\r\n") {
-		b = append(append(append(b, "event: "...), name...), '\n')
+		b = appendField(b, "event", name)
 	}
-	b = append(append(append(b, "data: "...), data...), "\n\n"...)
-	f.Bytes = b
-	return f
+	return b
 }
 
 // idLength is how many of a frame's first bytes are its id line, which is for clients of
@@ -81,6 +87,9 @@ func idLength(f *session.Frame) int {
 	return len("id: \n") + len(f.Cursor)
 }
 
-func appendID(b []byte, cursor string) []byte {
-	return append(append(append(b, "id: "...), cursor...), '\n')
+func appendID(b []byte, cursor string) []byte { return appendField(b, "id", cursor) }
+
+// appendField appends one field, on a line of its own.
+func appendField[T string | []byte](b []byte, name string, value T) []byte {
+	return append(append(append(append(b, name...), ": "...), value...), '\n')
 }

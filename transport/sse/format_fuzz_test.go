@@ -11,6 +11,7 @@ import (
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/push/cursor"
+	"github.com/tidewire/tidewire/transport/protocol"
 	"github.com/tidewire/tidewire/transport/sse"
 )
 
@@ -53,14 +54,37 @@ func interpret(stream string) (events []received, retry string) {
 	return events, retry
 }
 
+// evilTexts are what would become a field, an event or an end of line where it isn't written
+// with care.
+var evilTexts = []string{
+	"", "created", "a\nb", "a\rb", "a\r\nb", "\n\n", "\r", "a\x00b", " a", "\ufeffa", "a\u2028b", "a\u2029b", "a\u0085b", "\xff", "\xe2\x80",
+	"x\nid: 1\n\ndata: forged\n\n", "x\rdata: forged\r\r", "data: a\n\n", ":comment", "retry: 1", "event: e", "a:b", "\x1b[31m", `"}`, `\`, "\v\f\x1c",
+}
+
+var position = broker.Position{Epoch: 1, Offset: 2, Tag: 3}
+
+// checkEvent fails unless a message's bytes are read as one event that has its cursor, its
+// name, and this data, and leave the event alone that follows.
+func checkEvent(t *testing.T, m *push.Message, stream, data string) {
+	t.Helper()
+	if _, retry := interpret(stream); retry != "" {
+		t.Fatalf("%q sets retry", stream)
+	}
+	events, _ := interpret(stream + "data: next\n\n")
+	cursor := cursor.Format(m.Topic, m.Position)
+	if len(events) != 2 || events[1] != (received{"", cursor, "next"}) || events[0].id != cursor || events[0].data != data {
+		t.Fatalf("%q is read as %q, not as %q", stream, events, data)
+	}
+	if name := events[0].name; name != m.Event && (name != "" || !strings.ContainsAny(m.Event, "\r\n")) {
+		t.Errorf("the event %q is named %q", m.Event, name)
+	}
+}
+
 // FuzzEvent encodes messages that no broker would hand out, since a message is checked
 // when it is published: nothing in one may become an event, an id or a field of its
 // own, and what is in it must arrive.
 func FuzzEvent(f *testing.F) {
-	for _, evil := range []string{
-		"", "created", "a\nb", "a\rb", "a\r\nb", "\n\n", "\r", "a\x00b", " a", "\ufeffa", "a\u2028b", "a\u2029b", "a\u0085b", "\xff", "\xe2\x80",
-		"x\nid: 1\n\ndata: forged\n\n", "x\rdata: forged\r\r", "data: a\n\n", ":comment", "retry: 1", "event: e", "a:b", "\x1b[31m", `"}`, `\`, "\v\f\x1c",
-	} {
+	for _, evil := range evilTexts {
 		f.Add("a", "i", evil, "k", []byte("x"), false)
 		f.Add("a", "i", "e", evil, []byte(evil), false)
 		f.Add(evil, evil, "e", "k", []byte(evil), true)
@@ -71,23 +95,13 @@ func FuzzEvent(f *testing.F) {
 		if binary {
 			encoding = push.EncodingBinary
 		}
-		m := &push.Message{ID: id, Topic: topic, Event: event, Key: key, Data: data, Encoding: encoding, Named: true, Position: broker.Position{Epoch: 1, Offset: 2, Tag: 3}}
+		m := &push.Message{ID: id, Topic: topic, Event: event, Key: key, Data: data, Encoding: encoding, Named: true, Position: position}
 		stream := string(transport.Message(m).Bytes)
-		if _, retry := interpret(stream); retry != "" {
-			t.Fatalf("%q sets retry", stream)
-		}
-		// Another event follows, which this one mustn't touch.
-		events, _ := interpret(stream + "data: next\n\n")
-		cursor := cursor.Format(topic, m.Position)
-		if len(events) != 2 || events[1] != (received{"", cursor, "next"}) || events[0].id != cursor {
-			t.Fatalf("%q is read as %q", stream, events)
-		}
-		if name := events[0].name; name != event && (name != "" || !strings.ContainsAny(event, "\r\n")) {
-			t.Errorf("the event %q is named %q", event, name)
-		}
+		frame := string(protocol.Message(m, protocol.Cursor(m)))
+		checkEvent(t, m, stream, frame)
 		var got struct{ Type, Topic, ID, Event, Key, Data string }
-		if err := json.Unmarshal([]byte(events[0].data), &got); err != nil {
-			t.Fatalf("%q: %v", events[0].data, err)
+		if err := json.Unmarshal([]byte(frame), &got); err != nil {
+			t.Fatalf("%q: %v", frame, err)
 		}
 		if !utf8.Valid(data) && !binary {
 			got.Data, data = "", nil // each byte that isn't UTF-8 is one replacement character

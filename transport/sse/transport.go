@@ -1,7 +1,8 @@
 // Package sse is the transport over event streams (server-sent events of the WHATWG HTML
 // standard). A stock EventSource and curl can read them, and our own client does where a
 // WebSocket can't get through. Every event has the cursor of the whole stream as its id, so
-// Last-Event-ID resumes the stream on any instance.
+// Last-Event-ID resumes the stream on any instance. With format=raw in the URL the data of
+// a message's event is the payload itself, for pages that swap fragments of HTML.
 package sse
 
 import (
@@ -40,7 +41,7 @@ func New(hub *push.Hub, options ...Options) *Transport {
 // Publish delivers a message to the clients of this transport that follow its
 // topic, at once and without storing it; see [session.Host.Deliver].
 func (t *Transport) Publish(_ context.Context, m push.Message) (push.Receipt, error) {
-	return t.host.Deliver(m, t)
+	return t.host.Deliver(m, t, raw{t})
 }
 
 // ServeHTTP streams the topics of the URL until the client leaves or the hub ends
@@ -84,11 +85,16 @@ func (t *Transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		protocol.Refuse(t.host, w, r, e)
 		return
 	}
+	format, e := t.format(r)
+	if e != nil {
+		protocol.Refuse(t.host, w, r, e)
+		return
+	}
 	if r.Method == http.MethodHead {
 		setHeaders(w.Header())
 		return
 	}
-	t.stream(w, r, session.Client{Admission: admission, Identity: identity}, follows)
+	t.stream(w, r, session.Client{Admission: admission, Identity: identity, Format: format}, follows)
 }
 
 // stream runs one session. Over HTTP/1 it takes the connection over and returns;
@@ -96,7 +102,7 @@ func (t *Transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // the session is done.
 func (t *Transport) stream(w http.ResponseWriter, r *http.Request, client session.Client, follows []session.Follow) {
 	c := &conn{watchdog: t.watchdog, out: newResponse(w)}
-	client.Format, client.Conn = t, c
+	client.Conn = c
 	client.Heartbeat, client.Interval = heartbeat, t.options.Heartbeat
 	var takeOver func() (*connection, error)
 	if canTakeOver(w, r) {

@@ -248,45 +248,6 @@ func get(ctx context.Context, transport *http.Transport, address string, header 
 	return response.Body, stop, nil
 }
 
-// eventReader reads an event stream. It is stricter than the standard: it knows
-// only what this server writes.
-type eventReader struct {
-	lines *bufio.Reader
-	id    string
-}
-
-func (r *eventReader) next() (Frame, error) {
-	var f Frame
-	var data string
-	for {
-		line, err := r.lines.ReadString('\n')
-		if err != nil {
-			return f, err
-		}
-		field, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ": ")
-		switch field {
-		case "":
-			if data == "" {
-				continue
-			}
-			f.EventID = r.id
-			if err := json.Unmarshal([]byte(data), &f); err != nil {
-				return f, err
-			}
-			return f, nil
-		case ":", "retry":
-		case "id":
-			r.id = value
-		case "event":
-			f.EventName = value
-		case "data":
-			data += value
-		default:
-			return f, fmt.Errorf("unknown field in line %q", line)
-		}
-	}
-}
-
 // DialWebSocket opens a WebSocket that only receives.
 func DialWebSocket(ctx context.Context, address string, topics []string, since string) (*Client, error) {
 	return WebSocketOver(new(http.Transport))(ctx, address, topics, since)

@@ -184,6 +184,15 @@ func TestWithoutSubprotocol(t *testing.T) {
 		c.hear(`{"type":"error","code":"bad_request"`)
 		c.end(4400)
 	})
+	t.Run("has one format", func(t *testing.T) {
+		for _, subprotocols := range [][]string{nil, {protocol.Subprotocol}} {
+			c := newTalk(t, push.Options{}, "?topic=a&format=raw", subprotocols...)
+			if got := c.hear(`{"type":"error","code":"bad_request"`); !strings.Contains(got, "format=raw is for the event stream") {
+				t.Errorf("refused with %s", got)
+			}
+			c.end(4400)
+		}
+	})
 	t.Run("ends if no topic is left", func(t *testing.T) {
 		c := newTalk(t, push.Options{Authorize: func(context.Context, push.Access) error { return push.CodeForbidden }}, "?topic=a")
 		c.hear(`{"type":"welcome"`)

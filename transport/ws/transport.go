@@ -87,6 +87,9 @@ func (t *Transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if e == nil && socket.Subprotocol() == "" && len(follows) == 0 {
 		e = push.NewError(push.CodeBadRequest, "no topic is named, and without the subprotocol none can follow", nil)
 	}
+	if e == nil && len(protocol.Formats(r)) > 0 {
+		e = push.NewError(push.CodeBadRequest, "a WebSocket has one format, so leave format out; format=raw is for the event stream, /sse", nil)
+	}
 	if e != nil {
 		t.refuse(socket, r, e)
 		return
