@@ -115,7 +115,8 @@ func (s *server) headArgs(topic string, mark follow.HighWater, origin follow.Ori
 		genesis = origin.Genesis
 	}
 	args := append([]any{newEpoch(), epoch, origin.Genesis, genesis}, highWaterArgs(mark)...)
-	return append(args, s.options.rules.Of(topic).History.Age.Milliseconds(), s.options.Keep.Milliseconds())
+	age := s.options.rules.Of(topic).History.Age
+	return append(args, age.Milliseconds(), s.options.keep(age).Milliseconds())
 }
 
 // withGenesis adds the key of the genesis to a topic's, if it can be asked together with
