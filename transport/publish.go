@@ -3,7 +3,6 @@ package transport
 import (
 	"net/http"
 
-	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/push/session"
 	"github.com/tidewire/tidewire/transport/protocol"
@@ -104,12 +103,10 @@ func (h *publishHandler) allows(r *http.Request, topic string) error {
 }
 
 // checkParts refuses what is wrong for all topics alike.
-func checkParts(m *push.Message) (err error) {
-	for _, err := range []error{broker.CheckEvent(m.Event), broker.CheckKey(m.Key), broker.CheckID(m.ID)} {
-		if err != nil {
-			return err
-		}
-	}
-	m.Data, err = m.Encoding.Normalize(m.Data)
+func checkParts(m *push.Message) error {
+	checked := *m
+	checked.Topic = "any"
+	err := checked.Check(len(m.Data))
+	m.Data = checked.Data
 	return err
 }
