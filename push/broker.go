@@ -17,6 +17,9 @@ import (
 // carries the tag of its predecessor, the first the tag 0. The epoch changes whenever that
 // could not be kept otherwise. A topic that nobody has published to costs nothing, whoever
 // asks for it; see [broker.Keeper].
+//
+// A broker to which one call costs a round trip should also have a method like
+// [Hub.PublishAll], with the same promises; the hub then calls that.
 type Broker interface {
 	Publisher
 

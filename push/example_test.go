@@ -93,6 +93,43 @@ func ExampleOptions_identify() {
 	// 401
 }
 
+// Clients get a JSON value as that value.
+func ExampleHub_PublishJSON() {
+	hub := push.New(membroker.New(), push.Options{})
+	type price struct {
+		Symbol string  `json:"symbol"`
+		Last   float64 `json:"last"`
+	}
+	receipt, err := hub.PublishJSON(context.Background(), "prices", price{"ACME", 12.5})
+	fmt.Println(receipt.Position.Offset, err)
+
+	messages, _, _ := hub.Recent(context.Background(), "prices", 1)
+	fmt.Printf("%s\n", messages[0].Data)
+	_ = hub.Shutdown(context.Background())
+	// Output:
+	// 1 <nil>
+	// {"symbol":"ACME","last":12.5}
+}
+
+// A message to several users. Publishing again with the same ID is safe.
+func ExampleHub_PublishAll() {
+	hub := push.New(membroker.New(), push.Options{})
+	m := push.Message{ID: "order-42-shipped", Event: "shipped", Data: []byte("order 42")}
+	for range 2 {
+		for _, p := range hub.PublishAll(context.Background(), m, "users/ann", "users/bob", "users/*") {
+			fmt.Println(p.Topic, p.Receipt.Position.Offset, p.Receipt.Duplicate, p.Err)
+		}
+	}
+	_ = hub.Shutdown(context.Background())
+	// Output:
+	// users/ann 1 false <nil>
+	// users/bob 1 false <nil>
+	// users/* 0 false bad_request: a topic has none of * ? [ ] \
+	// users/ann 1 true <nil>
+	// users/bob 1 true <nil>
+	// users/* 0 false bad_request: a topic has none of * ? [ ] \
+}
+
 // Who may do what, by topic.
 func ExampleRules() {
 	members := map[string]bool{"ann": true}

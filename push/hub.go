@@ -2,6 +2,7 @@ package push
 
 import (
 	"context"
+	"encoding/json"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -70,6 +71,18 @@ func (h *Hub) Publish(ctx context.Context, m Message) (Receipt, error) {
 		h.published.Add(1)
 	}
 	return receipt, err
+}
+
+// PublishJSON publishes v as JSON: clients get the value itself, not a string that they would
+// have to parse. It is Publish with what [json.Marshal] makes of v, encoded as
+// [EncodingJSON]. A value that can't be marshalled is CodeBadRequest, with Marshal's error
+// as the cause; nothing is published then.
+func (h *Hub) PublishJSON(ctx context.Context, topic string, v any) (Receipt, error) {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return Receipt{}, NewError(CodeBadRequest, "the value can't be encoded as JSON", err)
+	}
+	return h.Publish(ctx, Message{Topic: topic, Data: data, Encoding: EncodingJSON})
 }
 
 // Cursor returns the newest positions of topics as one cursor. A page that was rendered

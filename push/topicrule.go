@@ -13,9 +13,11 @@ type TopicRule struct {
 	// Pattern is as in [Rule]. The first rule whose pattern matches a topic counts.
 	Pattern string
 	// History bounds what is kept of such a topic. Fields that are zero are as in the
-	// broker's Options.History, negative ones don't bound.
+	// broker's Options.History, negative ones don't bound. If Age is more than the broker's
+	// Options.Keep, the topic keeps its epoch and offset for as long as its messages.
 	History broker.History
-	// Time has clients told when the broker took each message.
+	// Time tells clients when the broker took each message: the frames have it. It isn't
+	// stored with the message, so it holds for old messages too.
 	Time bool
 }
 

@@ -79,44 +79,7 @@ func setBodyDeadline(w http.ResponseWriter, at time.Time) {
 	_ = http.NewResponseController(w).SetReadDeadline(at)
 }
 
-// publishHandler takes messages of backends.
-type publishHandler struct {
-	hub     *push.Hub
-	host    *session.Host
-	options Options
-}
-
-func (h *publishHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !protocol.CheckMethod(h.host, w, r, http.MethodPost) {
-		return
-	}
-	receipt, err := h.publish(w, r)
-	if err != nil {
-		protocol.Refuse(h.host, w, r, push.AsError(err))
-		return
-	}
-	protocol.WriteJSON(w, http.StatusOK, protocol.HTTPReceipt(receipt))
-}
-
-func (h *publishHandler) publish(w http.ResponseWriter, r *http.Request) (push.Receipt, error) {
-	query, e := protocol.Parameters(r, "topic", "event", "key", "id")
-	if e != nil {
-		return push.Receipt{}, e
-	}
-	if err := h.options.AuthorizePublish(r, query.Get("topic")); err != nil {
-		if e := push.AsError(err); e.Code.Known() && e.Code != push.CodeInternal {
-			return push.Receipt{}, e
-		}
-		return push.Receipt{}, push.NewError(push.CodeForbidden, "", err)
-	}
-	m, err := readMessage(w, r, query, h.options.MaxPublish)
-	if err != nil {
-		return push.Receipt{}, err
-	}
-	return h.hub.Publish(r.Context(), m)
-}
-
-// readMessage makes a message of a request: topic, event, key and id from the
+// readMessage makes a message of a request: the first topic, event, key and id from the
 // query, data from the body.
 func readMessage(w http.ResponseWriter, r *http.Request, query url.Values, limit int64) (push.Message, error) {
 	if !r.ProtoAtLeast(1, 1) && r.Header.Get("Content-Length") == "" {

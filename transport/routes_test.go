@@ -94,7 +94,7 @@ func TestPublishRoute(t *testing.T) {
 		{"an empty topic", call{"POST", "publish?topic=", "hello", key()}, 400, `"reason":"a topic has 1 to 200 bytes"`},
 		{"a misspelt parameter", call{"POST", "publish?topic=a&Id=i", "hello", key()}, 400, `"reason":"the query has an unknown parameter; those that are known are topic, event, key, id"`},
 		{"two ids", call{"POST", "publish?topic=a&id=i&id=j", "hello", key()}, 400, `"reason":"id is given twice"`},
-		{"two topics", call{"POST", "publish?topic=a&topic=b", "hello", key()}, 400, `"bad_request"`},
+		{"a topic twice", call{"POST", "publish?topic=a&topic=b&topic=a", "hello", key()}, 400, `"reason":"a topic is named twice"`},
 		{"1,001 topics", call{"POST", "publish?topic=a" + strings.Repeat("&topic=a", 1000), "hello", key()}, 400, `"bad_request"`},
 		{"1,001 topics and no key", call{"POST", "publish?topic=a" + strings.Repeat("&topic=a", 1000), "hello", nil}, 400, `"bad_request"`},
 		{"bad topic", call{"POST", "publish?topic=a%0Ab", "hello", key()}, 400, `"bad_request"`},

@@ -31,12 +31,14 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/broker"
+	"github.com/tidewire/tidewire/push"
 )
 
 // Options is what a test needs of the brokers of a backend. Zero fields are the
 // broker's defaults.
 type Options struct {
 	History    broker.History
+	Topics     []push.TopicRule
 	MaxMessage int           // bytes of data
 	Retry      time.Duration // how long a message ID is remembered
 }
@@ -103,6 +105,9 @@ var brokerTests = []test{
 	{"SameIDAtTheSameTimeIsStoredOnce", testSameIDConcurrently},
 	{"DuplicatesDontExtendTheRetryWindow", testRetryWindow},
 	{"ReplicatedIsStoredOrReported", testReplicated},
+	{"PublishAllStoresInEachTopic", testPublishAll},
+	{"PublishAllAgainIsADuplicateInEach", testPublishAllAgain},
+	{"PublishAllReportsEachTopicByItself", testPublishAllErrors},
 	{"SubscribersSeeOneOrder", testOneOrder},
 	{"SubscribingWhilePublishingHasNoSeam", testNoSeam},
 	{"NothingAfterUnsubscribe", testUnsubscribe},
@@ -114,6 +119,10 @@ var brokerTests = []test{
 	{"HistoryIsBoundedInBytes", testHistoryBytes},
 	{"HistoryIsBoundedInAge", testHistoryAge},
 	{"HistoryNeedNotBeBounded", testHistoryWithoutBounds},
+	{"FirstTopicRuleDecides", testTopicRules},
+	{"TopicRuleBoundsBytes", testTopicRuleBytes},
+	{"TopicRuleBoundsAge", testTopicRuleAge},
+	{"TopicRuleTellsTheTime", testTopicRuleTime},
 	{"RecentReturnsTheNewest", testRecent},
 	{"TopicWithoutMessagesHasAPosition", testEmptyTopic},
 	{"TopicsThatNobodyPublishesToCostNothing", testCost},

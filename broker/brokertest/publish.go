@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"sync"
 	"testing"
@@ -39,34 +40,46 @@ func testOffsets(t testing.TB, s setup) {
 func testParts(t testing.TB, s setup) {
 	b := s.open(t, Options{})
 	c, at := subscribe(t, b, "a/ü")
-	messages := []push.Message{
-		{Topic: "a/ü", ID: "id-1", Event: "created", Key: "42", Data: []byte("text with \n, \r and \u2028")},
-		{Topic: "a/ü", Data: []byte{0, 255, 128, '\n'}, Encoding: push.EncodingBinary},
-		{Topic: "a/ü"},
-	}
-	for _, want := range messages {
+	for _, want := range allParts("a/ü") {
 		receipt := publish(t, b, want)
 		got := c.next(&at)
-		if want.ID != "" && got.ID != want.ID || got.ID == "" || got.ID != receipt.ID {
-			t.Errorf("ID %q, receipt %q, want %q", got.ID, receipt.ID, want.ID)
-		}
-		if got.Topic != want.Topic || got.Event != want.Event || got.Key != want.Key || got.Encoding != want.Encoding ||
-			!bytes.Equal(got.Data, want.Data) {
-			t.Errorf("got %+v, want %+v", got, want)
-		}
+		want.Named, want.ID = want.ID != "", receipt.ID
+		wantParts(t, got, want)
+		wantParts(t, newest(t, b, "a/ü"), want)
 		if got.Position != receipt.Position || got.Time.IsZero() {
 			t.Errorf("at %+v, receipt %+v, time %v", got.Position, receipt.Position, got.Time)
 		}
 	}
 }
 
+// allParts are messages that have between them all that a publisher can set.
+func allParts(topic string) []push.Message {
+	return []push.Message{
+		{Topic: topic, ID: "id-1", Event: "created", Key: "42", Data: []byte("text with \n, \r and \u2028")},
+		{Topic: topic, Data: []byte{0, 255, 128, '\n'}, Encoding: push.EncodingBinary},
+		{Topic: topic, Data: []byte(`{"a":[1.50,null]}`), Encoding: push.EncodingJSON},
+		{Topic: topic, ID: "id-2", Header: map[string]string{"traceparent": "00-4bf9-00f0-01", "empty": "", "": "\x00\xff"}, Data: []byte("x")},
+		{Topic: topic},
+	}
+}
+
+// wantParts compares what the publisher set, and what the broker notes of it.
+func wantParts(t testing.TB, got *push.Message, want push.Message) {
+	t.Helper()
+	if got.Topic != want.Topic || got.ID != want.ID || got.ID == "" || got.Named != want.Named || got.Event != want.Event || got.Key != want.Key ||
+		got.Encoding != want.Encoding || !bytes.Equal(got.Data, want.Data) || !maps.Equal(got.Header, want.Header) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
 func testDataIsCopied(t testing.TB, s setup) {
 	b := s.open(t, Options{})
-	data := []byte("before")
-	publish(t, b, push.Message{Topic: "a", Data: data})
+	data, header := []byte("before"), map[string]string{"a": "before"}
+	publish(t, b, push.Message{Topic: "a", Data: data, Header: header})
 	copy(data, "after!")
-	if got := newest(t, b, "a").Data; string(got) != "before" {
-		t.Errorf("stored data became %q", got)
+	header["a"] = "after"
+	if got := newest(t, b, "a"); string(got.Data) != "before" || got.Header["a"] != "before" {
+		t.Errorf("what is stored became %q, %v", got.Data, got.Header)
 	}
 }
 
@@ -141,6 +154,8 @@ func testBadMessages(t testing.TB, s setup) {
 		{"ID with space", push.Message{Topic: "a", ID: "a b"}, push.NewError(push.CodeBadRequest, "", nil)},
 		{"key with NUL", push.Message{Topic: "a", Key: "a\x00"}, push.NewError(push.CodeBadRequest, "", nil)},
 		{"text that is not UTF-8", push.Message{Topic: "a", Data: []byte{0xff}}, push.NewError(push.CodeBadRequest, "", nil)},
+		{"header of 1,025 bytes", push.Message{Topic: "a", Header: map[string]string{"a": strings.Repeat("x", 1024)}}, push.NewError(push.CodeTooLarge, "", nil)},
+		{"JSON that is none", push.Message{Topic: "a", Data: []byte("{"), Encoding: push.EncodingJSON}, push.NewError(push.CodeBadRequest, "", nil)},
 		{"too large", text("a", strings.Repeat("x", 101)), push.NewError(push.CodeTooLarge, "", nil)},
 	}
 	for _, test := range tests {

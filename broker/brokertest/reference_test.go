@@ -34,7 +34,7 @@ type faults struct {
 const look = time.Second
 
 func newReference(o Options, wrong faults) *reference {
-	r := &reference{options: membroker.Options{History: o.History, MaxMessage: o.MaxMessage, Retry: o.Retry}, faults: wrong}
+	r := &reference{options: membroker.Options{History: o.History, Topics: o.Topics, MaxMessage: o.MaxMessage, Retry: o.Retry}, faults: wrong}
 	r.data = membroker.New(r.options)
 	return r
 }

@@ -12,6 +12,7 @@ import (
 // restartTests restart a backend with its data, which then goes on where it was.
 var restartTests = []test{
 	{"RestartWithDataLosesNothing", testRestart},
+	{"RestartKeepsAllParts", testRestartParts},
 }
 
 // eraseTests make a backend lose its data. Topics then have new epochs, and

@@ -45,6 +45,11 @@ func (s *spread) Publish(ctx context.Context, m push.Message) (push.Receipt, err
 	return s.next(&s.publishes).Publish(ctx, m)
 }
 
+// PublishAll publishes through one instance, together if that can.
+func (s *spread) PublishAll(ctx context.Context, m push.Message, topics ...string) []push.Published {
+	return push.New(s.next(&s.publishes), push.Options{}).PublishAll(ctx, m, topics...)
+}
+
 func (s *spread) Subscribe(ctx context.Context, topic string, r push.Receiver) (broker.Position, error) {
 	b := s.next(&s.follows)
 	s.mu.Lock()

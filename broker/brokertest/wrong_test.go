@@ -20,7 +20,7 @@ func wrong(f faults) New {
 func local(_ testing.TB, o Options) Backend {
 	return Backend{
 		Instance: func(testing.TB) push.Broker {
-			return membroker.New(membroker.Options{History: o.History, MaxMessage: o.MaxMessage, Retry: o.Retry})
+			return membroker.New(membroker.Options{History: o.History, Topics: o.Topics, MaxMessage: o.MaxMessage, Retry: o.Retry})
 		},
 		Cost: func(testing.TB) map[string]int { return nil },
 		Lacks: map[Capability]string{

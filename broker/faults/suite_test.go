@@ -35,7 +35,7 @@ func suite(t *testing.T, client, admin redis.UniversalClient, server *redistest.
 		b := brokertest.Backend{
 			Instance: func(testing.TB) push.Broker {
 				return redisbroker.New(client, redisbroker.Options{
-					Prefix: prefix, History: o.History, MaxMessage: o.MaxMessage, Retry: o.Retry, Logger: quiet,
+					Prefix: prefix, History: o.History, Topics: o.Topics, MaxMessage: o.MaxMessage, Retry: o.Retry, Logger: quiet,
 				})
 			},
 			Cost: func(t testing.TB) map[string]int {

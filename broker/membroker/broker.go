@@ -32,7 +32,8 @@ type Options struct {
 	// topic; IDs that Publish made itself aren't, since nobody can repeat them.
 	Retry time.Duration
 	// Keep is how long a topic that nobody uses keeps its epoch and offset.
-	// After it, a client that comes back gets a gap. Default 48 hours.
+	// After it, a client that comes back gets a gap. Default 48 hours. A topic is never
+	// forgotten while it has messages, whatever the age of its history.
 	Keep time.Duration
 }
 

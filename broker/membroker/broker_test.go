@@ -22,7 +22,7 @@ func TestBroker(t *testing.T) {
 
 // backend is a process: its instances are hubs on one and the same broker.
 func backend(_ testing.TB, o brokertest.Options) brokertest.Backend {
-	b := membroker.New(membroker.Options{History: o.History, MaxMessage: o.MaxMessage, Retry: o.Retry})
+	b := membroker.New(membroker.Options{History: o.History, Topics: o.Topics, MaxMessage: o.MaxMessage, Retry: o.Retry})
 	return brokertest.Backend{
 		Instance: func(testing.TB) push.Broker { return b },
 		Cost:     func(testing.TB) map[string]int { return map[string]int{"topics": b.Topics()} },

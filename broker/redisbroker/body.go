@@ -95,8 +95,12 @@ func (r *bodyReader) string() string {
 }
 
 func (r *bodyReader) header() map[string]string {
+	n := r.length()
+	if n == 0 { // encodeBody has a flag for that
+		r.broken = true
+	}
 	header := map[string]string{}
-	for range r.length() {
+	for ; n > 0 && !r.broken; n-- {
 		name := r.string()
 		header[name] = r.string()
 	}

@@ -2,6 +2,7 @@ package redisbroker
 
 import (
 	"reflect"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -25,12 +26,28 @@ func FuzzParsePublished(f *testing.F) {
 	position := broker.Position{Epoch: 1, Offset: 2, Tag: 3}
 	for _, m := range []push.Message{
 		{ID: "id", Topic: "a", Event: "event", Key: "key", Data: []byte("text"), Position: position, PreviousTag: 4},
+		{ID: "id", Topic: "a", Data: []byte(`{"a":[1.50,"\u2028"]}`), Encoding: push.EncodingJSON, Named: true, Position: position},
+		{ID: "id", Topic: "a", Data: []byte("x"), Header: map[string]string{"traceparent": "00-1-2-01", "": "\xff\x00"}, Named: true, Position: position},
+		{ID: "id", Topic: "a", Data: []byte("x"), Header: map[string]string{"large": strings.Repeat("x", 1019)}, Position: position},
 		{ID: "id", Topic: "a", Data: []byte{0xff, 0, ' '}, Encoding: push.EncodingBinary, Position: position, Time: time.UnixMilli(5)},
 	} {
 		f.Add(published(&m))
 	}
-	f.Add("0000000000000001 2 00000003 00000004 0 \x01\x00\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01")
-	f.Add("0000000000000001 9007199254740993 00000003 00000004 -1 \x01\x00\x01i\x00\x00x")
+	for _, body := range []string{
+		"\x02\x00\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",              // a length of 2^64-1
+		"\x02\x03\x01i\x00\x00x",                                        // no such encoding
+		"\x02\x10\x01i\x00\x00x",                                        // no such flag
+		"\x02\x08\x01i\x00\x00\x00x",                                    // a header of nothing
+		"\x02\x08\x01i\x00\x00\x05\x01a\x01b",                           // of less than it says
+		"\x02\x08\x01i\x00\x00\xff\x7f" + strings.Repeat("\x00", 1<<14), // of very many names
+		"\x02\x08\x01i\x00\x00\x02\x01a\x01b\x01a\x01cx",                // a name twice
+		"\x02\x01\x01i\x00\x00{ \"a\" : 1 }",                            // JSON with white space
+		"\x02\x01\x01i\x00\x00" + strings.Repeat("[", 61) + strings.Repeat("]", 61),
+		"\x01\x00\x01i\x00\x00x", // of an older version
+	} {
+		f.Add("0000000000000001 2 00000003 00000004 0 " + body)
+	}
+	f.Add("0000000000000001 9007199254740993 00000003 00000004 -1 \x02\x00\x01i\x00\x00x")
 	f.Fuzz(func(t *testing.T, text string) {
 		m, err := parsePublished("a", text)
 		if err != nil {
@@ -45,4 +62,27 @@ func FuzzParsePublished(f *testing.F) {
 			t.Errorf("%+v came back as %+v, %v", m, again, err)
 		}
 	})
+}
+
+// TestForeignBodyCostsNoMoreThanItself: however much a body says that it has, what is
+// allocated for it is within what it is.
+func TestForeignBodyCostsNoMoreThanItself(t *testing.T) {
+	const size = 16 << 10
+	for name, body := range map[string]string{
+		"a length of 2^64-1":    "\x02\x00\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
+		"a long ID":             "\x02\x00\xff\xff\x01",
+		"very many empty names": "\x02\x08\x01i\x00\x00\xff\x7f" + strings.Repeat("\x00", size),
+		"very many names":       "\x02\x08\x01i\x00\x00\xff\x3f" + strings.Repeat("\x01a\x00", size/3),
+		"a header too large":    "\x02\x08\x01i\x00\x00\x01\x01a\x80\x08" + strings.Repeat("x", size),
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		for range 100 {
+			_ = decodeBody(&push.Message{Topic: "a"}, body)
+		}
+		runtime.ReadMemStats(&after)
+		if got := (after.TotalAlloc - before.TotalAlloc) / 100; got > 4*size {
+			t.Errorf("%s: %d bytes are allocated", name, got)
+		}
+	}
 }

@@ -64,6 +64,12 @@ func (b *Broker) Publish(ctx context.Context, m push.Message) (push.Receipt, err
 	return b.follow.Publish(ctx, m)
 }
 
+// PublishAll is Publish to several topics in few round trips, one for up to 128 messages; see
+// [push.Hub.PublishAll]. On a Cluster each owner of topics has round trips of its own.
+func (b *Broker) PublishAll(ctx context.Context, m push.Message, topics ...string) []push.Published {
+	return b.follow.PublishAll(ctx, m, topics...)
+}
+
 // Subscribe makes r get the topic's messages. It waits for a Redis that can't be reached
 // now, but not for one that waiting won't help: the wrong kind, too old, or one that doesn't
 // admit the broker.

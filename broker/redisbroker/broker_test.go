@@ -23,7 +23,7 @@ func onRedis(t *testing.T) brokertest.New {
 	admin := redis.client()
 	return func(_ testing.TB, c brokertest.Options) brokertest.Backend {
 		o := redisbroker.Options{
-			Prefix: prefix(), History: c.History, MaxMessage: c.MaxMessage, Retry: c.Retry, Logger: slog.New(slog.DiscardHandler),
+			Prefix: prefix(), History: c.History, Topics: c.Topics, MaxMessage: c.MaxMessage, Retry: c.Retry, Logger: slog.New(slog.DiscardHandler),
 		}
 		lose := map[push.Broker]*atomic.Int32{}
 		check := func(t testing.TB, err error) {

@@ -2,6 +2,7 @@ package redisbroker
 
 import (
 	"log/slog"
+	"math"
 	"time"
 
 	"github.com/tidewire/tidewire/broker"
@@ -26,7 +27,9 @@ type Options struct {
 	// adds nothing. It counts from the first. Default 5 minutes.
 	Retry time.Duration
 	// Keep is how long a topic that nobody uses keeps its epoch and offset, less up to
-	// an eighth. Give all instances the same. Default 48 hours.
+	// an eighth. Give all instances the same. Default 48 hours. A topic whose history has
+	// a greater age is kept for as long as its messages are. One whose age isn't bounded
+	// ends, messages included, when nobody has published to it for this long.
 	Keep time.Duration
 	// Check is how often the followed topics where nothing is heard are compared
 	// with Redis, which finds lost pub/sub messages and a history that has gone
@@ -53,6 +56,19 @@ func (o Options) withDefaults() Options {
 	o.MaxMessage, o.Keep, o.Check, o.Logger = f.MaxMessage, f.Keep, f.Check, f.Logger
 	return o
 }
+
+// keep is how long the head of a topic is kept whose messages have this age at most: as
+// long as they may be read. An eighth is added that the scripts may take off.
+func (o Options) keep(age time.Duration) time.Duration {
+	if age > unboundedAge {
+		return o.Keep
+	}
+	return max(o.Keep, age+age/7+time.Millisecond)
+}
+
+// unboundedAge is the longest age that is one. What is longer, which is 200 years, means
+// that age doesn't matter.
+const unboundedAge = math.MaxInt64 / 10 * 7
 
 // follow returns the options that aren't about Redis.
 func (o Options) follow() follow.Options {

@@ -51,16 +51,30 @@ func newPipeline(send func(context.Context, []*call)) *pipeline {
 // say. When the context ends, calls that still wait aren't sent any more; those under way
 // may be carried out.
 func (p *pipeline) do(ctx context.Context, calls []*call, start func(func()) bool) error {
+	r, err := p.submit(ctx, calls, start)
+	if err != nil {
+		return err
+	}
+	return p.wait(ctx, r)
+}
+
+// submit is the first half of do: the calls are on their way, or there is an error.
+func (p *pipeline) submit(ctx context.Context, calls []*call, start func(func()) bool) (*request, error) {
 	select {
 	case p.slots <- struct{}{}:
 	case <-ctx.Done():
-		return push.AsError(ctx.Err())
+		return nil, push.AsError(ctx.Err())
 	}
 	r := &request{calls: calls, done: make(chan struct{})}
 	if !p.enqueue(r, start) {
 		<-p.slots
-		return follow.ErrClosed
+		return nil, follow.ErrClosed
 	}
+	return r, nil
+}
+
+// wait is the second half of do.
+func (p *pipeline) wait(ctx context.Context, r *request) error {
 	select {
 	case <-r.done:
 		return r.err

@@ -40,15 +40,16 @@ func (s *server) do(ctx context.Context, key, what string, calls ...*call) error
 	if err != nil {
 		return err
 	}
+	return unavailable(s.pipeline(node, what).do(ctx, calls, s.pipelines.start))
+}
+
+// pipeline is that of a node for a kind of calls.
+func (s *server) pipeline(node, what string) *pipeline {
 	send := s.send
 	if what == replicatedCalls {
 		send = s.sendReplicated
 	}
-	pipeline := s.pipelines.at(pipelineKey{node, what}, send)
-	if err := pipeline.do(ctx, calls, s.pipelines.start); err != nil {
-		return unavailable(err)
-	}
-	return nil
+	return s.pipelines.at(pipelineKey{node, what}, send)
 }
 
 // send carries calls out in one round trip.

@@ -64,14 +64,23 @@ func (s *server) keys(topic string) (meta, stream string) {
 
 // Add is part of [follow.StorePort].
 func (s *server) Add(ctx context.Context, m *push.Message, repeatable bool, mark follow.HighWater, origin follow.Origin) (push.Receipt, error) {
-	what := addCalls
-	if m.Replicated {
-		what = replicatedCalls
-	}
-	c, err := s.doInSlot(ctx, what, func() *call { return s.addition(m, repeatable, mark, origin) })
+	c, err := s.doInSlot(ctx, addKind(m), func() *call { return s.addition(m, repeatable, mark, origin) })
 	if err != nil {
 		return push.Receipt{}, err
 	}
+	return s.added(ctx, m, c)
+}
+
+// addKind is the kind of the call that adds a message.
+func addKind(m *push.Message) string {
+	if m.Replicated {
+		return replicatedCalls
+	}
+	return addCalls
+}
+
+// added returns what became of a message whose call was carried out.
+func (s *server) added(ctx context.Context, m *push.Message, c *call) (push.Receipt, error) {
 	receipt, err := parseReceipt(m.ID, c.command)
 	if err == nil && m.Replicated && c.replicas == 0 {
 		err = push.CodeNotReplicated
@@ -106,7 +115,8 @@ func (s *server) headArgs(topic string, mark follow.HighWater, origin follow.Ori
 		genesis = origin.Genesis
 	}
 	args := append([]any{newEpoch(), epoch, origin.Genesis, genesis}, highWaterArgs(mark)...)
-	return append(args, s.options.rules.Of(topic).History.Age.Milliseconds(), s.options.Keep.Milliseconds())
+	age := s.options.rules.Of(topic).History.Age
+	return append(args, age.Milliseconds(), s.options.keep(age).Milliseconds())
 }
 
 // withGenesis adds the key of the genesis to a topic's, if it can be asked together with

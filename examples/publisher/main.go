@@ -3,6 +3,8 @@
 //
 //	make 2>&1 | go run ./examples/publisher -redis redis://localhost:6379 -topic job/42
 //
+// With -json each line is a JSON value, which browsers get as that value.
+//
 // Browsers follow the topic at any instance on the same Redis, such as
 // examples/standalone.
 package main
@@ -43,6 +45,7 @@ func main() {
 type config struct {
 	redis      string
 	topic      string
+	json       bool
 	replicated bool
 	attempts   int
 }
@@ -52,6 +55,7 @@ func run(ctx context.Context, args []string, input io.Reader, stdout io.Writer) 
 	flags := flag.NewFlagSet("publisher", flag.ExitOnError)
 	flags.StringVar(&c.redis, "redis", "redis://localhost:6379", "`URL` of Redis; see serve.Broker for Sentinel and Cluster")
 	flags.StringVar(&c.topic, "topic", "", "the `topic` to publish to")
+	flags.BoolVar(&c.json, "json", false, "publish each line as JSON; one that isn't JSON ends the program")
 	flags.BoolVar(&c.replicated, "replicated", false, "wait until a replica of Redis has each message")
 	flags.IntVar(&c.attempts, "attempts", 10, "how often a line is published that may not have been stored")
 	_ = flags.Parse(args) // ExitOnError
@@ -90,7 +94,10 @@ func run(ctx context.Context, args []string, input io.Reader, stdout io.Writer) 
 
 func (c config) publishLine(ctx context.Context, broker push.Broker, line []byte, stdout io.Writer) error {
 	m := push.Message{ID: uuid.NewString(), Topic: c.topic, Data: line, Replicated: c.replicated}
-	if !utf8.Valid(m.Data) {
+	switch {
+	case c.json:
+		m.Encoding = push.EncodingJSON
+	case !utf8.Valid(m.Data):
 		m.Encoding = push.EncodingBinary
 	}
 	receipt, err := publish(ctx, broker, m, c.attempts)

@@ -41,6 +41,15 @@ func TestLinesArePublished(t *testing.T) {
 	if err != nil || len(page.Messages) != 2 || string(page.Messages[1].Data) != "two" {
 		t.Errorf("stored %+v, %v", page, err)
 	}
+	asJSON := []string{"-redis", url, "-topic", "job/43", "-json"}
+	err = run(t.Context(), asJSON, strings.NewReader("{ \"done\": 0.5 }\nhalf\n\"never\"\n"), &out)
+	if !errors.Is(err, push.CodeBadRequest) {
+		t.Errorf("a line that isn't JSON: %v", err)
+	}
+	page, err = b.Recent(t.Context(), "job/43", broker.Limit{Messages: 10})
+	if err != nil || len(page.Messages) != 1 || page.Messages[0].Encoding != push.EncodingJSON || string(page.Messages[0].Data) != `{"done":0.5}` {
+		t.Errorf("stored as JSON %+v, %v", page, err)
+	}
 	err = run(t.Context(), []string{"-redis", url, "-topic", "job/42", "-replicated", "-attempts", "1"}, strings.NewReader("three\n"), &out)
 	if !errors.Is(err, push.CodeNotReplicated) {
 		t.Errorf("without a replica: %v", err)

@@ -106,8 +106,14 @@ func CheckMethod(host *session.Host, w http.ResponseWriter, r *http.Request, met
 }
 
 // Parameters reads a request's query that may have these parameters, each at most once,
-// and no others: one that is misspelt would be ignored in silence.
+// and no others: one that is misspelt would be ignored.
 func Parameters(r *http.Request, names ...string) (url.Values, *push.Error) {
+	return TopicParameters(r, 1, names...)
+}
+
+// TopicParameters is Parameters for a request that may name several topics: so many, each
+// once.
+func TopicParameters(r *http.Request, maxTopics int, names ...string) (url.Values, *push.Error) {
 	query, e := Query(r)
 	if e != nil {
 		return nil, e
@@ -119,12 +125,33 @@ func Parameters(r *http.Request, names ...string) (url.Values, *push.Error) {
 		case !slices.Contains(names, name):
 			return nil, push.NewError(push.CodeBadRequest,
 				"the query has an unknown parameter; those that are known are "+strings.Join(names, ", "), nil)
+		case name == "topic" && maxTopics > 1:
+			if e := checkTopics(values, maxTopics); e != nil {
+				return nil, e
+			}
 		case len(values) > 1:
 			return nil, push.NewError(push.CodeBadRequest, name+" is given twice", nil)
 		}
 	}
 	return query, nil
 }
+
+// checkTopics refuses more topics than a request may name, and one that is named twice.
+func checkTopics(topics []string, most int) *push.Error {
+	if len(topics) > most {
+		return push.NewError(push.CodeBadRequest, fmt.Sprintf("a request publishes to at most %d topics", most), nil)
+	}
+	seen := make(map[string]bool, len(topics))
+	for _, topic := range topics {
+		if seen[topic] {
+			return errTopicTwice
+		}
+		seen[topic] = true
+	}
+	return nil
+}
+
+var errTopicTwice = push.NewError(push.CodeBadRequest, "a topic is named twice", nil)
 
 // Query reads a request's query, strictly.
 func Query(r *http.Request) (url.Values, *push.Error) {
@@ -174,7 +201,7 @@ func Follows(r *http.Request, maxTopics int) ([]session.Follow, *push.Error) {
 			return nil, push.AsError(err)
 		}
 		if seen[topic] {
-			return nil, push.NewError(push.CodeBadRequest, "a topic is named twice", nil)
+			return nil, errTopicTwice
 		}
 		seen[topic] = true
 		follows[i] = session.Follow{Topic: topic, Since: since, Recent: recent}

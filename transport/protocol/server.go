@@ -120,13 +120,25 @@ func Reply(id uint64, r push.Reply) []byte {
 // HTTPReply encodes the answer to a send by POST.
 func HTTPReply(r push.Reply) []byte { return newObject().reply(r).end() }
 
-// HTTPReceipt encodes the answer to a publish by POST.
-func HTTPReceipt(r push.Receipt) []byte {
-	o := newObject().text("id", r.ID).name("epoch", r.Position.Epoch.String()).number("offset", r.Position.Offset)
-	if r.Duplicate {
-		o = append(o.field("duplicate"), "true"...)
+// HTTPReceipt encodes the answer to a publish by POST to one topic.
+func HTTPReceipt(r push.Receipt) []byte { return newObject().receipt(r).end() }
+
+// HTTPPublished encodes the answer to a publish by POST to several topics.
+func HTTPPublished(all []push.Published) []byte {
+	o := append(newObject().field("results"), '[')
+	for i, p := range all {
+		if i > 0 {
+			o = append(o, ',')
+		}
+		o = append(o, '{').text("topic", p.Topic)
+		if p.Err != nil {
+			o = append(o.field("error"), '{').failure(push.AsError(p.Err)).end()
+		} else {
+			o = o.receipt(p.Receipt)
+		}
+		o = append(o, '}')
 	}
-	return o.end()
+	return append(o, ']').end()
 }
 
 // HTTPTicket encodes the answer to a request for a ticket.
@@ -188,6 +200,14 @@ func (o object) failure(e *push.Error) object {
 	o = o.text("code", string(e.Code)).text("reason", e.Reason).name("retry", e.Code.Retry())
 	if e.After > 0 {
 		o = o.integer("after", int64((e.After+time.Millisecond-1)/time.Millisecond))
+	}
+	return o
+}
+
+func (o object) receipt(r push.Receipt) object {
+	o = o.text("id", r.ID).name("epoch", r.Position.Epoch.String()).number("offset", r.Position.Offset)
+	if r.Duplicate {
+		o = append(o.field("duplicate"), "true"...)
 	}
 	return o
 }

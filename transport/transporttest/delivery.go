@@ -46,6 +46,7 @@ func testParts(t *testing.T, h Harness) {
 		{Topic: "a", Data: []byte("\ufeff\n\r\r\n\n\ndata: x\nid: y\nevent: z\n: c\u2028\u2029\x00\"\\<b>😀")},
 		{Topic: "a", Data: []byte(strings.Repeat("long ü", 50_000))},
 		{Topic: "a", Event: "error"},
+		{Topic: "a", ID: "id-2", Data: []byte("with a header"), Header: map[string]string{"traceparent": "00-01"}},
 		{Topic: "a", Data: []byte(`{"px":1.50,"deep":[[{}]],"text":"a\u2028\n","":null}`), Encoding: push.EncodingJSON},
 	}
 	for i, want := range messages {
@@ -88,6 +89,12 @@ func testFrames(t *testing.T, h Harness) {
 		if tt.frame.Cursor != tt.cursor || tt.cursor != "" && tt.frame.Topic != "a" || len(tt.frame.Bytes) == 0 {
 			t.Errorf("%s moves %q to %q, want %q; bytes %q", name, tt.frame.Topic, tt.frame.Cursor, tt.cursor, tt.frame.Bytes)
 		}
+	}
+	m := push.Message{Topic: "a", Position: at, Data: []byte("x")}
+	without := s.transport.Message(&m)
+	m.Header = map[string]string{"traceparent": "00-01"}
+	if with := s.transport.Message(&m); !bytes.Equal(with.Bytes, without.Bytes) {
+		t.Errorf("a message's header is in its frame: %q", with.Bytes)
 	}
 }
 

@@ -45,24 +45,32 @@ func (b *Broker) loadGenesis(ctx context.Context) (string, error) {
 func (b *Broker) withOrigin(ctx context.Context, topic string, mark HighWater, f func(Origin) error) error {
 	known := b.genesis.Load()
 	for range 3 {
-		origin := Origin{Fresh: known == nil}
-		if origin.Fresh {
+		fresh := known == nil
+		if fresh {
 			genesis, err := b.loadGenesis(ctx)
 			if err != nil {
 				return err
 			}
 			known = &genesis
 		}
-		origin.Genesis = *known
-		if mark.IsZero() {
-			origin.Epoch = FirstPosition(origin.Genesis, topic).Epoch
-		}
-		if err := f(origin); !errors.Is(err, ErrStale) {
+		if err := f(originOf(*known, fresh, topic, mark)); !errors.Is(err, ErrStale) {
 			return err
 		}
 		known = nil
 	}
-	return push.NewError(push.CodeUnavailable, "the broker's data is being replaced", ErrStale)
+	return errReplaced
+}
+
+var errReplaced = push.NewError(push.CodeUnavailable, "the broker's data is being replaced", ErrStale)
+
+// originOf returns how a topic begins by a genesis. A high-water mark says that its history
+// is lost if it isn't stored.
+func originOf(genesis string, fresh bool, topic string, mark HighWater) Origin {
+	origin := Origin{Genesis: genesis, Fresh: fresh}
+	if mark.IsZero() {
+		origin.Epoch = FirstPosition(genesis, topic).Epoch
+	}
+	return origin
 }
 
 // isFirst reports whether a topic that isn't stored is where its followers are: as far as

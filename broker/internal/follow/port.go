@@ -26,6 +26,11 @@ type StorePort interface {
 	// ErrStale. A message that is stored but not replicated, as its publisher asked for,
 	// has both a receipt and push.CodeNotReplicated.
 	Add(ctx context.Context, m *push.Message, repeatable bool, mark HighWater, origin Origin) (push.Receipt, error)
+	// AddAll is Add for messages of different topics, in as few round trips as the store
+	// allows. Each is a step of its own, and has its own outcome: an error of one says
+	// nothing of the others. It sets the Receipt and Err of each; when the context ends,
+	// of those too whose outcome isn't known yet. They all ask for a replica, or none does.
+	AddAll(ctx context.Context, additions []*Addition)
 	// Read returns the head of a topic and some of its messages: contiguous, oldest first.
 	// A topic begins as in Add, but nothing is stored unless history was lost. The
 	// caller doesn't change the messages.

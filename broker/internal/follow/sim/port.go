@@ -142,6 +142,13 @@ func (p *Port) Add(ctx context.Context, m *push.Message, repeatable bool, mark f
 	return receipt, err
 }
 
+// AddAll adds one after the other.
+func (p *Port) AddAll(ctx context.Context, additions []*follow.Addition) {
+	for _, a := range additions {
+		a.Receipt, a.Err = p.Add(ctx, a.Message, a.Repeatable, a.Mark, a.Origin)
+	}
+}
+
 // Read asks for what is kept.
 func (p *Port) Read(ctx context.Context, topic string, q follow.Query, mark follow.HighWater, origin follow.Origin) (push.Page, error) {
 	page, err := carry(ctx, p, "read "+topic, func() (push.Page, error) { return p.store.read(topic, q, mark, origin) })

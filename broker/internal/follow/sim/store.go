@@ -23,12 +23,14 @@ import (
 type Options struct {
 	Prefix  string // of channels
 	History broker.History
+	Topics  []push.TopicRule
 	Retry   time.Duration
 }
 
 // Store is what all instances of a simulated system share. Each has a [Port] to it.
 type Store struct {
 	options Options
+	rules   *push.TopicRules
 	random  *rand.Rand // for epochs and tags
 
 	mu sync.Mutex // guards the rest
@@ -52,12 +54,12 @@ func NewStore(seed uint64, o Options) *Store {
 	if o.Prefix == "" {
 		o.Prefix = "tidewire:"
 	}
-	o.History = o.History.WithDefaults()
 	if o.Retry == 0 {
 		o.Retry = 5 * time.Minute
 	}
 	return &Store{
 		options:     o,
+		rules:       push.NewTopicRules(o.History, o.Topics),
 		random:      rand.New(rand.NewPCG(seed, 1)),
 		state:       emptyState(),
 		all:         map[broker.Position]*entry{},
@@ -108,7 +110,8 @@ func (s *Store) add(m *push.Message, repeatable bool, mark follow.HighWater, ori
 		}
 	}
 	stored := *m
-	stored.Data = slices.Clone(m.Data)
+	stored.Data, stored.Header = slices.Clone(m.Data), maps.Clone(m.Header)
+	stored.TellTime = s.rules.Of(m.Topic).Time
 	stored.Replicated = false
 	stored.Position = broker.Position{Epoch: rec.head.Epoch, Offset: rec.head.Offset + 1, Tag: s.random.Uint32()}
 	stored.PreviousTag = rec.head.Tag
@@ -134,7 +137,7 @@ func (s *Store) trimmed(entries []*entry) []*entry {
 	for _, e := range entries {
 		total += e.size
 	}
-	h := s.options.History
+	h := s.rules.Of(entries[0].Topic).History
 	for len(entries) > 1 {
 		if len(entries) <= h.Messages && total <= h.Bytes && s.kept(entries[0]) {
 			break
@@ -147,7 +150,7 @@ func (s *Store) trimmed(entries []*entry) []*entry {
 
 // kept reports whether an entry is young enough to be read.
 func (s *Store) kept(e *entry) bool {
-	return e.Time.After(time.UnixMilli(time.Now().UnixMilli()).Add(-s.options.History.Age))
+	return e.Time.After(time.UnixMilli(time.Now().UnixMilli()).Add(-s.rules.Of(e.Topic).History.Age))
 }
 
 // read is what read.lua does.

@@ -18,7 +18,7 @@ func TestBroker(t *testing.T) { brokertest.Run(t, backend) }
 func TestStore(t *testing.T) { brokertest.RunStore(t, backend) }
 
 func backend(_ testing.TB, c brokertest.Options) brokertest.Backend {
-	store := NewStore(1, Options{History: c.History, Retry: c.Retry})
+	store := NewStore(1, Options{History: c.History, Topics: c.Topics, Retry: c.Retry})
 	ports := map[push.Broker]*Port{}
 	// toSubscriber does something to the subscriber connection of an instance, which may
 	// be connecting.
