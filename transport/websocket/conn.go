@@ -40,6 +40,7 @@ type Conn struct {
 	writeDeadline deadline
 	closeSent     bool   // guarded by frameLock
 	unsent        []byte // guarded by frameLock: goes before all else, what a write that doesn't wait has left
+	held          bool   // guarded by frameLock: unsent is the answer to the handshake, held back
 	sentWindow    []byte // guarded by messageLock: what our compressor may refer to
 
 	pings waitingPings

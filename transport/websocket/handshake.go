@@ -89,7 +89,16 @@ func (a *Acceptor) Accept(w http.ResponseWriter, r *http.Request) (*Conn, error)
 	subprotocol := chooseSubprotocol(offer.subprotocols, o.Subprotocols)
 	deflate, extensions := negotiateDeflate(offer.extensions, o.Compression)
 	c := newConn(netConn, takeBuffered(buffered.Reader), subprotocol, deflate, a.settings)
-	if err := c.writeSwitch(acceptKey(r.Header.Get("Sec-WebSocket-Key")), extensions, w.Header()); err != nil {
+	answer := c.switchAnswer(acceptKey(r.Header.Get("Sec-WebSocket-Key")), extensions, w.Header())
+	err = netConn.SetDeadline(time.Time{}) // the server's own deadlines were for the request
+	switch {
+	case err != nil:
+	case o.HoldAnswer:
+		c.unsent, c.held = answer, true
+	default:
+		err = c.writeFrame(context.Background(), answer)
+	}
+	if err != nil {
 		_ = c.CloseNow() // never fails
 		return nil, fmt.Errorf("websocket: accept: %w", err)
 	}
@@ -233,12 +242,8 @@ var ownHeaders = map[string]bool{
 	"Sec-Websocket-Accept": true, "Sec-Websocket-Extensions": true, "Sec-Websocket-Protocol": true,
 }
 
-// writeSwitch sends the answer that ends HTTP on the connection.
-func (c *Conn) writeSwitch(key, extensions string, header http.Header) error {
-	// The server's own deadlines were for the request.
-	if err := c.net.SetDeadline(time.Time{}); err != nil {
-		return err
-	}
+// switchAnswer returns the answer that ends HTTP on the connection.
+func (c *Conn) switchAnswer(key, extensions string, header http.Header) []byte {
 	var answer bytes.Buffer
 	answer.Grow(512)
 	answer.WriteString("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: ")
@@ -254,7 +259,7 @@ func (c *Conn) writeSwitch(key, extensions string, header http.Header) error {
 	answer.WriteString("\r\n")
 	_ = header.WriteSubset(&answer, ownHeaders) // to memory
 	answer.WriteString("\r\n")
-	return c.writeFrame(context.Background(), answer.Bytes())
+	return answer.Bytes()
 }
 
 // takeBuffered returns what the HTTP server had read beyond the request.

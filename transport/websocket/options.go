@@ -72,6 +72,11 @@ type AcceptOptions struct {
 	// 15 s. Negative: the system decides, which may take a quarter of an hour.
 	AckTimeout time.Duration
 
+	// HoldAnswer keeps the answer to the handshake back until something is written,
+	// which then goes out with it in one call: for a server that always speaks first, at
+	// once. Close sends it too; CloseNow doesn't.
+	HoldAnswer bool
+
 	// OnPing and OnPong, if set, are called with each ping and each pong received,
 	// by the goroutine that reads, before a ping is answered. They must not
 	// read from the connection or Close it, and not keep the payload, which is

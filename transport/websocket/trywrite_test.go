@@ -11,11 +11,13 @@ import (
 // narrow is a connection that takes a number of bytes and then no more, until it is wide.
 type narrow struct {
 	net.Conn
-	room atomic.Int64
-	got  bytes.Buffer
+	room  atomic.Int64
+	calls atomic.Int32
+	got   bytes.Buffer
 }
 
 func (n *narrow) TryWrite(p []byte) (int, error) {
+	n.calls.Add(1)
 	taken := min(int64(len(p)), n.room.Load())
 	n.room.Add(-taken)
 	n.got.Write(p[:taken])

@@ -128,6 +128,7 @@ func (c *Conn) TryWriteFrames(frames [][]byte) (left int, all bool, err error) {
 	if c.closeSent {
 		return 0, false, fmt.Errorf("websocket: write frames: %w", net.ErrClosed)
 	}
+	frames = c.withAnswer(frames)
 	for c.unsent == nil && len(frames) > 0 { // else a pong or the like is to go first
 		n := joinable(frames)
 		if err := c.tryParts(frames[:n]); err != nil {
@@ -137,6 +138,17 @@ func (c *Conn) TryWriteFrames(frames [][]byte) (left int, all bool, err error) {
 		frames = frames[n:]
 	}
 	return len(frames), c.unsent == nil, nil
+}
+
+// withAnswer puts the answer to the handshake before parts, if that is held back. frameLock
+// is held.
+func (c *Conn) withAnswer(parts [][]byte) [][]byte {
+	if !c.held {
+		return parts
+	}
+	parts = append([][]byte{c.unsent}, parts...)
+	c.unsent, c.held = nil, false
+	return parts
 }
 
 // joinable is how many of the parts go into one write call: at least one.
@@ -204,6 +216,7 @@ func (c *Conn) writeParts(parts [][]byte) error {
 	if c.client {
 		return c.writeMasked(parts)
 	}
+	parts = c.withAnswer(parts)
 	if unsent := c.unsent; unsent != nil {
 		c.unsent = nil
 		if err := c.writeBytes(unsent); err != nil {

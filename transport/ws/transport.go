@@ -46,6 +46,7 @@ func New(hub *push.Hub, options ...Options) *Transport {
 		WriteTimeout:         o.WriteTimeout,
 		CloseTimeout:         closeTimeout,
 		AckTimeout:           o.AckTimeout,
+		HoldAnswer:           true, // the welcome or a refusal follows at once
 	})}
 }
 
