@@ -7,7 +7,7 @@ import (
 )
 
 // TopicRule says how a broker treats the topics that a pattern matches. All instances of a
-// broker need the same rules. They stand in the broker's options, so that a backend that
+// broker need the same rules. They are in the broker's options, so that a backend that
 // only publishes keeps to them too.
 type TopicRule struct {
 	// Pattern is as in [Rule]. The first rule whose pattern matches a topic counts.
