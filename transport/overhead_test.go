@@ -87,7 +87,7 @@ func TestOverhead(t *testing.T) {
 	}
 }
 
-// readFrame reads a frame of a server (RFC 6455 section 5.2) and tells how long it is.
+// readFrame reads a frame of a server (RFC 6455 section 5.2) and returns its length.
 func readFrame(in *bufio.Reader) (int, error) {
 	var header [4]byte
 	if _, err := io.ReadFull(in, header[:2]); err != nil {
@@ -104,7 +104,7 @@ func readFrame(in *bufio.Reader) (int, error) {
 	return length + n, err
 }
 
-// readEvent reads an event and tells how long it is without its id.
+// readEvent reads an event and returns its length without its id.
 func readEvent(in *bufio.Reader) (size int, err error) {
 	for {
 		line, err := in.ReadString('\n')

@@ -24,7 +24,7 @@ var page embed.FS
 // stores nothing new.
 const remembered = 24 * time.Hour
 
-// brokerOptions keep posts, and have pages told when each was stored.
+// brokerOptions keep posts, and tell pages when each was stored.
 var brokerOptions = redisbroker.Options{
 	Topics: []push.TopicRule{{Pattern: topicPrefix + "{room}", History: broker.History{Age: remembered}, Time: true}},
 	Retry:  remembered,

@@ -13,7 +13,7 @@ import (
 type sharedRead struct {
 	hub  *Host
 	from broker.Position // where it begins; may move back until then
-	// newest is how many of the topic's last messages are read, in place of what follows
+	// newest is how many of the topic's last messages are read, instead of what follows
 	// from; may grow until then.
 	newest int
 	upTo   uint64        // how far it must come to be of use, for those who are behind; 0 if none is

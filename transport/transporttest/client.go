@@ -44,7 +44,7 @@ type Frame struct {
 	EventID   string `json:"-"`
 }
 
-// Data is the data of a frame: a string's text, or any other JSON as it stands there.
+// Data is the data of a frame: a string's text, or any other JSON as it is.
 type Data string
 
 // UnmarshalJSON reads data.

@@ -305,7 +305,7 @@ func (c *simClient) rewind(n int) {
 }
 
 // reload makes the client begin again with the last messages, as a page that is loaded
-// anew. Called with c.mu held.
+// again. Called with c.mu held.
 func (c *simClient) reload() {
 	for _, v := range c.views {
 		v.at, v.cursor, v.moves, v.foreign, v.forged = broker.Position{}, "", nil, false, broker.Position{}

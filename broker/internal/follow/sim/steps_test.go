@@ -35,7 +35,7 @@ const (
 	cut               kind = "cut"                // A client, B: how
 	stall             kind = "stall"              // A client
 	heal              kind = "heal"               // all that goes on
-	hop               kind = "hop"                // A client, B: to which instance and transport, C: as a page that is loaded anew, if it may
+	hop               kind = "hop"                // A client, B: to which instance and transport, C: as a page that is loaded again, if it may
 	rewind            kind = "rewind"             // A client, B: how far
 	revoke            kind = "revoke"             // A client, B instance, C: all, or one topic
 	allow             kind = "allow"              // the same
