@@ -149,6 +149,7 @@ func TestManyTopicsOnACluster(t *testing.T) {
 	}
 	for name, client := range clients {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			b := onClient(t, client)
 			trips := &roundTrips{}
 			client.AddHook(trips)

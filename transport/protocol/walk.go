@@ -53,7 +53,7 @@ func items(v value) iter.Seq2[value, bool] {
 
 // cut takes the next value off.
 func (p *parser) cut() value {
-	n := 0
+	var n int
 	switch p.next() {
 	case '"':
 		n = stringLength(p.rest)
