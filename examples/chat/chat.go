@@ -70,7 +70,6 @@ func (c *chat) routes() http.Handler {
 	r.Get("/room/{room:"+roomPattern+"}", func(w http.ResponseWriter, r *http.Request) {
 		http.StripPrefix(r.URL.Path, pages).ServeHTTP(w, r) // the page at / shows every room
 	})
-	r.Get("/room/{room:"+roomPattern+"}/messages", c.serveHistory)
 	r.Handle("/*", pages)
 	return r
 }

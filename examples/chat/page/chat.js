@@ -42,10 +42,7 @@ const composer = new Composer(
 function enter(...names) {
   const entered = names.map((each) => new Room(each, connection, changed));
   for (const room of entered) rooms.set(room.name, room);
-  // All together, since an event stream begins anew for each change of its topics.
-  Promise.all(entered.map((room) => room.load())).then(() => {
-    for (const room of entered) room.follow();
-  });
+  for (const room of entered) room.follow();
 }
 
 function leave(left) {
@@ -130,7 +127,7 @@ joinName.addEventListener("input", () => joinName.setCustomValidity(""));
 onlySSE.addEventListener("change", () => {
   memory.set("onlySSE", onlySSE.checked);
   connection.use(onlySSE.checked, () => {
-    for (const room of rooms.values()) room.move();
+    for (const room of rooms.values()) room.follow();
   });
 });
 notice.querySelector("button").addEventListener("click", () => open.notify(""));

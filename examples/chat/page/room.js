@@ -1,7 +1,7 @@
 import { newId } from "/own.js";
 
 const most = 1000; // messages that are kept here
-const longestPause = 15_000;
+const recent = 50; // that a room begins with
 const reasons = { timeout: "there is no connection", unknown: "the server gave no answer" };
 
 /** One room: its messages, and those on their way to it. */
@@ -21,7 +21,7 @@ export class Room {
   #connection;
   #changed;
   #subscription;
-  #cursor;
+  #entered = Date.now();
   #left = false;
 
   /** `changed` is called after each change, with the message if there is a new one. */
@@ -32,51 +32,9 @@ export class Room {
     this.#changed = changed;
   }
 
-  /** Loads the history, as often as it takes. */
-  async load() {
-    for (let failures = 0; !this.#left; failures++) {
-      try {
-        const response = await fetch(`/room/${this.name}/messages`);
-        if (!response.ok) throw new Error(`status ${response.status}`);
-        const { messages, cursor } = await response.json();
-        this.#cursor = cursor;
-        this.messages = messages;
-        this.#arrived(new Set(messages.map(({ id }) => id)));
-        this.outbox = this.outbox.filter(({ state }) => state !== "sent"); // stored, but longer ago
-        this.loaded = true;
-        if (failures) this.notice = "";
-        this.#changed(this);
-        return;
-      } catch {
-        this.notice ||= "The history can't be loaded yet.";
-        this.#changed(this);
-        await new Promise((done) => setTimeout(done, Math.min(1000 * 2 ** failures, longestPause)));
-      }
-    }
-  }
-
-  /**
-   * Follows the room from where it is: from right after the history, so that nothing is lost or doubled between the two,
-   * or from where another connection has come to.
-   */
+  /** Follows the room on the connection's client of now: from its last messages, or from where another one has come to. */
   follow() {
-    if (this.#left) return;
-    const since = this.#subscription?.cursor ?? this.#cursor;
-    this.#subscription?.close();
-    this.#subscription = this.#connection.push.subscribe(
-      this.topic,
-      {
-        message: (message) => this.#receive(message),
-        gap: () => this.#reload(),
-        error: (error) => this.notify(`This room can't be followed: ${error.message}.`),
-      },
-      { since },
-    );
-  }
-
-  /** Goes on with the connection's new client. A room that is being loaded will find it by itself. */
-  move() {
-    if (this.#subscription) this.follow();
+    if (!this.#left) this.#subscribe(this.#subscription?.cursor);
   }
 
   /** Shows a message at once, and sends it. */
@@ -122,21 +80,41 @@ export class Room {
     this.#changed(this);
   }
 
+  #subscribe(since) {
+    this.#subscription?.close();
+    if (!since) this.messages = []; // they come again
+    const subscription = this.#connection.push.subscribe(
+      this.topic,
+      {
+        message: (message) => this.#receive(message),
+        gap: () => this.#beginAgain(),
+        error: (error) => this.notify(`This room can't be followed: ${error.message}.`),
+      },
+      { since, recent },
+    );
+    this.#subscription = subscription;
+    subscription.ready.then(
+      () => {
+        this.loaded = true;
+        this.#changed(this);
+      },
+      () => {}, // its handler is told why
+    );
+  }
+
   #receive({ id, time, json }) {
     const message = { id, time, ...json() };
     if (this.messages.length >= most) this.messages = this.messages.slice(-most / 2);
     this.messages.push(message);
     this.#arrived(new Set([id]));
-    this.#changed(this, message);
+    this.#changed(this, time > this.#entered ? message : undefined);
   }
 
-  async #reload() {
-    this.#subscription.close();
-    this.#subscription = undefined;
-    this.notify("Some messages were missed. Loading the history again …");
-    await this.load();
-    this.follow();
-    this.notify("Some messages were missed. This is the newest history there is.");
+  /** Begins with the last messages again, since some can't be had any more. */
+  #beginAgain() {
+    this.outbox = this.outbox.filter(({ state }) => state !== "sent"); // stored, but longer ago
+    this.#subscribe();
+    this.notify("Some messages were missed. These are the last ones.");
   }
 
   #arrived(ids) {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -102,6 +103,7 @@ type Frame struct {
 	Type string
 	ID   string
 	Data json.RawMessage
+	Time int64
 }
 
 // Stream is an event stream.
@@ -110,13 +112,16 @@ type Stream struct {
 	body  io.Closer
 }
 
-// Follow follows one topic from a cursor, which may be empty, and waits for the
-// welcome.
-func (s *Server) Follow(t *testing.T, topic, since string) *Stream {
+// Follow follows one topic from a cursor, which may be empty, or with its last messages, and
+// waits for the welcome.
+func (s *Server) Follow(t *testing.T, topic, since string, recent ...int) *Stream {
 	t.Helper()
 	query := url.Values{"topic": {topic}}
 	if since != "" {
 		query.Set("since", since)
+	}
+	for _, n := range recent {
+		query.Set("recent", strconv.Itoa(n))
 	}
 	response := s.open(t, http.MethodGet, "/push/sse?"+query.Encode(), "")
 	if response.StatusCode != http.StatusOK {
