@@ -56,7 +56,7 @@ var servers = []server{
 	{name: "flusher", wires: []wire{sse}, from: "net/http"},
 	{
 		name: "centrifuge", wires: []wire{ws, sse}, from: "github.com/centrifugal/centrifuge",
-		path:  "/connection/WIRE?TOPICS&cf_connect=%7B%22id%22:1,%22connect%22:%7B%7D%7D", // on an event stream in place of hello
+		path:  "/connection/WIRE?TOPICS&cf_connect=%7B%22id%22:1,%22connect%22:%7B%7D%7D", // instead of hello on an event stream
 		hello: `{"id":1,"connect":{}}`, ready: `"connect":{`, ping: `{}`, pong: `{}`,
 	},
 	{name: "mercure", wires: []wire{sse}, from: "github.com/dunglas/mercure", path: "/.well-known/mercure?TOPICS"},
