@@ -69,7 +69,7 @@ var servers = []server{
 }
 
 // leading are those of a quick run.
-var leading = []string{"floor", ours, "tidewire-gobwas", "gorilla", "gobwas-epoll", "gws", "go-sse", "flusher"}
+var leading = []string{"floor", ours, "tidewire-gobwas", "gorilla", "gobwas-epoll", "gws", "go-sse", "flusher", "centrifuge"}
 
 // request is what a client sends.
 func (s *server) request(w wire, topics []string, cursor string, deflate bool) []byte {

@@ -8,7 +8,7 @@ import (
 )
 
 // mercureHub is the hub of Mercure as a library: its local transport, which keeps no history, anonymous subscribers, no
-// log line for each of them.
+// log line for each of them. Its licence is the AGPL, which is one more reason why this program is for measuring only.
 func mercureHub(s *site) publish {
 	transport := mercure.NewLocalTransport()
 	hub, err := mercure.NewHub(mercure.WithTransport(transport), mercure.WithAnonymous(), mercure.WithLogger(zap.NewNop()))
