@@ -50,7 +50,7 @@ func TestFanout(t *testing.T) {
 	w := open(t)
 	forAll(t, func(s *server, c setup) (figures, error) {
 		return w.fanout(s, c, load{window: 3, count: 30})
-	}, "client", "rate", "p50", "p99", "max")
+	}, "client", "rate", "bytes", "p50", "p99", "max")
 }
 
 // TestIdle doesn't ask what a connect costs: some systems count another process's time in
@@ -62,7 +62,7 @@ func TestIdle(t *testing.T) {
 
 func TestTidewire(t *testing.T) {
 	w := open(t)
-	s := &servers[slices.IndexFunc(servers, func(s server) bool { return s.name == ours })]
+	s := named(t, ours)
 	short := load{window: 2, count: 20}
 	for name, measure := range map[string]func() (figures, error){
 		"resume ws":  func() (figures, error) { return w.resume(s, setup{on: ws, clients: few}, 20) },
@@ -84,6 +84,61 @@ func TestTidewire(t *testing.T) {
 				t.Errorf("%g lost, %g doubled", f["lost"], f["doubled"])
 			}
 		})
+	}
+}
+
+// named is a server by its name.
+func named(t *testing.T, name string) *server {
+	t.Helper()
+	i := slices.IndexFunc(servers, func(s server) bool { return s.name == name })
+	if i < 0 {
+		t.Fatalf("no server %s", name)
+	}
+	return &servers[i]
+}
+
+// TestBytes has servers that add a known number of bytes to each payload.
+func TestBytes(t *testing.T) {
+	const frame, event, record = 4, len("data: \n\n"), 5 + 1 + 16 // the last is of TLS 1.3 with AES-GCM or ChaCha20
+	w := open(t)
+	for name, c := range map[string]struct {
+		server string
+		setup  setup
+		want   int
+	}{
+		"a WebSocket":      {"floor", setup{on: ws}, frame},
+		"an event stream":  {"floor", setup{on: sse}, event},
+		"a WebSocket, TLS": {"gorilla", setup{on: ws, over: fleet.TLS}, frame + record},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.setup.clients = few
+			f, err := w.fanout(named(t, c.server), c.setup, load{window: 1, count: 20})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if f["bytes"] != float64(payloadSize+c.want) {
+				t.Errorf("%g bytes instead of %d", f["bytes"], payloadSize+c.want)
+			}
+		})
+	}
+}
+
+// TestRelay needs a redis-server. What its CPU is isn't asked, as in TestIdle.
+func TestRelay(t *testing.T) {
+	w := open(t)
+	row := rows[slices.IndexFunc(rows, func(r row) bool { return r.name == "redis" })]
+	for _, name := range row.servers {
+		for _, on := range []wire{ws, sse} {
+			t.Run(name+"/"+string(on), func(t *testing.T) {
+				f, err := w.relay(named(t, name), on, 5, load{window: 20, count: 100})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, ok := f["redis"]; !ok || f["messages"] <= 0 || f["bytes"] < payloadSize {
+					t.Errorf("got %v", f)
+				}
+			})
+		}
 	}
 }
 

@@ -27,7 +27,7 @@ func (w *workshop) fanout(s *server, c setup, l load) (figures, error) {
 	if _, err := t.pump(warm); err != nil {
 		return nil, err
 	}
-	idle, err := t.idleShare()
+	idle, idleRedis, err := t.idleShares()
 	if err != nil {
 		return nil, err
 	}
@@ -48,6 +48,7 @@ func (w *workshop) fanout(s *server, c setup, l load) (figures, error) {
 	deliveries := float64(t.fleet.Arrived)
 	f := figures{
 		"cpu":    (micro(after.cpu-before.cpu) - idle*micro(took)) / deliveries,
+		"bytes":  float64(after.received-before.received) / deliveries,
 		"client": micro(after.own-before.own) / deliveries,
 		"rate":   deliveries / took.Seconds(),
 		"p50":    micro(t.fleet.Latency.Quantile(.5)) / 1000,
@@ -57,14 +58,18 @@ func (w *workshop) fanout(s *server, c setup, l load) (figures, error) {
 	if t.server.program == "" {
 		f["publish"] = micro(after.publishing-before.publishing) / float64(made)
 	}
+	if t.redisPID != 0 {
+		f["redis"] = (micro(after.redis-before.redis) - idleRedis*micro(took)) / float64(made)
+	}
 	return f, nil
 }
 
-// spent is what has been used up to a moment: by the servers, by their calls of publish, and by the clients, which
-// are in this process.
+// spent is what has been used up to a moment: by the servers, by their calls of publish, by their Redis, and by the
+// clients, which are in this process and have received so many bytes.
 type spent struct {
-	at                   time.Time
-	cpu, publishing, own time.Duration
+	at                          time.Time
+	cpu, publishing, redis, own time.Duration
+	received                    int64
 }
 
 func (t *trial) spent() (s spent, err error) {
@@ -74,24 +79,27 @@ func (t *trial) spent() (s spent, err error) {
 	if s.cpu, err = t.cpu(); err != nil {
 		return s, err
 	}
+	if s.redis, err = t.redisCPU(); err != nil {
+		return s, err
+	}
 	var own unix.Timespec
 	err = unix.ClockGettime(unix.CLOCK_PROCESS_CPUTIME_ID, &own)
-	s.own, s.at = time.Duration(own.Nano()), time.Now()
+	s.own, s.at, s.received = time.Duration(own.Nano()), time.Now(), t.fleet.Received()
 	return s, err
 }
 
-// idleShare is how much of a processor the servers take while nothing happens.
-func (t *trial) idleShare() (float64, error) {
-	begin := time.Now()
-	cpu, err := t.cpu()
+// idleShares are how much of a processor the servers and their Redis take while nothing happens.
+func (t *trial) idleShares() (servers, redis float64, err error) {
+	before, err := t.spent()
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	if err := t.rest(300 * time.Millisecond); err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	after, err := t.cpu()
-	return float64(after-cpu) / float64(time.Since(begin)), err
+	after, err := t.spent()
+	took := float64(after.at.Sub(before.at))
+	return float64(after.cpu-before.cpu) / took, float64(after.redis-before.redis) / took, err
 }
 
 func micro(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }

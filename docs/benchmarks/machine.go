@@ -87,7 +87,7 @@ func read(file string) string {
 // String is the paragraph for the page.
 func (m machine) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "Measured on %s: %s, %d processors, Linux %s. Load average of the minute before: %s.\n\n",
+	fmt.Fprintf(&b, "Measured on %s: %s, %d processors, Linux %s.\nLoad average of the minute before: %s.\n\n",
 		m.Date, m.CPU, m.Processors, m.Kernel, m.Load)
 	b.WriteString("| what | version |\n| --- | --- |\n")
 	for _, name := range slices.SortedFunc(maps.Keys(m.Versions), func(a, b string) int {

@@ -41,6 +41,7 @@ svg { font: 13px system-ui, sans-serif; }
 // colours are of curves; each can be told from both backgrounds.
 var colours = map[string]string{
 	"tidewire": "#2f81f7", "floor": "#8b949e", "gorilla": "#db6d28", "gws": "#3fb950", "flusher": "#bf4b8a",
+	"centrifuge": "#a371f7",
 }
 
 func drawing(title string, height int, content string) string {

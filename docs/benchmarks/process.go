@@ -108,15 +108,23 @@ func (p *process) pids() []int {
 func (p *process) cpu() (time.Duration, error) {
 	var sum time.Duration
 	for _, pid := range p.pids() {
-		// The clock of another process: the same sum as in /proc/PID/stat, but in nanoseconds.
-		const scheduler = 2
-		var t unix.Timespec
-		if err := unix.ClockGettime(int32(^pid<<3|scheduler), &t); err != nil {
-			return 0, fmt.Errorf("clock of process %d: %w", pid, err)
+		cpu, err := cpuOf(pid)
+		if err != nil {
+			return 0, err
 		}
-		sum += time.Duration(t.Nano())
+		sum += cpu
 	}
 	return sum, nil
+}
+
+// cpuOf reads the clock of another process: the same sum as in /proc/PID/stat, but in nanoseconds.
+func cpuOf(pid int) (time.Duration, error) {
+	const scheduler = 2
+	var t unix.Timespec
+	if err := unix.ClockGettime(int32(^pid<<3|scheduler), &t); err != nil {
+		return 0, fmt.Errorf("clock of process %d: %w", pid, err)
+	}
+	return time.Duration(t.Nano()), nil
 }
 
 var errNoMemory = errors.New("no Pss in smaps_rollup")

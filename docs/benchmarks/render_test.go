@@ -52,6 +52,21 @@ func TestRender(t *testing.T) {
 	}
 }
 
+// TestFiguresThatOlderRunsLack have no column, or a dash beside those that newer runs have.
+func TestFiguresThatOlderRunsLack(t *testing.T) {
+	r := sample()
+	if strings.Contains(r.table("clients", ws), "bytes") {
+		t.Error("a column for what nobody has measured")
+	}
+	r.Measurements[0].Figures["bytes"] = 197
+	table := r.table("clients", ws)
+	for _, want := range []string{" bytes a delivery on the wire |", "| tidewire | 100 | 4.00 (3.00–5.00) | 1.25 | 197 |", "| floor | 100 | 3.50 (2.00–5.00) | 1.00 | – |"} {
+		if !strings.Contains(table, want) {
+			t.Errorf("no %q in\n%s", want, table)
+		}
+	}
+}
+
 func TestPlotsAreXML(t *testing.T) {
 	r := sample()
 	for name, picture := range map[string]string{

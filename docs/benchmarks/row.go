@@ -4,7 +4,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/tidewire/tidewire/broker/redistest"
 	"github.com/tidewire/tidewire/docs/benchmarks/fleet"
 )
 
@@ -85,13 +84,16 @@ var rows = []row{
 		name: "hubs", most: 2, servers: []string{"tidewire"}, sizes: []int{1, 2, 4},
 		plots: []plot{{"cpu", curves}, {"publish", curves}},
 		measure: func(b *bench, s *server, on wire, n int) (figures, error) {
-			redis, err := redistest.Start(b.dir)
-			if err != nil {
-				return nil, err
-			}
-			defer redis.Close()
-			c := setup{on: on, clients: 4000, hubs: n, redis: redis.Addr()}
-			return b.whole(s, c, load{window: 1, time: measured})
+			return b.sharing(s, setup{on: on, clients: 4000, hubs: n}, func(s *server, c setup) (figures, error) {
+				return b.whole(s, c, load{window: 1, time: measured})
+			})
+		},
+	},
+	{
+		name: "redis", most: 3, servers: []string{"tidewire", "centrifuge"}, sizes: []int{1, 100, 1000},
+		plots: []plot{{"messages", curves}, {"cpu", curves}, {"redis", curves}},
+		measure: func(b *bench, s *server, on wire, n int) (figures, error) {
+			return b.relay(s, on, n, load{window: 8 * n, time: measured})
 		},
 	},
 	{
@@ -118,10 +120,10 @@ var rows = []row{
 }
 
 // overTLS are the servers that serve TLS themselves.
-var overTLS = []string{"tidewire", "gorilla", "coder", "gws", "melody", "go-sse", "r3labs", "flusher"}
+var overTLS = []string{"tidewire", "gorilla", "coder", "gws", "melody", "go-sse", "r3labs", "flusher", "centrifuge", "mercure"}
 
 // deflating are the servers that compress messages if they are asked to.
-var deflating = []string{"tidewire", "tidewire-conn", "gorilla", "coder", "gws", "melody"}
+var deflating = []string{"tidewire", "tidewire-conn", "gorilla", "coder", "gws", "melody", "centrifuge"}
 
 // whole measures deliveries, and in a full run memory and connecting as well.
 func (b *bench) whole(s *server, c setup, l load) (figures, error) {

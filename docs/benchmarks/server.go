@@ -22,7 +22,7 @@ type server struct {
 	program     string // floor, node or nginx; empty: servers
 	path        string // of the request; TOPICS stands for the topics, as topic=… joined by &
 	subprotocol string
-	hello       string // a text message that clients send when they are answered
+	hello       string // a text message that clients send when they are answered, on a WebSocket
 	ready       string // part of what tells them that they are there; empty: the answer itself
 	silent      bool   // the answer comes with the first publication only
 	ping, pong  string // a heartbeat in text
@@ -54,6 +54,12 @@ var servers = []server{
 	{name: "go-sse", wires: []wire{sse}, from: "github.com/tmaxmax/go-sse", silent: true},
 	{name: "r3labs", wires: []wire{sse}, from: "github.com/r3labs/sse/v2", path: "/?stream=bench"},
 	{name: "flusher", wires: []wire{sse}, from: "net/http"},
+	{
+		name: "centrifuge", wires: []wire{ws, sse}, from: "github.com/centrifugal/centrifuge",
+		path:  "/connection/WIRE?TOPICS&cf_connect=%7B%22id%22:1,%22connect%22:%7B%7D%7D", // instead of hello on an event stream
+		hello: `{"id":1,"connect":{}}`, ready: `"connect":{`, ping: `{}`, pong: `{}`,
+	},
+	{name: "mercure", wires: []wire{sse}, from: "github.com/dunglas/mercure", path: "/.well-known/mercure?TOPICS"},
 	{name: "ws", wires: []wire{ws}, program: "node", from: "ws"},
 	{
 		name: "socket.io", wires: []wire{ws}, program: "node", from: "socket.io",
@@ -63,7 +69,7 @@ var servers = []server{
 }
 
 // leading are those of a quick run.
-var leading = []string{"floor", ours, "tidewire-gobwas", "gorilla", "gobwas-epoll", "gws", "go-sse", "flusher"}
+var leading = []string{"floor", ours, "tidewire-gobwas", "gorilla", "gobwas-epoll", "gws", "go-sse", "flusher", "centrifuge"}
 
 // request is what a client sends.
 func (s *server) request(w wire, topics []string, cursor string, deflate bool) []byte {

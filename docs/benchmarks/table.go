@@ -9,7 +9,10 @@ import (
 type column struct{ figure, title string }
 
 var columns = []column{
+	{"messages", "messages a second"},
 	{"cpu", "CPU, µs a delivery"},
+	{"redis", "CPU of Redis, µs a publication"},
+	{"bytes", "bytes a delivery on the wire"},
 	{"p50", "p50, ms"},
 	{"p99", "p99, ms"},
 	{"max", "max, ms"},

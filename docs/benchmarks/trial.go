@@ -19,6 +19,7 @@ type setup struct {
 	deflate bool
 	over    fleet.Over
 	redis   string // its address, for servers with a broker
+	relayed bool   // publications go to the first process, clients to the others, and topics don't wait for each other
 }
 
 // trial is a server that runs, and its clients.
@@ -26,6 +27,7 @@ type trial struct {
 	setup
 	server    *server
 	processes []*process
+	redisPID  int // zero: no Redis
 	fleet     *fleet.Fleet
 	published int
 }
@@ -37,6 +39,12 @@ const payloadSize = 128
 func (w *workshop) open(s *server, c setup) (*trial, error) {
 	c.topics, c.follows, c.hubs = max(c.topics, 1), max(c.follows, 1), max(c.hubs, 1)
 	t := &trial{setup: c, server: s}
+	if c.redis != "" {
+		var err error
+		if t.redisPID, err = redisPID(c.redis); err != nil {
+			return nil, err
+		}
+	}
 	for range c.hubs {
 		p, err := w.start(s, c.on, c.flags()...)
 		if err != nil {
@@ -59,6 +67,9 @@ func (c *setup) flags() (flags []string) {
 	if c.redis != "" {
 		flags = append(flags, "-redis", c.redis)
 	}
+	if c.relayed {
+		flags = append(flags, "-parallel")
+	}
 	return flags
 }
 
@@ -80,15 +91,20 @@ func (t *trial) connect() (err error) {
 		Request: func(client int, cursor string) []byte {
 			return t.server.request(t.on, t.topicsOf(client), cursor, t.deflate)
 		},
-		Hello:   []byte(t.server.hello),
 		Ready:   []byte(t.server.ready),
 		Silent:  t.server.silent,
 		Ping:    []byte(t.server.ping),
 		Pong:    []byte(t.server.pong),
 		Cursors: t.cursors,
 	}
+	if t.on == ws {
+		o.Hello = []byte(t.server.hello)
+	}
 	for _, p := range t.processes {
 		o.Ports = append(o.Ports, p.port)
+	}
+	if t.relayed {
+		o.Ports = o.Ports[1:]
 	}
 	t.fleet, err = fleet.Connect(o)
 	return err
@@ -105,9 +121,12 @@ func (t *trial) topicsOf(client int) []string {
 
 func topicName(topic int) string { return fmt.Sprintf("t%d", topic) }
 
-// publish sends publication number of a topic on its way, by one process after the other.
+// publish sends publication number of a topic on its way, by one process after the other unless they are relayed.
 func (t *trial) publish(topic, number int) error {
-	p := t.processes[t.published%len(t.processes)]
+	p := t.processes[0]
+	if !t.relayed {
+		p = t.processes[t.published%len(t.processes)]
+	}
 	t.published++
 	return p.publish(topicName(topic), fleet.Payload(number, payloadSize))
 }
@@ -154,6 +173,14 @@ func (t *trial) cpu() (sum time.Duration, err error) {
 		sum += cpu
 	}
 	return sum, nil
+}
+
+// redisCPU is zero without a Redis.
+func (t *trial) redisCPU() (time.Duration, error) {
+	if t.redisPID == 0 {
+		return 0, nil
+	}
+	return cpuOf(t.redisPID)
 }
 
 // rss is that of all processes.

@@ -130,3 +130,33 @@ func TestScan(t *testing.T) {
 		}
 	}
 }
+
+func TestHasLine(t *testing.T) {
+	for text, want := range map[string]bool{
+		"{}": true, "{}\n": true, "{}\n{\"a\":1}": true, "{\"a\":1}\n{}": true, "{\"a\":1}\n{}\n{\"b\":2}": true,
+		"": false, "{\"a\":{}}": false, "{\"a\":1}\n {}": false, "data: {}\n\n": false,
+	} {
+		if hasLine([]byte(text), []byte("{}")) != want {
+			t.Errorf("%q: %t", text, !want)
+		}
+	}
+}
+
+func TestCursorMovesWithMessages(t *testing.T) {
+	const topic = "1abcdefghijklmnopqrst"
+	m := &member{}
+	v := visit{member: m}
+	for _, step := range []struct{ text, want string }{
+		{`{"type":"message","at":"early","data":"a"}`, ""},
+		{`{"type":"welcome","topics":[{"topic":"a","cursor":"` + topic + `01"}]}`, topic + "01"},
+		{`{"type":"message","at":"0002","data":"a"}`, topic + "0002"},
+		{`{"type":"ping"}`, topic + "0002"},
+		{"data: {\"at\":\"3\"}\n\ndata: {\"at\":\"4\"}\n\n", topic + "4"},
+		{"data: {\"cursor\":\"" + topic + "5\"}\n\ndata: {\"at\":\"6\"}\n\n", topic + "6"},
+		{"data: {\"at\":\"7\"}\n\ndata: {\"cursor\":\"" + topic + "8\"}\n\n", topic + "8"},
+	} {
+		if v.keepCursor([]byte(step.text)); string(m.cursor) != step.want {
+			t.Errorf("after %s the cursor is %q, want %q", step.text, m.cursor, step.want)
+		}
+	}
+}

@@ -24,7 +24,7 @@ type Options struct {
 	Hello, Ready []byte
 	// Silent: the server answers with the first publication only, so that a client is there when it has asked.
 	Silent bool
-	// Ping is a text message that is to be answered with Pong.
+	// Ping is a text message, or a line of one, that is to be answered with Pong.
 	Ping, Pong []byte
 	// Cursors: keep the cursor of the last message, for Return.
 	Cursors bool
@@ -59,6 +59,8 @@ type lines interface {
 	// poll waits for something to arrive, until the deadline, and hands on what has. The bytes are its own again
 	// afterwards.
 	poll(deadline time.Time, take func(client int, b []byte) error) error
+	// received is how many bytes the connections have brought so far, as they came over TCP.
+	received() int64
 	// hangUp closes all connections, close the lines as well.
 	hangUp()
 	close()
@@ -120,6 +122,9 @@ func (f *Fleet) Close() {
 	f.lines.hangUp()
 	f.lines.close()
 }
+
+// Received is how many bytes of TCP payload have come to all clients so far, with TLS the encrypted ones.
+func (f *Fleet) Received() int64 { return f.lines.received() }
 
 // AllTried reports whether each client has got a publication of number 0.
 func (f *Fleet) AllTried() bool { return f.tried == len(f.members) }

@@ -67,8 +67,10 @@ func (v visit) text(b []byte) error {
 	if !v.ready && bytes.Contains(b, o.Ready) {
 		v.isReady()
 	}
-	if len(o.Ping) > 0 && bytes.Equal(b, o.Ping) {
-		return v.send(finalText, o.Pong)
+	if len(o.Ping) > 0 && hasLine(b, o.Ping) {
+		if err := v.send(finalText, o.Pong); err != nil {
+			return err
+		}
 	}
 	if o.Cursors {
 		v.keepCursor(b)
@@ -85,6 +87,20 @@ func (v visit) text(b []byte) error {
 	return err
 }
 
+// hasLine reports whether a line of b, of which most have one only, is exactly this.
+func hasLine(b, line []byte) bool {
+	for {
+		end := bytes.IndexByte(b, '\n')
+		if end < 0 {
+			return bytes.Equal(b, line)
+		}
+		if bytes.Equal(b[:end], line) {
+			return true
+		}
+		b = b[end+1:]
+	}
+}
+
 func (v visit) publication(number uint32) (err error) {
 	switch {
 	case number > 0:
@@ -96,15 +112,25 @@ func (v visit) publication(number uint32) (err error) {
 	return err
 }
 
-// keepCursor remembers the last cursor in b, as a client of Tidewire does.
+// topicPart is how much of a cursor of one topic is its topic's own; the rest is the position.
+const topicPart = 21
+
+// keepCursor remembers how far b leads, as a client of Tidewire that follows one topic does: a cursor is replaced by the
+// last whole one, and moved on by the last message.
 func (v visit) keepCursor(b []byte) {
-	const field = `"cursor":"`
-	at := bytes.LastIndex(b, []byte(field))
+	if cursor, rest, ok := lastField(b, `"cursor":"`); ok {
+		v.cursor, b = append(v.cursor[:0], cursor...), rest
+	}
+	if at, _, ok := lastField(b, `"at":"`); ok && len(v.cursor) >= topicPart {
+		v.cursor = append(v.cursor[:topicPart], at...)
+	}
+}
+
+// lastField is the value of the last field that begins like this, and what comes after it.
+func lastField(b []byte, begin string) (value, rest []byte, ok bool) {
+	at := bytes.LastIndex(b, []byte(begin))
 	if at < 0 {
-		return
+		return nil, nil, false
 	}
-	b = b[at+len(field):]
-	if end := bytes.IndexByte(b, '"'); end > 0 {
-		v.cursor = append(v.cursor[:0], b[:end]...)
-	}
+	return bytes.Cut(b[at+len(begin):], []byte{'"'})
 }

@@ -13,6 +13,7 @@ type sockets struct {
 	fds    []int // by client; -1: not connected
 	buffer []byte
 	events []unix.EpollEvent
+	bytes  int64 // that were read
 }
 
 func newSockets(clients int) (*sockets, error) {
@@ -93,6 +94,7 @@ func (s *sockets) read(client int, take func(int, []byte) error) error {
 		case n == 0:
 			return errGoodbye
 		}
+		s.bytes += int64(n)
 		if err := take(client, s.buffer[:n]); err != nil {
 			return err
 		}
@@ -101,6 +103,8 @@ func (s *sockets) read(client int, take func(int, []byte) error) error {
 		}
 	}
 }
+
+func (s *sockets) received() int64 { return s.bytes }
 
 func (s *sockets) hangUp() {
 	for i, fd := range s.fds {

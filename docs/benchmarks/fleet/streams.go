@@ -8,15 +8,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
 // streams are connections with TLS. A goroutine for each reads, since neither the library's TLS nor its HTTP/2 can be
 // driven by an epoll.
 type streams struct {
-	open     func(address string, request []byte) (io.ReadWriteCloser, error)
+	open     func(dial dialer, address string, request []byte) (io.ReadWriteCloser, error)
+	bytes    atomic.Int64 // that were read, encrypted
 	arrivals chan arrival
 	conns    []io.ReadWriteCloser // by client, once it has arrived
 	done     chan struct{}        // closed by hangUp
@@ -58,7 +61,7 @@ func (s *streams) serve(client int, address string, request []byte, done chan st
 			return false
 		}
 	}
-	conn, err := s.open(address, request)
+	conn, err := s.open(s.dialCounted, address, request)
 	if err != nil {
 		tell(arrival{client: client, err: err})
 		return
@@ -78,6 +81,31 @@ func (s *streams) serve(client int, address string, request []byte, done chan st
 			return
 		}
 	}
+}
+
+func (s *streams) received() int64 { return s.bytes.Load() }
+
+// dialer opens a connection to which TLS is added.
+type dialer func(ctx context.Context, network, address string) (net.Conn, error)
+
+func (s *streams) dialCounted(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	return counted{conn, &s.bytes}, nil
+}
+
+// counted adds up the bytes that are read.
+type counted struct {
+	net.Conn
+	bytes *atomic.Int64
+}
+
+func (c counted) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	c.bytes.Add(int64(n))
+	return n, err
 }
 
 func (s *streams) send(client int, b []byte) error {
@@ -138,13 +166,16 @@ func trusting() *tls.Config {
 	return &tls.Config{InsecureSkipVerify: true} //nolint:gosec // the server is a child of ours, on this machine
 }
 
-func openTLS(address string, request []byte) (io.ReadWriteCloser, error) {
+func openTLS(dial dialer, address string, request []byte) (io.ReadWriteCloser, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), Patience)
 	defer cancel()
-	dialer := tls.Dialer{Config: trusting()}
-	conn, err := dialer.DialContext(ctx, "tcp", address)
+	raw, err := dial(ctx, "tcp", address)
 	if err != nil {
 		return nil, err
+	}
+	conn := tls.Client(raw, trusting())
+	if err := conn.HandshakeContext(ctx); err != nil {
+		return nil, errors.Join(err, raw.Close())
 	}
 	_, err = conn.Write(request)
 	return conn, err
@@ -166,14 +197,14 @@ func (b body) Close() error {
 }
 
 // openHTTP2 gives each client a connection of its own, as each browser has.
-func openHTTP2(address string, request []byte) (io.ReadWriteCloser, error) {
+func openHTTP2(dial dialer, address string, request []byte) (io.ReadWriteCloser, error) {
 	r, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(request)))
 	if err != nil {
 		return nil, err
 	}
 	r.RequestURI, r.URL.Scheme, r.URL.Host = "", "https", address
 	ctx, cancel := context.WithCancel(context.Background())
-	transport := &http.Transport{TLSClientConfig: trusting(), ForceAttemptHTTP2: true}
+	transport := &http.Transport{DialContext: dial, TLSClientConfig: trusting(), ForceAttemptHTTP2: true}
 	response, err := transport.RoundTrip(r.WithContext(ctx)) //nolint:bodyclose // ended by cancel
 	if err == nil && response.ProtoMajor != 2 {
 		err = fmt.Errorf("the answer is %s", response.Proto)

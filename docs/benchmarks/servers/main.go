@@ -1,15 +1,13 @@
 // Command servers is all Go servers that the benchmarks compare, in one binary:
 //
-//	servers [-tls] [-deflate] [-redis ADDR] KIND
+//	servers [-tls] [-deflate] [-redis ADDR] [-parallel] KIND
 //
 // It listens on a free port of 127.0.0.1 and prints the port. Each line on the standard input, TOPIC SPACE DATA, is one
-// publication. The line "?" is answered with the time that publishing has taken so far, in nanoseconds. The process
-// ends with its standard input.
+// publication. The line "?" is answered with the time that the calls that publish have taken so far, in nanoseconds. The
+// process ends with its standard input.
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"flag"
 	"fmt"
 	"log"
@@ -37,6 +35,8 @@ var kinds = map[string]func(*site) publish{
 	"go-sse":          goSSE,
 	"r3labs":          r3labs,
 	"flusher":         flusher,
+	"centrifuge":      centrifugeNode,
+	"mercure":         mercureHub,
 }
 
 // site is where a server listens, and what is asked of it.
@@ -64,6 +64,7 @@ func main() {
 	flag.BoolVar(&s.tls, "tls", false, "serve TLS, and HTTP/2 for whom asks for it")
 	flag.BoolVar(&s.deflate, "deflate", false, "compress messages (RFC 7692)")
 	flag.StringVar(&s.redis, "redis", "", "the `address` of a Redis, for the kinds that have a broker")
+	parallel := flag.Bool("parallel", false, "publish each topic from a goroutine of its own")
 	profile := flag.String("profile", "", "write a CPU profile to this `file`")
 	flag.Parse()
 	start, ok := kinds[flag.Arg(0)]
@@ -83,29 +84,8 @@ func main() {
 			log.Fatal(err)
 		}
 	}
-	send := start(&s)
+	c := control{publish: start(&s), parallel: *parallel}
 	fmt.Println(s.listener.Addr().(*net.TCPAddr).Port)
-	control(send)
+	c.run(os.Stdin)
 	pprof.StopCPUProfile()
-}
-
-// control takes publications from the standard input until it ends.
-func control(send publish) {
-	var spent time.Duration
-	in := bufio.NewReaderSize(os.Stdin, 1<<20)
-	for {
-		line, err := in.ReadSlice('\n')
-		if err != nil {
-			return
-		}
-		topic, data, ok := bytes.Cut(bytes.TrimSuffix(line, []byte("\n")), []byte(" "))
-		if !ok {
-			fmt.Println(spent.Nanoseconds())
-			continue
-		}
-		data = bytes.Clone(data)
-		begin := time.Now()
-		send(string(topic), data)
-		spent += time.Since(begin)
-	}
 }
