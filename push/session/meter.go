@@ -54,7 +54,10 @@ func (s *Session) Inbound(ctx context.Context, m *Meter, in push.Inbound) (push.
 	in.Identity, in.Session = s.Identity(), s.ID()
 	reply, err := s.hub.Inbound(ctx, in)
 	if err != nil && ctx.Err() == nil { // else the client has left
-		return push.Reply{}, s.hub.refuse(push.AsError(err))
+		e := push.AsError(err)
+		s.hub.stats.countRefused(e.Code)
+		s.hub.logRefusal(e, "send", func() []any { return s.about(in.Topic) })
+		return push.Reply{}, e
 	}
 	return reply, err
 }

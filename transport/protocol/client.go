@@ -3,8 +3,10 @@ package protocol
 import (
 	"bytes"
 	"encoding/base64"
+	"fmt"
 	"math"
 	"slices"
+	"strconv"
 
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/push/session"
@@ -34,7 +36,16 @@ type MalformedError struct{ Reason string }
 
 func (e *MalformedError) Error() string { return "protocol: malformed frame: " + e.Reason }
 
-var errRequest = push.NewError(push.CodeBadRequest, "unknown type or field, or a value of the wrong kind", nil)
+// requestError is the answer to a request that can't be understood.
+func requestError(format string, args ...any) error {
+	return push.NewError(push.CodeBadRequest, fmt.Sprintf(format, args...), nil)
+}
+
+// quoted is a word of a client's, no more of it than helps.
+func quoted(word string) string {
+	const most = 40
+	return strconv.Quote(word[:min(len(word), most)])
+}
 
 // clientFields are the fields of each frame from a client.
 var clientFields = map[string][]string{
@@ -71,15 +82,15 @@ func ParseRequest(frame []byte) (Request, error) {
 	}
 	fields, known := clientFields[r.Type]
 	if !known {
-		return r, errRequest
+		return r, requestError("the type %s is unknown; a client's are subscribe, unsubscribe, send, ping and pong", quoted(r.Type))
 	}
 	for _, part := range v.parts {
 		if !slices.Contains(fields, part.key) {
-			return r, errRequest
+			return r, requestError("%s has no field %s", r.Type, quoted(part.key))
 		}
 	}
 	if !idOK {
-		return r, errRequest
+		return r, requestError("id isn't an integer from 0 to 2^53-1")
 	}
 	switch r.Type {
 	case TypeSubscribe:
@@ -113,7 +124,7 @@ func (r *Request) fillFollows(topics value) error {
 // follow reads an entry of a subscribe.
 func follow(entry value) (f session.Follow, err error) {
 	if !entry.starts('{') && !entry.isNull() {
-		return f, errRequest
+		return f, requestError(`the topics of a subscribe are objects, as in {"topic":"a"}`)
 	}
 	for _, part := range entry.parts {
 		ok := false
@@ -128,7 +139,7 @@ func follow(entry value) (f session.Follow, err error) {
 			f.Recent, ok = int(min(n, math.MaxInt)), ok && n <= MaxRequestID
 		}
 		if !ok {
-			return f, errRequest
+			return f, requestError("a topic of a subscribe has topic, since and recent, and %s is none of them, or of another kind", quoted(part.key))
 		}
 	}
 	return f, nil
@@ -138,7 +149,7 @@ func (r *Request) fillTopics(topics value) error {
 	return eachTopic(topics, func(entry value) error {
 		topic, ok := entry.str()
 		if !ok {
-			return errRequest
+			return requestError(`the topics of an unsubscribe are names, as in ["a"]`)
 		}
 		r.Topics = append(r.Topics, topic)
 		return nil
@@ -154,7 +165,7 @@ var errNames = push.NewError(push.CodeTooLarge, "a request names at most 1000 to
 // eachTopic takes the topics of a request, which must name one.
 func eachTopic(topics value, take func(value) error) error {
 	if !topics.starts('[') {
-		return errRequest
+		return requestError("topics isn't a list")
 	}
 	n := 0
 	err := topics.each(func(entry value) error {
@@ -164,7 +175,7 @@ func eachTopic(topics value, take func(value) error) error {
 		return take(entry)
 	})
 	if err == nil && n == 0 {
-		return errRequest
+		return requestError("topics names none")
 	}
 	return err
 }
@@ -174,7 +185,7 @@ func (r *Request) fillMessage(v value) error {
 	for i, key := range []string{"topic", "event", "message", "encoding"} {
 		var ok bool
 		if text[i], ok = v.field(key).str(); !ok {
-			return errRequest
+			return requestError("%s isn't a string", key)
 		}
 	}
 	r.Topic, r.Event, r.Message = text[0], text[1], text[2]
@@ -185,19 +196,21 @@ func (r *Request) fillMessage(v value) error {
 // value is JSON.
 func (r *Request) fillData(encoding string, data value) error {
 	switch {
-	case data.text == nil, encoding != "" && encoding != encodingBase64:
-		return errRequest
-	case !data.starts('"'):
-		if encoding != "" {
-			return errRequest
-		}
+	case data.text == nil:
+		return requestError("a send has no data")
+	case encoding != "" && encoding != encodingBase64:
+		return requestError("the encoding %s is unknown; base64 is the only one", quoted(encoding))
+	case data.starts('"'):
+	case encoding != "":
+		return requestError("data isn't a string, and its encoding is base64")
+	default:
 		r.Data, r.Encoding = bytes.Clone(data.text), push.EncodingJSON
 		return nil
 	}
 	text, ok := data.str()
 	switch {
 	case !ok:
-		return errRequest
+		return requestError("data isn't a string")
 	case encoding == "":
 		r.Data = []byte(text)
 		return nil

@@ -48,6 +48,9 @@ const (
 	writeGo        = "transport/websocket/write.go"
 	writerGo       = "push/session/writer.go"
 	sseFormatGo    = "transport/sse/format.go"
+	recentGo       = "push/session/recent.go"
+
+	protocolServerGo = "transport/protocol/server.go"
 )
 
 var mutants = []mutant{
@@ -154,7 +157,9 @@ var mutants = []mutant{
 	{"who is ahead of an instance counts as behind", "", []patch{{catchUpGo, "return c.from != FromNow && (c.since.Epoch != c.head.Epoch || c.since.Offset > c.head.Offset)", "return false"}}},
 	{"who is ahead gets what it has", "", []patch{{subscriptionGo, "if c == nil || frame.Cursor == \"\" {", "if true {"}}},
 	{"a subscription goes on after its end", "", []patch{{followGo, "\t\tsub.stop()\n\t\treleased = append(released, sub)\n", ""}}},
-	{"the id of an event comes before its data", "", []patch{{sseFormatGo, `return append(append(append(b, "id: "...), cursor...), '\n')`, `return append(append(append(b, "id: "...), cursor...), "\n\n"...)`}}},
+	{"the id of an event comes before its data", "", []patch{{sseFormatGo, `{ return appendField(b, "id", cursor) }`, `{ return append(appendField(b, "id", cursor), '\n') }`}}},
+	{"a message moves more of the cursor than it says", "", []patch{{protocolServerGo, `at[cursor.Constant:]`, `at[cursor.Constant+1:]`}}},
+	{"the last messages begin after the first of them", "", []patch{{recentGo, `r.from = before(page.Messages[0])`, `r.from = page.Messages[0].Position`}}},
 	{"the id of a stream stays", "", []patch{{sseCursorsGo, "\t\t\tall[i].cursor = f.Cursor\n", ""}}},
 
 	// Writing without waiting.
