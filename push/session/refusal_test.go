@@ -120,3 +120,24 @@ func TestFloodOfRefusalsIsAFewLines(t *testing.T) {
 		}
 	})
 }
+
+// TestRefusedSendIsLoggedWithItsTopic: the operator has to find the client and the rule.
+func TestRefusedSendIsLoggedWithItsTopic(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		w := newWorld(t, nil, push.Options{Logger: slog.New(slog.NewJSONHandler(&log, nil)), Authorize: push.Rules()})
+		defer w.shutdown()
+		s := w.open(newConn())
+		defer s.Close(nil)
+		for _, topic := range []string{"room/1", "made\nup"} {
+			log.Reset()
+			if _, err := s.Inbound(t.Context(), new(session.Meter), push.Inbound{Topic: topic, Data: []byte("x")}); err == nil {
+				t.Fatal("it was taken")
+			}
+			lines := logLines(t, &log)
+			if len(lines) != 1 || lines[0].Session != s.ID() || (lines[0].Topic == topic) != (topic == "room/1") {
+				t.Errorf("%q: logged %+v", topic, lines)
+			}
+		}
+	})
+}
