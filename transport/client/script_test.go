@@ -83,6 +83,7 @@ func scripted(t *testing.T, answer func(n int, w http.ResponseWriter, r *http.Re
 		_ = server.Close()
 		<-done
 		work.Wait()
+		synctest.Wait() // also for what is around the handler
 	})
 }
 
