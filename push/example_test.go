@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"time"
 
 	"github.com/go-chi/chi/v5"
 
+	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/push/session"
@@ -91,6 +93,55 @@ func ExampleOptions_identify() {
 	// Output:
 	// 200
 	// 401
+}
+
+// A message from a client is published, and its sender gets a JSON value as the reply.
+func ExampleOptions_receive() {
+	store := membroker.New()
+	rules := push.Rules(push.Rule{Pattern: "rooms/{room}", Follow: push.Anyone, Send: push.Anyone})
+
+	var hub *push.Hub
+	receive := func(ctx context.Context, in push.Inbound) (push.Reply, error) {
+		receipt, err := hub.Publish(ctx, in.Message())
+		if err != nil {
+			return push.Reply{}, err
+		}
+		return push.JSON(map[string]uint64{"offset": receipt.Position.Offset})
+	}
+	hub = push.New(store, push.Options{Authorize: rules, Receive: receive})
+
+	request := httptest.NewRequest(http.MethodPost, "/push/send?topic=rooms/kitchen", strings.NewReader("hello"))
+	request.Header.Set("Sec-Fetch-Site", "same-origin")
+	response := httptest.NewRecorder()
+	r := chi.NewRouter()
+	r.Mount("/push", transport.Routes(hub))
+	r.ServeHTTP(response, request)
+	fmt.Println(response.Code, response.Body)
+	_ = hub.Shutdown(context.Background())
+	// Output:
+	// 200 {"data":{"offset":1}}
+}
+
+// A topic keeps fewer messages than the broker's others.
+func ExampleTopicRule() {
+	prices := push.TopicRule{Pattern: "prices/{symbol}", History: broker.History{Messages: 50}, Time: true}
+	store := membroker.New(membroker.Options{Topics: []push.TopicRule{prices}})
+	hub := push.New(store, push.Options{})
+	for i := range 60 {
+		for _, topic := range []string{"prices/ACME", "orders"} {
+			if _, err := hub.PublishJSON(context.Background(), topic, i); err != nil {
+				fmt.Println(err)
+			}
+		}
+	}
+	for _, topic := range []string{"prices/ACME", "orders"} {
+		messages, _, _ := hub.Recent(context.Background(), topic, 100)
+		fmt.Println(topic, len(messages))
+	}
+	_ = hub.Shutdown(context.Background())
+	// Output:
+	// prices/ACME 50
+	// orders 60
 }
 
 // Clients get a JSON value as that value.

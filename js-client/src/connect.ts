@@ -260,7 +260,9 @@ export function connect(url: string | URL, options: Options = {}): Push {
         );
   };
 
-  const socket = (): Link => new Socket(`${base.replace("http", "ws")}/ws`, "tidewire.v1") as unknown as Link;
+  // In Node the package `ws` throws an error that nobody listens for. What it means, the close event says.
+  const socket = (): Link =>
+    Object.assign(new Socket(`${base.replace("http", "ws")}/ws`, "tidewire.v1"), { onerror() {} }) as unknown as Link;
 
   const tryPreferred = (): void => {
     trial?.close();

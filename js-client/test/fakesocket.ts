@@ -15,6 +15,7 @@ export class FakeSocket {
 
   onmessage: ((event: { data: unknown }) => void) | null = null;
   onclose: ((event: { code: number; reason: string }) => void) | null = null;
+  onerror: ((event: { message: string }) => void) | null = null;
   bufferedAmount = 0;
   closed = false;
   readonly sent: Frame[] = [];
@@ -58,6 +59,14 @@ export class FakeSocket {
   /** How the server, or something before it, ends the connection. */
   end(code: number, reason = ""): void {
     this.onclose?.({ code, reason });
+  }
+
+  /** The connection can't be made. Like an EventEmitter of Node's, it throws an error that nobody listens for. */
+  fail(): void {
+    const error = new Error("connect ECONNREFUSED");
+    if (!this.onerror) throw error;
+    this.onerror(error);
+    this.end(1006);
   }
 
   of(type: string): Frame[] {

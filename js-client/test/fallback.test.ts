@@ -25,6 +25,22 @@ test("a handshake that is refused leads to the event stream at once", async () =
   expect(got).toEqual(["a:1"]);
 });
 
+test("a socket always has a listener for its error: at first, as a trial, and after it was closed", async () => {
+  const { push, server } = client();
+  push.subscribe("a", () => {});
+  FakeSocket.last.fail();
+  expect(push.status).toMatchObject({ state: "waiting", error: { code: "transport_failed" } });
+  await pass(500);
+  server.last().welcome({ a: cursorAt(0) });
+  await pass(5010);
+  expect(FakeSocket.all).toHaveLength(2);
+  FakeSocket.last.fail();
+  expect(push.status).toMatchObject({ state: "online", transport: "sse" });
+  push.close();
+  for (const socket of FakeSocket.all) socket.fail();
+  expect(push.status).toMatchObject({ state: "closed", error: { code: "closed" } });
+});
+
 test("one that hangs, after the connect timeout", async () => {
   const { push, server } = client();
   push.subscribe("a", () => {});
