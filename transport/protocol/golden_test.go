@@ -150,7 +150,7 @@ var clientFrames = map[string]protocol.Request{
 		{Topic: "orders/42", Since: "1AAECAwQFn4psIdDktzUBAgMEBw"}, {Topic: "orders/43"},
 	}},
 	"subscribe_recent": {Type: "subscribe", ID: 7, Follows: []session.Follow{
-		{Topic: "orders/42", Since: "1AAECAwQFn4psIdDktzUBAgMEBw", Recent: 50}, {Topic: "orders/43", Recent: 1<<53 - 1},
+		{Topic: "orders/42", Since: "1AAECAwQFn4psIdDktzUBAgMEBw", Recent: 50}, {Topic: "orders/43", Recent: 1<<31 - 1},
 	}},
 	"unsubscribe": {Type: "unsubscribe", ID: 2, Topics: []string{"orders/42"}},
 	"send": {
