@@ -15,10 +15,10 @@ const (
 	// EncodingText is UTF-8 text. A client gets it as a string.
 	EncodingText Encoding = iota
 	// EncodingJSON is one JSON value (RFC 8259). A client gets it as that value, within
-	// its frame, and needs no second parse. Publish strips its white space and changes
-	// nothing else. It must be UTF-8 and nest at most 60 deep, no escape in it may be half
-	// of a surrogate pair, and a number must be in the range of a double (IEEE 754) and
-	// have at most 1000 characters. Numbers that JavaScript can't hold, such as integers
+	// its frame, and needs no second parse. Publish strips its white space, escapes U+2028
+	// and U+2029, and changes nothing else. It must be UTF-8 and nest at most 60 deep, no
+	// escape in it may be half of a surrogate pair, and a number must be in the range of a
+	// double (IEEE 754) and have at most 1000 characters. Numbers that JavaScript can't hold, such as integers
 	// above 2^53, reach a browser rounded.
 	EncodingJSON
 	// EncodingBinary is any bytes. They travel as base64.
@@ -79,7 +79,17 @@ func compactJSON(data []byte) ([]byte, error) {
 	if err := checkJSON(data); err != nil {
 		return nil, err
 	}
-	return data, nil
+	return escapeLineEnds(data), nil
+}
+
+// escapeLineEnds escapes U+2028 and U+2029, as it is done in text. Some readers of event
+// streams end a line there, and could be made to read a field that isn't one.
+func escapeLineEnds(data []byte) []byte {
+	if !bytes.Contains(data, []byte("\u2028")) && !bytes.Contains(data, []byte("\u2029")) {
+		return data
+	}
+	data = bytes.ReplaceAll(data, []byte("\u2028"), []byte(`\u2028`))
+	return bytes.ReplaceAll(data, []byte("\u2029"), []byte(`\u2029`))
 }
 
 // checkJSON is stricter with valid JSON than encoding/json: it goes into frames as it is,
