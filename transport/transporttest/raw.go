@@ -19,7 +19,7 @@ func DialRaw(ctx context.Context, address string, topics []string, since string)
 	if since != "" {
 		header.Set("Last-Event-ID", since)
 	}
-	body, stop, err := get(ctx, new(http.Transport), query(address+"?format="+protocol.FormatRaw, topics, ""), header)
+	body, stop, err := get(ctx, new(http.Transport), query(address, topics, "")+"&format="+protocol.FormatRaw, header)
 	if err != nil {
 		return nil, err
 	}
