@@ -3,6 +3,7 @@ package push
 import (
 	"bytes"
 	"encoding/json"
+	"strconv"
 	"unicode/utf8"
 )
 
@@ -14,9 +15,10 @@ const (
 	// EncodingText is UTF-8 text. A client gets it as a string.
 	EncodingText Encoding = iota
 	// EncodingJSON is one JSON value (RFC 8259). A client gets it as that value, within
-	// its frame, and needs no second parse. Publish strips its white space and changes
-	// nothing else. It must be UTF-8 and nest at most 60 deep, and no escape in it may be
-	// half of a surrogate pair. Numbers that JavaScript can't hold, such as integers
+	// its frame, and needs no second parse. Publish strips its white space, escapes U+2028
+	// and U+2029, and changes nothing else. It must be UTF-8 and nest at most 60 deep, no
+	// escape in it may be half of a surrogate pair, and a number must be in the range of a
+	// double (IEEE 754) and have at most 1000 characters. Numbers that JavaScript can't hold, such as integers
 	// above 2^53, reach a browser rounded.
 	EncodingJSON
 	// EncodingBinary is any bytes. They travel as base64.
@@ -39,6 +41,7 @@ var (
 	errNotJSON = NewError(CodeBadRequest, "the data is not JSON", nil)
 	errDepth   = NewError(CodeBadRequest, "the JSON nests deeper than 60", nil)
 	errHalf    = NewError(CodeBadRequest, "the JSON has half of a surrogate pair", nil)
+	errNumber  = NewError(CodeBadRequest, "the JSON has a number that no double holds, or one of more than 1000 characters", nil)
 )
 
 // Normalize returns data as it is stored: without white space, if it is JSON. The Error is
@@ -76,7 +79,17 @@ func compactJSON(data []byte) ([]byte, error) {
 	if err := checkJSON(data); err != nil {
 		return nil, err
 	}
-	return data, nil
+	return escapeLineEnds(data), nil
+}
+
+// escapeLineEnds escapes U+2028 and U+2029, as it is done in text. Some readers of event
+// streams end a line there, and could be made to read a field that isn't one.
+func escapeLineEnds(data []byte) []byte {
+	if !bytes.Contains(data, []byte("\u2028")) && !bytes.Contains(data, []byte("\u2029")) {
+		return data
+	}
+	data = bytes.ReplaceAll(data, []byte("\u2028"), []byte(`\u2028`))
+	return bytes.ReplaceAll(data, []byte("\u2029"), []byte(`\u2029`))
 }
 
 // checkJSON is stricter with valid JSON than encoding/json: it goes into frames as it is,
@@ -97,9 +110,48 @@ func checkJSON(data []byte) error {
 				return errHalf
 			}
 			i += n
+		case '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9':
+			n := numberLength(data[i:])
+			if !isDouble(data[i : i+n]) {
+				return errNumber
+			}
+			i += n - 1
 		}
 	}
 	return nil
+}
+
+// maxNumber is how long a number in JSON may be, in bytes: common parsers refuse more than
+// 1000 characters, or more than 4300 digits.
+const maxNumber = 1000
+
+// safeNumber is the longest number that is in the range of a double unless it has an
+// exponent.
+const safeNumber = 308
+
+// isDouble reports whether a valid JSON number is in the range of a double. Parsers of many
+// languages refuse what isn't (RFC 8259 section 6).
+func isDouble(number []byte) bool {
+	if len(number) > maxNumber {
+		return false
+	}
+	if len(number) <= safeNumber && !bytes.ContainsAny(number, "eE") {
+		return true
+	}
+	_, err := strconv.ParseFloat(string(number), 64)
+	return err == nil
+}
+
+// numberLength is how long the number is that valid JSON begins with.
+func numberLength(data []byte) int {
+	for i, c := range data {
+		switch {
+		case '0' <= c && c <= '9', c == '-', c == '+', c == '.', c == 'e', c == 'E':
+		default:
+			return i
+		}
+	}
+	return len(data)
 }
 
 // stringEnd returns where the closing quote of a valid JSON string is, and whether all of

@@ -80,13 +80,25 @@ local function read_after(from, least)
   end
 end
 
-if mode == 'recent' and count > 0 then
-  for _, entry in ipairs(redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', count)) do
-    if expired(entry) or head.c - tonumber(entry[2][8]) > bytes then
-      break
+-- Takes the newest messages, as far as the limit allows. They are read a few at a time: that many may be far more bytes
+-- than are given, and any client may ask for them.
+local function read_newest()
+  local few, before = 16, '+'
+  while count > 0 do
+    local entries = redis.call('XREVRANGE', KEYS[2], before, '-', 'COUNT', math.min(count, few))
+    for _, entry in ipairs(entries) do
+      if expired(entry) or head.c - tonumber(entry[2][8]) > bytes then
+        return
+      end
+      take(entry)
+      before = '(' .. entry[1]
     end
-    take(entry)
+    count = #entries < few and 0 or count - few
   end
+end
+
+if mode == 'recent' then
+  read_newest()
 elseif mode == 'since' then
   local epoch, from, tag = ARGV[14], tonumber(ARGV[15]), ARGV[16]
   gap = gap_after(epoch, from, tag)

@@ -6,6 +6,18 @@ import type { Topic } from "./topic.ts";
 // All bodies that a browser keeps alive may have 64 KiB together.
 const mostKeptAlive = 1e4;
 
+/** The characters of a cursor's part that are of the topic alone. */
+const ofTopic = 10;
+
+/** One cursor of many. A page may give one of several topics to each: a server knows no place of a topic that is there twice. */
+function join(cursors: string[]): string {
+  const parts = new Map<string, string>();
+  // A topic's own cursor is shorter than one of several, and newer.
+  for (const cursor of cursors.sort((a, b) => b.length - a.length))
+    for (const part of cursor.split(".")) parts.set(part.slice(0, ofTopic), part);
+  return [...parts.values()].join(".");
+}
+
 /**
  * Carries frames over an event stream, and beside it what is sent. Follows the topics it is opened with. Ends like a
  * WebSocket whose close code is the HTTP status and 4000, or 1006 if there was no answer. Not by `EventSource`, which hides the
@@ -38,7 +50,7 @@ export function eventStream(url: string, request: typeof fetch, topics: Topic[])
     let response: Response | undefined;
     try {
       const query = new URLSearchParams(topics.map(({ topic }) => ["topic", topic]));
-      query.set("since", topics.flatMap(({ cursor }) => cursor ?? []).join("."));
+      query.set("since", join(topics.flatMap(({ cursor }) => cursor ?? [])));
       const recent = Math.max(...topics.map(({ recent = 0 }) => recent));
       if (recent) query.set("recent", `${recent}`);
       response = await request(`${url}/sse?${query}`, { signal: stop.signal });

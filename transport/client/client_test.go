@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/push/cursor"
 )
 
 func TestMessagesArriveInOrder(t *testing.T) {
@@ -104,6 +106,65 @@ func TestGapIsAnEvent(t *testing.T) {
 		}
 		i.publish("b", "1")
 		expect(t, broken, "1")
+	})
+}
+
+// TestBrokenCursorCostsItsTopicAlone: a topic that has a good cursor loses nothing.
+func TestBrokenCursorCostsItsTopicAlone(t *testing.T) {
+	eachTransport(t, func(t *testing.T, way Transport) {
+		i := serve(t, "", push.Options{}, nil)
+		since, err := i.hub.Cursor(t.Context(), "a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		i.publish("a", "1", "2")
+		c := connect(t, i.url(), Options{Transport: way})
+		broken := make(map[string]*Subscription)
+		for _, text := range []string{"nonsense", "2" + since[1:], since + ".", strings.Repeat("1", 5000)} {
+			topic := "b" + strconv.Itoa(len(broken))
+			if broken[topic], err = c.Subscribe(topic, SubscribeOptions{Since: text}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		expect(t, follow(t, c, "a", SubscribeOptions{Since: since}), "1", "2")
+		for _, s := range broken {
+			if e := next(t, s); e.Gap == nil || e.Gap.Reason != broker.GapUnknownCursor {
+				t.Errorf("got %s", describe(e))
+			}
+		}
+	})
+}
+
+// TestCursorOfSeveralTopicsIsShared by subscriptions of topics that it names, and of one that
+// it doesn't.
+func TestCursorOfSeveralTopicsIsShared(t *testing.T) {
+	eachTransport(t, func(t *testing.T, way Transport) {
+		i := serve(t, "", push.Options{}, nil)
+		var cursors []string
+		for _, topic := range []string{"a", "b"} {
+			at, err := i.hub.Cursor(t.Context(), topic)
+			if err != nil {
+				t.Fatal(err)
+			}
+			cursors = append(cursors, at)
+		}
+		i.publish("a", "a1")
+		i.publish("b", "b1")
+		since := cursor.Join(cursors)
+		c := connect(t, i.url(), Options{Transport: way})
+		following := map[string]*Subscription{}
+		for _, topic := range []string{"new", "a", "b"} {
+			s, err := c.Subscribe(topic, SubscribeOptions{Since: since})
+			if err != nil {
+				t.Fatal(err)
+			}
+			following[topic] = s
+		}
+		expect(t, following["a"], "a1")
+		expect(t, following["b"], "b1")
+		if e := next(t, following["new"]); e.Gap == nil || e.Gap.Reason != broker.GapUnknownCursor {
+			t.Errorf("got %s", describe(e))
+		}
 	})
 }
 

@@ -54,7 +54,9 @@ type Options struct {
 
 	// HTTPClient makes all requests but a WebSocket's, for which the DialContext and
 	// TLSClientConfig of its http.Transport are used, and no proxy. Its Timeout doesn't
-	// apply to event streams. Default: one of its own, as http.DefaultTransport.
+	// apply to event streams. Unless it has a CheckRedirect, redirects to another origin are
+	// refused, since credentials aren't for that. Default: one of its own, as
+	// http.DefaultTransport.
 	HTTPClient *http.Client
 
 	// Logger gets what operators should know. Default slog.Default().
@@ -133,12 +135,27 @@ func parseBase(address string) (*url.URL, error) {
 // ownHTTP returns a client for requests, and whether the caller closes its idle
 // connections.
 func ownHTTP(given *http.Client) (client *http.Client, own bool) {
-	if given != nil {
-		return given, false
+	var requests http.Client
+	switch transport, ok := http.DefaultTransport.(*http.Transport); {
+	case given != nil:
+		requests = *given
+	case ok:
+		requests.Transport, own = transport.Clone(), true
 	}
-	transport, ok := http.DefaultTransport.(*http.Transport)
-	if !ok {
-		return http.DefaultClient, false
+	if requests.CheckRedirect == nil {
+		requests.CheckRedirect = stay
 	}
-	return &http.Client{Transport: transport.Clone()}, true
+	return &requests, own
 }
+
+// stay follows redirects within one origin. Credentials aren't for another, and net/http
+// keeps none of them back from another port or scheme, and few from another host.
+func stay(request *http.Request, via []*http.Request) error {
+	first := via[0].URL
+	if request.URL.Scheme != first.Scheme || request.URL.Host != first.Host || len(via) >= maxRedirects {
+		return http.ErrUseLastResponse
+	}
+	return nil
+}
+
+const maxRedirects = 10

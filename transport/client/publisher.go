@@ -15,7 +15,9 @@ import (
 // PublisherOptions configures a [Publisher]. The zero value of each field is its
 // production default.
 type PublisherOptions struct {
-	// HTTPClient makes the requests. Default: one of its own, as http.DefaultTransport.
+	// HTTPClient makes the requests. Unless it has a CheckRedirect, redirects to another
+	// origin are refused, since the key isn't for that. Default: one of its own, as
+	// http.DefaultTransport.
 	HTTPClient *http.Client
 	// Timeout is how long Publish takes at most, if its context has no deadline. Default
 	// 10 s.

@@ -3,6 +3,9 @@ package client
 import (
 	"context"
 	"fmt"
+	"github.com/tidewire/tidewire/broker"
+	"github.com/tidewire/tidewire/broker/membroker"
+	"github.com/tidewire/tidewire/push"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -49,7 +52,7 @@ func TestRecentIsAskedFor(t *testing.T) {
 // TestStreamAsksForRecentMessagesOfEachTopic: a URL has one number for all topics that
 // come without a cursor, so those with another number come later.
 func TestStreamAsksForRecentMessagesOfEachTopic(t *testing.T) {
-	const cursor = "1xN0WXwbDX5-KbCHQ5Lc1AQIDBAc"
+	const at = "1xN0WXwbDX5-KbCHQ5Lc1AQIDBAc"
 	var queries []url.Values
 	scripted(t, func(_ int, w http.ResponseWriter, r *http.Request) {
 		query := r.URL.Query()
@@ -60,7 +63,7 @@ func TestStreamAsksForRecentMessagesOfEachTopic(t *testing.T) {
 			if n > 0 {
 				fmt.Fprint(w, ",")
 			}
-			fmt.Fprintf(w, `{"topic":%q,"from":"now","cursor":"%s%s"}`, topic, cursor, topic)
+			fmt.Fprintf(w, `{"topic":%q,"from":"now","cursor":"%s%s"}`, topic, at, topic)
 		}
 		fmt.Fprint(w, "]}\n\n")
 		_ = http.NewResponseController(w).Flush()
@@ -79,7 +82,7 @@ func TestStreamAsksForRecentMessagesOfEachTopic(t *testing.T) {
 			var since []string
 			for _, topic := range query["topic"] {
 				if strings.Contains(followed, topic) {
-					since = append(since, cursor+topic)
+					since = append(since, at+topic)
 					continue
 				}
 				followed += topic
@@ -95,5 +98,35 @@ func TestStreamAsksForRecentMessagesOfEachTopic(t *testing.T) {
 			t.Errorf("the last stream is %v", last)
 		}
 		s.close(c)
+	})
+}
+
+// TestRecentIsOfItsTopicAlone: another topic, which comes with a cursor that leads to a gap,
+// doesn't begin with its last messages as well.
+func TestRecentIsOfItsTopicAlone(t *testing.T) {
+	eachTransport(t, func(t *testing.T, way Transport) {
+		i := serveOn(t, membroker.New(membroker.Options{History: broker.History{Messages: 3}}), "", push.Options{}, nil)
+		i.publish("state", "0")
+		since, err := i.hub.Cursor(t.Context(), "state")
+		if err != nil {
+			t.Fatal(err)
+		}
+		i.publish("state", "1", "2", "3", "4")
+		i.publish("chat", "1", "2", "3")
+		c := connect(t, i.url(), Options{Transport: way})
+		state, err := c.Subscribe("state", SubscribeOptions{Since: since})
+		if err != nil {
+			t.Fatal(err)
+		}
+		chat, err := c.Subscribe("chat", SubscribeOptions{Recent: 2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		expect(t, chat, "2", "3")
+		if e := next(t, state); e.Gap == nil {
+			t.Fatalf("got %s", describe(e))
+		}
+		i.publish("state", "5")
+		expect(t, state, "5")
 	})
 }

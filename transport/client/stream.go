@@ -8,8 +8,8 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/tidewire/tidewire/push/cursor"
@@ -67,22 +67,38 @@ func (c *Client) openStream(ctx context.Context, header http.Header, topics []pr
 // streamQuery asks for topics in a URL.
 func streamQuery(topics []protocol.Asked) string {
 	query := url.Values{"v": {"1"}}
-	var cursors []string
 	for _, t := range topics {
 		query.Add("topic", t.Topic)
-		switch {
-		case t.Since == "":
-			if t.Recent > 0 {
-				query.Set("recent", strconv.Itoa(t.Recent))
-			}
-		case !slices.Contains(cursors, t.Since):
-			cursors = append(cursors, t.Since)
+		if t.Since == "" && t.Recent > 0 {
+			query.Set("recent", strconv.Itoa(t.Recent))
 		}
 	}
-	if len(cursors) > 0 {
-		query.Set("since", cursor.Join(cursors))
+	if since := joined(topics); since != "" {
+		query.Set("since", since)
 	}
 	return query.Encode()
+}
+
+// joined returns the cursors of topics as one; empty if there is none. One that can't be read
+// would spoil those that can.
+func joined(topics []protocol.Asked) string {
+	var cursors []string
+	unread := map[string]int{} // the index of such a cursor, by topic
+	for _, t := range topics {
+		if t.Since == "" {
+			continue
+		}
+		if _, err := cursor.Parse(t.Since); err != nil {
+			unread[t.Topic] = len(cursors)
+		}
+		cursors = append(cursors, t.Since)
+	}
+	if len(unread) < len(cursors) {
+		for topic, i := range unread {
+			cursors[i] = nowhere(topic)
+		}
+	}
+	return strings.Join(cursors, cursor.Separator)
 }
 
 // Read reads what has come of the stream, which shows that the server lives.

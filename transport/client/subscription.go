@@ -9,6 +9,7 @@ import (
 	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/push/cursor"
+	"github.com/tidewire/tidewire/transport/protocol"
 )
 
 // Event is what a subscription gets: exactly one of Message, Gap and Refused is set.
@@ -61,18 +62,25 @@ type Subscription struct {
 	again     time.Time // when to ask again
 }
 
-// ownPart returns the part of a cursor that is of one topic, if it can be read; otherwise
-// the whole, which the server answers with a gap or ignores.
+// ownPart returns the part of a cursor that is of one topic, or what the server answers with
+// a gap. One that can't be read here may be of a later version, and is kept.
 func ownPart(since, topic string) string {
 	parsed, err := cursor.Parse(since)
-	if err != nil {
+	if err != nil && len(since) <= protocol.MaxSinceLength {
 		return since
 	}
 	place, ok := parsed.Place(topic)
 	if !ok || place.Position.IsZero() {
-		return since
+		return nowhere(topic)
 	}
 	return place.Cursor(topic)
+}
+
+// nowhere is the cursor of an unknown place in a topic, since it names the topic twice. It
+// can be joined with those of other topics, to which it does nothing.
+func nowhere(topic string) string {
+	once := cursor.Format(topic, broker.Position{Epoch: 1, Offset: 1})
+	return cursor.Join([]string{once, once})
 }
 
 // Topic returns the topic.

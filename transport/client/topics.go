@@ -38,28 +38,38 @@ func (s *serving) chooseTopics(ctx context.Context) bool {
 }
 
 // choose notes the topics for a stream, and returns those that find no room and haven't
-// been told. A URL has one number of recent messages for all its topics without a cursor:
-// those with another number are left for the next stream.
+// been told. A URL has one number of recent messages for all its topics, those too whose
+// cursor leads to a gap. So topics that begin with recent messages have a stream before all
+// others, each number its own.
 func (s *serving) choose(now time.Time) (excess []*Subscription, next time.Duration) {
 	c := s.client
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	ask, next := s.unasked(now)
-	recent := -1
+	recent := 0
 	for _, sub := range ask {
-		fresh := sub.cursor == ""
+		if recent = sub.begins(); recent > 0 {
+			break
+		}
+	}
+	for _, sub := range ask {
 		switch {
 		case len(s.topics) == maxStreamTopics:
 			excess = append(excess, sub)
-		case fresh && recent >= 0 && recent != sub.recent:
-		default:
-			if fresh {
-				recent = sub.recent
-			}
+		case sub.begins() == recent:
 			s.topics = append(s.topics, s.ask(sub, 0))
 		}
 	}
 	return toTell(excess), next
+}
+
+// begins is how many recent messages the subscription begins with, once. Called with
+// client.mu held.
+func (s *Subscription) begins() int {
+	if s.cursor != "" || s.granted {
+		return 0
+	}
+	return max(0, s.recent)
 }
 
 // compare holds a stream's topics against those that it should have: no wait means that
