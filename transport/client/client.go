@@ -48,8 +48,9 @@ type Client struct {
 const maxSends = 100
 
 // New returns a client of the server whose routes are below a URL, such as
-// https://example.com/push, and begins to connect. It fails only if the URL is no such one.
-// The caller closes it. More than one Options panics.
+// https://example.com/push, and begins to connect. The schemes ws and wss mean http and
+// https. New fails only if the URL has another scheme or none, no host, a query or a
+// fragment. The caller closes the client. More than one Options panics.
 func New(address string, options ...Options) (*Client, error) {
 	base, err := parseBase(address)
 	if err != nil {

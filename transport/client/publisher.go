@@ -40,7 +40,7 @@ type Publisher struct {
 var _ push.Publisher = (*Publisher)(nil)
 
 // NewPublisher returns a publisher for the server whose routes are below a URL, such as
-// https://example.com/push. It fails only if the URL is no such one. More than one
+// https://example.com/push. It fails only if New does with this URL. More than one
 // PublisherOptions panics.
 func NewPublisher(address, key string, options ...PublisherOptions) (*Publisher, error) {
 	base, err := parseBase(address)

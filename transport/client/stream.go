@@ -44,8 +44,9 @@ func (c *Client) openStream(ctx context.Context, header http.Header, topics []pr
 	requests.Timeout = 0
 	response, err := requests.Do(request)
 	if err != nil {
+		t := broken(cause(ctx, err)) // before cancel is a cause
 		cancel(nil)
-		return nil, broken(cause(ctx, err))
+		return nil, t
 	}
 	kind, _, err := mime.ParseMediaType(response.Header.Get("Content-Type"))
 	if err != nil || response.StatusCode != http.StatusOK || kind != "text/event-stream" {
@@ -70,19 +71,29 @@ func streamQuery(topics []protocol.Asked) string {
 	var cursors []string
 	for _, t := range topics {
 		query.Add("topic", t.Topic)
-		switch {
-		case t.Since == "":
-			if t.Recent > 0 {
-				query.Set("recent", strconv.Itoa(t.Recent))
-			}
-		case !slices.Contains(cursors, t.Since):
+		if t.Since != "" && !slices.Contains(cursors, t.Since) {
 			cursors = append(cursors, t.Since)
 		}
+	}
+	if n := recentOf(topics); n > 0 {
+		query.Set("recent", strconv.Itoa(n))
 	}
 	if len(cursors) > 0 {
 		query.Set("since", cursor.Join(cursors))
 	}
 	return query.Encode()
+}
+
+// recentOf returns the number of recent messages that a stream asks for: that of the topics
+// without a cursor, which is the same for all of them, or else the largest.
+func recentOf(topics []protocol.Asked) (n int) {
+	for _, t := range topics {
+		if t.Since == "" {
+			return t.Recent
+		}
+		n = max(n, t.Recent)
+	}
+	return n
 }
 
 // Read reads what has come of the stream, which shows that the server lives.

@@ -16,8 +16,9 @@ type Event struct {
 	// Message is a message of the topic. Its ID and Time are there only if the server tells
 	// clients. Its position is zero if the message can't be resumed.
 	Message *push.Message
-	// Gap says that messages were missed and won't come; load the state again. Its positions
-	// have no tags.
+	// Gap says that messages were missed; load the state again. With SubscribeOptions.Recent
+	// the topic's last messages follow, which may repeat some that came before the gap; all
+	// others that were missed won't come. Its positions have no tags.
 	Gap *broker.Gap
 	// Refused says why the server doesn't let the client follow the topic for now. The
 	// client asks again by itself; of refusals in a row only the first is an event.
