@@ -42,6 +42,7 @@ type Client struct {
 	number        uint64 // of the last subscription
 	sends         []*sending
 	request       uint64 // the id of the last request
+	lastErr       error  // why there is no connection; nil while there is one, and before the first attempt ends
 }
 
 // maxSends is how many messages wait for their answers over one connection.
@@ -166,6 +167,13 @@ func (c *Client) Close(ctx context.Context) error {
 		<-c.done
 	}
 	return err
+}
+
+// note keeps why there is no connection, or nil if there is one.
+func (c *Client) note(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.lastErr = err
 }
 
 // finish leaves nothing behind.

@@ -49,6 +49,7 @@ func (c *Client) run() {
 			c.stop(t.err)
 			return
 		}
+		c.note(t.err)
 		wait := h.wait(c.backoff, t.after)
 		what := "client: disconnected"
 		if age == 0 {

@@ -59,6 +59,7 @@ type Subscription struct {
 	confirmed bool      // and it was granted
 	granted   bool      // once, over any connection
 	refusals  int       // in a row
+	refusal   error     // the last of them
 	again     time.Time // when to ask again
 }
 
@@ -80,8 +81,9 @@ func ownPart(since, topic string) string {
 func (s *Subscription) Topic() string { return s.topic }
 
 // Ready waits until the server has confirmed the subscription: without a cursor, every
-// message that is published from then on arrives. It fails with the cause of the context,
-// or like Next if the subscription has ended before.
+// message that is published from then on arrives. When the context ends, the error wraps
+// its cause and, if there is one, the last error: why there is no connection, or why the
+// server refuses the topic for now. If the subscription has ended, Ready fails like Next.
 func (s *Subscription) Ready(ctx context.Context) error {
 	select {
 	case <-s.ready:
@@ -89,8 +91,18 @@ func (s *Subscription) Ready(ctx context.Context) error {
 	case <-s.ended:
 		return s.queue.failure()
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return ended(ctx, s.lastErr())
 	}
+}
+
+// lastErr returns why the server hasn't confirmed the subscription, if that is known.
+func (s *Subscription) lastErr() error {
+	s.client.mu.Lock()
+	defer s.client.mu.Unlock()
+	if s.client.lastErr != nil {
+		return s.client.lastErr
+	}
+	return s.refusal
 }
 
 // Next waits for the next event. When the subscription has ended and all its events were
