@@ -67,8 +67,8 @@ type Options struct {
 	//
 	// The backoff of connections starts over when one has lasted for more than 5 s after the
 	// server's welcome; one that ends sooner is a failure like an attempt that never got
-	// there. The wait is at most MinBackoff plus the time since the first failure, so that
-	// an outage of 5 s is noticed to be over within 5.5 s.
+	// there. The wait is at most MinBackoff plus the time since the first failure: 5.5 s
+	// after an outage of 5 s with the defaults.
 	MinBackoff, MaxBackoff time.Duration
 	// ConnectTimeout is how long an attempt may take until the server's first frame.
 	// Default 10 s.
