@@ -2,6 +2,7 @@ package client
 
 import (
 	"net/http"
+	"sync"
 	"testing"
 	"time"
 
@@ -13,10 +14,13 @@ import (
 // the outage has lasted.
 func TestOutageIsNoticedToBeOver(t *testing.T) {
 	const lives, outage = provenAfter + time.Second, 5 * time.Second
+	var mu sync.Mutex
 	var back time.Time // when the server is back
 	var first, longest time.Duration
 	outages, failed := 0, false
 	scripted(t, func(_ int, w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
 		if late := time.Since(back); late < 0 {
 			if !failed {
 				first = max(first, late+outage)
@@ -37,6 +41,8 @@ func TestOutageIsNoticedToBeOver(t *testing.T) {
 		time.Sleep(time.Hour)
 		s.close(c)
 	})
+	mu.Lock()
+	defer mu.Unlock()
 	if outages < 100 {
 		t.Errorf("only %d outages", outages)
 	}
