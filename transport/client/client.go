@@ -42,14 +42,16 @@ type Client struct {
 	number        uint64 // of the last subscription
 	sends         []*sending
 	request       uint64 // the id of the last request
+	lastErr       error  // why there is no connection; nil while there is one, and before the first attempt ends
 }
 
 // maxSends is how many messages wait for their answers over one connection.
 const maxSends = 100
 
 // New returns a client of the server whose routes are below a URL, such as
-// https://example.com/push, and begins to connect. It fails only if the URL is no such one.
-// The caller closes it. More than one Options panics.
+// https://example.com/push, and begins to connect. The schemes ws and wss mean http and
+// https. New fails only if the URL has another scheme or none, no host, a query or a
+// fragment. The caller closes the client. More than one Options panics.
 func New(address string, options ...Options) (*Client, error) {
 	base, err := parseBase(address)
 	if err != nil {
@@ -165,6 +167,13 @@ func (c *Client) Close(ctx context.Context) error {
 		<-c.done
 	}
 	return err
+}
+
+// note keeps why there is no connection, or nil if there is one.
+func (c *Client) note(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.lastErr = err
 }
 
 // finish leaves nothing behind.

@@ -168,6 +168,33 @@ func TestCursorOfSeveralTopicsIsShared(t *testing.T) {
 	})
 }
 
+// TestRecentFollowsAGap: where the cursor leads to a gap the last messages come, and where
+// it doesn't, no message comes twice.
+func TestRecentFollowsAGap(t *testing.T) {
+	eachTransport(t, func(t *testing.T, way Transport) {
+		i := serveOn(t, membroker.New(membroker.Options{History: broker.History{Messages: 3}}), "", push.Options{}, nil)
+		c := connect(t, i.url(), Options{Transport: way})
+		i.publish("a", "0")
+		since, err := i.hub.Cursor(t.Context(), "a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		i.publish("a", "1", "2", "3", "4", "5")
+		s := follow(t, c, "a", SubscribeOptions{Since: since, Recent: 2})
+		if e := next(t, s); e.Gap == nil || e.Gap.Reason != broker.GapTrimmed {
+			t.Fatalf("got %s", describe(e))
+		}
+		expect(t, s, "4")
+		since = s.Cursor()
+		expect(t, s, "5")
+		s.Close()
+		resumed := follow(t, c, "a", SubscribeOptions{Since: since, Recent: 2})
+		expect(t, resumed, "5")
+		i.publish("a", "6")
+		expect(t, resumed, "6")
+	})
+}
+
 func TestTopicIsRefused(t *testing.T) {
 	i := serve(t, "", push.Options{Authorize: push.Rules(push.Rule{Pattern: "open/{x}", Follow: push.Anyone})}, nil)
 	c := connect(t, i.url(), Options{})
@@ -204,11 +231,26 @@ func TestSubscribeRefuses(t *testing.T) {
 	if _, err := c.Subscribe("b"); !errors.Is(err, ErrClosed) {
 		t.Errorf("after Close: %v", err)
 	}
-	for _, url := range []string{"", "ftp://x", "http://", "http://x?a=b", "http://x#a", "://"} {
-		if c, err := New(url); err == nil {
-			t.Errorf("%q is the URL of a server", url)
-			_ = c.Close(t.Context())
+}
+
+func TestURLs(t *testing.T) {
+	for url, want := range map[string]string{
+		"": "no scheme", "127.0.0.1:8080/push": "no scheme", "localhost:8080/push": "no scheme", "example.com/push": "no scheme",
+		"ftp://x": "http, https, ws or wss", "://": "", "http://": "host", "http://x?a=b": "query", "http://x#a": "fragment",
+	} {
+		if u, err := parseBase(url); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q is %v, %v", url, u, err)
 		}
+	}
+	for url, want := range map[string]string{
+		"http://x/push": "http://x/push", "https://x": "https://x", "ws://x:1/push": "http://x:1/push", "WSS://x/push": "https://x/push",
+	} {
+		if u, err := parseBase(url); err != nil || u.String() != want {
+			t.Errorf("%q is %v, %v", url, u, err)
+		}
+	}
+	if _, err := New("127.0.0.1:8080/push"); err == nil {
+		t.Error("New takes a URL without a scheme")
 	}
 }
 

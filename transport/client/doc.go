@@ -4,7 +4,9 @@
 // A [Client] has one connection, over a WebSocket, or over an event stream where a WebSocket
 // can't get through. It reconnects by itself and resumes where it was, so that each
 // [Subscription] gets every message of its topic once and in order, or an [Event] with a
-// gap: messages were missed, and the program loads its state again.
+// gap: messages were missed, and the program loads its state again. With
+// [SubscribeOptions].Recent the topic's last messages come at the beginning, and after each
+// gap.
 //
 //	c, err := client.New("https://example.com/push")
 //	…
@@ -19,8 +21,12 @@
 // Nothing is dropped: if that lasts, the server ends the connection, and the client resumes.
 // So take the events of every subscription, or close it.
 //
+// After a connection is lost the client waits longer with each attempt that fails; see
+// [Options].MinBackoff for the bounds, and for when that starts over. The log has the reason
+// of each failure, and the errors of Send and Ready have the last.
+//
 // A [Publisher] is a [push.Publisher] for a backend that reaches no broker: it publishes by
-// HTTP.
+// HTTP, to one topic or many.
 //
 // docs/protocol.md describes what goes over the wire.
 package client

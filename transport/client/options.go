@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 )
 
@@ -65,6 +66,11 @@ type Options struct {
 	// MinBackoff and MaxBackoff bound the wait before an attempt to connect or to send
 	// again, which has full jitter and grows with each failure. Default 500 ms and 30 s. A
 	// server that asks for more gets it, up to 5 minutes.
+	//
+	// The backoff of connections starts over when one has lasted for more than 5 s after the
+	// server's welcome; one that ends sooner is a failure like an attempt that never got
+	// there. The wait is at most MinBackoff plus the time since the first failure: 5.5 s
+	// after an outage of 5 s with the defaults.
 	MinBackoff, MaxBackoff time.Duration
 	// ConnectTimeout is how long an attempt may take until the server's first frame.
 	// Default 10 s.
@@ -106,25 +112,28 @@ type SubscribeOptions struct {
 	// [Client.Cursor], or one that came with a snapshot, of this topic or of several. Empty:
 	// from now on.
 	Since string
-	// Recent asks for that many of the topic's last messages before those that follow, if
-	// there is no cursor. A server that doesn't offer it starts with the next message.
+	// Recent asks for that many of the topic's last messages, before those that follow: at
+	// the beginning if there is no cursor, and after each gap, whether the program has had
+	// them or not. A server that doesn't offer it sends none. An event stream has one number
+	// for all its topics. New topics get the number that they ask for; a gap may be followed
+	// by the number of another topic.
 	Recent int
 }
 
 // parseBase reads the URL of a server's routes.
 func parseBase(address string) (*url.URL, error) {
 	u, err := url.Parse(address)
-	if err != nil {
+	switch scheme, _, found := strings.Cut(address, "://"); {
+	case !found: // 127.0.0.1:8080 can't be parsed, and localhost:8080 has the scheme localhost
+		return nil, fmt.Errorf("client: the URL %q has no scheme; begin it with http://, https://, ws:// or wss://", address)
+	case err != nil:
 		return nil, fmt.Errorf("client: %w", err)
-	}
-	switch u.Scheme {
-	case "ws":
+	case u.Scheme == "ws":
 		u.Scheme = "http"
-	case "wss":
+	case u.Scheme == "wss":
 		u.Scheme = "https"
-	case "http", "https":
-	default:
-		return nil, fmt.Errorf("client: the scheme of %q must be http or https", address)
+	case u.Scheme != "http" && u.Scheme != "https":
+		return nil, fmt.Errorf("client: the URL has the scheme %q; it must be http, https, ws or wss", scheme)
 	}
 	if u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
 		return nil, errors.New("client: the URL must have a host, and neither a query nor a fragment")

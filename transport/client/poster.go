@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"github.com/tidewire/tidewire/push"
@@ -30,7 +33,12 @@ var contentTypes = map[push.Encoding]string{
 func (p *poster) post(ctx context.Context, route string, query url.Values, header http.Header, m *push.Message) ([]byte, *trouble) {
 	address := p.base.JoinPath(route)
 	address.RawQuery = query.Encode()
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, address.String(), bytes.NewReader(m.Data))
+	var connects, connected atomic.Bool
+	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GetConn: func(string) { connects.Store(true) }, // not called by a RoundTripper of another kind, which may have sent something
+		GotConn: func(httptrace.GotConnInfo) { connected.Store(true) },
+	})
+	request, err := http.NewRequestWithContext(traced, http.MethodPost, address.String(), bytes.NewReader(m.Data))
 	if err != nil {
 		return nil, &trouble{err: err, final: true}
 	}
@@ -38,7 +46,7 @@ func (p *poster) post(ctx context.Context, route string, query url.Values, heade
 	request.Header.Set("Content-Type", contentTypes[m.Encoding])
 	response, err := p.http.Do(request)
 	if err != nil {
-		return nil, broken(cause(ctx, err))
+		return nil, &trouble{err: cause(ctx, err), foreign: true, unsent: connects.Load() && !connected.Load()}
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxReply))
@@ -92,9 +100,15 @@ func asError(err error) error {
 
 // unanswered is the error of what has no answer when ctx ends; last is the last trouble.
 func unanswered(ctx context.Context, last error) error {
+	return push.NewError(push.CodeTimeout, "no answer in time; it may have been done", ended(ctx, last))
+}
+
+// ended is the cause of a context that has ended, together with the last trouble if that
+// is another.
+func ended(ctx context.Context, last error) error {
 	cause := context.Cause(ctx)
-	if last != nil && !errors.Is(last, cause) {
-		cause = errors.Join(cause, last)
+	if last == nil || errors.Is(last, cause) {
+		return cause
 	}
-	return push.NewError(push.CodeTimeout, "no answer in time; it may have been done", cause)
+	return fmt.Errorf("%w; the last error: %w", cause, last)
 }

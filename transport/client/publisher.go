@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
@@ -42,7 +43,7 @@ type Publisher struct {
 var _ push.Publisher = (*Publisher)(nil)
 
 // NewPublisher returns a publisher for the server whose routes are below a URL, such as
-// https://example.com/push. It fails only if the URL is no such one. More than one
+// https://example.com/push. It fails only if New does with this URL. More than one
 // PublisherOptions panics.
 func NewPublisher(address, key string, options ...PublisherOptions) (*Publisher, error) {
 	base, err := parseBase(address)
@@ -84,13 +85,7 @@ func (p *Publisher) Publish(ctx context.Context, m push.Message) (push.Receipt, 
 	if err := prepare(&m); err != nil {
 		return push.Receipt{}, err
 	}
-	query := url.Values{"topic": {m.Topic}, "id": {m.ID}}
-	if m.Event != "" {
-		query.Set("event", m.Event)
-	}
-	if m.Key != "" {
-		query.Set("key", m.Key)
-	}
+	query := publishQuery(&m, m.Topic)
 	ctx, cancel := withDefault(ctx, p.options.Timeout)
 	defer cancel()
 	var receipt push.Receipt
@@ -109,18 +104,52 @@ func (p *Publisher) Publish(ctx context.Context, m push.Message) (push.Receipt, 
 	return receipt, err
 }
 
+// PublishJSON publishes v as JSON, as [push.Hub.PublishJSON] does. It is Publish with what
+// [json.Marshal] makes of v, encoded as [push.EncodingJSON]. A value that can't be
+// marshalled is [push.CodeBadRequest], with Marshal's error as the cause; nothing is
+// published then.
+func (p *Publisher) PublishJSON(ctx context.Context, topic string, v any) (push.Receipt, error) {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return push.Receipt{}, push.NewError(push.CodeBadRequest, "the value can't be encoded as JSON", err)
+	}
+	return p.Publish(ctx, push.Message{Topic: topic, Data: data, Encoding: push.EncodingJSON})
+}
+
+// publishQuery is the query of a publish to topics.
+func publishQuery(m *push.Message, topics ...string) url.Values {
+	query := url.Values{"topic": topics, "id": {m.ID}}
+	if m.Event != "" {
+		query.Set("event", m.Event)
+	}
+	if m.Key != "" {
+		query.Set("key", m.Key)
+	}
+	return query
+}
+
 func (p *Publisher) attempt(ctx context.Context, query url.Values, m *push.Message) (push.Receipt, *trouble) {
-	ctx, cancel := context.WithTimeout(ctx, p.options.AttemptTimeout)
-	defer cancel()
-	body, t := p.poster.post(ctx, "publish", query, http.Header{"Authorization": {p.authorization}}, m)
+	body, t := p.post(ctx, query, m)
 	if t != nil {
 		return push.Receipt{}, t
 	}
 	receipt, err := protocol.ParseHTTPReceipt(body)
 	if err != nil {
-		return push.Receipt{}, &trouble{err: push.NewError(push.CodeUnavailable, "the answer is no receipt of a Tidewire server", err), final: true}
+		return push.Receipt{}, noReceipt(err)
 	}
 	return receipt, nil
+}
+
+// post makes one request.
+func (p *Publisher) post(ctx context.Context, query url.Values, m *push.Message) ([]byte, *trouble) {
+	ctx, cancel := context.WithTimeout(ctx, p.options.AttemptTimeout)
+	defer cancel()
+	return p.poster.post(ctx, "publish", query, http.Header{"Authorization": {p.authorization}}, m)
+}
+
+// noReceipt is an answer that says nothing of the message.
+func noReceipt(err error) *trouble {
+	return &trouble{err: push.NewError(push.CodeUnavailable, "the answer is no receipt of a Tidewire server", err), final: true}
 }
 
 // doubt keeps an error from saying that nothing is stored, when it answers a repetition of

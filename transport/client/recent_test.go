@@ -8,11 +8,14 @@ import (
 	"github.com/tidewire/tidewire/push"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
+	"github.com/tidewire/tidewire/push/session"
 	"github.com/tidewire/tidewire/transport/protocol"
 	"github.com/tidewire/tidewire/transport/websocket"
 )
@@ -46,6 +49,54 @@ func TestRecentIsAskedFor(t *testing.T) {
 			}
 			s.close(c)
 		})
+	}
+}
+
+// TestRecentIsAskedForAgain: with the cursor, as it decides only if there is no gap.
+func TestRecentIsAskedForAgain(t *testing.T) {
+	const cursor = "1xN0WXwbDX5-KbCHQ5Lc1AQIDBAc"
+	var asked []session.Follow
+	scripted(t, func(n int, w http.ResponseWriter, r *http.Request) {
+		socketed(w, r, func(conn *websocket.Conn) {
+			write(conn, hello)
+			listen(conn, func(r protocol.Request) {
+				asked = append(asked, r.Follows...)
+				write(conn, fmt.Sprintf(`{"type":"subscribed","id":%d,"topics":[{"topic":"a","from":"recent","cursor":%q}]}`, r.ID, cursor))
+				if n == 0 {
+					_ = conn.Close(websocket.StatusServiceRestart, "")
+				}
+			})
+		})
+	}, func(t *testing.T, s *script) {
+		c := s.connect(Options{Transport: WebSocket})
+		if _, err := c.Subscribe("a", SubscribeOptions{Recent: 5}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		want := []session.Follow{{Topic: "a", Recent: 5}, {Topic: "a", Since: cursor, Recent: 5}}
+		if !slices.Equal(asked, want) {
+			t.Errorf("asked for %+v", asked)
+		}
+		s.close(c)
+	})
+}
+
+func TestStreamHasOneNumberOfRecentMessages(t *testing.T) {
+	type topics = []protocol.Asked
+	for name, test := range map[string]struct {
+		topics topics
+		want   int
+	}{
+		"none":                      {topics{{Topic: "a"}, {Topic: "b", Since: "1"}}, 0},
+		"the largest, all resume":   {topics{{Since: "1", Recent: 2}, {Since: "2", Recent: 7}, {Since: "3"}}, 7},
+		"that of new topics":        {topics{{Since: "1", Recent: 7}, {Recent: 2}, {Recent: 2}}, 2},
+		"new topics that want none": {topics{{Since: "1", Recent: 7}, {Topic: "b"}}, 0},
+	} {
+		query, err := url.ParseQuery(streamQuery(test.topics))
+		if got, _ := strconv.Atoi(query.Get("recent")); err != nil || got != test.want || query.Has("recent") != (test.want > 0) {
+			t.Errorf("%s: %v, %v", name, query, err)
+		}
 	}
 }
 

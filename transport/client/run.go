@@ -17,9 +17,22 @@ var errRestart = errors.New("client: the connection begins again")
 
 // history is what has happened to attempts so far.
 type history struct {
-	failures int  // in a row
-	strikes  int  // of the transport, in a row
-	renewed  bool // new credentials were tried
+	failures int       // in a row
+	since    time.Time // when the first of them was
+	strikes  int       // of the transport, in a row
+	renewed  bool      // new credentials were tried
+}
+
+// wait notes a failure, and returns how long to wait after it: no longer than the server
+// has been away, so that an outage costs at most about twice its time.
+func (h *history) wait(b backoff, asked time.Duration) time.Duration {
+	if h.failures == 0 {
+		h.since = time.Now()
+	}
+	b.greatest = min(b.greatest, max(b.least, time.Since(h.since)))
+	wait := b.wait(h.failures, asked)
+	h.failures++
+	return wait
 }
 
 // run connects until the client ends.
@@ -36,9 +49,13 @@ func (c *Client) run() {
 			c.stop(t.err)
 			return
 		}
-		wait := c.backoff.wait(h.failures, t.after)
-		h.failures++
-		c.options.Logger.Info("client: disconnected", "url", c.base.Redacted(), "error", t.err, "wait", wait)
+		c.note(t.err)
+		wait := h.wait(c.backoff, t.after)
+		what := "client: disconnected"
+		if age == 0 {
+			what = "client: can't connect"
+		}
+		c.options.Logger.Info(what, "url", c.base.Redacted(), "error", t.err, "wait", wait.Round(time.Millisecond))
 		sleep(c.ctx, wait)
 	}
 }

@@ -56,7 +56,7 @@ func scripted(t *testing.T, answer func(n int, w http.ResponseWriter, r *http.Re
 	synctest.Test(t, func(t *testing.T) {
 		p := &pipes{conns: make(chan net.Conn), done: make(chan struct{})}
 		s := &script{t: t, url: "http://server.example/push"}
-		var work sync.WaitGroup
+		var conns, work sync.WaitGroup // connections of the server, and handlers, which may take one over
 		server := &http.Server{ErrorLog: slog.NewLogLogger(slog.DiscardHandler, 0), Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			work.Add(1)
 			defer work.Done()
@@ -65,7 +65,15 @@ func scripted(t *testing.T, answer func(n int, w http.ResponseWriter, r *http.Re
 			s.times = append(s.times, time.Now())
 			s.mu.Unlock()
 			answer(n, w, r)
-		})}
+		}), ConnState: func(_ net.Conn, state http.ConnState) {
+			switch state {
+			case http.StateNew:
+				conns.Add(1)
+			case http.StateClosed, http.StateHijacked:
+				conns.Done()
+			case http.StateActive, http.StateIdle:
+			}
+		}}
 		done := make(chan struct{})
 		go func() { defer close(done); _ = server.Serve(p) }()
 		transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -82,8 +90,8 @@ func scripted(t *testing.T, answer func(n int, w http.ResponseWriter, r *http.Re
 		transport.CloseIdleConnections()
 		_ = server.Close()
 		<-done
+		conns.Wait()
 		work.Wait()
-		synctest.Wait() // also for what is around the handler
 	})
 }
 

@@ -41,8 +41,9 @@ var errMessage = push.NewError(push.CodeBadRequest, "a message that is sent has 
 // once.
 //
 // The error is a [push.Error] with the server's code, or [push.CodeTimeout] if there was no
-// answer in time: then the message may have arrived. It wraps the cause of ctx if that has
-// ended. If the client ends meanwhile it is that of Err.
+// answer in time: then the message may have arrived. If nothing was sent, since there was
+// no connection in all that time, it is [push.CodeUnavailable] and says so. Both wrap the
+// cause of ctx and the last error. If the client ends meanwhile it is that of Err.
 func (c *Client) Send(ctx context.Context, m push.Message) (push.Reply, error) {
 	if m.Key != "" || len(m.Header) > 0 || m.Replicated {
 		return push.Reply{}, errMessage
@@ -56,19 +57,41 @@ func (c *Client) Send(ctx context.Context, m push.Message) (push.Reply, error) {
 	case c.slots <- struct{}{}:
 		defer func() { <-c.slots }()
 	case <-ctx.Done():
-		return push.Reply{}, unanswered(ctx, nil)
+		return push.Reply{}, push.NewError(push.CodeUnavailable, "nothing was sent: too many others wait for their answers", context.Cause(ctx))
 	case <-c.ctx.Done():
 		return push.Reply{}, context.Cause(c.ctx)
 	}
 	var reply push.Reply
+	var last error // of the attempts before
+	sent := false
 	err := c.backoff.retry(ctx, func() (t *trouble) {
 		reply, t = c.sendOnce(ctx, m)
+		if t != nil {
+			sent = sent || !t.unsent
+			if ctx.Err() == nil {
+				last = t.err
+			}
+		}
 		return t
 	})
-	if c.ctx.Err() != nil && err != nil {
+	switch {
+	case err == nil:
+	case c.ctx.Err() != nil:
 		err = context.Cause(c.ctx)
+	case ctx.Err() != nil && !sent:
+		err = c.notSent(ctx, last)
 	}
 	return reply, err
+}
+
+// notSent is the error of a message that found no connection until ctx ended.
+func (c *Client) notSent(ctx context.Context, last error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.lastErr != nil {
+		last = c.lastErr
+	}
+	return push.NewError(push.CodeUnavailable, "nothing was sent: no connection took the message in time", ended(ctx, last))
 }
 
 // prepare checks a message, strips white space from its JSON, copies its data, and gives it
@@ -120,13 +143,17 @@ func (c *Client) sendOnce(ctx context.Context, m push.Message) (push.Reply, *tro
 	c.mu.Unlock()
 	select {
 	case o := <-s.answer:
-		if o.t != nil && errors.Is(o.t.err, errRestart) {
-			return c.sendByPost(ctx, &m)
+		if o.t == nil || !errors.Is(o.t.err, errRestart) {
+			return o.reply, o.t
 		}
-		return o.reply, o.t
+		reply, t := c.sendByPost(ctx, &m)
+		if t != nil {
+			t.unsent = t.unsent && s.over == nil
+		}
+		return reply, t
 	case <-ctx.Done():
-		c.answer(s.request, push.Reply{}, nil)
-		return push.Reply{}, broken(context.Cause(ctx))
+		c.answer(s.request, push.Reply{}, nil) // from here on nobody else has s
+		return push.Reply{}, &trouble{err: context.Cause(ctx), foreign: true, unsent: s.over == nil}
 	}
 }
 
@@ -159,7 +186,7 @@ func (c *Client) sendByPost(ctx context.Context, m *push.Message) (push.Reply, *
 	header, err := c.header(ctx)
 	if err != nil {
 		e, known := errors.AsType[*push.Error](err)
-		return push.Reply{}, &trouble{err: err, final: known && e.Code.Final()}
+		return push.Reply{}, &trouble{err: err, final: known && e.Code.Final(), unsent: true}
 	}
 	query := url.Values{"topic": {m.Topic}, "id": {m.ID}}
 	if m.Event != "" {

@@ -88,6 +88,7 @@ func (s *serving) welcome(ctx context.Context, f *protocol.Frame) {
 	}
 	c := s.client
 	c.mu.Lock()
+	c.lastErr = nil
 	s.recent = slices.Contains(f.Features, protocol.FeatureRecent)
 	c.mu.Unlock()
 	c.options.Logger.Debug("client: connected", "url", c.base.Redacted(), "transport", c.way(), "session", f.Session)
@@ -247,7 +248,7 @@ func (s *serving) refuse(sub *Subscription, f *protocol.Failure) (first bool) {
 		}
 		return true
 	}
-	sub.again = time.Now().Add(c.backoff.wait(sub.refusals, f.After))
+	sub.again, sub.refusal = time.Now().Add(c.backoff.wait(sub.refusals, f.After)), f.Error()
 	sub.refusals++
 	signal(c.changed)
 	return sub.refusals == 1

@@ -44,8 +44,9 @@ func (c *Client) openStream(ctx context.Context, header http.Header, topics []pr
 	requests.Timeout = 0
 	response, err := requests.Do(request)
 	if err != nil {
+		t := broken(cause(ctx, err)) // before cancel is a cause
 		cancel(nil)
-		return nil, broken(cause(ctx, err))
+		return nil, t
 	}
 	kind, _, err := mime.ParseMediaType(response.Header.Get("Content-Type"))
 	if err != nil || response.StatusCode != http.StatusOK || kind != "text/event-stream" {
@@ -69,14 +70,31 @@ func streamQuery(topics []protocol.Asked) string {
 	query := url.Values{"v": {"1"}}
 	for _, t := range topics {
 		query.Add("topic", t.Topic)
-		if t.Since == "" && t.Recent > 0 {
-			query.Set("recent", strconv.Itoa(t.Recent))
-		}
+	}
+	if n := recentOf(topics); n > 0 {
+		query.Set("recent", strconv.Itoa(n))
 	}
 	if since := joined(topics); since != "" {
 		query.Set("since", since)
 	}
 	return query.Encode()
+}
+
+// recentOf returns the number of recent messages that a stream asks for: that of the topics
+// without a cursor, which is the same for all of them, or else that of all topics. If they
+// differ, it is none, since a topic would get what it didn't ask for.
+func recentOf(topics []protocol.Asked) int {
+	for _, t := range topics {
+		if t.Since == "" {
+			return t.Recent
+		}
+	}
+	for _, t := range topics {
+		if t.Recent != topics[0].Recent {
+			return 0
+		}
+	}
+	return topics[0].Recent
 }
 
 // joined returns the cursors of topics as one; empty if there is none. One that can't be read

@@ -17,8 +17,9 @@ type Event struct {
 	// Message is a message of the topic. Its ID and Time are there only if the server tells
 	// clients. Its position is zero if the message can't be resumed.
 	Message *push.Message
-	// Gap says that messages were missed and won't come; load the state again. Its positions
-	// have no tags.
+	// Gap says that messages were missed; load the state again. With SubscribeOptions.Recent
+	// the topic's last messages follow, which may repeat some that came before the gap; all
+	// others that were missed won't come. Its positions have no tags.
 	Gap *broker.Gap
 	// Refused says why the server doesn't let the client follow the topic for now. The
 	// client asks again by itself; of refusals in a row only the first is an event.
@@ -59,6 +60,7 @@ type Subscription struct {
 	confirmed bool      // and it was granted
 	granted   bool      // once, over any connection
 	refusals  int       // in a row
+	refusal   error     // the last of them
 	again     time.Time // when to ask again
 }
 
@@ -87,8 +89,9 @@ func nowhere(topic string) string {
 func (s *Subscription) Topic() string { return s.topic }
 
 // Ready waits until the server has confirmed the subscription: without a cursor, every
-// message that is published from then on arrives. It fails with the cause of the context,
-// or like Next if the subscription has ended before.
+// message that is published from then on arrives. When the context ends, the error wraps
+// its cause and, if there is one, the last error: why there is no connection, or why the
+// server refuses the topic for now. If the subscription has ended, Ready fails like Next.
 func (s *Subscription) Ready(ctx context.Context) error {
 	select {
 	case <-s.ready:
@@ -96,8 +99,18 @@ func (s *Subscription) Ready(ctx context.Context) error {
 	case <-s.ended:
 		return s.queue.failure()
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return ended(ctx, s.lastErr())
 	}
+}
+
+// lastErr returns why the server hasn't confirmed the subscription, if that is known.
+func (s *Subscription) lastErr() error {
+	s.client.mu.Lock()
+	defer s.client.mu.Unlock()
+	if s.client.lastErr != nil {
+		return s.client.lastErr
+	}
+	return s.refusal
 }
 
 // Next waits for the next event. When the subscription has ended and all its events were

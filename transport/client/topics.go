@@ -88,6 +88,7 @@ func (s *serving) compare(now time.Time) (excess []*Subscription, next time.Dura
 // toTell returns those that weren't refused before. Called with client.mu held.
 func toTell(excess []*Subscription) (first []*Subscription) {
 	for _, sub := range excess {
+		sub.refusal = errStreamFull
 		if sub.refusals++; sub.refusals == 1 {
 			first = append(first, sub)
 		}

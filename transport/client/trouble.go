@@ -22,6 +22,7 @@ type trouble struct {
 	// through.
 	foreign bool
 	status  int
+	unsent  bool // no part of the message has left
 }
 
 func (t *trouble) unauthenticated() bool { return errors.Is(t.err, push.CodeUnauthenticated) }

@@ -125,8 +125,8 @@ func (s *serving) ask(sub *Subscription, request uint64) protocol.Asked {
 	s.asked[sub.topic] = sub
 	sub.request, sub.confirmed, sub.located = request, false, false
 	asked := protocol.Asked{Topic: sub.topic, Since: sub.cursor}
-	if s.recent || s.stream {
-		asked.Recent = sub.begins()
+	if s.recent || s.stream { // a cursor wins, and after a gap these follow
+		asked.Recent = sub.recent
 	}
 	return asked
 }

@@ -160,11 +160,7 @@ func ParseHTTPReceipt(body []byte) (push.Receipt, error) {
 		return push.Receipt{}, err
 	}
 	r := reader{object: o}
-	receipt := push.Receipt{ID: r.text("id"), Position: r.place(o), Duplicate: o.field("duplicate").starts('t')}
-	if r.err == nil && receipt.Position.Epoch == 0 {
-		r.fail("epoch")
-	}
-	return receipt, r.err
+	return r.receipt(), r.err
 }
 
 // reader reads the fields of an object, and keeps the first error.
@@ -286,6 +282,15 @@ func (r *reader) data() ([]byte, push.Encoding) {
 		r.fail("data")
 	}
 	return data, push.EncodingBinary
+}
+
+// receipt reads the receipt that an object is.
+func (r *reader) receipt() push.Receipt {
+	receipt := push.Receipt{ID: r.text("id"), Position: r.place(r.object), Duplicate: r.object.field("duplicate").starts('t')}
+	if r.err == nil && receipt.Position.Epoch == 0 {
+		r.fail("epoch")
+	}
+	return receipt
 }
 
 func (r *reader) position(key string) broker.Position {

@@ -3,6 +3,7 @@ package protocol_test
 import (
 	"context"
 	"errors"
+	"reflect"
 	"testing"
 	"time"
 
@@ -35,6 +36,26 @@ func TestAnswersToPublish(t *testing.T) {
 	} {
 		if string(got) != want {
 			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	}
+}
+
+func TestAnswerAboutSeveralTopicsIsRead(t *testing.T) {
+	refused := &push.Error{Code: push.CodeRateLimited, Reason: "too fast", After: 1500 * time.Millisecond}
+	sent := []push.Published{
+		{Topic: "a", Receipt: push.Receipt{ID: "i", Position: seven, Duplicate: true}}, {Topic: "b\n", Err: refused},
+	}
+	got, err := protocol.ParseHTTPPublished(protocol.HTTPPublished(sent))
+	if err != nil || len(got) != 2 || got[0].Topic != "a" || got[0].Receipt != sent[0].Receipt || got[0].Failure != nil ||
+		got[1].Topic != "b\n" || got[1].Failure == nil || !reflect.DeepEqual(got[1].Failure.Error(), refused) {
+		t.Errorf("%+v, %v", got, err)
+	}
+	for _, body := range []string{
+		"<html>", "{}", `{"results":{}}`, `{"results":[1]}`, `{"results":[{"topic":"a"}]}`, `{"results":[{"topic":1,"error":{"code":"x"}}]}`,
+		`{"results":[{"topic":"a","error":{"code":1}}]}`, `{"id":"a","epoch":"x","offset":1}`,
+	} {
+		if results, err := protocol.ParseHTTPPublished([]byte(body)); err == nil {
+			t.Errorf("%q is %+v", body, results)
 		}
 	}
 }

@@ -78,11 +78,12 @@ func indexOf(fields []value, key string) int {
 	return -1
 }
 
-// serverKeys are the names of all fields that frames from servers have. The others are
+// serverKeys are the names of all fields of frames and answers from servers. The others are
 // ignored, so that an object with many of them costs no more than its text.
 var serverKeys = []string{
 	"type", "topic", "at", "data", "id", "event", "key", "time", "encoding", "cursor", "topics", "from", "error", "code",
 	"reason", "retry", "after", "session", "heartbeat", "features", "last", "now", "epoch", "offset", "duplicate",
+	"results",
 }
 
 // serverKey returns the name of a field, if frames from servers have it.
