@@ -115,8 +115,8 @@ type SubscribeOptions struct {
 	// Recent asks for that many of the topic's last messages, before those that follow: at
 	// the beginning if there is no cursor, and after each gap, whether the program has had
 	// them or not. A server that doesn't offer it sends none. An event stream has one number
-	// for all its topics. New topics get the number that they ask for; a gap may be followed
-	// by the number of another topic.
+	// for all its topics: new topics get the number that they ask for, and those that resume
+	// get theirs only if all ask for the same.
 	Recent int
 }
 

@@ -89,7 +89,8 @@ func TestStreamHasOneNumberOfRecentMessages(t *testing.T) {
 		want   int
 	}{
 		"none":                      {topics{{Topic: "a"}, {Topic: "b", Since: "1"}}, 0},
-		"the largest, all resume":   {topics{{Since: "1", Recent: 2}, {Since: "2", Recent: 7}, {Since: "3"}}, 7},
+		"all resume":                {topics{{Since: "1", Recent: 7}, {Since: "2", Recent: 7}}, 7},
+		"all resume, and differ":    {topics{{Since: "1", Recent: 7}, {Since: "2", Recent: 7}, {Since: "3"}}, 0},
 		"that of new topics":        {topics{{Since: "1", Recent: 7}, {Recent: 2}, {Recent: 2}}, 2},
 		"new topics that want none": {topics{{Since: "1", Recent: 7}, {Topic: "b"}}, 0},
 	} {
