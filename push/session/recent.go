@@ -133,7 +133,7 @@ func (f *feed) lastBefore(ctx context.Context, gap broker.Gap, head broker.Posit
 	defer r.leave()
 	w, end := r.window, head
 	switch {
-	case gap.Now == head && w.contains(head):
+	case gap.Now.Epoch == head.Epoch && w.contains(head):
 	case w.end().Epoch != head.Epoch, gap.Now != head && w.end().Offset > head.Offset:
 		// This instance hasn't heard yet where the broker is. The client goes on there.
 		end = w.end()

@@ -46,7 +46,7 @@ func New(hub *push.Hub, options ...Options) *Transport {
 		WriteTimeout:         o.WriteTimeout,
 		CloseTimeout:         closeTimeout,
 		AckTimeout:           o.AckTimeout,
-		HoldAnswer:           true, // the welcome or a refusal follows at once
+		HoldAnswer:           true, // see answerPatience
 	})}
 }
 
@@ -79,6 +79,7 @@ func (t *Transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		return
 	}
+	defer answerWithin(answerPatience, socket)()
 	identity, err := admission.Identify(r)
 	if err != nil {
 		t.refuse(socket, r, push.AsError(err))
@@ -96,6 +97,25 @@ func (t *Transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	t.open(socket, r, session.Client{Admission: admission, Identity: identity}, follows)
+}
+
+// answerPatience is how long the answer to the handshake waits for the welcome, which most
+// often follows at once and goes out with it. A slow hook or broker mustn't hold it up.
+const answerPatience = 100 * time.Millisecond
+
+// answerWithin has the answer to the handshake sent by itself, unless something is written
+// within a time. The function that it returns ends the wait.
+func answerWithin(d time.Duration, socket *websocket.Conn) (end func()) {
+	sent := make(chan struct{})
+	timer := time.AfterFunc(d, func() {
+		defer close(sent)
+		_ = socket.WriteFrames(nil) // the welcome's write will fail as well
+	})
+	return func() {
+		if !timer.Stop() {
+			<-sent
+		}
+	}
 }
 
 // maxURLTopics is how many topics a URL may name.

@@ -91,6 +91,7 @@ func TestKnownSchedules(t *testing.T) {
 		"what is heard is lost before it": heardIsLost,
 		"a hole ends what is in memory":   aHoleEndsTheWindow,
 		"a head goes at first":            aHeadGoesAtFirst,
+		"an epoch that isn't heard of":    anEpochIsNotHeardOf,
 	} {
 		t.Run(name, func(t *testing.T) {
 			if violations, timeline, _ := simulate(t, s); violations != "" {
@@ -136,4 +137,13 @@ var aHeadGoesAtFirst = schedule{Seed: 4, Instances: 3, Clients: 2, Topics: 2, St
 	{publishOne, 61, 54, 54}, {publishMany, 62, 5, 1}, {cut, 48, 8, 12}, {retryOne, 6, 27, 1}, {publishOne, 3, 62, 49}, {storm, 0, 11, 1},
 	{publishOne, 17, 3, 0}, {hop, 8, 14, 55}, {advance, 1, 29, 12}, {retryOne, 14, 48, 0}, {publishOne, 12, 0, 48}, {evict, 1, 0, 0},
 	{publishOne, 61, 52, 4},
+}}
+
+// anEpochIsNotHeardOf has a client that asks for the last messages come from a place that
+// there never was, to an instance that hasn't heard yet that the history is lost: its own
+// head is no place to go on from.
+var anEpochIsNotHeardOf = schedule{Seed: 0x51580238066, Instances: 3, Clients: 3, Topics: 2, Steps: []step{
+	{advance, 40, 32, 3}, {advance, 2, 45, 0}, {forge, 31, 1, 0}, {advance, 51, 24, 1}, {publishMany, 0, 38, 0}, {promote, 13, 3, 1},
+	{resubscribe, 40, 1, 4}, {evict, 50, 18, 13}, {publishOne, 0, 34, 54}, {publishOne, 1, 30, 4}, {publishMany, 22, 9, 2},
+	{publishOne, 12, 59, 20}, {advance, 7, 53, 1}, {publishOne, 28, 53, 1},
 }}
