@@ -15,9 +15,6 @@ var roomName = regexp.MustCompile(`^` + roomPattern + `$`)
 
 const topicPrefix = "chat/"
 
-// topicOf returns the topic of a room.
-func topicOf(room string) string { return topicPrefix + room }
-
 // roomOf returns the room of a topic, if it is one of a room.
 func roomOf(topic string) (string, error) {
 	room, ok := strings.CutPrefix(topic, topicPrefix)

@@ -29,7 +29,7 @@ func (r records) Handle(_ context.Context, record slog.Record) error {
 }
 
 // lost is what a record says of a connection.
-func lost(r slog.Record) (err error, wait time.Duration) {
+func lost(r slog.Record) (wait time.Duration, err error) {
 	r.Attrs(func(a slog.Attr) bool {
 		switch a.Key {
 		case "error":
@@ -39,7 +39,7 @@ func lost(r slog.Record) (err error, wait time.Duration) {
 		}
 		return true
 	})
-	return err, wait
+	return wait, err
 }
 
 // TestLogNamesWhyNothingConnects has a network that refuses each connection.
@@ -55,7 +55,7 @@ func TestLogNamesWhyNothingConnects(t *testing.T) {
 		}
 		for range cap(log) {
 			r := <-log
-			if err, wait := lost(r); r.Message != "client: can't connect" || !errors.Is(err, errTest) || wait%time.Millisecond != 0 {
+			if wait, err := lost(r); r.Message != "client: can't connect" || !errors.Is(err, errTest) || wait%time.Millisecond != 0 {
 				t.Errorf("%s: %v, wait %v", r.Message, err, wait)
 			}
 		}
@@ -73,7 +73,7 @@ func TestLogSaysThatAConnectionWasLost(t *testing.T) {
 		log := make(records, 1)
 		c := s.connect(Options{Transport: WebSocket, Logger: slog.New(log)})
 		r := <-log
-		if err, _ := lost(r); r.Message != "client: disconnected" || err == nil {
+		if _, err := lost(r); r.Message != "client: disconnected" || err == nil {
 			t.Errorf("%s: %v", r.Message, err)
 		}
 		s.close(c)
