@@ -103,9 +103,8 @@ func TestKnownSchedules(t *testing.T) {
 
 // theMarkChanges has what an instance has heard lost, while messages of its own that
 // are on their way are taken by the store that lacks it, so that the highest position that
-// it has seen is of the other branch. It takes moments that only one seed is known
-// to have.
-var theMarkChanges = schedule{Seed: 0x349fe59, Instances: 3, Clients: 4, Topics: 2, Tight: true, Steps: []step{
+// it has seen is of the other branch. It takes moments that one seed in a thousand has.
+var theMarkChanges = schedule{Seed: 1305, Instances: 3, Clients: 4, Topics: 2, Tight: true, Steps: []step{
 	{advance, 13, 4, 0}, {kill, 62, 36, 56}, {restart, 33, 33, 34}, {cut, 1, 38, 6}, {heal, 34, 12, 25}, {publishOne, 9, 15, 5},
 	{advance, 11, 46, 0}, {publishOne, 25, 0, 35}, {publishOne, 0, 6, 2}, {retryOne, 30, 0, 56}, {publishOne, 62, 1, 11},
 	{publishMany, 0, 2, 1}, {publishOne, 37, 23, 5}, {publishOne, 42, 1, 53}, {hop, 25, 28, 19}, {advance, 2, 0, 1}, {advance, 2, 32, 3},
@@ -116,7 +115,7 @@ var theMarkChanges = schedule{Seed: 0x349fe59, Instances: 3, Clients: 4, Topics:
 // heardIsLost: an instance hears a message but not the one before it, and the store loses
 // what was heard before the missing one is read. One seed in four has the moments that it
 // takes.
-var heardIsLost = schedule{Seed: 4, Instances: 2, Clients: 2, Topics: 1, Tight: true, Steps: []step{
+var heardIsLost = schedule{Seed: 8, Instances: 2, Clients: 2, Topics: 1, Tight: true, Steps: []step{
 	{promote, 49, 3, 36}, {publishOne, 6, 0, 56}, {retryOne, 5, 53, 1}, {advance, 43, 0, 3}, {publishOne, 49, 0, 26},
 	{lag, 5, 41, 18}, {publishOne, 48, 11, 5}, {lose, 29, 58, 2}, {publishOne, 18, 16, 42}, {advance, 4, 18, 17}, {hop, 2, 51, 25},
 	{retryOne, 6, 56, 54}, {promote, 25, 51, 7}, {advance, 40, 25, 17}, {publishOne, 23, 1, 22}, {retryOne, 16, 10, 0},
