@@ -176,11 +176,12 @@ func TestManyTopicsHeedTheContext(t *testing.T) {
 	held := make(chan struct{})
 	release := sync.OnceFunc(func() { close(held) })
 	t.Cleanup(release)
-	sent := make(chan struct{}, 1000)
+	sent, carriedOut := make(chan struct{}, 1000), make(chan struct{}, 1000)
 	s.pipelines.byKey[pipelineKey{"", addCalls}].send = func(_ context.Context, calls []*call) {
 		sent <- struct{}{}
 		<-held
 		s.send(context.Background(), calls)
+		carriedOut <- struct{}{}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	all := make(chan []push.Published, 1)
@@ -194,6 +195,8 @@ func TestManyTopicsHeedTheContext(t *testing.T) {
 		}
 	}
 	release()
+	<-carriedOut
+	<-carriedOut
 	// Those that were under way are stored now; the others never were sent.
 	var known, added int
 	for _, p := range b.PublishAll(t.Context(), push.Message{ID: "once"}, topicNames(1000)...) {
