@@ -19,9 +19,10 @@ const (
 	CodeBadRequest      Code = "bad_request"     // malformed or against the rules; the same request will fail again
 	CodeUnauthenticated Code = "unauthenticated" // it isn't known, or no longer known, who asks
 	CodeForbidden       Code = "forbidden"       // it is known who asks, and they may not
-	CodeConflict        Code = "conflict"        // the message ID was used before, with other data
+	CodeConflict        Code = "conflict"        // the message ID was used before with other data, or the key has another version
 	CodeTooLarge        Code = "too_large"       // over a size limit
 	CodeUnsupported     Code = "unsupported"     // a kind of data that isn't taken here
+	CodeWrongKind       Code = "wrong_kind"      // the topic is a state and was taken for a log, or a log for a state
 	CodeRateLimited     Code = "rate_limited"    // too much in too short a time
 	CodeLimitReached    Code = "limit_reached"   // too many topics or connections
 	CodeTimeout         Code = "timeout"         // somebody took too long
@@ -54,6 +55,7 @@ var codes = map[Code]meaning{
 	CodeConflict:        {http.StatusConflict, retryNever, "this message ID was used with other data"},
 	CodeTooLarge:        {http.StatusRequestEntityTooLarge, retryNever, "too large"},
 	CodeUnsupported:     {http.StatusUnsupportedMediaType, retryNever, "unsupported"},
+	CodeWrongKind:       {http.StatusConflict, retryNever, "the topic is of another kind"},
 	CodeRateLimited:     {http.StatusTooManyRequests, retryLater, "too much in too short a time"},
 	CodeLimitReached:    {http.StatusTooManyRequests, retryLater, "limit reached"},
 	CodeTimeout:         {http.StatusServiceUnavailable, retryLater, "timed out"},
@@ -158,6 +160,7 @@ func AsError(err error) *Error {
 	var e *Error
 	var code Code
 	var bad broker.BadRequestError
+	var kind broker.WrongKindError
 	switch {
 	case errors.As(err, &e) && e != nil:
 		return e
@@ -165,6 +168,8 @@ func AsError(err error) *Error {
 		return NewError(code, "", nil)
 	case errors.As(err, &bad):
 		return NewError(CodeBadRequest, string(bad), nil)
+	case errors.As(err, &kind):
+		return NewError(CodeWrongKind, string(kind), nil)
 	case errors.Is(err, context.DeadlineExceeded):
 		return NewError(CodeTimeout, "", err)
 	default:

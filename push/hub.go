@@ -32,7 +32,10 @@ type Hub struct {
 	draining bool
 }
 
-var _ Publisher = (*Hub)(nil)
+var (
+	_ Publisher      = (*Hub)(nil)
+	_ StatePublisher = (*Hub)(nil)
+)
 
 // sessions are the clients of a hub. Package push/session implements it.
 type sessions interface {

@@ -26,9 +26,9 @@ type Message struct {
 	// Event is the event's name, which EventSource listeners choose by. May be
 	// empty. At most 100 printable bytes, not starting with "tidewire.".
 	Event string
-	// Key says what the message is about within its topic (a row, an order), for
-	// clients that keep only the latest of each. May be empty. At most 200
-	// printable bytes.
+	// Key says what the message is about within its topic (a row, an order). In a state
+	// topic it is the key that is changed; in a log it may be empty. At most 200 printable
+	// bytes.
 	Key string
 	// Data is the payload, and Encoding what its bytes are: text, unless it is set.
 	Data     []byte
@@ -44,6 +44,17 @@ type Message struct {
 	// the message is stored and on its way. It isn't part of what is stored.
 	Replicated bool
 
+	// Op is what the message does to a state topic; see [StatePublisher], whose methods
+	// set it. The zero value is for logs.
+	Op broker.Op
+	// TTL is how long a key stays after OpSet, OpAppend and OpTouch: then it is deleted,
+	// for every client. Zero is as the topic's rule says, negative for ever.
+	TTL time.Duration
+	// IfVersion makes a change hold only if the key is at this version, and IfAbsent only
+	// if there is no such key.
+	IfVersion broker.Version
+	IfAbsent  bool
+
 	reserved bool // the hub's own, to a topic with a reserved name
 
 	// The rest is set by the broker.
@@ -55,6 +66,9 @@ type Message struct {
 	PreviousTag uint32
 	// Position is the message's place in its topic.
 	broker.Position
+	// Start is how long the value of the key was before an OpAppend, in UTF-16 units: the
+	// value is its first so many units, and the data.
+	Start int
 	// Time is when the broker took the message. It orders nothing. Clients are told if
 	// TellTime is set.
 	Time     time.Time
@@ -111,6 +125,9 @@ func (m *Message) Check(limit int) error {
 	if err := broker.CheckID(m.ID); err != nil {
 		return AsError(err)
 	}
+	if err := m.checkChange(); err != nil {
+		return err
+	}
 	if m.headerSize() > maxHeader {
 		return NewError(CodeTooLarge, "a message has at most 1024 bytes of header", nil)
 	}
@@ -123,6 +140,29 @@ func (m *Message) Check(limit int) error {
 	}
 	return nil
 }
+
+// checkChange checks what only changes of states have.
+func (m *Message) checkChange() error {
+	switch {
+	case m.Op == broker.OpPublish && m.IfVersion == (broker.Version{}) && !m.IfAbsent && m.TTL == 0:
+		return nil
+	case m.Op == broker.OpPublish || m.Op > broker.OpTouch:
+		return errNoChange
+	case m.Key == "":
+		return NewError(CodeBadRequest, "a change needs a key", nil)
+	case m.Event != "":
+		return NewError(CodeBadRequest, "a change has no event", nil)
+	case m.Op == broker.OpAppend && m.Encoding != EncodingText:
+		return NewError(CodeBadRequest, "only text can be appended", nil)
+	case m.Op >= broker.OpDelete && len(m.Data) > 0:
+		return NewError(CodeBadRequest, "only set and append have data", nil)
+	case m.IfAbsent && (m.IfVersion != (broker.Version{}) || m.Op >= broker.OpDelete):
+		return NewError(CodeBadRequest, "a key that isn't there has no version, and can't be deleted or touched", nil)
+	}
+	return nil
+}
+
+var errNoChange = NewError(CodeBadRequest, "a condition and a time to live are for the changes of states", nil)
 
 // maxHeader is how long the header of a message may be, in bytes.
 const maxHeader = 1 << 10

@@ -1,6 +1,10 @@
 package push
 
-import "context"
+import (
+	"context"
+
+	"github.com/tidewire/tidewire/broker"
+)
 
 // Rule says who may do what with the topics that a pattern matches.
 //
@@ -20,7 +24,7 @@ type Rule struct {
 
 type compiled struct {
 	Rule
-	pattern pattern
+	pattern broker.Pattern
 }
 
 // Rules makes an Options.Authorize of rules for patterns. The first rule whose pattern
@@ -32,11 +36,11 @@ type compiled struct {
 func Rules(rules ...Rule) func(ctx context.Context, a Access) error {
 	all := make([]compiled, len(rules))
 	for i, rule := range rules {
-		all[i] = compiled{rule, mustParsePattern(rule.Pattern)}
+		all[i] = compiled{rule, broker.MustParsePattern(rule.Pattern)}
 	}
 	return func(ctx context.Context, a Access) error {
 		for i := range all {
-			if _, ok := all[i].pattern.match(a.Topic, ""); ok {
+			if _, ok := all[i].pattern.Match(a.Topic, ""); ok {
 				return all[i].authorize(ctx, a)
 			}
 		}
@@ -66,6 +70,6 @@ func (a Access) PathValue(name string) string {
 	if a.rule == nil {
 		return ""
 	}
-	value, _ := a.rule.pattern.match(a.Topic, name)
+	value, _ := a.rule.pattern.Match(a.Topic, name)
 	return value
 }

@@ -41,7 +41,7 @@ type Options struct {
 // context.
 type Broker struct {
 	options Options
-	rules   *push.TopicRules
+	rules   *broker.TopicRules
 	secret  maphash.Seed // what the epochs of topics are made of
 	shards  [shardCount]shard
 	closed  atomic.Bool
@@ -69,7 +69,7 @@ func New(options ...Options) *Broker {
 	if o.Keep <= 0 {
 		o.Keep = 48 * time.Hour
 	}
-	return &Broker{options: o, rules: push.NewTopicRules(o.History, o.Topics), secret: maphash.MakeSeed()}
+	return &Broker{options: o, rules: broker.NewTopicRules(o.History, o.Topics), secret: maphash.MakeSeed()}
 }
 
 var errClosed = push.NewError(push.CodeUnavailable, "the broker is closed", nil)

@@ -42,14 +42,14 @@ type Options struct {
 	// Logger gets what operators should know. Default slog.Default().
 	Logger *slog.Logger
 
-	rules *push.TopicRules
+	rules *broker.TopicRules
 }
 
 func (o Options) withDefaults() Options {
 	if o.Prefix == "" {
 		o.Prefix = "tidewire:"
 	}
-	o.rules = push.NewTopicRules(o.History, o.Topics)
+	o.rules = broker.NewTopicRules(o.History, o.Topics)
 	o.Retry = follow.Duration(o.Retry, 5*time.Minute)
 	o.ReplicaTimeout = follow.Duration(o.ReplicaTimeout, 500*time.Millisecond)
 	f := o.follow().WithDefaults()

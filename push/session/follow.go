@@ -20,6 +20,9 @@ type Follow struct {
 	// cursor, or whose cursor leads to a gap. History may have fewer, and
 	// Options.ReplayMessages and ReplayBytes bound them.
 	Recent int
+	// State says that the client takes the topic for a state. If that isn't so, or isn't
+	// said of a state, the topic is refused with push.CodeWrongKind. A state has no Recent.
+	State bool
 }
 
 // From says where a client's view of a topic begins.
@@ -30,6 +33,9 @@ const (
 	FromNow    From = "now"    // with the next message
 	FromCursor From = "cursor" // after the client's cursor, or with a gap
 	FromRecent From = "recent" // with the last messages
+
+	// FromSnapshot is with all keys of a state topic.
+	FromSnapshot From = "snapshot"
 )
 
 // Followed answers a Follow.
@@ -40,6 +46,8 @@ type Followed struct {
 	// be read, or if the topic was followed before. A refused topic keeps the
 	// slot that the client came with.
 	Cursor string
+	// Epoch is that of the versions of a state topic's keys; zero for a log.
+	Epoch broker.Epoch
 	// Err says why the topic is refused; From is then empty.
 	Err *push.Error
 }

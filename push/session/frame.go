@@ -41,6 +41,34 @@ type Format interface {
 	Reconnect(afterMS int) *Frame
 }
 
+// StateFormat is a [Format] for clients that may follow state topics. Its methods may be
+// called by many goroutines, and keep nothing of what they get.
+type StateFormat interface {
+	Format
+	// State encodes changes of keys of a state topic. A client that has made them all is at
+	// the position, and the frame moves its cursor there; the zero Position moves nothing.
+	State(topic string, changes []Change, at broker.Position) *Frame
+	// Synced encodes that a client has all that was in the topic when it came to it. The
+	// frame moves the cursor to the position, and has the whole of it.
+	Synced(topic string, at broker.Position) *Frame
+	// Reset encodes that what the client has of the topic isn't good any more: it forgets
+	// all keys, and gets those that there are, in this epoch, up to the next Synced.
+	Reset(topic string, reason broker.GapReason, epoch broker.Epoch) *Frame
+}
+
+// Change is what becomes of a key of a state topic.
+type Change struct {
+	Op       broker.Op // OpSet, OpAppend or OpDelete
+	Key      string
+	Data     []byte        // of OpSet and OpAppend
+	Encoding push.Encoding // of Data
+	// Start is where Data begins in the value, for OpAppend, in UTF-16 units: the value
+	// becomes its first so many units and the data.
+	Start int
+	// Version is the offset of the key's version, in the topic's epoch; 0 for OpDelete.
+	Version uint64
+}
+
 // Conn is a transport's end of one client's connection.
 type Conn interface {
 	// Write sends frames, in order, and keeps none. It returns an error if it can't within the

@@ -30,7 +30,7 @@ type Options struct {
 // Store is what all instances of a simulated system share. Each has a [Port] to it.
 type Store struct {
 	options Options
-	rules   *push.TopicRules
+	rules   *broker.TopicRules
 	random  *rand.Rand // for epochs and tags
 
 	mu sync.Mutex // guards the rest
@@ -59,7 +59,7 @@ func NewStore(seed uint64, o Options) *Store {
 	}
 	return &Store{
 		options:     o,
-		rules:       push.NewTopicRules(o.History, o.Topics),
+		rules:       broker.NewTopicRules(o.History, o.Topics),
 		random:      rand.New(rand.NewPCG(seed, 1)),
 		state:       emptyState(),
 		all:         map[broker.Position]*entry{},

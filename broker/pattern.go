@@ -1,15 +1,16 @@
-package push
+package broker
 
 import (
 	"errors"
 	"strings"
 	"unicode"
-
-	"github.com/tidewire/tidewire/broker"
 )
 
-// pattern is a Rule's pattern, by segments.
-type pattern []segment
+// Pattern is a topic in which wildcards stand for whole segments between slashes, as in the
+// patterns of [net/http.ServeMux]: {name} is one segment that isn't empty, and {name...} as
+// the last one is all the rest, which may be empty or have slashes. Everything else is
+// matched byte for byte, as topics are.
+type Pattern []segment
 
 type segment struct {
 	text string // literal, or the wildcard's name
@@ -24,17 +25,19 @@ const (
 	rest                // {name...}
 )
 
-// mustParsePattern panics if a pattern is malformed, since patterns are part of the program.
-func mustParsePattern(text string) pattern {
-	p, err := parsePattern(text)
+// MustParsePattern is ParsePattern for patterns that are part of the program: it panics if
+// one is malformed.
+func MustParsePattern(text string) Pattern {
+	p, err := ParsePattern(text)
 	if err != nil {
-		panic("push: pattern " + text + ": " + err.Error())
+		panic("broker: pattern " + text + ": " + err.Error())
 	}
 	return p
 }
 
-func parsePattern(text string) (pattern, error) {
-	var p pattern
+// ParsePattern reads a pattern. The error says why it is malformed or can match no topic.
+func ParsePattern(text string) (Pattern, error) {
+	var p Pattern
 	shortest := make([]string, 0, strings.Count(text, "/")+1) // topic that it matches
 	for part := range strings.SplitSeq(text, "/") {
 		if p.ends() {
@@ -53,7 +56,7 @@ func parsePattern(text string) (pattern, error) {
 		}
 		shortest = append(shortest, part)
 	}
-	return p, broker.CheckTopic(strings.Join(shortest, "/"))
+	return p, CheckTopic(strings.Join(shortest, "/"))
 }
 
 func parseSegment(part string) (segment, error) {
@@ -82,10 +85,10 @@ func isIdentifier(name string) bool {
 }
 
 // ends reports whether nothing can follow.
-func (p pattern) ends() bool { return len(p) > 0 && p[len(p)-1].kind == rest }
+func (p Pattern) ends() bool { return len(p) > 0 && p[len(p)-1].kind == rest }
 
 // names reports whether there is a wildcard of this name.
-func (p pattern) names(name string) bool {
+func (p Pattern) names(name string) bool {
 	for _, s := range p {
 		if s.kind != literal && s.text == name {
 			return true
@@ -94,9 +97,8 @@ func (p pattern) names(name string) bool {
 	return false
 }
 
-// match reports whether a topic matches, and what the wildcard of a name stands for.
-// It goes through the topic once.
-func (p pattern) match(topic, name string) (value string, ok bool) {
+// Match reports whether a topic matches, and what the wildcard of a name stands for.
+func (p Pattern) Match(topic, name string) (value string, ok bool) {
 	left, more := topic, true
 	for _, s := range p {
 		if !more {

@@ -1,4 +1,4 @@
-package push_test
+package broker_test
 
 import (
 	"math"
@@ -7,13 +7,12 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/broker"
-	"github.com/tidewire/tidewire/push"
 )
 
 // TestTopicRules: the first rule that matches counts, and takes from the standard, field by
 // field, what it leaves out.
 func TestTopicRules(t *testing.T) {
-	rules := push.NewTopicRules(broker.History{Messages: 7, Age: time.Hour}, []push.TopicRule{
+	rules := broker.NewTopicRules(broker.History{Messages: 7, Age: time.Hour}, []broker.TopicRule{
 		{Pattern: "prices/{symbol}", History: broker.History{Messages: 1}, Time: true},
 		{Pattern: "prices/{all...}", History: broker.History{Age: time.Second}},
 		{Pattern: "prices/late", History: broker.History{Messages: 99}},
@@ -21,7 +20,7 @@ func TestTopicRules(t *testing.T) {
 		{Pattern: "{any}", History: broker.History{Bytes: 5}},
 	})
 	standard := broker.History{Messages: 7, Bytes: 4 << 20, Age: time.Hour}
-	for topic, want := range map[string]push.TopicRule{
+	for topic, want := range map[string]broker.TopicRule{
 		"prices/late": {History: broker.History{Messages: 1, Bytes: 4 << 20, Age: time.Hour}, Time: true},
 		"prices/a/b":  {History: broker.History{Messages: 7, Bytes: 4 << 20, Age: time.Second}},
 		"log":         {History: broker.History{Messages: math.MaxInt, Bytes: math.MaxInt, Age: math.MaxInt64}},
@@ -34,7 +33,7 @@ func TestTopicRules(t *testing.T) {
 			t.Errorf("%q: %+v, want %+v", topic, got, want)
 		}
 	}
-	if got := push.NewTopicRules(broker.History{Bytes: -1}, nil).Of("x").History; got != (broker.History{Messages: 1000, Bytes: math.MaxInt, Age: 10 * time.Minute}) {
+	if got := broker.NewTopicRules(broker.History{Bytes: -1}, nil).Of("x").History; got != (broker.History{Messages: 1000, Bytes: math.MaxInt, Age: 10 * time.Minute}) {
 		t.Errorf("without rules: %+v", got)
 	}
 }
@@ -47,7 +46,7 @@ func TestMalformedTopicRulesPanic(t *testing.T) {
 					t.Errorf("%q: panic %v", pattern, p)
 				}
 			}()
-			push.NewTopicRules(broker.History{}, []push.TopicRule{{Pattern: "fine"}, {Pattern: pattern}})
+			broker.NewTopicRules(broker.History{}, []broker.TopicRule{{Pattern: "fine"}, {Pattern: pattern}})
 			t.Errorf("%q was taken", pattern)
 		}()
 	}

@@ -1,0 +1,104 @@
+package broker
+
+import (
+	"cmp"
+	"time"
+)
+
+// TopicRule says how a broker treats the topics that a pattern matches. All instances of a
+// broker need the same rules. They are in the broker's options, so that a backend that
+// only publishes keeps to them too.
+type TopicRule struct {
+	// Pattern is as in push.Rule. The first rule whose pattern matches a topic counts.
+	Pattern string
+	// History bounds what is kept of such a topic. Fields that are zero are as in the
+	// broker's Options.History, negative ones don't bound. If Age is more than the broker's
+	// Options.Keep, the topic keeps its epoch and offset for as long as its messages. The
+	// history of a state is that of its changes: a client whose cursor it reaches gets only
+	// what has changed.
+	History History
+	// Time tells clients when the broker took each message: the frames have it. It isn't
+	// stored with the message, so it holds for old messages too.
+	Time bool
+
+	// State makes such a topic a state: a map of keys to values that the broker keeps, and
+	// that clients get as a snapshot and its changes. It is changed by push.StatePublisher.
+	// A topic's kind is stored with it: it can't change while the topic is kept.
+	State bool
+	// MaxKeys bounds the keys of a state, MaxValue each value, and MaxBytes all keys and
+	// values together, in bytes. Default, and at most, 10,000 keys, 256 KiB and 4 MiB.
+	MaxKeys, MaxValue, MaxBytes int
+	// TTL is how long a key of a state stays that no change and no touch renews, if the
+	// change doesn't say. Zero is for ever.
+	TTL time.Duration
+}
+
+// The most that a state may have.
+const (
+	MaxStateKeys  = 10_000
+	MaxStateValue = 256 << 10
+	MaxStateBytes = 4 << 20
+)
+
+// withDefaults fills what is zero, the history from the standard.
+func (rule TopicRule) withDefaults(standard History) TopicRule {
+	rule.History = History{
+		Messages: cmp.Or(rule.History.Messages, standard.Messages),
+		Bytes:    cmp.Or(rule.History.Bytes, standard.Bytes),
+		Age:      cmp.Or(rule.History.Age, standard.Age),
+	}.WithDefaults()
+	rule.MaxKeys = upTo(rule.MaxKeys, MaxStateKeys)
+	rule.MaxValue = upTo(rule.MaxValue, MaxStateValue)
+	rule.MaxBytes = upTo(rule.MaxBytes, MaxStateBytes)
+	rule.TTL = max(0, rule.TTL)
+	return rule
+}
+
+// upTo is a bound that is positive and at most the largest, which is also its default.
+func upTo(n, largest int) int {
+	if n <= 0 {
+		return largest
+	}
+	return min(n, largest)
+}
+
+// CheckOp returns a [WrongKindError] for what can't be done with such a topic.
+func (rule *TopicRule) CheckOp(op Op) error {
+	switch {
+	case rule.State && op == OpPublish:
+		return WrongKindError("the topic is a state: its keys are set, appended to and deleted")
+	case !rule.State && op != OpPublish:
+		return WrongKindError("the topic is a log: it has no keys to be set, appended to or deleted")
+	}
+	return nil
+}
+
+// TopicRules are rules as a broker looks them up.
+type TopicRules struct {
+	patterns []Pattern
+	rules    []TopicRule
+	standard TopicRule
+}
+
+// NewTopicRules prepares the rules of a broker whose other topics have this history. Like
+// push.Rules it panics if a pattern is malformed or can match no topic.
+func NewTopicRules(standard History, rules []TopicRule) *TopicRules {
+	standard = standard.WithDefaults()
+	all := &TopicRules{standard: TopicRule{}.withDefaults(standard)}
+	for _, rule := range rules {
+		all.patterns = append(all.patterns, MustParsePattern(rule.Pattern))
+		all.rules = append(all.rules, rule.withDefaults(standard))
+	}
+	return all
+}
+
+// Of returns the rule of a topic, with all its fields filled. It is shared: nobody
+// changes it.
+func (all *TopicRules) Of(topic string) *TopicRule {
+	for i, p := range all.patterns {
+		if _, ok := p.Match(topic, ""); ok {
+			return &all.rules[i]
+		}
+	}
+	return &all.standard
+}
