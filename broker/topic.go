@@ -20,6 +20,24 @@ const ReservedEventPrefix = "tidewire."
 // ReservedTopicPrefix starts the topics over which hubs talk to each other.
 const ReservedTopicPrefix = "tidewire."
 
+// membersPrefix starts the topics in which hubs keep who follows another topic.
+const membersPrefix = ReservedTopicPrefix + "members/"
+
+// MembersTopic returns the state topic whose keys are the members of a topic.
+func MembersTopic(of string) string { return membersPrefix + of }
+
+// MembersOf returns the topic whose members a topic has, if it is one of those.
+func MembersOf(topic string) (of string, ok bool) { return strings.CutPrefix(topic, membersPrefix) }
+
+// CheckFollowed returns nil if clients may ask for a topic: it passes CheckTopic, or has the
+// members of one that does.
+func CheckFollowed(topic string) error {
+	if of, ok := MembersOf(topic); ok {
+		return CheckTopic(of)
+	}
+	return CheckTopic(topic)
+}
+
 // CheckTopic returns nil if topic is a valid name: 1 to MaxTopic bytes of
 // UTF-8 without control, format, surrogate, private-use or replacement
 // characters, line separators, or white space but single spaces inside.
@@ -36,6 +54,9 @@ func CheckTopic(topic string) error {
 // brokers, whose Subscribe, Since and Recent take these names too; what may be
 // published is told by Message.Prepare.
 func CheckAnyTopic(topic string) error {
+	if of, ok := MembersOf(topic); ok {
+		return CheckTopic(of)
+	}
 	if topic == "" || len(topic) > MaxTopic {
 		return BadRequestError("a topic has 1 to 200 bytes")
 	}

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"cmp"
+	"strings"
 	"time"
 )
 
@@ -77,6 +78,19 @@ func (rule *TopicRule) CheckOp(op Op) error {
 	return nil
 }
 
+// members and hubs are the rules of topics with reserved names.
+var (
+	members = TopicRule{State: true, Interval: 500 * time.Millisecond, MaxValue: 4 << 10}.withDefaults(History{}.WithDefaults())
+	hubs    = TopicRule{}.withDefaults(History{}.WithDefaults())
+)
+
+func reservedRule(topic string) *TopicRule {
+	if _, ok := MembersOf(topic); ok {
+		return &members
+	}
+	return &hubs
+}
+
 // TopicRules are rules as a broker looks them up.
 type TopicRules struct {
 	patterns []Pattern
@@ -99,6 +113,9 @@ func NewTopicRules(standard History, rules []TopicRule) *TopicRules {
 // Of returns the rule of a topic, with all its fields filled. It is shared: nobody
 // changes it.
 func (all *TopicRules) Of(topic string) *TopicRule {
+	if strings.HasPrefix(topic, ReservedTopicPrefix) {
+		return reservedRule(topic)
+	}
 	for i, p := range all.patterns {
 		if _, ok := p.Match(topic, ""); ok {
 			return &all.rules[i]

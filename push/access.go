@@ -28,6 +28,8 @@ const (
 	ActionFollow Action = "follow" // get the topic's messages, from now on
 	ActionResume Action = "resume" // get the topic's messages, from a cursor on or with the last ones
 	ActionSend   Action = "send"   // hand a message to Options.Receive
+	// ActionMembers is to see who follows the topic; see Options.Presence.
+	ActionMembers Action = "members"
 )
 
 // Access is one question to Options.Authorize.

@@ -69,4 +69,9 @@ func (b backstage) Tell(ctx context.Context, event string, data []byte) error {
 	return b.h.control.tell(ctx, event, data)
 }
 
+func (b backstage) PublishReserved(ctx context.Context, m Message) (Receipt, error) {
+	m.reserved = true
+	return b.h.broker.Publish(ctx, m)
+}
+
 func (b backstage) On(event string, do func(data []byte)) { b.h.control.on(event, do) }

@@ -58,6 +58,7 @@ func New(broker Broker, options Options) *Hub {
 	if broker == nil {
 		panic("push.New: a hub needs a Broker; membroker.New() is one for a single process")
 	}
+	checkPresence(broker, options.Presence)
 	h := &Hub{broker: broker, options: options.withDefaults()}
 	h.control = newControl(h, broker)
 	return h

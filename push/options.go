@@ -49,6 +49,18 @@ type Options struct {
 	// run side by side. The context ends with the sender's connection, and Receive must
 	// then return. Nil refuses messages from clients.
 	Receive func(ctx context.Context, in Inbound) (Reply, error)
+	// Presence are patterns, as in [Rule], of topics whose members are kept: who follows
+	// them, over all instances. They are the keys of a state topic of the hubs' own, for
+	// Hub.Members and for clients that Authorize allows ActionMembers. A member is a user,
+	// or one connection of somebody anonymous. It is there from its first connection until
+	// five seconds after its last, and at most ten seconds longer if an instance dies. A
+	// topic has at most 10,000 members that are told. Default none; the broker must be a
+	// [StateBroker], else New panics, as it does if a pattern is malformed.
+	Presence []string
+	// Member says what the other members are told of one besides its name: anything that
+	// becomes at most 1 KiB of JSON. It is called when a member comes, and must return soon.
+	// Nil says nothing.
+	Member func(id Identity) any
 	// Origins are the web pages that may connect, beside those of the same host, by the
 	// Origin header that every browser sends with a WebSocket handshake, a POST and a
 	// cross-site fetch (RFC 6454, RFC 6455 section 10.2). Each entry is one origin as a

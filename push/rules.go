@@ -17,9 +17,9 @@ import (
 type Rule struct {
 	Pattern string
 	// Follow is asked about following and resuming such topics, Send about
-	// messages to them; Access.Action says which it is. Nil refuses. [Anyone] is
-	// good here.
-	Follow, Send func(ctx context.Context, a Access) error
+	// messages to them, and Members about seeing who follows them; Access.Action says
+	// which it is. Nil refuses. [Anyone] is good here.
+	Follow, Send, Members func(ctx context.Context, a Access) error
 }
 
 type compiled struct {
@@ -56,6 +56,8 @@ func (rule *compiled) authorize(ctx context.Context, a Access) error {
 		allow = rule.Follow
 	case ActionSend:
 		allow = rule.Send
+	case ActionMembers:
+		allow = rule.Members
 	}
 	if allow == nil {
 		return CodeForbidden

@@ -2,6 +2,7 @@ package push
 
 import (
 	"context"
+	"time"
 
 	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/push/cursor"
@@ -47,6 +48,9 @@ type StateBroker interface {
 	// if that was in another epoch. They are in the order of these changes, and those of
 	// offset 0 first. Keys whose time is over aren't there.
 	State(ctx context.Context, topic string) (Page, error)
+	// Renew is Touch for many keys: each that is there stays for this time from now on. It
+	// returns those that aren't.
+	Renew(ctx context.Context, topic string, keys []string, ttl time.Duration) (gone []string, err error)
 }
 
 // Set sets a key of a state topic to a value; see [StatePublisher].
@@ -82,6 +86,10 @@ func (h *Hub) State(ctx context.Context, topic string) ([]*Message, string, erro
 	if err := broker.CheckTopic(topic); err != nil {
 		return nil, "", AsError(err)
 	}
+	return h.stateOf(ctx, topic)
+}
+
+func (h *Hub) stateOf(ctx context.Context, topic string) ([]*Message, string, error) {
 	states, ok := h.broker.(StateBroker)
 	if !ok {
 		return nil, "", errNoStates

@@ -33,7 +33,7 @@ func (s *Session) enforce() {
 	}
 	if !s.over {
 		for _, sub := range s.subscriptions {
-			if hub.RevokedTopic(id.User, sub.feed.topic) != nil {
+			if hub.RevokedTopic(id.User, subjectOf(sub.feed.topic)) != nil {
 				lost = sub.feed.topic
 			}
 		}

@@ -122,9 +122,33 @@ func (s *Session) Subscribe(ctx context.Context, follows []Follow, announce func
 		}
 		return
 	}
+	s.joinAll(added)
 	s.enforce() // a topic may have been revoked meanwhile
 	if s.identity.Load() != identity {
 		s.identityChanged() // or the client refreshed
+	}
+}
+
+// joinAll makes the client a member of the topics that have members, unless it has left them
+// already.
+func (s *Session) joinAll(added []*subscription) {
+	if s.hub.present == nil {
+		return
+	}
+	var value []byte
+	for _, sub := range added {
+		if !s.hub.present.covers(sub.feed.topic) {
+			continue
+		}
+		if value == nil {
+			value = s.hub.describe(s.Identity())
+		}
+		s.mu.Lock()
+		if sub.state != ended {
+			sub.member = true
+			s.hub.present.join(s, sub.feed.topic, value)
+		}
+		s.mu.Unlock()
 	}
 }
 
@@ -247,7 +271,7 @@ func (s *Session) attach(feeds []*feed, places []startingPlace, answers []Follow
 
 // about is what a log line says of a session's request about a topic.
 func (s *Session) about(topic string) []any {
-	if broker.CheckTopic(topic) != nil { // then it may be anything
+	if broker.CheckFollowed(topic) != nil { // then it may be anything
 		return []any{"session", s.id}
 	}
 	return []any{"topic", escaped(topic), "session", s.id}
@@ -264,7 +288,7 @@ func (s *Session) follow(ctx context.Context, f Follow, start *startingPlace) (*
 		}
 		return nil, Followed{Topic: topic, Cursor: start.cursor(topic), Err: e}
 	}
-	if err := broker.CheckTopic(topic); err != nil {
+	if err := broker.CheckFollowed(topic); err != nil {
 		return refused(err)
 	}
 	action := push.ActionFollow
@@ -274,7 +298,7 @@ func (s *Session) follow(ctx context.Context, f Follow, start *startingPlace) (*
 			return refused(err)
 		}
 	}
-	if err := s.hub.authorize(ctx, push.Access{Identity: s.Identity(), Action: action, Topic: topic}); err != nil {
+	if err := s.hub.authorize(ctx, s.access(action, topic)); err != nil {
 		return refused(err)
 	}
 	if err := s.checkKind(f); err != nil {
@@ -303,6 +327,9 @@ func (s *Session) follow(ctx context.Context, f Follow, start *startingPlace) (*
 // checkKind refuses a client that takes a state for a log, or a log for a state.
 func (s *Session) checkKind(f Follow) error {
 	_, able := s.format.(StateFormat)
+	if of, members := broker.MembersOf(f.Topic); members && (s.hub.present == nil || !s.hub.present.covers(of)) {
+		return push.NewError(push.CodeForbidden, "the members of this topic aren't kept", nil)
+	}
 	switch isState := s.hub.isState(f.Topic); {
 	case isState && !able:
 		return push.NewError(push.CodeWrongKind, "the topic is a state, which this format can't tell", nil)

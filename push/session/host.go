@@ -39,6 +39,7 @@ type Host struct {
 	wheel   wheel
 	reviews reviews
 	limiter limiter
+	present *presence // nil if no topic has one
 	shards  shards
 	servers sync.Map        // weak pointers to those whose Shutdown drains the hub
 	cut     context.Context // ends when Shutdown no longer waits for farewells
@@ -74,6 +75,8 @@ type hub interface {
 	// Tell sends an event to all instances, this one too, where what On has registered is
 	// called, in order; it must return soon.
 	Tell(ctx context.Context, event string, data []byte) error
+	// PublishReserved publishes to a topic with a reserved name.
+	PublishReserved(ctx context.Context, m push.Message) (push.Receipt, error)
 	On(event string, do func(data []byte))
 }
 
@@ -122,6 +125,9 @@ func newHost(h hub) *Host {
 	host.life = cursorLife(host.broker)
 	host.wheel.born = time.Now()
 	host.shards.init(host)
+	if len(options.Presence) > 0 {
+		host.present = newPresence(host)
+	}
 	h.On(refreshEvent, host.refreshTold)
 	return host
 }
@@ -230,6 +236,9 @@ func (h *Host) unfollow(f *feed) {
 // leave ends a subscription.
 func (h *Host) leave(sub *subscription) {
 	sub.feed.detach(sub)
+	if sub.member {
+		h.present.leave(sub.session, sub.feed.topic)
+	}
 	h.unfollow(sub.feed)
 }
 

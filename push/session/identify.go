@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/push"
 )
 
@@ -89,6 +90,23 @@ func (h *Host) identify(r *http.Request, from source) (push.Identity, error) {
 }
 
 var errExpired = push.NewError(push.CodeUnauthenticated, "the identity has expired", nil)
+
+// access is the question whether the session's client may do something with a topic, which
+// for the members of a topic is whether it may see them.
+func (s *Session) access(action push.Action, topic string) push.Access {
+	if of, members := broker.MembersOf(topic); members {
+		return push.Access{Identity: s.Identity(), Action: push.ActionMembers, Topic: of}
+	}
+	return push.Access{Identity: s.Identity(), Action: action, Topic: topic}
+}
+
+// subjectOf is the topic about whose members a topic is, or the topic itself.
+func subjectOf(topic string) string {
+	if of, members := broker.MembersOf(topic); members {
+		return of
+	}
+	return topic
+}
 
 // authorize asks Authorize; with none set everything is refused.
 func (h *Host) authorize(ctx context.Context, a push.Access) error {

@@ -102,11 +102,10 @@ func (s *Session) recheck(ctx context.Context) {
 		}
 	}
 	s.mu.Unlock()
-	identity := s.Identity()
 	var wait sync.WaitGroup
 	for _, topic := range topics {
 		wait.Go(func() {
-			err := s.hub.authorize(ctx, push.Access{Identity: identity, Action: push.ActionFollow, Topic: topic})
+			err := s.hub.authorize(ctx, s.access(push.ActionFollow, topic))
 			switch {
 			case err == nil:
 			case push.AsError(err).Code.Final():

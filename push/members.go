@@ -1,0 +1,30 @@
+package push
+
+import (
+	"context"
+
+	"github.com/tidewire/tidewire/broker"
+)
+
+// Members returns the members of a topic of Options.Presence, over all instances, those that
+// came first in front: each is a message whose Key is the user, or a made-up name of
+// somebody anonymous that starts with ~, and whose Data is JSON, an object with the time of
+// coming in milliseconds since 1970 (since), the user, and what Options.Member has said
+// (info).
+func (h *Hub) Members(ctx context.Context, topic string) ([]*Message, error) {
+	if err := broker.CheckTopic(topic); err != nil {
+		return nil, AsError(err)
+	}
+	members, _, err := h.stateOf(ctx, broker.MembersTopic(topic))
+	return members, err
+}
+
+// checkPresence panics if what Options.Presence wants can't be.
+func checkPresence(b Broker, patterns []string) {
+	for _, pattern := range patterns {
+		broker.MustParsePattern(pattern)
+	}
+	if _, ok := b.(StateBroker); !ok && len(patterns) > 0 {
+		panic("push.New: Options.Presence needs a broker with states")
+	}
+}
