@@ -57,6 +57,7 @@ func (f *stateFormat) Reset(topic string, reason broker.GapReason, epoch broker.
 // stateClient is a client of one state topic. It applies what it gets, and notes what breaks
 // the promises. Its map and its cursor outlive its connections.
 type stateClient struct {
+	topic string
 	pause func() time.Duration // how long a write takes; nil is at once
 
 	mu       sync.Mutex
@@ -73,7 +74,7 @@ type stateClient struct {
 }
 
 func newStateClient() *stateClient {
-	return &stateClient{values: map[string]string{}, versions: map[string]uint64{}}
+	return &stateClient{topic: "s/a", values: map[string]string{}, versions: map[string]uint64{}}
 }
 
 func (c *stateClient) fault(format string, args ...any) {
@@ -101,7 +102,7 @@ func (c *stateClient) apply(text []byte) {
 		if !c.place.IsZero() && !f.At.Reaches(c.place) {
 			c.fault("the cursor goes back from %v to %v", c.place, f.At)
 		}
-		c.place, c.cursor = f.At, cursor.Format("s/a", f.At)
+		c.place, c.cursor = f.At, cursor.Format(c.topic, f.At)
 	}
 }
 
@@ -180,7 +181,7 @@ func (w *world) followState(format *stateFormat, c *stateClient) (*session.Sessi
 	}
 	c.synced = false
 	c.mu.Unlock()
-	s.Subscribe(w.t.Context(), []session.Follow{{Topic: "s/a", Since: since, State: true}}, hello)
+	s.Subscribe(w.t.Context(), []session.Follow{{Topic: c.topic, Since: since, State: true}}, hello)
 	return s, conn
 }
 
