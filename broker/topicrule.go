@@ -2,6 +2,7 @@ package broker
 
 import (
 	"cmp"
+	"strings"
 	"time"
 )
 
@@ -9,7 +10,8 @@ import (
 // broker need the same rules. They are in the broker's options, so that a backend that
 // only publishes keeps to them too.
 type TopicRule struct {
-	// Pattern is as in push.Rule. The first rule whose pattern matches a topic counts.
+	// Pattern is as in push.Rule. The first rule whose pattern matches a topic counts. None
+	// is about topics that start with ReservedTopicPrefix.
 	Pattern string
 	// History bounds what is kept of such a topic. Fields that are zero are as in the
 	// broker's Options.History, negative ones don't bound. If Age is more than the broker's
@@ -41,7 +43,7 @@ const (
 )
 
 // withDefaults fills what is zero, the history from the standard.
-func (rule TopicRule) withDefaults(standard History) TopicRule {
+func withDefaults(rule TopicRule, standard History) TopicRule {
 	rule.History = History{
 		Messages: cmp.Or(rule.History.Messages, standard.Messages),
 		Bytes:    cmp.Or(rule.History.Bytes, standard.Bytes),
@@ -73,6 +75,14 @@ func (rule *TopicRule) CheckOp(op Op) error {
 	return nil
 }
 
+// CheckState returns a [WrongKindError] for a topic that has no keys to be read.
+func (rule *TopicRule) CheckState() error {
+	if !rule.State {
+		return WrongKindError("the topic is a log: it has no keys")
+	}
+	return nil
+}
+
 // TopicRules are rules as a broker looks them up.
 type TopicRules struct {
 	patterns []Pattern
@@ -84,17 +94,20 @@ type TopicRules struct {
 // push.Rules it panics if a pattern is malformed or can match no topic.
 func NewTopicRules(standard History, rules []TopicRule) *TopicRules {
 	standard = standard.WithDefaults()
-	all := &TopicRules{standard: TopicRule{}.withDefaults(standard)}
+	all := &TopicRules{standard: withDefaults(TopicRule{}, standard)}
 	for _, rule := range rules {
 		all.patterns = append(all.patterns, MustParsePattern(rule.Pattern))
-		all.rules = append(all.rules, rule.withDefaults(standard))
+		all.rules = append(all.rules, withDefaults(rule, standard))
 	}
 	return all
 }
 
 // Of returns the rule of a topic, with all its fields filled. It is shared: nobody
-// changes it.
+// changes it. No rule is about topics with reserved names, which are the hubs' own.
 func (all *TopicRules) Of(topic string) *TopicRule {
+	if strings.HasPrefix(topic, ReservedTopicPrefix) {
+		return &all.standard
+	}
 	for i, p := range all.patterns {
 		if _, ok := p.Match(topic, ""); ok {
 			return &all.rules[i]

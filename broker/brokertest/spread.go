@@ -76,6 +76,32 @@ func (s *spread) Recent(ctx context.Context, topic string, limit broker.Limit) (
 	return s.next(&s.reads).Recent(ctx, topic, limit)
 }
 
+// The methods of a push.StateBroker, which the instances must be.
+
+func (s *spread) changer() push.StateBroker { return s.next(&s.publishes).(push.StateBroker) }
+
+func (s *spread) Set(ctx context.Context, m push.Message) (push.Receipt, error) {
+	return s.changer().Set(ctx, m)
+}
+
+func (s *spread) Append(ctx context.Context, m push.Message) (push.Receipt, error) {
+	return s.changer().Append(ctx, m)
+}
+
+func (s *spread) Delete(ctx context.Context, m push.Message) (push.Receipt, error) {
+	return s.changer().Delete(ctx, m)
+}
+
+func (s *spread) Touch(ctx context.Context, m push.Message) (push.Receipt, error) {
+	return s.changer().Touch(ctx, m)
+}
+
+func (s *spread) IsState(topic string) bool { return s.brokers[0].(push.StateBroker).IsState(topic) }
+
+func (s *spread) State(ctx context.Context, topic string) (push.Page, error) {
+	return s.next(&s.reads).(push.StateBroker).State(ctx, topic)
+}
+
 func (s *spread) Close(ctx context.Context) error {
 	var err error
 	for _, b := range s.brokers {
