@@ -10,7 +10,8 @@ import (
 // broker need the same rules. They are in the broker's options, so that a backend that
 // only publishes keeps to them too.
 type TopicRule struct {
-	// Pattern is as in push.Rule. The first rule whose pattern matches a topic counts.
+	// Pattern is as in push.Rule. The first rule whose pattern matches a topic counts. None
+	// is about topics that start with ReservedTopicPrefix.
 	Pattern string
 	// History bounds what is kept of such a topic. Fields that are zero are as in the
 	// broker's Options.History, negative ones don't bound. If Age is more than the broker's
@@ -46,7 +47,7 @@ const (
 )
 
 // withDefaults fills what is zero, the history from the standard.
-func (rule TopicRule) withDefaults(standard History) TopicRule {
+func withDefaults(rule TopicRule, standard History) TopicRule {
 	rule.History = History{
 		Messages: cmp.Or(rule.History.Messages, standard.Messages),
 		Bytes:    cmp.Or(rule.History.Bytes, standard.Bytes),
@@ -78,18 +79,16 @@ func (rule *TopicRule) CheckOp(op Op) error {
 	return nil
 }
 
-// members and hubs are the rules of topics with reserved names.
-var (
-	members = TopicRule{State: true, Interval: 500 * time.Millisecond, MaxValue: 4 << 10}.withDefaults(History{}.WithDefaults())
-	hubs    = TopicRule{}.withDefaults(History{}.WithDefaults())
-)
-
-func reservedRule(topic string) *TopicRule {
-	if _, ok := MembersOf(topic); ok {
-		return &members
+// CheckState returns a [WrongKindError] for a topic that has no keys to be read.
+func (rule *TopicRule) CheckState() error {
+	if !rule.State {
+		return WrongKindError("the topic is a log: it has no keys")
 	}
-	return &hubs
+	return nil
 }
+
+// members is the rule of the topics that have the members of others.
+var members = withDefaults(TopicRule{State: true, Interval: 500 * time.Millisecond, MaxValue: 4 << 10}, History{}.WithDefaults())
 
 // TopicRules are rules as a broker looks them up.
 type TopicRules struct {
@@ -102,19 +101,22 @@ type TopicRules struct {
 // push.Rules it panics if a pattern is malformed or can match no topic.
 func NewTopicRules(standard History, rules []TopicRule) *TopicRules {
 	standard = standard.WithDefaults()
-	all := &TopicRules{standard: TopicRule{}.withDefaults(standard)}
+	all := &TopicRules{standard: withDefaults(TopicRule{}, standard)}
 	for _, rule := range rules {
 		all.patterns = append(all.patterns, MustParsePattern(rule.Pattern))
-		all.rules = append(all.rules, rule.withDefaults(standard))
+		all.rules = append(all.rules, withDefaults(rule, standard))
 	}
 	return all
 }
 
 // Of returns the rule of a topic, with all its fields filled. It is shared: nobody
-// changes it.
+// changes it. No rule is about topics with reserved names, which are the hubs' own.
 func (all *TopicRules) Of(topic string) *TopicRule {
 	if strings.HasPrefix(topic, ReservedTopicPrefix) {
-		return reservedRule(topic)
+		if _, ok := MembersOf(topic); ok {
+			return &members
+		}
+		return &all.standard
 	}
 	for i, p := range all.patterns {
 		if _, ok := p.Match(topic, ""); ok {

@@ -26,6 +26,7 @@ func TestTopicRules(t *testing.T) {
 		"log":         {History: broker.History{Messages: math.MaxInt, Bytes: math.MaxInt, Age: math.MaxInt64}},
 		"x":           {History: broker.History{Messages: 7, Bytes: 5, Age: time.Hour}},
 		"x/y":         {History: standard},
+		"tidewire.x":  {History: standard}, // which {any} matches
 		"":            {History: standard},
 	} {
 		got := *rules.Of(topic)

@@ -43,6 +43,11 @@ type Backend struct {
 	// Erase makes the backend lose all its data, as a restart without data does.
 	Erase func(t testing.TB)
 
+	// Fork makes a topic's newest message another one than instances have seen, as
+	// after a failover to a replica that had gone another way. All the rest stays, so
+	// the history ends, and a state keeps its keys.
+	Fork func(t testing.TB, topic string)
+
 	// Lacks has the reason for each capability that the backend lacks.
 	Lacks map[Capability]string
 }
@@ -50,7 +55,7 @@ type Backend struct {
 // Capability is something that not every backend can do.
 type Capability string
 
-// The capabilities. A backend has Shared and Apart unless it says that it lacks
+// The capabilities. A backend has Shared, Apart and States unless it says that it lacks
 // them.
 const (
 	// Shared means that what is published through one instance is followed and
@@ -59,11 +64,14 @@ const (
 	// Apart means that each instance is a broker of its own, and is closed
 	// without the others.
 	Apart Capability = "Apart"
+	// States means that its brokers are each a push.StateBroker.
+	States Capability = "States"
 
 	Lose    Capability = "Lose"    // Backend.Lose
 	Cut     Capability = "Cut"     // Backend.Cut
 	Restart Capability = "Restart" // Backend.Restart
 	Erase   Capability = "Erase"   // Backend.Erase
+	Fork    Capability = "Fork"    // Backend.Fork
 )
 
 // errors lists what is wrong with how the backend describes itself.
@@ -72,7 +80,7 @@ func (b *Backend) errors() []string {
 	if b.Instance == nil || b.Cost == nil {
 		errors = append(errors, "Instance and Cost are required")
 	}
-	has := map[Capability]bool{Lose: b.Lose != nil, Cut: b.Cut != nil, Restart: b.Restart != nil, Erase: b.Erase != nil}
+	has := map[Capability]bool{Lose: b.Lose != nil, Cut: b.Cut != nil, Restart: b.Restart != nil, Erase: b.Erase != nil, Fork: b.Fork != nil}
 	for capability, has := range has {
 		switch _, lacks := b.Lacks[capability]; {
 		case !has && !lacks:
@@ -82,7 +90,7 @@ func (b *Backend) errors() []string {
 		}
 	}
 	for capability, reason := range b.Lacks {
-		if _, known := has[capability]; !known && capability != Shared && capability != Apart {
+		if _, known := has[capability]; !known && capability != Shared && capability != Apart && capability != States {
 			errors = append(errors, fmt.Sprintf("%q in Lacks is no capability", capability))
 		}
 		if reason == "" {
@@ -103,6 +111,9 @@ func testCapabilities(t testing.TB, s setup) {
 	first, second := b.instance(t), b.instance(t)
 	if _, same := b.Lacks[Apart]; first == second && !same {
 		t.Errorf("two instances are one broker; want two, or %s in Lacks", Apart)
+	}
+	if _, has := first.(push.StateBroker); has == (b.Lacks[States] != "") {
+		t.Errorf("the brokers have states: %v; want it so, or %s in Lacks", has, States)
 	}
 }
 
@@ -132,14 +143,21 @@ func (s setup) backend(t testing.TB, o Options) *backend {
 // open makes a backend and returns its instances as one broker.
 func (s setup) open(t testing.TB, o Options) push.Broker {
 	t.Helper()
-	return spreadOver(s.backend(t, o).some(t, s.instances))
+	_, brokers := s.several(t, o)
+	return spreadOver(brokers)
 }
 
 // several makes a backend with some instances.
 func (s setup) several(t testing.TB, o Options) (*backend, []push.Broker) {
 	t.Helper()
 	b := s.backend(t, o)
-	return b, b.some(t, s.instances)
+	brokers := b.some(t, s.instances)
+	for _, broker := range brokers {
+		if _, ok := broker.(push.StateBroker); !ok && slices.Contains(s.needs, States) {
+			t.Fatalf("the broker is no push.StateBroker, and %s isn't in Lacks", States)
+		}
+	}
+	return b, brokers
 }
 
 // backend is a Backend that describes itself well.

@@ -84,6 +84,13 @@ var brokerGroups = []group{
 	{"", 2, []Capability{Shared, Cut}, cutTests},
 	{"", 2, []Capability{Shared, Restart}, restartTests},
 	{"", 2, []Capability{Shared, Erase}, eraseTests},
+	{"States", 1, []Capability{States}, stateTests},
+	{"StatesOfTwoInstances", 2, []Capability{States, Shared}, stateTests},
+	{"StatesOfThreeInstances", 3, []Capability{States, Shared}, stateTests},
+	{"", 2, []Capability{States, Shared, Lose}, stateLossTests},
+	{"", 2, []Capability{States, Shared, Restart}, stateRestartTests},
+	{"", 2, []Capability{States, Shared, Erase}, stateEraseTests},
+	{"", 2, []Capability{States, Shared, Fork}, stateForkTests},
 }
 
 var storeGroups = []group{

@@ -33,6 +33,8 @@ type faults struct {
 
 const look = time.Second
 
+const noFork = "a memory broker has no other branch"
+
 func newReference(o Options, wrong faults) *reference {
 	r := &reference{options: membroker.Options{History: o.History, Topics: o.Topics, MaxMessage: o.MaxMessage, Retry: o.Retry}, faults: wrong}
 	r.data = membroker.New(r.options)
@@ -48,6 +50,7 @@ func (r *reference) backend(t testing.TB) Backend {
 		Cut:      func(_ testing.TB, b push.Broker) { b.(*instance).cut() },
 		Restart:  func(testing.TB) { r.restart(r.faults.loses) },
 		Erase:    func(testing.TB) { r.restart(true) },
+		Lacks:    map[Capability]string{Fork: noFork},
 	}
 }
 
@@ -131,6 +134,32 @@ func (i *instance) Since(ctx context.Context, topic string, after broker.Positio
 
 func (i *instance) Recent(ctx context.Context, topic string, limit broker.Limit) (push.Page, error) {
 	return call(i, func(data *membroker.Broker) (push.Page, error) { return data.Recent(ctx, topic, limit) })
+}
+
+func (i *instance) Set(ctx context.Context, m push.Message) (push.Receipt, error) {
+	return call(i, func(data *membroker.Broker) (push.Receipt, error) { return data.Set(ctx, m) })
+}
+
+func (i *instance) Append(ctx context.Context, m push.Message) (push.Receipt, error) {
+	return call(i, func(data *membroker.Broker) (push.Receipt, error) { return data.Append(ctx, m) })
+}
+
+func (i *instance) Delete(ctx context.Context, m push.Message) (push.Receipt, error) {
+	return call(i, func(data *membroker.Broker) (push.Receipt, error) { return data.Delete(ctx, m) })
+}
+
+func (i *instance) Touch(ctx context.Context, m push.Message) (push.Receipt, error) {
+	return call(i, func(data *membroker.Broker) (push.Receipt, error) { return data.Touch(ctx, m) })
+}
+
+func (i *instance) Rule(topic string) *broker.TopicRule { return i.backend.store().Rule(topic) }
+
+func (i *instance) Renew(ctx context.Context, topic string, keys []string, ttl time.Duration) ([]string, error) {
+	return call(i, func(data *membroker.Broker) ([]string, error) { return data.Renew(ctx, topic, keys, ttl) })
+}
+
+func (i *instance) State(ctx context.Context, topic string) (push.Page, error) {
+	return call(i, func(data *membroker.Broker) (push.Page, error) { return data.State(ctx, topic) })
 }
 
 func (i *instance) Subscribe(ctx context.Context, topic string, r push.Receiver) (broker.Position, error) {

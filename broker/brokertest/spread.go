@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/push"
@@ -74,6 +75,38 @@ func (s *spread) Since(ctx context.Context, topic string, after broker.Position,
 
 func (s *spread) Recent(ctx context.Context, topic string, limit broker.Limit) (push.Page, error) {
 	return s.next(&s.reads).Recent(ctx, topic, limit)
+}
+
+// The methods of a push.StateBroker, which the instances must be.
+
+func (s *spread) changer() push.StateBroker { return s.next(&s.publishes).(push.StateBroker) }
+
+func (s *spread) Set(ctx context.Context, m push.Message) (push.Receipt, error) {
+	return s.changer().Set(ctx, m)
+}
+
+func (s *spread) Append(ctx context.Context, m push.Message) (push.Receipt, error) {
+	return s.changer().Append(ctx, m)
+}
+
+func (s *spread) Delete(ctx context.Context, m push.Message) (push.Receipt, error) {
+	return s.changer().Delete(ctx, m)
+}
+
+func (s *spread) Touch(ctx context.Context, m push.Message) (push.Receipt, error) {
+	return s.changer().Touch(ctx, m)
+}
+
+func (s *spread) Rule(topic string) *broker.TopicRule {
+	return s.brokers[0].(push.StateBroker).Rule(topic)
+}
+
+func (s *spread) Renew(ctx context.Context, topic string, keys []string, ttl time.Duration) ([]string, error) {
+	return s.changer().(push.StateBroker).Renew(ctx, topic, keys, ttl)
+}
+
+func (s *spread) State(ctx context.Context, topic string) (push.Page, error) {
+	return s.next(&s.reads).(push.StateBroker).State(ctx, topic)
 }
 
 func (s *spread) Close(ctx context.Context) error {

@@ -24,7 +24,7 @@ func local(_ testing.TB, o Options) Backend {
 		},
 		Cost: func(testing.TB) map[string]int { return nil },
 		Lacks: map[Capability]string{
-			Lose: "it has no wire", Cut: "it has no wire", Restart: "it has no server", Erase: "it has no server",
+			Lose: "it has no wire", Cut: "it has no wire", Restart: "it has no server", Erase: "it has no server", Fork: "it has no server",
 		},
 	}
 }
@@ -50,12 +50,12 @@ func changing(change func(push.Broker) push.Broker) New {
 // receiving makes a right backend whose brokers deliver to changed receivers.
 func receiving(change func(push.Receiver) push.Receiver) New {
 	return changing(func(b push.Broker) push.Broker {
-		return &changed{Broker: b, change: change, receivers: map[subscription]push.Receiver{}}
+		return &changed{StateBroker: b.(push.StateBroker), change: change, receivers: map[subscription]push.Receiver{}}
 	})
 }
 
 type changed struct {
-	push.Broker
+	push.StateBroker
 	change    func(push.Receiver) push.Receiver
 	mu        sync.Mutex
 	receivers map[subscription]push.Receiver
@@ -66,14 +66,14 @@ func (b *changed) Subscribe(ctx context.Context, topic string, r push.Receiver) 
 	b.mu.Lock()
 	b.receivers[subscription{topic, r}] = inner
 	b.mu.Unlock()
-	return b.Broker.Subscribe(ctx, topic, inner)
+	return b.StateBroker.Subscribe(ctx, topic, inner)
 }
 
 func (b *changed) Unsubscribe(topic string, r push.Receiver) {
 	b.mu.Lock()
 	inner := b.receivers[subscription{topic, r}]
 	b.mu.Unlock()
-	b.Broker.Unsubscribe(topic, inner)
+	b.StateBroker.Unsubscribe(topic, inner)
 }
 
 type loses struct{ push.Receiver }

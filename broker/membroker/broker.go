@@ -82,6 +82,9 @@ func (b *Broker) Keep() time.Duration { return b.options.Keep }
 
 // Publish stores a message and hands it to the topic's receivers.
 func (b *Broker) Publish(ctx context.Context, m push.Message) (push.Receipt, error) {
+	if err := b.rules.Of(m.Topic).CheckOp(m.Op); err != nil {
+		return push.Receipt{}, push.AsError(err)
+	}
 	if err := m.Prepare(b.options.MaxMessage); err != nil {
 		return push.Receipt{}, err
 	}
@@ -92,7 +95,7 @@ func (b *Broker) Publish(ctx context.Context, m push.Message) (push.Receipt, err
 	if err != nil {
 		return push.Receipt{}, err
 	}
-	defer t.mu.Unlock()
+	defer b.unlock(t)
 	replicated := m.Replicated
 	m.Replicated = false
 	receipt, err := t.publish(m, &b.options)
@@ -152,7 +155,9 @@ func (b *Broker) Close(context.Context) error {
 	b.closed.Store(true)
 	b.store.close()
 	for i := range b.shards {
-		b.shards[i].empty()
+		for _, t := range b.shards[i].empty() {
+			t.end()
+		}
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -200,7 +205,7 @@ func (b *Broker) lock(name string) (*topic, error) {
 
 // unlock ends what lock began, and forgets a topic that is still as it was born.
 func (b *Broker) unlock(t *topic) {
-	forget := !t.forgotten && t.head.Offset == 0 && len(t.receivers) == 0
+	forget := !t.forgotten && t.head.Offset == 0 && len(t.receivers) == 0 && t.named == nil
 	t.forgotten = t.forgotten || forget
 	t.mu.Unlock()
 	if forget {

@@ -31,6 +31,7 @@ func backend(_ testing.TB, o brokertest.Options) brokertest.Backend {
 			brokertest.Lose:    "a message is handed to its receivers within Publish",
 			brokertest.Cut:     "there is no connection",
 			brokertest.Restart: "the data end with the process",
+			brokertest.Fork:    "a memory broker has no other branch",
 			brokertest.Erase:   "the data end with the process, and so do all hubs; see TestAnotherBrokerHasOtherEpochs",
 		},
 	}

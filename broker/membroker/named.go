@@ -67,5 +67,6 @@ func contentOf(m *push.Message) uint64 {
 		event, key string
 		data       uint64
 		encoding   push.Encoding
-	}{m.Event, m.Key, maphash.Bytes(seed, m.Data), m.Encoding})
+		op         broker.Op
+	}{m.Event, m.Key, maphash.Bytes(seed, m.Data), m.Encoding, m.Op})
 }

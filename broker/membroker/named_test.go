@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/push"
 )
 
@@ -34,6 +35,7 @@ func TestContentIsAllThatAMessageSays(t *testing.T) {
 	messages := []*push.Message{
 		{}, {Encoding: push.EncodingBinary}, {Event: "a"}, {Key: "a"}, {Data: []byte("a")}, {Event: "a", Key: "b"}, {Event: "ab"}, {Key: "ab"},
 		{Event: "a", Data: []byte("b")},
+		{Key: "a", Op: broker.OpSet}, {Key: "a", Op: broker.OpAppend}, {Key: "a", Op: broker.OpDelete},
 	}
 	seen := map[uint64]*push.Message{}
 	for _, m := range messages {

@@ -122,8 +122,11 @@ func (s *shard) list() []*topic {
 	return slices.Collect(maps.Values(s.topics))
 }
 
-func (s *shard) empty() {
+// empty takes all topics.
+func (s *shard) empty() []*topic {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	topics := slices.Collect(maps.Values(s.topics))
 	s.topics = nil
+	return topics
 }

@@ -23,23 +23,52 @@ type topic struct {
 	size      int             // of messages
 	receivers []push.Receiver
 	named     *namedMessages // nil if there are none
+	state     *state         // nil unless it is a state that has or had keys
 	idle      int32          // sweeps since it was used
 	forgotten bool
 }
 
-// publish gives m the next place and hands it on.
+// publish does what m says: it adds a message to a log, or changes a state.
 func (t *topic) publish(m push.Message, o *Options) (push.Receipt, error) {
 	now := time.Now()
 	t.idle = 0
-	if m.Named {
-		t.forgetNames(now, o)
-		if first, err := t.named.find(&m); err != nil || first.ID != "" {
-			return first, err
-		}
+	if m.Op != broker.OpPublish {
+		t.expire(now, m.Key)
+	}
+	if first, err := t.repeated(&m, now, o); err != nil || first.ID != "" {
+		return first, err
 	}
 	if t.head.Offset == broker.MaxOffset {
 		return push.Receipt{}, push.NewError(push.CodeUnavailable, "the topic has no offset left", nil)
 	}
+	if m.Op != broker.OpPublish {
+		return t.change(m, now)
+	}
+	return t.add(m, now), nil
+}
+
+// repeated returns the receipt of the message that m repeats, or the zero Receipt.
+func (t *topic) repeated(m *push.Message, now time.Time, o *Options) (push.Receipt, error) {
+	if !m.Named {
+		return push.Receipt{}, nil
+	}
+	t.forgetNames(now, o)
+	return t.named.find(m)
+}
+
+// remember remembers a message that has a name, or a change that added none.
+func (t *topic) remember(m *push.Message) {
+	if !m.Named {
+		return
+	}
+	if t.named == nil {
+		t.named = &namedMessages{byID: map[string]namedMessage{}}
+	}
+	t.named.add(m)
+}
+
+// add gives m the next place and hands it on.
+func (t *topic) add(m push.Message, now time.Time) push.Receipt {
 	m.Topic = t.name // so that history holds the name once
 	m.Data = bytes.Clone(m.Data)
 	m.Header = maps.Clone(m.Header)
@@ -50,16 +79,14 @@ func (t *topic) publish(m push.Message, o *Options) (push.Receipt, error) {
 	t.messages = append(t.messages, &m)
 	t.size += m.Size()
 	t.trim(now)
-	if m.Named {
-		if t.named == nil {
-			t.named = &namedMessages{byID: map[string]namedMessage{}}
-		}
-		t.named.add(&m)
+	t.remember(&m)
+	if m.Op != broker.OpPublish {
+		t.state.keys.Apply(&m)
 	}
 	for _, r := range t.receivers {
 		r.Receive(&m)
 	}
-	return push.Receipt{ID: m.ID, Position: m.Position}, nil
+	return push.Receipt{ID: m.ID, Position: m.Position}
 }
 
 // use notes that the topic is read, and drops what must not be read any more.
@@ -184,6 +211,6 @@ func (t *topic) sweep(now time.Time, o *Options) bool {
 	t.trim(now)
 	t.forgetNames(now, o)
 	t.idle++
-	t.forgotten = len(t.receivers) == 0 && len(t.messages) == 0 && time.Duration(t.idle)*sweepInterval > o.Keep
+	t.forgotten = len(t.receivers) == 0 && len(t.messages) == 0 && t.state.isEmpty() && time.Duration(t.idle)*sweepInterval > o.Keep
 	return t.forgotten
 }

@@ -79,6 +79,7 @@ func onRedis(t *testing.T) brokertest.New {
 				t.Helper()
 				check(t, errors.Join(redis.Stop(os.Kill), redis.Forget(), redis.Restart()))
 			},
+			Lacks: map[brokertest.Capability]string{brokertest.States: "not yet", brokertest.Fork: "not yet"},
 		}
 	}
 }

@@ -66,5 +66,6 @@ func backend(_ testing.TB, c brokertest.Options) brokertest.Backend {
 			store.flush()
 			store.promote(0, false)
 		},
+		Lacks: map[brokertest.Capability]string{brokertest.States: "not yet", brokertest.Fork: "not yet"},
 	}
 }
