@@ -25,6 +25,7 @@ type Hub struct {
 	control *control
 
 	work      tasks.Tasks
+	streams   streams
 	published atomic.Uint64
 
 	mu       sync.Mutex // guards the rest

@@ -43,7 +43,8 @@ func (h *Hub) Drain() {
 // Shutdown ends all that the hub has started. It refuses new clients at once. Connected
 // clients get what is queued for them, and are asked to reconnect, one after the other over
 // Options.DrainWindow, so that the other instances aren't flooded. When the context ends,
-// Shutdown cuts the rest. Finally it closes the broker.
+// Shutdown cuts the rest. Streams that are still being written fail. Finally it closes the
+// broker.
 //
 // After nil, no goroutine or connection of the hub is left. The context's error means that
 // clients were cut. They lose nothing either, since they resume with their cursors.
@@ -52,6 +53,7 @@ func (h *Hub) Drain() {
 // over HTTP/2, but not for connections that were taken out of the server's hands.
 func (h *Hub) Shutdown(ctx context.Context) error {
 	h.Drain()
+	h.streams.end()
 	err := h.work.Wait(ctx)
 	if err != nil {
 		if s := h.attached(); s != nil {
