@@ -30,8 +30,7 @@ func (p *Publisher) PublishAll(ctx context.Context, m push.Message, topics ...st
 			return nil, errNotByHTTP
 		}
 		ours := m.ID == ""
-		m.Topic = "any" // each topic is checked by itself
-		if err := prepare(&m); err != nil {
+		if err := prepareParts(&m); err != nil {
 			return nil, err
 		}
 		published := p.publishChunks(ctx, &m, distinct)

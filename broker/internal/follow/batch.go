@@ -43,14 +43,17 @@ func (b *Broker) PublishAll(ctx context.Context, m push.Message, topics ...strin
 // additions prepares a message for each topic. One that is refused has an error already.
 func (b *Broker) additions(m push.Message, topics []string) []*Addition {
 	additions := make([]*Addition, len(topics))
+	repeatable, err := m.ID != "", m.CheckParts(b.options.MaxMessage)
+	if err == nil && b.isClosed() {
+		err = ErrClosed
+	}
 	for i, topic := range topics {
 		mine := m
 		mine.Topic = topic
-		a := &Addition{Message: &mine, Repeatable: m.ID != ""}
-		if a.Err = mine.Prepare(b.options.MaxMessage); a.Err == nil && b.isClosed() {
-			a.Err = ErrClosed
+		a := &Addition{Message: &mine, Repeatable: repeatable, Mark: b.marks.of(topic)}
+		if a.Err = mine.PrepareTopic(); a.Err == nil {
+			a.Err = err
 		}
-		a.Mark = b.marks.of(topic)
 		additions[i] = a
 	}
 	return additions
