@@ -92,12 +92,5 @@ func (h *publishHandler) authorize(r *http.Request, topics []string) (refused ma
 }
 
 func (h *publishHandler) allows(r *http.Request, topic string) error {
-	err := h.options.AuthorizePublish(r, topic)
-	if err == nil {
-		return nil
-	}
-	if e := push.AsError(err); e.Code.Known() && e.Code != push.CodeInternal {
-		return e
-	}
-	return push.NewError(push.CodeForbidden, "", err)
+	return session.Refusal(h.options.AuthorizePublish(r, topic), push.CodeForbidden)
 }

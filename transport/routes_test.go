@@ -134,16 +134,24 @@ func TestPublishIsOffByDefault(t *testing.T) {
 
 func TestAuthorizePublish(t *testing.T) {
 	_, server := routes(t, push.Options{}, transport.Options{AuthorizePublish: func(_ *http.Request, topic string) error {
-		if topic != "mine" {
+		switch topic {
+		case "mine":
+			return nil
+		case "full":
+			return push.NewError("no_such_code", "a reason for clients", nil)
+		default:
 			return errors.New("a reason that stays here")
 		}
-		return nil
 	}})
 	if response, body := (call{"POST", "publish?topic=mine", "hello", nil}).do(t, server); response.StatusCode != http.StatusOK {
 		t.Errorf("%d %s", response.StatusCode, body)
 	}
 	response, body := (call{"POST", "publish?topic=yours", "hello", nil}).do(t, server)
 	if response.StatusCode != http.StatusForbidden || strings.Contains(body, "stays") {
+		t.Errorf("%d %s", response.StatusCode, body)
+	}
+	response, body = (call{"POST", "publish?topic=full", "hello", nil}).do(t, server)
+	if response.StatusCode != http.StatusForbidden || !strings.Contains(body, "a reason for clients") {
 		t.Errorf("%d %s", response.StatusCode, body)
 	}
 }

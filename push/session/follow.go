@@ -233,23 +233,10 @@ func (s *Session) attach(feeds []*feed, places []startingPlace, answers []Follow
 	return added
 }
 
-// about is what a log line says of a session's request about a topic.
-func (s *Session) about(topic string) []any {
-	if broker.CheckTopic(topic) != nil { // then it may be anything
-		return []any{"session", s.id}
-	}
-	return []any{"topic", escaped(topic), "session", s.id}
-}
-
 // follow asks for one topic, and counts the session among the followers of its feed.
 func (s *Session) follow(ctx context.Context, topic string, start *startingPlace) (*feed, Followed) {
 	refused := func(err error) (*feed, Followed) {
-		e := push.AsError(err)
-		if ctx.Err() == nil { // else the client has left
-			s.hub.stats.countRefused(e.Code)
-			s.hub.logRefusal(e, "topic", func() []any { return s.about(topic) })
-		}
-		return nil, Followed{Topic: topic, Cursor: start.cursor(topic), Err: e}
+		return nil, Followed{Topic: topic, Cursor: start.cursor(topic), Err: s.refused(ctx, err, "topic", topic)}
 	}
 	if err := broker.CheckTopic(topic); err != nil {
 		return refused(err)

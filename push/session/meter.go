@@ -53,13 +53,10 @@ func (s *Session) Inbound(ctx context.Context, m *Meter, in push.Inbound) (push.
 	}
 	in.Identity, in.Session = s.Identity(), s.ID()
 	reply, err := s.hub.Inbound(ctx, in)
-	if err != nil && ctx.Err() == nil { // else the client has left
-		e := push.AsError(err)
-		s.hub.stats.countRefused(e.Code)
-		s.hub.logRefusal(e, "send", func() []any { return s.about(in.Topic) })
-		return push.Reply{}, e
+	if err != nil {
+		return push.Reply{}, s.refused(ctx, err, "send", in.Topic)
 	}
-	return reply, err
+	return reply, nil
 }
 
 const tooManySends = "too many messages in too short a time"
