@@ -22,7 +22,8 @@ type Hub struct {
 	// static
 	broker  Broker
 	options Options
-	control *control
+	bus     *bus
+	revoker *revoker
 
 	work      tasks.Tasks
 	published atomic.Uint64
@@ -55,8 +56,8 @@ func New(broker Broker, options Options) *Hub {
 	if broker == nil {
 		panic("push.New: a hub needs a Broker; membroker.New() is one for a single process")
 	}
-	h := &Hub{broker: broker, options: options.withDefaults()}
-	h.control = newControl(h, broker)
+	h := &Hub{broker: broker, options: options.withDefaults(), bus: newBus(broker)}
+	h.revoker = newRevoker(h)
 	return h
 }
 

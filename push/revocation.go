@@ -72,7 +72,7 @@ func (h *Hub) Revoke(ctx context.Context, r Revocation) error {
 	if r.Session != "" {
 		lasts = sessionEndsIn
 	}
-	return h.control.decide(ctx, revocationRecord{subject: about}, lasts)
+	return h.revoker.decide(ctx, revocationRecord{subject: about}, lasts)
 }
 
 // Restore takes a Revocation back, of a User, a Topic, or both: what it forbids is
@@ -86,7 +86,7 @@ func (h *Hub) Restore(ctx context.Context, r Revocation) error {
 	if r.Session != "" {
 		return NewError(CodeBadRequest, "a session that has ended can't be restored", nil)
 	}
-	return h.control.decide(ctx, revocationRecord{subject: about, Restored: true}, min(optional.Bound(r.For, revokeFor), forGood))
+	return h.revoker.decide(ctx, revocationRecord{subject: about, Restored: true}, min(optional.Bound(r.For, revokeFor), forGood))
 }
 
 // subject is what a record is about.

@@ -36,7 +36,8 @@ func (h *Hub) Drain() {
 	go func() {
 		defer h.work.Done()
 		sendAway()
-		h.control.stop()
+		h.revoker.stop()
+		h.bus.stop()
 	}()
 }
 
