@@ -34,7 +34,7 @@ func (h *Host) Admit(r *http.Request) (*Admission, error) {
 		return nil, h.refuse(errNoMemory)
 	}
 	from := h.source(r)
-	at, err := h.limiter.enter(from, h.wheel.now())
+	at, err := h.limiter.enter(from, h.wheel.Now())
 	if err != nil {
 		h.work.Done()
 		return nil, err

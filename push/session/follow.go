@@ -244,7 +244,7 @@ func (s *Session) follow(ctx context.Context, topic string, start *startingPlace
 	action := push.ActionFollow
 	if start.from != FromNow {
 		action = push.ActionResume
-		if err := tooFast(s.hub.limiter.resumes.take(s, s.hub.wheel.now()), "too many topics resumed in too short a time", "Resumes"); err != nil {
+		if err := tooFast(s.hub.limiter.resumes.take(s, s.hub.wheel.Now()), "too many topics resumed in too short a time", "Resumes"); err != nil {
 			return refused(err)
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/push/internal/inside"
 	"github.com/tidewire/tidewire/push/internal/tasks"
+	"github.com/tidewire/tidewire/push/internal/wheel"
 )
 
 // Host is the face of a hub that transports see: it admits clients, opens their sessions,
@@ -33,8 +34,8 @@ type Host struct {
 	work    *tasks.Tasks
 	stats   counters
 	memory  memory
-	windows atomic.Int64 // bytes of all feeds' windows
-	wheel   wheel
+	windows atomic.Int64          // bytes of all feeds' windows
+	wheel   *wheel.Wheel[Session] // heartbeats and deadlines; its clock is the hub's
 	reviews reviews
 	limiter limiter
 	shards  shards
@@ -117,7 +118,7 @@ func newHost(h hub) *Host {
 	host.limiter.init(options.Limits)
 	host.memory.init(host, host.limiter.limits.Memory)
 	host.life = cursorLife(host.broker)
-	host.wheel.born = time.Now()
+	host.wheel = wheel.New(func(s *Session) *wheel.Timing { return &s.timing }, (*Session).look)
 	host.shards.init(host)
 	h.On(refreshEvent, host.refreshTold)
 	return host
@@ -149,7 +150,7 @@ func (h *Host) follow(ctx context.Context, s *Session, topic string) (*feed, err
 	h.mu.Lock()
 	f := h.feeds[topic]
 	if f == nil {
-		if err := tooFast(h.limiter.topics.take(s, h.wheel.now()), "too many new topics in too short a time", "Topics"); err != nil {
+		if err := tooFast(h.limiter.topics.take(s, h.wheel.Now()), "too many new topics in too short a time", "Topics"); err != nil {
 			h.mu.Unlock()
 			return nil, err
 		}

@@ -34,7 +34,7 @@ func (h *Host) IdentifySender(r *http.Request) (push.Identity, error) {
 	if err != nil {
 		return push.Identity{}, err
 	}
-	if err := h.limiter.send(from, id.User, h.wheel.now()); err != nil {
+	if err := h.limiter.send(from, id.User, h.wheel.Now()); err != nil {
 		return push.Identity{}, err
 	}
 	return id, nil
@@ -44,7 +44,7 @@ func (h *Host) identifyFrom(r *http.Request, from source) (push.Identity, error)
 	if err := h.checkOrigin(r); err != nil {
 		return push.Identity{}, err
 	}
-	if err := h.limiter.mayTry(from, h.wheel.now()); err != nil {
+	if err := h.limiter.mayTry(from, h.wheel.Now()); err != nil {
 		return push.Identity{}, err
 	}
 	return h.identify(r, from)
@@ -81,7 +81,7 @@ func (h *Host) identify(r *http.Request, from source) (push.Identity, error) {
 		return id, Refusal(err, push.CodeUnauthenticated)
 	})
 	if errors.Is(err, push.CodeUnauthenticated) {
-		if tooOften := h.limiter.failed(from, h.wheel.now()); tooOften != nil {
+		if tooOften := h.limiter.failed(from, h.wheel.Now()); tooOften != nil {
 			err = tooOften
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/push/internal/seal"
 )
 
 const (
@@ -47,11 +48,11 @@ func (h *Host) Refresh(ctx context.Context, session string, id push.Identity) (d
 		h.options.Logger.Error("push: no other instance can be told of an identity", "error", err)
 		return false, push.NewError(push.CodeInternal, "", err)
 	}
-	seal, err := newSeal(sessionID[:], refreshSecret)
+	sealer, err := seal.New(sessionID[:], refreshSecret)
 	if err != nil {
 		return false, push.AsError(err)
 	}
-	told, err := json.Marshal(refreshed{name, seal.close(text)})
+	told, err := json.Marshal(refreshed{name, sealer.Close(text)})
 	if err != nil {
 		return false, push.AsError(err)
 	}
@@ -112,11 +113,11 @@ func (h *Host) refreshHere(told []byte) error {
 	if s == nil {
 		return nil
 	}
-	seal, err := newSeal(s.id[:], refreshSecret)
+	sealer, err := seal.New(s.id[:], refreshSecret)
 	if err != nil {
 		return err
 	}
-	text, err := seal.open(r.Identity)
+	text, err := sealer.Open(r.Identity)
 	if err != nil {
 		return err
 	}
@@ -166,5 +167,5 @@ func (h *Host) expiryOf(id push.Identity) time.Duration {
 	if left >= forever {
 		return 0
 	}
-	return max(1, h.wheel.now()+left)
+	return max(1, h.wheel.Now()+left)
 }
