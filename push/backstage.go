@@ -55,14 +55,14 @@ func (b backstage) Admits(ctx context.Context, id *Identity) error {
 	return b.h.revoker.admits(ctx, id)
 }
 
-func (b backstage) AnyRevoked() bool { return b.h.revoker.table.any.Load() }
+func (b backstage) AnyRevoked() bool { return b.h.revoker.table.Any() }
 
 func (b backstage) RevokedUser(id *Identity) *Error {
-	return b.h.revoker.table.revokedUser(id)
+	return b.h.revoker.revokedUser(id)
 }
 
 func (b backstage) RevokedTopic(user, topic string) *Error {
-	return b.h.revoker.table.revokedTopic(user, topic)
+	return b.h.revoker.revokedTopic(user, topic)
 }
 
 func (b backstage) Tell(ctx context.Context, event string, data []byte) error {

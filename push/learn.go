@@ -128,10 +128,10 @@ func (r *revoker) read() (map[string]broker.Stored, error) {
 // read anew: some may have believed the store.
 func (r *revoker) putBack(stored map[string]broker.Stored) error {
 	put := false
-	for _, d := range r.table.all() {
-		lasts := d.lasts()
-		key, _, err := d.text()
-		if there, ok := stored[key]; err != nil || lasts < time.Second || ok && there.Version >= d.version() {
+	for _, d := range r.table.All() {
+		lasts := d.Left()
+		key, _, err := d.Text()
+		if there, ok := stored[key]; err != nil || lasts < time.Second || ok && there.Version >= d.Version() {
 			continue
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), r.hub.options.BrokerTimeout)

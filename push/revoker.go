@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/tidewire/tidewire/broker"
+	"github.com/tidewire/tidewire/push/internal/revoke"
 )
 
 // revoker holds a hub to what is revoked. What one hub decides it stores in the broker's
@@ -19,7 +20,7 @@ type revoker struct {
 	hub   *Hub
 	store broker.Store // nil if the broker is none; then there is nothing to know
 
-	table revocationTable
+	table revoke.Table
 	known atomic.Bool // all that is stored was read, and nothing was missed since
 
 	mu        sync.Mutex    // guards the rest
@@ -70,11 +71,28 @@ func (r *revoker) permits(ctx context.Context, a Access) error {
 	if err := r.ready(ctx); err != nil {
 		return err
 	}
-	if e := r.table.revokedUser(&a.Identity); e != nil {
+	if e := r.revokedUser(&a.Identity); e != nil {
 		return e
 	}
-	if e := r.table.revokedTopic(a.Identity.User, a.Topic); e != nil {
+	if e := r.revokedTopic(a.Identity.User, a.Topic); e != nil {
 		return e
+	}
+	return nil
+}
+
+// revokedUser returns why an identity is good for nothing, or nil.
+func (r *revoker) revokedUser(id *Identity) *Error {
+	if r.table.User(id.User, id.Issued) {
+		return errRevoked
+	}
+	return nil
+}
+
+// revokedTopic returns why a user, who may be anonymous, may have nothing to do with a topic,
+// or nil.
+func (r *revoker) revokedTopic(user, topic string) *Error {
+	if r.table.Topic(user, topic) {
+		return errTopicRevoked
 	}
 	return nil
 }
@@ -87,14 +105,14 @@ func (r *revoker) admits(ctx context.Context, id *Identity) error {
 	if err := r.ready(ctx); err != nil {
 		return err
 	}
-	if e := r.table.revokedUser(id); e != nil {
+	if e := r.revokedUser(id); e != nil {
 		return e
 	}
 	return nil
 }
 
 // decide stores a record, holds to it, and tells the others.
-func (r *revoker) decide(ctx context.Context, d revocationRecord, lasts time.Duration) error {
+func (r *revoker) decide(ctx context.Context, d revoke.Record, lasts time.Duration) error {
 	if r.store == nil {
 		return NewError(CodeUnsupported, "the broker can't store what is revoked", nil)
 	}
@@ -104,17 +122,17 @@ func (r *revoker) decide(ctx context.Context, d revocationRecord, lasts time.Dur
 		return err
 	}
 	for range maxDecisions {
-		at, ok := r.table.next(d.subject, time.Now())
+		at, ok := r.table.Next(d.Subject, time.Now())
 		if !ok {
 			return errTooManyRevocations
 		}
-		d.At, d.For, d.until = at, lasts.Milliseconds(), time.Now().Add(lasts)
+		d.At, d.For, d.Until = at, lasts.Milliseconds(), time.Now().Add(lasts)
 		value, there, err := r.put(ctx, d, lasts)
 		if err != nil {
 			return err
 		}
 		if there == nil || d.Session != uuid.Nil { // a session ends once, whoever says so
-			r.table.put(d) // that of a session too, lest the store loses it
+			r.table.Put(d) // that of a session too, lest the store loses it
 			if err := r.hold(d); err != nil {
 				return err
 			}
@@ -139,20 +157,20 @@ var (
 )
 
 // put stores a record, unless one is there that is as new: that is then given.
-func (r *revoker) put(ctx context.Context, d revocationRecord, lasts time.Duration) (value []byte, there *broker.Stored, err error) {
-	key, value, err := d.text()
+func (r *revoker) put(ctx context.Context, d revoke.Record, lasts time.Duration) (value []byte, there *broker.Stored, err error) {
+	key, value, err := d.Text()
 	if err != nil {
 		return nil, nil, AsError(err)
 	}
-	there, err = r.store.Put(ctx, revocationSet, key, broker.Stored{Value: value, Version: d.version(), TTL: lasts})
+	there, err = r.store.Put(ctx, revocationSet, key, broker.Stored{Value: value, Version: d.Version(), TTL: lasts})
 	return value, there, err
 }
 
 // hold notes what is decided. The end of a session is done with at once: the session is
 // here, or none of this instance's business.
-func (r *revoker) hold(d revocationRecord) error {
+func (r *revoker) hold(d revoke.Record) error {
 	if d.Session == uuid.Nil {
-		if !r.table.put(d) {
+		if !r.table.Put(d) {
 			return errTooManyRevocations
 		}
 		return nil
@@ -165,7 +183,7 @@ func (r *revoker) hold(d revocationRecord) error {
 
 // learnOf takes a record from the store.
 func (r *revoker) learnOf(v broker.Stored) error {
-	d, err := parseStored(v)
+	d, err := revoke.ParseStored(v)
 	if err != nil {
 		return err
 	}
@@ -174,7 +192,7 @@ func (r *revoker) learnOf(v broker.Stored) error {
 
 // revocationTold takes a record that another hub has decided on.
 func (r *revoker) revocationTold(data []byte) {
-	d, err := parseRecord(data)
+	d, err := revoke.ParseTold(data)
 	if err != nil {
 		r.hub.options.Logger.Error("push: a revocation can't be read", "error", err)
 		return
