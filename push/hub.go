@@ -43,7 +43,7 @@ type sessions interface {
 	End(id uuid.UUID, reason *Error)
 	// Drain refuses new clients from now on. The function that it returns disconnects the
 	// others.
-	Drain() (sendAway func())
+	Drain() (disconnect func())
 	// Cut ends all that are left.
 	Cut()
 	// Stats adds the figures of sessions.

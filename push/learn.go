@@ -14,8 +14,8 @@ const (
 	maxSlowBackoff  = 30 * time.Second // where only time or an operator can help
 )
 
-// learnAnew has all that is stored read, and until then nothing is known.
-func (r *revoker) learnAnew() {
+// relearn has all that is stored read, and until then nothing is known.
+func (r *revoker) relearn() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.missed++

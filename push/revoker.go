@@ -35,9 +35,9 @@ type revoker struct {
 func newRevoker(h *Hub) *revoker {
 	r := &revoker{hub: h, tried: make(chan struct{}), stopped: make(chan struct{})}
 	r.store, _ = h.broker.(broker.Store)
-	h.bus.on(revocationEvent, r.revocationTold)
-	h.bus.on(putBackEvent, func([]byte) { r.learnAnew() })
-	h.bus.onBreak(r.learnAnew)
+	h.bus.on(revocationEvent, r.onRevocation)
+	h.bus.on(putBackEvent, func([]byte) { r.relearn() })
+	h.bus.onBreak(r.relearn)
 	return r
 }
 
@@ -190,15 +190,15 @@ func (r *revoker) learnOf(v broker.Stored) error {
 	return r.hold(d)
 }
 
-// revocationTold takes a record that another hub has decided on.
-func (r *revoker) revocationTold(data []byte) {
+// onRevocation takes a record that another hub has decided on.
+func (r *revoker) onRevocation(data []byte) {
 	d, err := revoke.ParseTold(data)
 	if err != nil {
 		r.hub.options.Logger.Error("push: a revocation can't be read", "error", err)
 		return
 	}
 	if err := r.hold(d); err != nil {
-		r.learnAnew() // and meanwhile nobody is let in whom it may concern
+		r.relearn() // and meanwhile nobody is let in whom it may concern
 		return
 	}
 	r.enforceSoon()

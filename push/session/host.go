@@ -40,7 +40,7 @@ type Host struct {
 	limiter limiter
 	shards  shards
 	servers sync.Map        // weak pointers to those whose Shutdown drains the hub
-	cut     context.Context // ends when Shutdown no longer waits for farewells
+	cut     context.Context // ends when Shutdown no longer waits for final frames
 	cutRest context.CancelFunc
 
 	warnings, panics throttledLog // in the log
@@ -95,7 +95,7 @@ type sessionsOf struct{ host *Host }
 
 func (s sessionsOf) Enforce()                             { s.host.enforce() }
 func (s sessionsOf) End(id uuid.UUID, reason *push.Error) { s.host.revoke(id, reason) }
-func (s sessionsOf) Drain() (sendAway func())             { return s.host.drain() }
+func (s sessionsOf) Drain() (disconnect func())           { return s.host.drain() }
 func (s sessionsOf) Cut()                                 { s.host.abort() }
 func (s sessionsOf) Stats(stats *push.Stats)              { s.host.addTo(stats) }
 
@@ -118,9 +118,9 @@ func newHost(h hub) *Host {
 	host.limiter.init(options.Limits)
 	host.memory.init(host, host.limiter.limits.Memory)
 	host.life = cursorLife(host.broker)
-	host.wheel = wheel.New(func(s *Session) *wheel.Timing { return &s.timing }, (*Session).look)
+	host.wheel = wheel.New(func(s *Session) *wheel.Timing { return &s.timing }, (*Session).onTimer)
 	host.shards.init(host)
-	h.On(refreshEvent, host.refreshTold)
+	h.On(refreshEvent, host.onRefresh)
 	return host
 }
 

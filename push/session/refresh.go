@@ -94,17 +94,17 @@ func (h *Host) session(name sessionName) *Session {
 	return h.sessions[name]
 }
 
-// refreshTold takes what another instance has told.
-func (h *Host) refreshTold(told []byte) {
+// onRefresh takes what another instance has told.
+func (h *Host) onRefresh(told []byte) {
 	h.work.Go(func() { // the application is asked for the claims
-		if err := h.refreshHere(told); err != nil {
+		if err := h.applyRefresh(told); err != nil {
 			h.options.Logger.Warn("push: a session's identity can't be refreshed", "error", err)
 		}
 	})
 }
 
-// refreshHere does what another instance was asked for, if the session is here.
-func (h *Host) refreshHere(told []byte) error {
+// applyRefresh does what another instance was asked for, if the session is here.
+func (h *Host) applyRefresh(told []byte) error {
 	var r refreshed
 	if err := json.Unmarshal(told, &r); err != nil {
 		return err

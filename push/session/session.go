@@ -224,11 +224,11 @@ func (s *Session) end() {
 	reason := s.reason
 	s.mu.Unlock()
 	s.conn.End(reason)
-	s.giveBack() // before anything that may wait for a feed, which may wait for this
+	s.releaseExtra() // before anything that may wait for a feed, which may wait for this
 	for _, sub := range subscriptions {
 		s.hub.leave(sub)
 	}
-	s.leavePlace()
+	s.releaseSlot()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.outbox.rest(&s.hub.memory)
@@ -238,8 +238,8 @@ func (s *Session) end() {
 	}
 }
 
-// giveBack counts out what the session has kept besides frames.
-func (s *Session) giveBack() {
+// releaseExtra counts out what the session has kept besides frames.
+func (s *Session) releaseExtra() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.outbox.rest(&s.hub.memory)

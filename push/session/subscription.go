@@ -179,7 +179,7 @@ func (s *Session) forget(sub *subscription) {
 func (sub *subscription) stop() {
 	if c := sub.catchUp; c != nil {
 		sub.session.unreserve(c.pending)
-		letGoAll(c.missed)
+		releaseAll(c.missed)
 		if c.waiting != nil {
 			c.waiting.Stop()
 		}

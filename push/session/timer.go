@@ -48,8 +48,8 @@ func (s *Session) nextDue() time.Duration {
 	return next
 }
 
-// look does what is due.
-func (s *Session) look() {
+// onTimer does what is due.
+func (s *Session) onTimer() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.hub.wheel.Now()
