@@ -15,6 +15,8 @@ import (
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/push/session"
 	"github.com/tidewire/tidewire/transport"
+	"github.com/tidewire/tidewire/transport/sse"
+	"github.com/tidewire/tidewire/transport/ws"
 )
 
 // routes mounts the routes of a hub deep inside a router.
@@ -129,6 +131,34 @@ func TestPublishIsOffByDefault(t *testing.T) {
 		if response, _ := (call{"POST", "publish?topic=a", "hello", headers}).do(t, server); response.StatusCode != http.StatusForbidden {
 			t.Errorf("%v: status %d", headers, response.StatusCode)
 		}
+	}
+}
+
+func TestTransportOfAnotherHubPanics(t *testing.T) {
+	newHub := func() *push.Hub {
+		hub := push.New(membroker.New(), push.Options{})
+		t.Cleanup(func() { _ = hub.Shutdown(context.Background()) })
+		return hub
+	}
+	hub, other := newHub(), newHub()
+	for name, test := range map[string]struct {
+		options transport.Options
+		option  string // that the panic names; empty if there is none
+	}{
+		"none is given":             {},
+		"both of this hub":          {options: transport.Options{WebSocket: ws.New(hub), SSE: sse.New(hub)}},
+		"WebSockets of another hub": {transport.Options{WebSocket: ws.New(other), SSE: sse.New(hub)}, "Options.WebSocket"},
+		"streams of another hub":    {transport.Options{SSE: sse.New(other)}, "Options.SSE"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			defer func() {
+				text, _ := recover().(string)
+				if (text != "") != (test.option != "") || !strings.Contains(text, test.option) {
+					t.Errorf("it panics with %q", text)
+				}
+			}()
+			transport.Routes(hub, test.options)
+		})
 	}
 }
 
