@@ -41,7 +41,7 @@ func TestRecordTextIsReadAgain(t *testing.T) {
 		}
 		for text, want := range map[string]time.Duration{
 			`{"for":-1}`:                           0,
-			fmt.Sprintf(`{"for":%d}`, math.MaxInt): revoke.Forever,
+			fmt.Sprintf(`{"for":%d}`, int64(math.MaxInt64)): revoke.Forever,
 		} {
 			if record, err := revoke.ParseTold([]byte(text)); err != nil || record.Left() != want {
 				t.Errorf("%s holds for %v, %v", text, record.Left(), err)
