@@ -40,7 +40,7 @@ func TestRecordTextIsReadAgain(t *testing.T) {
 			t.Error("what is no record can be read")
 		}
 		for text, want := range map[string]time.Duration{
-			`{"for":-1}`:                           0,
+			`{"for":-1}`: 0,
 			fmt.Sprintf(`{"for":%d}`, int64(math.MaxInt64)): revoke.Forever,
 		} {
 			if record, err := revoke.ParseTold([]byte(text)); err != nil || record.Left() != want {

@@ -189,6 +189,7 @@ func TestWheelCallsWhatIsDue(t *testing.T) {
 		})
 		w.Set(&entry{}, time.Second)
 		time.Sleep(time.Hour)
+		synctest.Wait()
 		if got := fmt.Sprint(calls); got != "[1s 1m1s 2m1s]" {
 			t.Errorf("called at %s", got)
 		}
