@@ -41,32 +41,32 @@ func (b backstage) Broker() Broker      { return b.h.broker }
 func (b backstage) Options() Options    { return b.h.options }
 func (b backstage) Tasks() *tasks.Tasks { return &b.h.work }
 func (b backstage) Drain()              { b.h.Drain() }
-func (b backstage) Store() broker.Store { return b.h.control.store }
+func (b backstage) Store() broker.Store { return b.h.revoker.store }
 
 func (b backstage) Deadline(ctx context.Context) (context.Context, context.CancelFunc) {
 	return b.h.deadline(ctx)
 }
 
 func (b backstage) Permits(ctx context.Context, a Access) error {
-	return b.h.control.permits(ctx, a)
+	return b.h.revoker.permits(ctx, a)
 }
 
 func (b backstage) Admits(ctx context.Context, id *Identity) error {
-	return b.h.control.admits(ctx, id)
+	return b.h.revoker.admits(ctx, id)
 }
 
-func (b backstage) AnyRevoked() bool { return b.h.control.table.any.Load() }
+func (b backstage) AnyRevoked() bool { return b.h.revoker.table.Any() }
 
 func (b backstage) RevokedUser(id *Identity) *Error {
-	return b.h.control.table.revokedUser(id)
+	return b.h.revoker.revokedUser(id)
 }
 
 func (b backstage) RevokedTopic(user, topic string) *Error {
-	return b.h.control.table.revokedTopic(user, topic)
+	return b.h.revoker.revokedTopic(user, topic)
 }
 
 func (b backstage) Tell(ctx context.Context, event string, data []byte) error {
-	return b.h.control.tell(ctx, event, data)
+	return b.h.bus.tell(ctx, event, data)
 }
 
 func (b backstage) PublishReserved(ctx context.Context, m Message) (Receipt, error) {
@@ -74,4 +74,4 @@ func (b backstage) PublishReserved(ctx context.Context, m Message) (Receipt, err
 	return b.h.broker.Publish(ctx, m)
 }
 
-func (b backstage) On(event string, do func(data []byte)) { b.h.control.on(event, do) }
+func (b backstage) On(event string, do func(data []byte)) { b.h.bus.on(event, do) }

@@ -22,7 +22,8 @@ type Hub struct {
 	// static
 	broker  Broker
 	options Options
-	control *control
+	bus     *bus
+	revoker *revoker
 
 	work      tasks.Tasks
 	streams   streams
@@ -46,7 +47,7 @@ type sessions interface {
 	End(id uuid.UUID, reason *Error)
 	// Drain refuses new clients from now on. The function that it returns disconnects the
 	// others.
-	Drain() (sendAway func())
+	Drain() (disconnect func())
 	// Cut ends all that are left.
 	Cut()
 	// Stats adds the figures of sessions.
@@ -60,8 +61,8 @@ func New(broker Broker, options Options) *Hub {
 		panic("push.New: a hub needs a Broker; membroker.New() is one for a single process")
 	}
 	checkPresence(broker, options.Presence)
-	h := &Hub{broker: broker, options: options.withDefaults()}
-	h.control = newControl(h, broker)
+	h := &Hub{broker: broker, options: options.withDefaults(), bus: newBus(broker)}
+	h.revoker = newRevoker(h)
 	return h
 }
 

@@ -14,39 +14,36 @@ const (
 	maxSlowBackoff  = 30 * time.Second // where only time or an operator can help
 )
 
-// Break says that something was missed, so all is read anew; see [Receiver].
-func (c *control) Break(broker.Gap) { c.learnAnew() }
-
-// learnAnew has all that is stored read, and until then nothing is known.
-func (c *control) learnAnew() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.missed++
-	c.known.Store(false)
-	c.startLearning()
+// relearn has all that is stored read, and until then nothing is known.
+func (r *revoker) relearn() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.missed++
+	r.known.Store(false)
+	r.startLearning()
 }
 
-// startLearning sees to it that learn runs. Called with c.mu held.
-func (c *control) startLearning() {
-	if !c.learning && !c.isStopped() {
-		c.learning = true
-		c.hub.work.Go(c.learn)
+// startLearning sees to it that learn runs. Called with r.mu held.
+func (r *revoker) startLearning() {
+	if !r.learning && !r.isStopped() {
+		r.learning = true
+		r.hub.work.Go(r.learn)
 	}
 }
 
 // learn tries until all is known here, and the store has all that is known.
-func (c *control) learn() {
+func (r *revoker) learn() {
 	backoff := minLearnBackoff
 	var logged time.Time
 	for {
-		missed := c.begin()
-		stored, err := c.read()
+		missed := r.begin()
+		stored, err := r.read()
 		most, failure := maxLearnBackoff, "push: what was revoked can't be read"
-		if c.learned(err == nil, missed) {
-			err = c.putBack(stored)
+		if r.learned(err == nil, missed) {
+			err = r.putBack(stored)
 			most, failure = maxSlowBackoff, "push: what was revoked is lost in the store, and can't be stored again"
 		}
-		if c.done(err == nil, missed) {
+		if r.done(err == nil, missed) {
 			return
 		}
 		if err == nil {
@@ -57,89 +54,88 @@ func (c *control) learn() {
 		}
 		if time.Since(logged) >= time.Minute {
 			logged = time.Now()
-			c.hub.options.Logger.Warn(failure, "error", err)
+			r.hub.options.Logger.Warn(failure, "error", err)
 		}
-		c.pause(backoff)
+		r.pause(backoff)
 		backoff = min(2*backoff, most)
 	}
 }
 
 // pause waits for a time, unless stop is called.
-func (c *control) pause(d time.Duration) {
+func (r *revoker) pause(d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-	case <-c.stopped:
+	case <-r.stopped:
 	}
 }
 
 // begin begins a try.
-func (c *control) begin() (missed int) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.missed
+func (r *revoker) begin() (missed int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.missed
 }
 
 // learned ends a try to read, and reports whether all is known now.
-func (c *control) learned(ok bool, missed int) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	ok = ok && missed == c.missed
+func (r *revoker) learned(ok bool, missed int) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	ok = ok && missed == r.missed
 	if ok {
-		c.known.Store(true)
+		r.known.Store(true)
 	}
-	close(c.tried)
-	c.tried = make(chan struct{})
+	close(r.tried)
+	r.tried = make(chan struct{})
 	return ok
 }
 
 // done reports whether there is nothing more to learn, or nobody to learn it.
-func (c *control) done(ok bool, missed int) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.learning = !(ok && missed == c.missed) && !c.isStopped()
-	return !c.learning
+func (r *revoker) done(ok bool, missed int) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.learning = !(ok && missed == r.missed) && !r.isStopped()
+	return !r.learning
 }
 
-// read follows the topic, if it isn't followed yet, and then reads all that is
-// stored.
-func (c *control) read() (map[string]broker.Stored, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), c.hub.options.BrokerTimeout)
+// read makes the bus begin, if it hasn't yet, and then reads all that is stored.
+func (r *revoker) read() (map[string]broker.Stored, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), r.hub.options.BrokerTimeout)
 	defer cancel()
-	if err := c.subscribe(ctx); err != nil {
+	if err := r.hub.bus.begin(ctx); err != nil {
 		return nil, err
 	}
-	stored, err := c.store.All(ctx, revocationSet)
+	stored, err := r.store.All(ctx, revocationSet)
 	if err != nil {
 		return nil, err
 	}
 	for _, v := range stored {
-		err := c.learnOf(v)
+		err := r.learnOf(v)
 		if errors.Is(err, errTooManyRevocations) {
 			return nil, err
 		}
 		if err != nil {
-			c.hub.options.Logger.Error("push: a stored revocation can't be read", "error", err)
+			r.hub.options.Logger.Error("push: a stored revocation can't be read", "error", err)
 		}
 	}
-	c.enforce()
+	r.enforce()
 	return stored, nil
 }
 
 // putBack stores what the store has lost, or has only as it was before, after a failover
 // or from an old copy of its data, and this instance knows better. Then all instances
 // read anew: some may have believed the store.
-func (c *control) putBack(stored map[string]broker.Stored) error {
+func (r *revoker) putBack(stored map[string]broker.Stored) error {
 	put := false
-	for _, d := range c.table.all() {
-		lasts := d.lasts()
-		key, _, err := d.text()
-		if there, ok := stored[key]; err != nil || lasts < time.Second || ok && there.Version >= d.version() {
+	for _, d := range r.table.All() {
+		lasts := d.Left()
+		key, _, err := d.Text()
+		if there, ok := stored[key]; err != nil || lasts < time.Second || ok && there.Version >= d.Version() {
 			continue
 		}
-		ctx, cancel := context.WithTimeout(context.Background(), c.hub.options.BrokerTimeout)
-		_, there, err := c.put(ctx, d, lasts)
+		ctx, cancel := context.WithTimeout(context.Background(), r.hub.options.BrokerTimeout)
+		_, there, err := r.put(ctx, d, lasts)
 		cancel()
 		if err != nil {
 			return err
@@ -149,7 +145,7 @@ func (c *control) putBack(stored map[string]broker.Stored) error {
 	if !put {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), c.hub.options.BrokerTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), r.hub.options.BrokerTimeout)
 	defer cancel()
-	return c.tell(ctx, putBackEvent, nil)
+	return r.hub.bus.tell(ctx, putBackEvent, nil)
 }

@@ -90,18 +90,25 @@ func (m *Message) headerSize() (size int) {
 
 const messageOverhead = 128
 
-// Prepare makes a message ready to be stored, for brokers: it checks every
-// part that the publisher set, strips white space from JSON, refuses more than limit
-// bytes of data (CodeTooLarge), and gives it an ID if it has none. The Error it returns
-// is CodeBadRequest or CodeTooLarge.
+// Prepare makes a message ready to be stored, for brokers: it is PrepareTopic and
+// CheckParts. The Error it returns is CodeBadRequest or CodeTooLarge.
 func (m *Message) Prepare(limit int) error {
-	if !m.reserved {
-		if err := broker.CheckTopic(m.Topic); err != nil {
-			return AsError(err)
-		}
-	}
-	if err := m.Check(limit); err != nil {
+	if err := m.PrepareTopic(); err != nil {
 		return err
+	}
+	return m.CheckParts(limit)
+}
+
+// PrepareTopic is what Prepare does for each topic of a message that is published to many:
+// it checks the topic's name, and gives the message an ID if it has none. The Error it
+// returns is CodeBadRequest.
+func (m *Message) PrepareTopic() error {
+	check := broker.CheckTopic
+	if m.reserved {
+		check = broker.CheckAnyTopic
+	}
+	if err := check(m.Topic); err != nil {
+		return AsError(err)
 	}
 	m.Named = m.ID != ""
 	if !m.Named {
@@ -116,6 +123,13 @@ func (m *Message) Check(limit int) error {
 	if err := broker.CheckAnyTopic(m.Topic); err != nil {
 		return AsError(err)
 	}
+	return m.CheckParts(limit)
+}
+
+// CheckParts checks every part that the publisher set but the topic, strips white space from
+// JSON, and refuses more than limit bytes of data. The Error it returns is CodeBadRequest or
+// CodeTooLarge.
+func (m *Message) CheckParts(limit int) error {
 	if err := broker.CheckEvent(m.Event); err != nil {
 		return AsError(err)
 	}

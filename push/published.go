@@ -35,26 +35,17 @@ type batchPublisher interface {
 // More than 1,000 names are all refused with CodeBadRequest. If the context has no
 // deadline, all topics together have Options.BrokerTimeout.
 func (h *Hub) PublishAll(ctx context.Context, m Message, topics ...string) []Published {
-	distinct, index, err := broker.DistinctTopics(topics)
-	all := make([]Published, len(topics))
-	if err != nil {
-		for i, topic := range topics {
-			all[i] = Published{Topic: topic, Err: AsError(err)}
-		}
-		return all
-	}
 	ctx, cancel := h.deadline(ctx)
 	defer cancel()
-	published := h.publishEach(ctx, m, distinct)
-	for _, p := range published {
-		if p.Err == nil {
-			h.published.Add(1)
+	return broker.EachTopic(topics, func(distinct []string) ([]Published, error) {
+		published := h.publishEach(ctx, m, distinct)
+		for _, p := range published {
+			if p.Err == nil {
+				h.published.Add(1)
+			}
 		}
-	}
-	for i := range all {
-		all[i] = published[index[i]]
-	}
-	return all
+		return published, nil
+	}, func(topic string, err error) Published { return Published{Topic: topic, Err: AsError(err)} })
 }
 
 // publishEach publishes to different topics: together if the broker can, or one after the

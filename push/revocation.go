@@ -2,13 +2,13 @@ package push
 
 import (
 	"context"
-	"encoding/json"
 	"time"
 	"unicode/utf8"
 
 	"github.com/google/uuid"
 
 	"github.com/tidewire/tidewire/broker"
+	"github.com/tidewire/tidewire/push/internal/revoke"
 	"github.com/tidewire/tidewire/push/optional"
 )
 
@@ -43,13 +43,13 @@ type Revocation struct {
 }
 
 const (
-	maxRevocations  = 10_000
-	maxHeard        = maxRevocations + maxRevocations/10 // with those that several instances decide on at once
-	revokeFor       = 24 * time.Hour
-	sessionEndsIn   = time.Minute // how long the end of a session is kept for those who haven't heard
-	clockTolerance  = time.Second // of Identity.Issued
-	maxRevokedUser  = 1024
-	forGood         = 100 * 365 * 24 * time.Hour // longer than any instance lives
+	revokeFor      = 24 * time.Hour
+	sessionEndsIn  = time.Minute // how long the end of a session is kept for those who haven't heard
+	maxRevokedUser = 1024
+)
+
+// What the revoker stores and tells.
+const (
 	revocationSet   = "revocations"
 	revocationEvent = "revocation"
 	putBackEvent    = "revocations" // those that are stored are others now
@@ -68,11 +68,11 @@ func (h *Hub) Revoke(ctx context.Context, r Revocation) error {
 	if err != nil {
 		return err
 	}
-	lasts := min(optional.Bound(r.For, revokeFor), forGood)
+	lasts := min(optional.Bound(r.For, revokeFor), revoke.Forever)
 	if r.Session != "" {
 		lasts = sessionEndsIn
 	}
-	return h.control.decide(ctx, revocationRecord{subject: about}, lasts)
+	return h.revoker.decide(ctx, revoke.Record{Subject: about}, lasts)
 }
 
 // Restore takes a Revocation back, of a User, a Topic, or both: what it forbids is
@@ -86,82 +86,30 @@ func (h *Hub) Restore(ctx context.Context, r Revocation) error {
 	if r.Session != "" {
 		return NewError(CodeBadRequest, "a session that has ended can't be restored", nil)
 	}
-	return h.control.decide(ctx, revocationRecord{subject: about, Restored: true}, min(optional.Bound(r.For, revokeFor), forGood))
-}
-
-// subject is what a record is about.
-type subject struct {
-	User    string    `json:"user,omitempty"`
-	Session uuid.UUID `json:"session,omitzero"`
-	Topic   string    `json:"topic,omitempty"`
+	return h.revoker.decide(ctx, revoke.Record{Subject: about, Restored: true}, min(optional.Bound(r.For, revokeFor), revoke.Forever))
 }
 
 // subject checks the revocation.
-func (r Revocation) subject() (subject, error) {
+func (r Revocation) subject() (revoke.Subject, error) {
 	switch {
 	case r.Session != "" && (r.User != "" || r.Topic != ""), r.Session == "" && r.User == "" && r.Topic == "":
-		return subject{}, NewError(CodeBadRequest, "a revocation is about a user, a session, a topic, or a user and a topic", nil)
+		return revoke.Subject{}, NewError(CodeBadRequest, "a revocation is about a user, a session, a topic, or a user and a topic", nil)
 	case len(r.User) > maxRevokedUser || !utf8.ValidString(r.User):
-		return subject{}, NewError(CodeBadRequest, "a user to revoke is at most 1024 bytes of UTF-8", nil)
+		return revoke.Subject{}, NewError(CodeBadRequest, "a user to revoke is at most 1024 bytes of UTF-8", nil)
 	case r.Topic != "":
 		if err := broker.CheckTopic(r.Topic); err != nil {
-			return subject{}, AsError(err)
+			return revoke.Subject{}, AsError(err)
 		}
 	}
-	about := subject{User: r.User, Topic: r.Topic}
+	about := revoke.Subject{User: r.User, Topic: r.Topic}
 	if r.Session != "" {
 		id, err := uuid.Parse(r.Session)
 		if err != nil {
-			return subject{}, NewError(CodeBadRequest, "this is no ID of a session", err)
+			return revoke.Subject{}, NewError(CodeBadRequest, "this is no ID of a session", err)
 		}
 		about.Session = id
 	}
 	return about, nil
-}
-
-// revocationRecord is a revocation or its end, as it is stored and told. Of two about the same
-// the later holds.
-type revocationRecord struct {
-	subject
-	At       time.Time `json:"at"`  // in microseconds, by the clock of who decided
-	For      int64     `json:"for"` // how long it holds, in milliseconds
-	Restored bool      `json:"restored,omitempty"`
-
-	until time.Time // on this instance's clock
-}
-
-// version is what the store tells two records about the same apart by.
-func (d *revocationRecord) version() uint64 {
-	return uint64(min(max(0, d.At.UnixMicro()), broker.MaxOffset))
-}
-
-// lasts gives how long it holds from now on.
-func (d *revocationRecord) lasts() time.Duration { return time.Until(d.until) }
-
-// text is what is stored and told of a record, and the key it is stored at.
-func (d *revocationRecord) text() (key string, value []byte, err error) {
-	about, err := json.Marshal(d.subject)
-	if err != nil {
-		return "", nil, err
-	}
-	value, err = json.Marshal(d)
-	return string(about), value, err
-}
-
-// parseRecord reads one that was told just now.
-func parseRecord(text []byte) (revocationRecord, error) {
-	var d revocationRecord
-	err := json.Unmarshal(text, &d)
-	d.until = time.Now().Add(time.Duration(min(max(0, d.For), forGood.Milliseconds()) * int64(time.Millisecond)))
-	return d, err
-}
-
-// parseStored reads one from the store, which knows how long it still holds.
-func parseStored(v broker.Stored) (revocationRecord, error) {
-	d, err := parseRecord(v.Value)
-	d.At = time.UnixMicro(int64(v.Version))
-	d.until = time.Now().Add(min(v.TTL, forGood))
-	return d, err
 }
 
 // The errors of those whose rights were taken away.

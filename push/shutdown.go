@@ -29,14 +29,15 @@ func (h *Hub) Drain() {
 	h.work.Add() // a Shutdown at the same time waits for this
 	s := h.sessions
 	h.mu.Unlock()
-	sendAway := func() {}
+	disconnect := func() {}
 	if s != nil {
-		sendAway = s.Drain()
+		disconnect = s.Drain()
 	}
 	go func() {
 		defer h.work.Done()
-		sendAway()
-		h.control.stop()
+		disconnect()
+		h.revoker.stop()
+		h.bus.stop()
 	}()
 }
 

@@ -48,7 +48,7 @@ func (b *closing) Close(context.Context) error {
 // drained are sessions whose Drain takes until it may proceed.
 type drained struct{ begun, proceed chan struct{} }
 
-func (s *drained) Drain() (sendAway func()) {
+func (s *drained) Drain() (disconnect func()) {
 	close(s.begun)
 	<-s.proceed
 	return func() {}

@@ -41,7 +41,7 @@ type Stats struct {
 
 // Stats reads the figures.
 func (h *Hub) Stats() Stats {
-	s := Stats{Published: h.published.Load(), Revocations: h.control.table.len()}
+	s := Stats{Published: h.published.Load(), Revocations: h.revoker.table.Len()}
 	if sessions := h.attached(); sessions != nil {
 		sessions.Stats(&s)
 	}

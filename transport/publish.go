@@ -53,7 +53,7 @@ func (h *publishHandler) publish(w http.ResponseWriter, r *http.Request) ([]byte
 		}
 		return protocol.HTTPReceipt(receipt), nil
 	}
-	if err := checkParts(&m); err != nil {
+	if err := m.CheckParts(len(m.Data)); err != nil { // what is wrong for all topics alike
 		return nil, err
 	}
 	published := h.hub.PublishAll(r.Context(), m, allowed...)
@@ -92,21 +92,5 @@ func (h *publishHandler) authorize(r *http.Request, topics []string) (refused ma
 }
 
 func (h *publishHandler) allows(r *http.Request, topic string) error {
-	err := h.options.AuthorizePublish(r, topic)
-	if err == nil {
-		return nil
-	}
-	if e := push.AsError(err); e.Code.Known() && e.Code != push.CodeInternal {
-		return e
-	}
-	return push.NewError(push.CodeForbidden, "", err)
-}
-
-// checkParts refuses what is wrong for all topics alike.
-func checkParts(m *push.Message) error {
-	checked := *m
-	checked.Topic = "any"
-	err := checked.Check(len(m.Data))
-	m.Data = checked.Data
-	return err
+	return session.Refusal(h.options.AuthorizePublish(r, topic), push.CodeForbidden)
 }

@@ -48,7 +48,8 @@ type Options struct {
 	Tickets bool
 
 	// WebSocket and SSE are the transports, for a program that has made them to publish
-	// through them or to configure them. Nil: made with their defaults.
+	// through them or to configure them. Nil: made with their defaults. Routes panics
+	// if one was made for another hub.
 	WebSocket *ws.Transport
 	SSE       *sse.Transport
 }
@@ -69,6 +70,8 @@ func Routes(hub *push.Hub, options ...Options) http.Handler {
 	if o.SSE == nil {
 		o.SSE = sse.New(hub)
 	}
+	checkHub(host, "WebSocket", o.WebSocket.Host())
+	checkHub(host, "SSE", o.SSE.Host())
 	if o.MaxPublish <= 0 {
 		o.MaxPublish = defaultMaxPublish
 	}
@@ -96,6 +99,14 @@ func Routes(hub *push.Hub, options ...Options) http.Handler {
 		m.routes["ticket"] = pages(&ticketHandler{host})
 	}
 	return timeBody(m)
+}
+
+// checkHub panics if a transport serves another hub: its clients would see nothing of what is
+// published by the other routes, and nobody would know why.
+func checkHub(host *session.Host, option string, of *session.Host) {
+	if of != host {
+		panic("transport.Routes: Options." + option + " was made for another hub; make it with the hub that Routes is given")
+	}
 }
 
 // withKey lets who knows the key publish. The comparison takes the same time

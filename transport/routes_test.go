@@ -15,6 +15,8 @@ import (
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/push/session"
 	"github.com/tidewire/tidewire/transport"
+	"github.com/tidewire/tidewire/transport/sse"
+	"github.com/tidewire/tidewire/transport/ws"
 )
 
 // routes mounts the routes of a hub deep inside a router.
@@ -132,18 +134,54 @@ func TestPublishIsOffByDefault(t *testing.T) {
 	}
 }
 
+func TestTransportOfAnotherHubPanics(t *testing.T) {
+	newHub := func() *push.Hub {
+		hub := push.New(membroker.New(), push.Options{})
+		t.Cleanup(func() { _ = hub.Shutdown(context.Background()) })
+		return hub
+	}
+	hub, other := newHub(), newHub()
+	for name, test := range map[string]struct {
+		options transport.Options
+		option  string // that the panic names; empty if there is none
+	}{
+		"none is given":             {},
+		"both of this hub":          {options: transport.Options{WebSocket: ws.New(hub), SSE: sse.New(hub)}},
+		"WebSockets of another hub": {transport.Options{WebSocket: ws.New(other), SSE: sse.New(hub)}, "Options.WebSocket"},
+		"streams of another hub":    {transport.Options{SSE: sse.New(other)}, "Options.SSE"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			defer func() {
+				text, _ := recover().(string)
+				if (text != "") != (test.option != "") || !strings.Contains(text, test.option) {
+					t.Errorf("it panics with %q", text)
+				}
+			}()
+			transport.Routes(hub, test.options)
+		})
+	}
+}
+
 func TestAuthorizePublish(t *testing.T) {
 	_, server := routes(t, push.Options{}, transport.Options{AuthorizePublish: func(_ *http.Request, topic string) error {
-		if topic != "mine" {
+		switch topic {
+		case "mine":
+			return nil
+		case "full":
+			return push.NewError("no_such_code", "a reason for clients", nil)
+		default:
 			return errors.New("a reason that stays here")
 		}
-		return nil
 	}})
 	if response, body := (call{"POST", "publish?topic=mine", "hello", nil}).do(t, server); response.StatusCode != http.StatusOK {
 		t.Errorf("%d %s", response.StatusCode, body)
 	}
 	response, body := (call{"POST", "publish?topic=yours", "hello", nil}).do(t, server)
 	if response.StatusCode != http.StatusForbidden || strings.Contains(body, "stays") {
+		t.Errorf("%d %s", response.StatusCode, body)
+	}
+	response, body = (call{"POST", "publish?topic=full", "hello", nil}).do(t, server)
+	if response.StatusCode != http.StatusForbidden || !strings.Contains(body, "a reason for clients") {
 		t.Errorf("%d %s", response.StatusCode, body)
 	}
 }

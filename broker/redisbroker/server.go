@@ -96,7 +96,7 @@ func (s *server) addition(m *push.Message, repeatable bool, mark follow.HighWate
 		retry, sum = s.options.Retry, content(m)
 	}
 	body, h := encodeBody(m), s.options.rules.Of(m.Topic).History
-	args := append(s.headArgs(m.Topic, mark, origin, origin.Fresh), newTag(), body, m.Size(), sum,
+	args := append(s.headArgs(h.Age, mark, origin, origin.Fresh), newTag(), body, m.Size(), sum,
 		min(int64(h.Messages), broker.MaxOffset), h.Bytes, retry.Milliseconds(), "SPUBLISH", s.options.channel(m.Topic))
 	c := s.publish.call(s.withGenesis(meta, stream, id), args)
 	c.size += len(body)
@@ -104,9 +104,10 @@ func (s *server) addition(m *push.Message, repeatable bool, mark follow.HighWate
 }
 
 // headArgs are the first arguments of the scripts that need a topic's head: how it begins
-// if it isn't stored, what it must have, and how long it is kept. On a Cluster, where the
-// scripts can't see the genesis, sure says that it is the one.
-func (s *server) headArgs(topic string, mark follow.HighWater, origin follow.Origin, sure bool) []any {
+// if it isn't stored, what it must have, and how long it is kept: longer than a history of
+// this age. On a Cluster, where the scripts can't see the genesis, sure says that it is the
+// one.
+func (s *server) headArgs(age time.Duration, mark follow.HighWater, origin follow.Origin, sure bool) []any {
 	epoch, genesis := "", ""
 	if origin.Epoch != 0 {
 		epoch = origin.Epoch.String()
@@ -115,7 +116,6 @@ func (s *server) headArgs(topic string, mark follow.HighWater, origin follow.Ori
 		genesis = origin.Genesis
 	}
 	args := append([]any{newEpoch(), epoch, origin.Genesis, genesis}, highWaterArgs(mark)...)
-	age := s.options.rules.Of(topic).History.Age
 	return append(args, age.Milliseconds(), s.options.keep(age).Milliseconds())
 }
 
@@ -144,11 +144,12 @@ func (s *server) doInSlot(ctx context.Context, what string, build func() *call) 
 // Read is part of [follow.StorePort].
 func (s *server) Read(ctx context.Context, topic string, q follow.Query, mark follow.HighWater, origin follow.Origin) (push.Page, error) {
 	meta, stream := s.keys(topic)
+	rule := s.options.rules.Of(topic)
 	mode, limit := "since", broker.Limit{Messages: orMost(q.Limit.Messages), Bytes: orMost(q.Limit.Bytes)}
 	if q.Newest {
 		mode, limit.Messages = "recent", min(q.Limit.Messages, most)
 	}
-	args := append(s.headArgs(topic, mark, origin, true), mode, limit.Messages, limit.Bytes,
+	args := append(s.headArgs(rule.History.Age, mark, origin, true), mode, limit.Messages, limit.Bytes,
 		q.After.Epoch.String(), q.After.Offset, formatTag(q.After.Tag), min(q.Limit.Least, limit.Messages))
 	c, err := s.doInSlot(ctx, readKind(topic, q), func() *call {
 		c := s.fetch.call(s.withGenesis(meta, stream), args)
@@ -160,7 +161,7 @@ func (s *server) Read(ctx context.Context, topic string, q follow.Query, mark fo
 	}
 	page, err := parsePage(topic, q.Newest, c.command)
 	for _, m := range page.Messages {
-		m.TellTime = s.options.rules.Of(topic).Time
+		m.TellTime = rule.Time
 	}
 	return page, s.inspected(ctx, c, err)
 }

@@ -34,7 +34,7 @@ func (h *Host) Admit(r *http.Request) (*Admission, error) {
 		return nil, h.refuse(errNoMemory)
 	}
 	from := h.source(r)
-	at, err := h.limiter.enter(from, h.wheel.now())
+	at, err := h.limiter.enter(from, h.wheel.Now())
 	if err != nil {
 		h.work.Done()
 		return nil, err
@@ -51,7 +51,7 @@ func (a *Admission) Identify(r *http.Request) (push.Identity, error) {
 // called, whatever became of the client; calling it again does nothing.
 func (a *Admission) Release() {
 	if a.slot != nil {
-		a.hub.limiter.slots.give(a.slot)
+		a.hub.limiter.slots.release(a.slot)
 		a.slot = nil
 		a.hub.work.Done()
 	}
@@ -68,12 +68,12 @@ func (h *Host) seat(s *Session, a *Admission) error {
 	if a.slot == nil {
 		return errAdmissionUsed
 	}
-	if err := h.limiter.slots.takeUser(s.Identity().User); err != nil {
+	if err := h.limiter.slots.acquireUser(s.Identity().User); err != nil {
 		return err
 	}
 	s.slot = a.slot
 	if err := h.add(s); err != nil {
-		h.limiter.slots.giveUser(s.Identity().User)
+		h.limiter.slots.releaseUser(s.Identity().User)
 		return err
 	}
 	a.slot = nil
@@ -81,10 +81,10 @@ func (h *Host) seat(s *Session, a *Admission) error {
 	return nil
 }
 
-// leavePlace gives back what seat gave.
-func (s *Session) leavePlace() {
+// releaseSlot undoes seat.
+func (s *Session) releaseSlot() {
 	if s.slot != nil {
-		s.hub.limiter.slots.giveUser(s.Identity().User)
-		s.hub.limiter.slots.give(s.slot)
+		s.hub.limiter.slots.releaseUser(s.Identity().User)
+		s.hub.limiter.slots.release(s.slot)
 	}
 }

@@ -148,7 +148,7 @@ func (s *Session) replay() {
 		if !s.enqueue(frame) {
 			return
 		}
-		c.missed[0].letGo()
+		c.missed[0].release()
 		c.missed[0], c.missed = nil, c.missed[1:]
 		size += len(frame.Bytes)
 		s.hub.stats.replayed.Add(1)
@@ -169,7 +169,7 @@ func (s *Session) readHistory(sub *subscription) bool {
 	s.mu.Lock()
 	meanwhile := !sub.wantsHistory() || c.gap != asked.gap
 	if s.over || meanwhile {
-		letGoAll(missed)
+		releaseAll(missed)
 	}
 	switch {
 	case s.over:

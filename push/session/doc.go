@@ -53,8 +53,8 @@
 // take a message from the broker to the connections. follow.go, subscription.go and
 // catchup.go are for a client that subscribes or resumes; window.go and shared_read.go
 // let many that resume share a read of history. admission.go, limiter.go and slots.go have the
-// limits, memory.go and shed.go the ceiling for what waits for all clients. wheel.go has the
-// one timer of all sessions.
+// limits, memory.go and shed.go the ceiling for what waits for all clients. Package
+// push/internal/wheel has the one timer of all sessions.
 //
 // docs/architecture.md has the path of a message, all goroutines, and the order of locks.
 package session

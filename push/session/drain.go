@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	drainRate   = 500                    // farewells a second
+	drainRate   = 500                    // sessions a second
 	maxComeBack = 500 * time.Millisecond // clients return within this, at random
 )
 
@@ -23,8 +23,8 @@ var errDraining = push.NewError(push.CodeDraining, "", nil)
 func ReconnectDelay() time.Duration { return rand.N(maxComeBack) }
 
 // drain refuses new clients, and ends all linger. What it returns unsubscribes from the
-// topics that lingered, and sends away the clients that are connected.
-func (h *Host) drain() (sendAway func()) {
+// topics that lingered, and disconnects the clients.
+func (h *Host) drain() (disconnect func()) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.draining = true
@@ -32,7 +32,7 @@ func (h *Host) drain() (sendAway func()) {
 	sessions := slices.Collect(maps.Values(h.sessions))
 	return func() {
 		closeAll(unused)
-		h.sendAway(sessions)
+		h.disconnect(sessions)
 	}
 }
 
@@ -77,19 +77,19 @@ func (h *Host) drainWith(r *http.Request) {
 	})
 }
 
-// sendAway ends sessions, one after the other, until Shutdown cuts the rest.
-func (h *Host) sendAway(sessions []*Session) {
+// disconnect ends sessions, one after the other, until Shutdown cuts the rest.
+func (h *Host) disconnect(sessions []*Session) {
 	for _, sh := range h.shards.list() {
 		sh.settle()
 	}
 	if len(sessions) > 0 {
 		interval := min(time.Second/drainRate, h.options.DrainWindow/time.Duration(len(sessions)))
-		h.farewell(sessions, interval)
+		h.askToReconnect(sessions, interval)
 	}
 }
 
-// farewell asks one session after the other to come back elsewhere.
-func (h *Host) farewell(sessions []*Session, interval time.Duration) {
+// askToReconnect ends one session after the other, with the request to reconnect.
+func (h *Host) askToReconnect(sessions []*Session, interval time.Duration) {
 	ticker := time.NewTicker(max(interval, time.Nanosecond))
 	defer ticker.Stop()
 	for _, s := range sessions {

@@ -64,8 +64,8 @@ func (e *entry) keep() bool {
 	return true
 }
 
-// letGo counts one keeper less.
-func (e *entry) letGo() {
+// release counts one keeper less.
+func (e *entry) release() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.keepers--; e.keepers > 0 {
@@ -73,7 +73,7 @@ func (e *entry) letGo() {
 	}
 	e.hub.memory.give(int64(e.message.Size()))
 	for _, f := range e.frames {
-		e.hub.memory.letGo(f.frame)
+		e.hub.memory.release(f.frame)
 	}
 	e.frames = nil
 }
@@ -125,8 +125,8 @@ func keepAll(entries []*entry) []*entry {
 	return entries
 }
 
-func letGoAll(entries []*entry) {
+func releaseAll(entries []*entry) {
 	for _, e := range entries {
-		e.letGo()
+		e.release()
 	}
 }

@@ -34,7 +34,7 @@ type feed struct {
 	head    broker.Position
 	since   time.Time // when the chain up to head began, as far as it was followed here
 	groups  []*group
-	lastSeq uint64          // counts what was told
+	lastSeq uint64          // counts what was fanned out
 	place   broker.Position // of placeText
 	placed  time.Time       // when placeText was made
 	// placeText is the cursor of a place that was asked for lately, so that those who
@@ -44,9 +44,9 @@ type feed struct {
 	closed    bool
 	window    *window     // nil if none is kept
 	windowEnd *time.Timer // runs while there is a window
-	// readings are the reads under way: for each key the one that begins after
-	// it, nil while nobody waits for one.
-	readings map[readKey]*sharedRead
+	// reads has a key for each read under way: with the next that begins after it, nil
+	// while nobody waits for one.
+	reads map[readKey]*sharedRead
 }
 
 // group is the subscriptions of one format.
@@ -65,8 +65,8 @@ func (g *group) part(sh *shard) *shardGroup {
 	return nil
 }
 
-// tell has each part told.
-func (g *group) tell(d delivery) {
+// fanOut has each part deliver. It is in the shards' queues then.
+func (g *group) fanOut(d delivery) {
 	memory := &g.parts[0].shard.hub.memory
 	d.lent = memory.admit(d.frame)
 	for _, p := range g.parts {
@@ -74,7 +74,7 @@ func (g *group) tell(d delivery) {
 		p.shard.enqueue(d)
 	}
 	if d.lent {
-		memory.letGo(d.frame)
+		memory.release(d.frame)
 	}
 }
 
@@ -171,7 +171,7 @@ func (f *feed) receive(m *push.Message) {
 	}
 	f.lastSeq++
 	for _, g := range f.groups {
-		g.tell(delivery{seq: f.lastSeq, frame: e.frame(g.format)})
+		g.fanOut(delivery{seq: f.lastSeq, frame: e.frame(g.format)})
 	}
 }
 
@@ -185,7 +185,7 @@ func (f *feed) broken(gap broker.Gap) {
 	}
 	f.lastSeq++
 	for _, g := range f.groups {
-		g.tell(delivery{seq: f.lastSeq, frame: g.format.Gap(gap), gap: &gap})
+		g.fanOut(delivery{seq: f.lastSeq, frame: g.format.Gap(gap), gap: &gap})
 	}
 }
 
@@ -195,7 +195,7 @@ func (f *feed) deliverTo(format Format, m *push.Message) {
 	defer f.mu.Unlock()
 	if g := f.group(format); g != nil {
 		f.lastSeq++
-		g.tell(delivery{seq: f.lastSeq, frame: format.Message(m), aside: true})
+		g.fanOut(delivery{seq: f.lastSeq, frame: format.Message(m), aside: true})
 	}
 }
 

@@ -269,24 +269,11 @@ func (s *Session) attach(feeds []*feed, places []startingPlace, answers []Follow
 	return added
 }
 
-// about is what a log line says of a session's request about a topic.
-func (s *Session) about(topic string) []any {
-	if broker.CheckFollowed(topic) != nil { // then it may be anything
-		return []any{"session", s.id}
-	}
-	return []any{"topic", escaped(topic), "session", s.id}
-}
-
 // follow asks for one topic, and counts the session among the followers of its feed.
 func (s *Session) follow(ctx context.Context, f Follow, start *startingPlace) (*feed, Followed) {
 	topic := f.Topic
 	refused := func(err error) (*feed, Followed) {
-		e := push.AsError(err)
-		if ctx.Err() == nil { // else the client has left
-			s.hub.stats.countRefused(e.Code)
-			s.hub.logRefusal(e, "topic", func() []any { return s.about(topic) })
-		}
-		return nil, Followed{Topic: topic, Cursor: start.cursor(topic), Err: e}
+		return nil, Followed{Topic: topic, Cursor: start.cursor(topic), Err: s.refused(ctx, err, "topic", topic)}
 	}
 	if err := broker.CheckFollowed(topic); err != nil {
 		return refused(err)
@@ -294,7 +281,7 @@ func (s *Session) follow(ctx context.Context, f Follow, start *startingPlace) (*
 	action := push.ActionFollow
 	if start.from != FromNow {
 		action = push.ActionResume
-		if err := tooFast(s.hub.limiter.resumes.take(s, s.hub.wheel.now()), "too many topics resumed in too short a time", "Resumes"); err != nil {
+		if err := tooFast(s.hub.limiter.resumes.take(s, s.hub.wheel.Now()), "too many topics resumed in too short a time", "Resumes"); err != nil {
 			return refused(err)
 		}
 	}

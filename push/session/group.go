@@ -8,22 +8,22 @@ import (
 )
 
 // shardGroup is the subscriptions of one topic and format whose sessions belong to one
-// shard. What the feed tells is handed to them by the shard.
+// shard. The shard delivers to them what the feed fans out.
 //
 // Lock order: feed.mu, shardGroup.mu, Session.mu, shard.mu.
 type shardGroup struct {
 	shard *shard
 	state *stateGroup // nil if the topic is a log
 
-	mu            sync.Mutex // guards the rest, and index and told of each subscription
+	mu            sync.Mutex // guards the rest, and index and lastSeq of each subscription
 	subscriptions []*subscription
 }
 
-// delivery is one thing that a feed tells the subscriptions of a part: a message, or a
+// delivery is what a feed fans out to the subscriptions of a part: a message, or a
 // gap if that is set.
 type delivery struct {
 	group *shardGroup
-	seq   uint64 // counts what the feed has told
+	seq   uint64 // counts what the feed has fanned out
 	frame *Frame
 	gap   *broker.Gap
 	aside bool     // the message has no place in the topic's order
@@ -31,17 +31,17 @@ type delivery struct {
 	batch []*Frame // of a state: those that the shard keeps for its round
 }
 
-// attach adds a subscription that was told everything up to a number.
-func (p *shardGroup) attach(sub *subscription, told uint64) {
+// attach adds a subscription to which everything up to a number was delivered.
+func (p *shardGroup) attach(sub *subscription, lastSeq uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.state != nil {
 		p.state.mu.Lock() // no batch begins meanwhile
 		defer p.state.mu.Unlock()
-		told = p.state.told
-		sub.catchUp.lag.told = told
+		lastSeq = p.state.told
+		sub.catchUp.lag.told = lastSeq
 	}
-	sub.lastSeq = told
+	sub.lastSeq = lastSeq
 	sub.index = len(p.subscriptions)
 	p.subscriptions = append(p.subscriptions, sub)
 }
@@ -62,7 +62,7 @@ func (p *shardGroup) detach(sub *subscription) (empty bool) {
 // batch is how many subscriptions are dealt with before others may have the lock.
 const batch = 64
 
-// dispatch tells all subscriptions. With now they are written to at once.
+// dispatch delivers to all subscriptions. With now they are written to at once.
 func (p *shardGroup) dispatch(d *delivery, now bool) {
 	if p.state != nil {
 		p.dispatchState(d)
@@ -78,7 +78,7 @@ func (p *shardGroup) dispatch(d *delivery, now bool) {
 // them.
 func (p *shardGroup) each(seq uint64, tell func(sub *subscription)) (told int) {
 	// Backwards, since detach puts the last in the place of one that has left: so
-	// nobody is passed over, and who comes again has been told already.
+	// nobody is passed over, and one that is met again has it already.
 	for left := int(^uint(0) >> 1); left > 0; {
 		p.mu.Lock()
 		left = min(left, len(p.subscriptions))

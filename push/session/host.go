@@ -16,6 +16,7 @@ import (
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/push/internal/inside"
 	"github.com/tidewire/tidewire/push/internal/tasks"
+	"github.com/tidewire/tidewire/push/internal/wheel"
 )
 
 // Host is the face of a hub that transports see: it admits clients, opens their sessions,
@@ -34,15 +35,15 @@ type Host struct {
 	work    *tasks.Tasks
 	stats   counters
 	memory  memory
-	windows atomic.Int64 // bytes of all feeds' windows
-	mirrors atomic.Int64 // bytes of all feeds' mirrors
-	wheel   wheel
+	windows atomic.Int64          // bytes of all feeds' windows
+	mirrors atomic.Int64          // bytes of all feeds' mirrors
+	wheel   *wheel.Wheel[Session] // heartbeats and deadlines; its clock is the hub's
 	reviews reviews
 	limiter limiter
 	present *presence // nil if no topic has one
 	shards  shards
 	servers sync.Map        // weak pointers to those whose Shutdown drains the hub
-	cut     context.Context // ends when Shutdown no longer waits for farewells
+	cut     context.Context // ends when Shutdown no longer waits for final frames
 	cutRest context.CancelFunc
 
 	warnings, panics throttledLog // in the log
@@ -99,7 +100,7 @@ type sessionsOf struct{ host *Host }
 
 func (s sessionsOf) Enforce()                             { s.host.enforce() }
 func (s sessionsOf) End(id uuid.UUID, reason *push.Error) { s.host.revoke(id, reason) }
-func (s sessionsOf) Drain() (sendAway func())             { return s.host.drain() }
+func (s sessionsOf) Drain() (disconnect func())           { return s.host.drain() }
 func (s sessionsOf) Cut()                                 { s.host.abort() }
 func (s sessionsOf) Stats(stats *push.Stats)              { s.host.addTo(stats) }
 
@@ -123,12 +124,12 @@ func newHost(h hub) *Host {
 	host.limiter.init(options.Limits)
 	host.memory.init(host, host.limiter.limits.Memory)
 	host.life = cursorLife(host.broker)
-	host.wheel.born = time.Now()
+	host.wheel = wheel.New(func(s *Session) *wheel.Timing { return &s.timing }, (*Session).onTimer)
 	host.shards.init(host)
 	if len(options.Presence) > 0 {
 		host.present = newPresence(host)
 	}
-	h.On(refreshEvent, host.refreshTold)
+	h.On(refreshEvent, host.onRefresh)
 	return host
 }
 
@@ -164,7 +165,7 @@ func (h *Host) follow(ctx context.Context, s *Session, topic string) (*feed, err
 	h.mu.Lock()
 	f := h.feeds[topic]
 	if f == nil {
-		if err := tooFast(h.limiter.topics.take(s, h.wheel.now()), "too many new topics in too short a time", "Topics"); err != nil {
+		if err := tooFast(h.limiter.topics.take(s, h.wheel.Now()), "too many new topics in too short a time", "Topics"); err != nil {
 			h.mu.Unlock()
 			return nil, err
 		}

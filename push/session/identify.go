@@ -35,7 +35,7 @@ func (h *Host) IdentifySender(r *http.Request) (push.Identity, error) {
 	if err != nil {
 		return push.Identity{}, err
 	}
-	if err := h.limiter.send(from, id.User, h.wheel.now()); err != nil {
+	if err := h.limiter.send(from, id.User, h.wheel.Now()); err != nil {
 		return push.Identity{}, err
 	}
 	return id, nil
@@ -45,7 +45,7 @@ func (h *Host) identifyFrom(r *http.Request, from source) (push.Identity, error)
 	if err := h.checkOrigin(r); err != nil {
 		return push.Identity{}, err
 	}
-	if err := h.limiter.mayTry(from, h.wheel.now()); err != nil {
+	if err := h.limiter.mayTry(from, h.wheel.Now()); err != nil {
 		return push.Identity{}, err
 	}
 	return h.identify(r, from)
@@ -79,10 +79,10 @@ func (h *Host) identify(r *http.Request, from source) (push.Identity, error) {
 		if err == nil {
 			err = h.hub.Admits(ctx, &id)
 		}
-		return id, refusal(err, push.CodeUnauthenticated)
+		return id, Refusal(err, push.CodeUnauthenticated)
 	})
 	if errors.Is(err, push.CodeUnauthenticated) {
-		if tooOften := h.limiter.failed(from, h.wheel.now()); tooOften != nil {
+		if tooOften := h.limiter.failed(from, h.wheel.Now()); tooOften != nil {
 			err = tooOften
 		}
 	}
@@ -120,7 +120,7 @@ func (h *Host) authorize(ctx context.Context, a push.Access) error {
 		return nil // there is nothing to wait for
 	}
 	_, err := bounded(ctx, h, func(ctx context.Context) (struct{}, error) {
-		return struct{}{}, refusal(h.options.Authorize(ctx, a), push.CodeForbidden)
+		return struct{}{}, Refusal(h.options.Authorize(ctx, a), push.CodeForbidden)
 	})
 	return err
 }
@@ -151,7 +151,7 @@ func (h *Host) Inbound(ctx context.Context, in push.Inbound) (push.Reply, error)
 	in.Data = m.Data
 	reply, err := guarded(h, func() (push.Reply, error) {
 		reply, err := h.options.Receive(ctx, in)
-		return reply, refusal(err, push.CodeInternal)
+		return reply, Refusal(err, push.CodeInternal)
 	})
 	if err != nil || reply.Data == nil {
 		return reply, err
@@ -160,24 +160,6 @@ func (h *Host) Inbound(ctx context.Context, in push.Inbound) (push.Reply, error)
 		return push.Reply{}, push.NewError(push.CodeInternal, "", fmt.Errorf("push: Options.Receive replied what its encoding isn't: %w", err))
 	}
 	return reply, nil
-}
-
-// refusal makes a hook's error one that the client may be told.
-func refusal(err error, standard push.Code) error {
-	if err == nil {
-		return nil
-	}
-	e := push.AsError(err)
-	switch {
-	case !e.Code.Known():
-		refused := push.NewError(standard, e.Reason, err)
-		refused.After, refused.Hint = e.After, e.Hint
-		return refused
-	case e.Code == push.CodeInternal && standard != push.CodeInternal:
-		return push.NewError(standard, "", err)
-	default:
-		return e
-	}
 }
 
 // bounded calls a hook of the application, which has AccessTimeout to answer

@@ -282,7 +282,7 @@ func (s *Session) readChanges(sub *subscription) bool {
 	asked := *c
 	s.mu.Unlock()
 	missed, gap, err := asked.history()
-	defer letGoAll(missed)
+	defer releaseAll(missed)
 	lacking := c.feed.lackingOf(missed)
 	s.mu.Lock()
 	l := c.lag

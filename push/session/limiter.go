@@ -49,12 +49,12 @@ func (g *limiter) enter(from source, now time.Duration) (*slot, *push.Error) {
 	if err := g.mayTry(from, now); err != nil {
 		return nil, err
 	}
-	at, err := g.slots.take(from, g.counts(from))
+	at, err := g.slots.acquire(from, g.counts(from))
 	if err != nil {
 		return nil, err
 	}
 	if wait := g.opens.Take(struct{}{}, now); wait > 0 {
-		g.slots.give(at)
+		g.slots.release(at)
 		return nil, &push.Error{
 			Code: push.CodeUnavailable, Reason: "too many come at the same time", After: wait, Hint: "push.Limits.Opens is reached",
 		}

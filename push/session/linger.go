@@ -29,7 +29,7 @@ type lingering struct {
 // that was left first, which the caller closes.
 func (h *Host) linger(f *feed) (oldest *feed) {
 	l := &h.lingering
-	f.left = h.wheel.now()
+	f.left = h.wheel.Now()
 	f.lingers = l.feeds.PushBack(f)
 	switch {
 	case l.timer == nil:
@@ -76,9 +76,9 @@ func (h *Host) forgetFeed(f *feed) {
 // endLinger closes the feeds that have lingered for long enough. The timer calls it.
 func (h *Host) endLinger() {
 	h.mu.Lock()
-	due := h.leftBefore(h.wheel.now() - lingerTime)
+	due := h.leftBefore(h.wheel.Now() - lingerTime)
 	if first := h.lingering.feeds.Front(); first != nil {
-		h.lingering.timer.Reset(first.Value.(*feed).left + lingerTime - h.wheel.now())
+		h.lingering.timer.Reset(first.Value.(*feed).left + lingerTime - h.wheel.Now())
 	}
 	if len(due) == 0 {
 		h.mu.Unlock()
@@ -95,7 +95,7 @@ func (h *Host) endAllLinger() []*feed {
 	if h.lingering.timer != nil {
 		h.lingering.timer.Stop()
 	}
-	return h.leftBefore(h.wheel.now())
+	return h.leftBefore(h.wheel.Now())
 }
 
 func closeAll(feeds []*feed) {

@@ -166,8 +166,8 @@ func (m *memory) keep(f *Frame, edge int64) bool {
 	}
 }
 
-// letGo counts one keeper less.
-func (m *memory) letGo(f *Frame) {
+// release counts one keeper less.
+func (m *memory) release(f *Frame) {
 	if f.keepers.Load() != uncounted && f.keepers.Add(-1) == 0 {
 		m.give(int64(f.size()))
 	}
@@ -177,16 +177,16 @@ func (m *memory) letGo(f *Frame) {
 func (m *memory) keepAll(frames []*Frame) bool {
 	for i, f := range frames {
 		if !m.keep(f, m.limit) {
-			m.letGoAll(frames[:i])
+			m.releaseAll(frames[:i])
 			return false
 		}
 	}
 	return true
 }
 
-func (m *memory) letGoAll(frames []*Frame) {
+func (m *memory) releaseAll(frames []*Frame) {
 	for _, f := range frames {
-		m.letGo(f)
+		m.release(f)
 	}
 }
 

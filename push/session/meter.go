@@ -18,7 +18,7 @@ func (s *Session) CountFrame(m *Meter) error {
 	if s.waiting.Load() < 0 {
 		s.ExpectInput()
 	}
-	return tooManyFrames(m.frames.Take(limit.Rate(s.hub.limiter.limits.Requests), s.hub.wheel.now()))
+	return tooManyFrames(m.frames.Take(limit.Rate(s.hub.limiter.limits.Requests), s.hub.wheel.Now()))
 }
 
 // CountTopics counts the topics that a client asks to follow, before anything is done about
@@ -26,7 +26,7 @@ func (s *Session) CountFrame(m *Meter) error {
 // which CountFrame has counted. With an error, which is push.CodeRateLimited, the client is to be
 // closed.
 func (s *Session) CountTopics(m *Meter, topics int) error {
-	r, now := limit.Rate(s.hub.limiter.limits.Requests), s.hub.wheel.now()
+	r, now := limit.Rate(s.hub.limiter.limits.Requests), s.hub.wheel.Now()
 	if topics <= 1 || r == (limit.Rate{}) {
 		return nil
 	}
@@ -47,19 +47,16 @@ func tooManyFrames(wait time.Duration) error {
 // Inbound takes a message from the session's client to Receive; see [Host.Inbound].
 // Identity and Session of the message are the session's.
 func (s *Session) Inbound(ctx context.Context, m *Meter, in push.Inbound) (push.Reply, error) {
-	wait := m.sends.Take(limit.Rate(s.hub.limiter.limits.Sends), s.hub.wheel.now())
+	wait := m.sends.Take(limit.Rate(s.hub.limiter.limits.Sends), s.hub.wheel.Now())
 	if err := tooFast(wait, tooManySends, "Sends"); err != nil {
 		return push.Reply{}, s.hub.refuse(err)
 	}
 	in.Identity, in.Session = s.Identity(), s.ID()
 	reply, err := s.hub.Inbound(ctx, in)
-	if err != nil && ctx.Err() == nil { // else the client has left
-		e := push.AsError(err)
-		s.hub.stats.countRefused(e.Code)
-		s.hub.logRefusal(e, "send", func() []any { return s.about(in.Topic) })
-		return push.Reply{}, e
+	if err != nil {
+		return push.Reply{}, s.refused(ctx, err, "send", in.Topic)
 	}
-	return reply, err
+	return reply, nil
 }
 
 const tooManySends = "too many messages in too short a time"

@@ -63,7 +63,7 @@ func (o *outbox) keepAll(m *memory) bool {
 		return false
 	}
 	if !m.keepAll(o.queue) {
-		m.letGoAll(o.taken)
+		m.releaseAll(o.taken)
 		return false
 	}
 	o.keeps = true
@@ -103,7 +103,7 @@ func (o *outbox) unreserve(m *memory, frames []*Frame) {
 		o.size -= frame.size()
 		o.count--
 		if o.keeps {
-			m.letGo(frame)
+			m.release(frame)
 		}
 	}
 }

@@ -86,7 +86,7 @@ func (r *reviews) take(s *Session) {
 func (s *Session) planRecheck() {
 	interval := min(s.hub.options.Recheck, forever)
 	if interval > 0 && s.hub.options.Authorize != nil && !s.hub.public {
-		s.review = s.hub.wheel.now() + interval + rand.N(interval/10+1)
+		s.review = s.hub.wheel.Now() + interval + rand.N(interval/10+1)
 	}
 }
 

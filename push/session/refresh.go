@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/push/internal/seal"
 )
 
 const (
@@ -47,11 +48,11 @@ func (h *Host) Refresh(ctx context.Context, session string, id push.Identity) (d
 		h.options.Logger.Error("push: no other instance can be told of an identity", "error", err)
 		return false, push.NewError(push.CodeInternal, "", err)
 	}
-	seal, err := newSeal(sessionID[:], refreshSecret)
+	sealer, err := seal.New(sessionID[:], refreshSecret)
 	if err != nil {
 		return false, push.AsError(err)
 	}
-	told, err := json.Marshal(refreshed{name, seal.close(text)})
+	told, err := json.Marshal(refreshed{name, sealer.Close(text)})
 	if err != nil {
 		return false, push.AsError(err)
 	}
@@ -93,17 +94,17 @@ func (h *Host) session(name sessionName) *Session {
 	return h.sessions[name]
 }
 
-// refreshTold takes what another instance has told.
-func (h *Host) refreshTold(told []byte) {
+// onRefresh takes what another instance has told.
+func (h *Host) onRefresh(told []byte) {
 	h.work.Go(func() { // the application is asked for the claims
-		if err := h.refreshHere(told); err != nil {
+		if err := h.applyRefresh(told); err != nil {
 			h.options.Logger.Warn("push: a session's identity can't be refreshed", "error", err)
 		}
 	})
 }
 
-// refreshHere does what another instance was asked for, if the session is here.
-func (h *Host) refreshHere(told []byte) error {
+// applyRefresh does what another instance was asked for, if the session is here.
+func (h *Host) applyRefresh(told []byte) error {
 	var r refreshed
 	if err := json.Unmarshal(told, &r); err != nil {
 		return err
@@ -112,11 +113,11 @@ func (h *Host) refreshHere(told []byte) error {
 	if s == nil {
 		return nil
 	}
-	seal, err := newSeal(s.id[:], refreshSecret)
+	sealer, err := seal.New(s.id[:], refreshSecret)
 	if err != nil {
 		return err
 	}
-	text, err := seal.open(r.Identity)
+	text, err := sealer.Open(r.Identity)
 	if err != nil {
 		return err
 	}
@@ -166,5 +167,5 @@ func (h *Host) expiryOf(id push.Identity) time.Duration {
 	if left >= forever {
 		return 0
 	}
-	return max(1, h.wheel.now()+left)
+	return max(1, h.wheel.Now()+left)
 }

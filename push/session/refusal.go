@@ -1,9 +1,11 @@
 package session
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 
+	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/push"
 )
 
@@ -45,6 +47,24 @@ func (h *Host) refuse(e *push.Error) *push.Error {
 	return e
 }
 
+// refused counts and logs why a connected client's request about a topic is refused, and
+// returns it as the client is told. where is the kind of the request. A client that has left
+// isn't counted.
+func (s *Session) refused(ctx context.Context, err error, where, topic string) *push.Error {
+	e := push.AsError(err)
+	if ctx.Err() != nil {
+		return e
+	}
+	s.hub.stats.countRefused(e.Code)
+	s.hub.logRefusal(e, where, func() []any {
+		if broker.CheckFollowed(topic) != nil { // then it may be anything
+			return []any{"session", s.id}
+		}
+		return []any{"topic", escaped(topic), "session", s.id}
+	})
+	return e
+}
+
 // logRefusal logs an error that a client is told. A kind is a code, what the operator
 // is told to it, and where it happened.
 func (h *Host) logRefusal(e *push.Error, where string, args func() []any) {
@@ -66,4 +86,24 @@ func (h *Host) logRefusal(e *push.Error, where string, args func() []any) {
 		}
 		return all
 	})
+}
+
+// Refusal makes the error of an application's hook one that a client may be told: the
+// *push.Error or push.Code that it is, or else standard, with err as the cause. A code that
+// doesn't exist becomes standard too, and keeps its reason. Nil stays nil.
+func Refusal(err error, standard push.Code) error {
+	if err == nil {
+		return nil
+	}
+	e := push.AsError(err)
+	switch {
+	case !e.Code.Known():
+		refused := push.NewError(standard, e.Reason, err)
+		refused.After, refused.Hint = e.After, e.Hint
+		return refused
+	case e.Code == push.CodeInternal && standard != push.CodeInternal:
+		return push.NewError(standard, "", err)
+	default:
+		return e
+	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/push/internal/wheel"
 )
 
 // Session is one connected client: its identity, its topics, and the queue of
@@ -29,7 +30,7 @@ type Session struct {
 
 	identity atomic.Pointer[push.Identity] // changed with mu held
 
-	timing  timing       // guarded by hub.wheel
+	timing  wheel.Timing // of hub.wheel
 	waiting atomic.Int64 // since when the client is waited for, on the hub's clock; 0 if it isn't, negative for its first word
 
 	mu            sync.Mutex // guards the rest
@@ -93,7 +94,7 @@ func (h *Host) Open(c Client) (*Session, error) {
 		conn:     c.Conn,
 		try:      c.Try,
 		pulse:    c.Heartbeat,
-		interval: min(max(c.Interval, wheelTick), forever),
+		interval: min(max(c.Interval, wheel.Tick), forever),
 		patience: min(max(c.Patience, 0), forever),
 	}
 	if c.Interval <= 0 {
@@ -109,7 +110,7 @@ func (h *Host) Open(c Client) (*Session, error) {
 	s.mu.Lock()
 	s.expiry = h.expiryOf(c.Identity)
 	s.planRecheck()
-	s.age = ageFrom(&h.limiter.limits, h.wheel.now())
+	s.age = ageFrom(&h.limiter.limits, h.wheel.Now())
 	s.setTimer()
 	s.mu.Unlock()
 	s.enforce() // the client may have been revoked since it was identified
@@ -144,7 +145,7 @@ func (s *Session) Send(frame *Frame) {
 
 // ExpectInput tells that the transport waits for the client from now on, anew if it did
 // already: a client that says nothing for Client.Patience is gone.
-func (s *Session) ExpectInput() { s.waiting.Store(int64(max(1, s.hub.wheel.now()))) }
+func (s *Session) ExpectInput() { s.waiting.Store(int64(max(1, s.hub.wheel.Now()))) }
 
 // ExpectFirst is ExpectInput for a client that has to say something, because there is nothing
 // that it could be waiting for: it has Options.Limits.Silence to say its first word, and
@@ -156,7 +157,7 @@ func (s *Session) ExpectFirst() {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.waiting.Store(-int64(max(1, s.hub.wheel.now())))
+	s.waiting.Store(-int64(max(1, s.hub.wheel.Now())))
 	s.setTimer()
 }
 
@@ -214,7 +215,7 @@ func (s *Session) leave(frame *Frame, reason *push.Error) {
 func (s *Session) end() {
 	defer s.hub.remove(s)
 	s.mu.Lock()
-	s.hub.wheel.remove(s)
+	s.hub.wheel.Remove(s)
 	subscriptions := s.subscriptions
 	s.subscriptions = nil
 	for _, sub := range subscriptions {
@@ -223,11 +224,11 @@ func (s *Session) end() {
 	reason := s.reason
 	s.mu.Unlock()
 	s.conn.End(reason)
-	s.giveBack() // before anything that may wait for a feed, which may wait for this
+	s.releaseExtra() // before anything that may wait for a feed, which may wait for this
 	for _, sub := range subscriptions {
 		s.hub.leave(sub)
 	}
-	s.leavePlace()
+	s.releaseSlot()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.outbox.rest(&s.hub.memory)
@@ -237,8 +238,8 @@ func (s *Session) end() {
 	}
 }
 
-// giveBack counts out what the session has kept besides frames.
-func (s *Session) giveBack() {
+// releaseExtra counts out what the session has kept besides frames.
+func (s *Session) releaseExtra() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.outbox.rest(&s.hub.memory)
@@ -262,7 +263,7 @@ func (s *Session) find(topic string) *subscription {
 // to session.
 func (s *Session) startBeating() {
 	if s.pulse != nil && s.beat == 0 {
-		s.beat = s.hub.wheel.now() + s.interval/2 + rand.N(s.interval/2)
+		s.beat = s.hub.wheel.Now() + s.interval/2 + rand.N(s.interval/2)
 		s.setTimer()
 	}
 }

@@ -3,8 +3,8 @@ package session
 import "sync"
 
 // shard does the fan-out for a share of the sessions, from one goroutine that runs
-// while there is something to do. It goes in rounds: it takes all that feeds have to
-// tell, queues that for the sessions, and writes to each session, at once, all that
+// while there is something to do. It goes in rounds: it takes all that feeds
+// have fanned out, queues that for the sessions, and writes to each session, at once, all that
 // waits for it. So messages join to one write when there is more to do than can be
 // done, and none waits for another when there isn't.
 //
@@ -19,9 +19,9 @@ type shard struct {
 	lent   []*Frame  // of the round before, whose sessions are written to in this one
 
 	mu          sync.Mutex // guards the rest; innermost
-	changed     sync.Cond  // told has become shorter
+	changed     sync.Cond  // queued has become shorter
 	queued      []delivery // by feeds, in order
-	size        int        // of told, in bytes
+	size        int        // of queued, in bytes
 	dispatching int        // how many are in this round
 	dispatched  uint64     // how many were in the rounds before
 	ready       []*Session // have something to be written, in order
@@ -50,7 +50,7 @@ func (sh *shard) isBehind() bool {
 	return len(sh.queued) >= maxBacklog || len(sh.queued) > 0 && int64(sh.size) > share
 }
 
-// enqueue has a group told. It waits while the shard is far behind.
+// enqueue has a group deliver in the next round. It waits while the shard is far behind.
 func (sh *shard) enqueue(d delivery) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -75,7 +75,7 @@ func (sh *shard) add(s *Session) {
 	sh.start()
 }
 
-// start sees to it that run runs. Called with sh.mu held.
+// start makes sure that run runs. Called with sh.mu held.
 func (sh *shard) start() {
 	if !sh.running {
 		sh.running = true
@@ -83,7 +83,7 @@ func (sh *shard) start() {
 	}
 }
 
-// settle waits until all that was told so far has been handed out.
+// settle waits until all that was enqueued so far has been delivered.
 func (sh *shard) settle() {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -109,7 +109,7 @@ func (sh *shard) run() {
 // next ends a round and begins the next, or is false if there is nothing to do.
 func (sh *shard) next() bool {
 	r := &sh.round
-	sh.letGo()
+	sh.release()
 	clear(r.queued)
 	clear(r.ready)
 	sh.mu.Lock()
@@ -122,16 +122,16 @@ func (sh *shard) next() bool {
 	sh.changed.Broadcast()
 	sh.running = len(r.queued) > 0 || len(r.ready) > 0
 	if !sh.running {
-		sh.letGo()
+		sh.release()
 	}
 	return sh.running
 }
 
-// letGo lets go of the frames of the round before this one: by now they are written, or
+// release releases the frames of the round before this one: by now they are written, or
 // kept by sessions. Those of this one are for the next.
-func (sh *shard) letGo() {
+func (sh *shard) release() {
 	for _, f := range sh.lent {
-		sh.hub.memory.letGo(f)
+		sh.hub.memory.release(f)
 	}
 	clear(sh.lent)
 	sh.lent = sh.lent[:0]

@@ -41,10 +41,10 @@ type readKey struct {
 // real, or one so far back that the read doesn't reach everybody's head.
 const sharedReads = 2
 
-// leave ends the use of a reading; the last lets go of what was read.
+// leave ends the use of a read; the last releases what was read.
 func (r *sharedRead) leave() {
 	if r.users.Add(-1) == 0 && r.window != nil {
-		letGoAll(r.window.messages)
+		releaseAll(r.window.messages)
 	}
 }
 
@@ -108,16 +108,16 @@ func (r *sharedRead) wait(ctx context.Context) error {
 func (f *feed) join(key readKey, ask func(r *sharedRead)) *sharedRead {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	r, underWay := f.readings[key]
+	r, underWay := f.reads[key]
 	if r == nil {
 		r = &sharedRead{hub: f.hub, done: make(chan struct{})}
 		r.users.Add(1) // who makes it
-		if f.readings == nil {
-			f.readings = map[readKey]*sharedRead{}
+		if f.reads == nil {
+			f.reads = map[readKey]*sharedRead{}
 		}
-		f.readings[key] = r
+		f.reads[key] = r
 		if !underWay {
-			f.hub.work.Go(func() { f.makeReadings(key) })
+			f.hub.work.Go(func() { f.runReads(key) })
 		}
 	}
 	ask(r)
@@ -135,24 +135,24 @@ func (c *catchUp) join(r *sharedRead) {
 	}
 }
 
-// makeReadings makes the reads with one key, one at a time, until nobody waits.
-func (f *feed) makeReadings(key readKey) {
-	for r := f.nextReading(key); r != nil; r = f.nextReading(key) {
+// runReads does the reads with one key, one at a time, until nobody waits.
+func (f *feed) runReads(key readKey) {
+	for r := f.nextRead(key); r != nil; r = f.nextRead(key) {
 		f.fetch(r)
 		close(r.done)
 		r.leave()
 	}
 }
 
-// nextReading gives the read that begins now: nobody joins it any more.
-func (f *feed) nextReading(key readKey) *sharedRead {
+// nextRead gives the read that begins now: nobody joins it any more.
+func (f *feed) nextRead(key readKey) *sharedRead {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	r := f.readings[key]
+	r := f.reads[key]
 	if r == nil {
-		delete(f.readings, key)
+		delete(f.reads, key)
 	} else {
-		f.readings[key] = nil
+		f.reads[key] = nil
 	}
 	return r
 }

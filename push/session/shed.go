@@ -217,7 +217,7 @@ func (m *memory) report(cut int, freed int64, greediest holdings) {
 	m.mu.Lock()
 	m.news.cut += cut
 	m.news.freed += freed
-	news, now := m.news, m.hub.wheel.now()
+	news, now := m.news, m.hub.wheel.Now()
 	if news.cut == 0 || news.at > 0 && now-news.at < newsPause {
 		m.mu.Unlock()
 		return

@@ -38,9 +38,9 @@ type slot struct {
 	taken int
 }
 
-// take counts a connection in. The place is to be given back. Limits.PerAddress holds
+// acquire counts a connection in. The slot is to be released. Limits.PerAddress holds
 // if the address is counted.
-func (p *slots) take(from source, counted bool) (*slot, *push.Error) {
+func (p *slots) acquire(from source, counted bool) (*slot, *push.Error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.taken >= p.limits.Connections {
@@ -66,8 +66,8 @@ func (p *slots) take(from source, counted bool) (*slot, *push.Error) {
 	return at, nil
 }
 
-// give counts a connection out.
-func (p *slots) give(at *slot) {
+// release counts a connection out.
+func (p *slots) release(at *slot) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.taken--
@@ -76,8 +76,8 @@ func (p *slots) give(at *slot) {
 	}
 }
 
-// takeUser counts a connection to its user too, who may be anonymous.
-func (p *slots) takeUser(user string) *push.Error {
+// acquireUser counts a connection to its user too, who may be anonymous.
+func (p *slots) acquireUser(user string) *push.Error {
 	if user == "" {
 		return nil
 	}
@@ -93,7 +93,7 @@ func (p *slots) takeUser(user string) *push.Error {
 	return nil
 }
 
-func (p *slots) giveUser(user string) {
+func (p *slots) releaseUser(user string) {
 	if user == "" {
 		return
 	}

@@ -182,7 +182,7 @@ func (s *Session) forget(sub *subscription) {
 func (sub *subscription) stop() {
 	if c := sub.catchUp; c != nil {
 		sub.session.unreserve(c.pending)
-		letGoAll(c.missed)
+		releaseAll(c.missed)
 		if c.lag != nil {
 			sub.session.hub.memory.give(c.lag.paid)
 		}

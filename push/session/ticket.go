@@ -10,6 +10,7 @@ import (
 
 	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/push/internal/seal"
 )
 
 const (
@@ -42,13 +43,13 @@ func (h *Host) Ticket(ctx context.Context, id push.Identity) (ticket string, las
 		h.options.Logger.Error("push: no ticket can be made", "error", err)
 		return "", 0, push.NewError(push.CodeInternal, "", err)
 	}
-	seal, err := newSeal(secret, ticketSecret)
+	sealer, err := seal.New(secret, ticketSecret)
 	if err != nil {
 		return "", 0, push.AsError(err)
 	}
 	ctx, cancel := h.hub.Deadline(ctx)
 	defer cancel()
-	if _, err := store.Put(ctx, ticketSet, ticketName(secret), broker.Stored{Value: seal.close(text), TTL: ticketLife}); err != nil {
+	if _, err := store.Put(ctx, ticketSet, ticketName(secret), broker.Stored{Value: sealer.Close(text), TTL: ticketLife}); err != nil {
 		return "", 0, err
 	}
 	return base64.RawURLEncoding.EncodeToString(secret), ticketLife, nil
@@ -72,11 +73,11 @@ func (h *Host) Redeem(ctx context.Context, ticket string) (push.Identity, error)
 	if sealed == nil {
 		return push.Identity{}, errTicket
 	}
-	seal, err := newSeal(secret, ticketSecret)
+	sealer, err := seal.New(secret, ticketSecret)
 	if err != nil {
 		return push.Identity{}, push.AsError(err)
 	}
-	text, err := seal.open(sealed)
+	text, err := sealer.Open(sealed)
 	if err != nil { // somebody has changed what is stored
 		return push.Identity{}, push.NewError(push.CodeUnauthenticated, errTicket.Reason, err)
 	}

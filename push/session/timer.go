@@ -7,12 +7,6 @@ import (
 	"github.com/tidewire/tidewire/push"
 )
 
-// timing is a session's place in the hub's wheel.
-type timing struct {
-	tick  uint32 // when it is due; 0 if it isn't in the wheel
-	index uint32 // in its slot
-}
-
 // setTimer puts the session into the wheel for what is due next. Called with s.mu
 // held.
 func (s *Session) setTimer() {
@@ -20,7 +14,7 @@ func (s *Session) setTimer() {
 		return
 	}
 	if next := s.nextDue(); next > 0 {
-		s.hub.wheel.set(s, next)
+		s.hub.wheel.Set(s, next)
 	}
 }
 
@@ -49,16 +43,16 @@ func (s *Session) nextDue() time.Duration {
 	case s.patience > 0 && waiting > 0:
 		sooner(waiting + s.patience)
 	case s.patience > 0:
-		sooner(s.hub.wheel.now() + s.patience)
+		sooner(s.hub.wheel.Now() + s.patience)
 	}
 	return next
 }
 
-// look does what is due.
-func (s *Session) look() {
+// onTimer does what is due.
+func (s *Session) onTimer() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := s.hub.wheel.now()
+	now := s.hub.wheel.Now()
 	waiting := time.Duration(s.waiting.Load())
 	switch {
 	case s.expiry > 0 && now >= s.expiry:

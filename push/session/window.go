@@ -119,7 +119,7 @@ func (w *window) trim(limit broker.Limit) {
 func (w *window) giveUp(n int) {
 	for _, e := range w.messages[:n] {
 		e.leaveWindow()
-		e.letGo()
+		e.release()
 	}
 }
 

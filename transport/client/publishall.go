@@ -25,30 +25,24 @@ const maxPostTopics = 100
 // A topic that is named again is published to once, and each of its entries says the same.
 // More than 1,000 names are all refused with [push.CodeBadRequest].
 func (p *Publisher) PublishAll(ctx context.Context, m push.Message, topics ...string) []push.Published {
-	distinct, index, err := broker.DistinctTopics(topics)
-	all := make([]push.Published, len(topics))
-	if err == nil && (len(m.Header) > 0 || m.Replicated) {
-		err = errNotByHTTP
-	}
-	ours := m.ID == ""
-	if err == nil {
-		m.Topic = "any" // each topic is checked by itself
-		err = prepare(&m)
-	}
-	if err != nil {
-		for i, topic := range topics {
-			all[i] = push.Published{Topic: topic, Err: push.AsError(err)}
+	return broker.EachTopic(topics, func(distinct []string) ([]push.Published, error) {
+		if len(m.Header) > 0 || m.Replicated {
+			return nil, errNotByHTTP
 		}
-		return all
-	}
-	published := p.publishChunks(ctx, &m, distinct)
-	for i := range all {
-		all[i] = published[index[i]]
+		ours := m.ID == ""
+		if err := prepareParts(&m); err != nil {
+			return nil, err
+		}
+		published := p.publishChunks(ctx, &m, distinct)
 		if ours {
-			all[i].Receipt.Duplicate = false // it was this call that stored it
+			for i := range published {
+				published[i].Receipt.Duplicate = false // it was this call that stored it
+			}
 		}
-	}
-	return all
+		return published, nil
+	}, func(topic string, err error) push.Published {
+		return push.Published{Topic: topic, Err: push.AsError(err)}
+	})
 }
 
 // publishChunks publishes to different topics, with as many requests at once as they need.

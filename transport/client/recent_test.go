@@ -40,9 +40,9 @@ func TestRecentIsAskedFor(t *testing.T) {
 				t.Fatal(err)
 			}
 			synctest.Wait()
-			want := string(protocol.Subscribe(1, []protocol.Asked{{Topic: "a"}}))
+			want := string(protocol.Subscribe(1, []protocol.Follow{{Topic: "a"}}))
 			if offers {
-				want = string(protocol.Subscribe(1, []protocol.Asked{{Topic: "a", Recent: 5}}))
+				want = string(protocol.Subscribe(1, []protocol.Follow{{Topic: "a", Recent: 5}}))
 			}
 			if got != want {
 				t.Errorf("got %s", got)
@@ -83,7 +83,7 @@ func TestRecentIsAskedForAgain(t *testing.T) {
 }
 
 func TestStreamHasOneNumberOfRecentMessages(t *testing.T) {
-	type topics = []protocol.Asked
+	type topics = []protocol.Follow
 	for name, test := range map[string]struct {
 		topics topics
 		want   int

@@ -94,9 +94,17 @@ func (c *Client) notSent(ctx context.Context, last error) error {
 	return push.NewError(push.CodeUnavailable, "nothing was sent: no connection took the message in time", ended(ctx, last))
 }
 
-// prepare checks a message, strips white space from its JSON, copies its data, and gives it
-// an ID (UUIDv7, RFC 9562 section 5.7) if it has none.
+// prepare checks a message's topic, and is prepareParts.
 func prepare(m *push.Message) error {
+	if err := broker.CheckTopic(m.Topic); err != nil {
+		return push.AsError(err)
+	}
+	return prepareParts(m)
+}
+
+// prepareParts checks all of a message but its topic, strips white space from its JSON,
+// copies its data, and gives it an ID (UUIDv7, RFC 9562 section 5.7) if it has none.
+func prepareParts(m *push.Message) error {
 	if m.ID == "" {
 		id, err := uuid.NewV7()
 		if err != nil {
@@ -104,10 +112,7 @@ func prepare(m *push.Message) error {
 		}
 		m.ID = id.String()
 	}
-	if err := broker.CheckTopic(m.Topic); err != nil {
-		return push.AsError(err)
-	}
-	if err := m.Check(maxData); err != nil {
+	if err := m.CheckParts(maxData); err != nil {
 		return err
 	}
 	m.Data = slices.Clone(m.Data) // a request may be read after it was given up

@@ -17,8 +17,8 @@ type serving struct {
 	client *Client
 	link   link
 	cancel context.CancelCauseFunc
-	stream bool             // an event stream
-	topics []protocol.Asked // what it is opened with
+	stream bool              // an event stream
+	topics []protocol.Follow // what it is opened with
 	work   sync.WaitGroup
 
 	// for the reader

@@ -29,7 +29,7 @@ type stream struct {
 // maxAnswer is how much is read of an answer that isn't a stream.
 const maxAnswer = 64 << 10
 
-func (c *Client) openStream(ctx context.Context, header http.Header, topics []protocol.Asked) (link, *trouble) {
+func (c *Client) openStream(ctx context.Context, header http.Header, topics []protocol.Follow) (link, *trouble) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	address := c.base.JoinPath("sse")
 	address.RawQuery = streamQuery(topics)
@@ -66,7 +66,7 @@ func (c *Client) openStream(ctx context.Context, header http.Header, topics []pr
 }
 
 // streamQuery asks for topics in a URL.
-func streamQuery(topics []protocol.Asked) string {
+func streamQuery(topics []protocol.Follow) string {
 	query := url.Values{"v": {"1"}}
 	for _, t := range topics {
 		query.Add("topic", t.Topic)
@@ -83,7 +83,7 @@ func streamQuery(topics []protocol.Asked) string {
 // recentOf returns the number of recent messages that a stream asks for: that of the topics
 // without a cursor, which is the same for all of them, or else that of all topics. If they
 // differ, it is none, since a topic would get what it didn't ask for.
-func recentOf(topics []protocol.Asked) int {
+func recentOf(topics []protocol.Follow) int {
 	for _, t := range topics {
 		if t.Since == "" {
 			return t.Recent
@@ -99,7 +99,7 @@ func recentOf(topics []protocol.Asked) int {
 
 // joined returns the cursors of topics as one; empty if there is none. One that can't be read
 // would spoil those that can.
-func joined(topics []protocol.Asked) string {
+func joined(topics []protocol.Follow) string {
 	var cursors []string
 	unread := map[string]int{} // the index of such a cursor, by topic
 	for _, t := range topics {

@@ -107,7 +107,7 @@ func (s *serving) unasked(now time.Time) (ask []*Subscription, next time.Duratio
 func (s *serving) subscribe(ask []*Subscription) (frames [][]byte) {
 	for len(ask) > 0 {
 		s.client.request++
-		var topics []protocol.Asked
+		var topics []protocol.Follow
 		size := 0
 		for len(ask) > 0 && size < maxSubscribe {
 			sub := ask[0]
@@ -121,10 +121,10 @@ func (s *serving) subscribe(ask []*Subscription) (frames [][]byte) {
 }
 
 // ask notes that a topic is asked for by a request. Called with client.mu held.
-func (s *serving) ask(sub *Subscription, request uint64) protocol.Asked {
+func (s *serving) ask(sub *Subscription, request uint64) protocol.Follow {
 	s.asked[sub.topic] = sub
 	sub.request, sub.confirmed, sub.located = request, false, false
-	asked := protocol.Asked{Topic: sub.topic, Since: sub.cursor}
+	asked := protocol.Follow{Topic: sub.topic, Since: sub.cursor}
 	if s.recent || s.stream { // a cursor wins, and after a gap these follow
 		asked.Recent = sub.recent
 	}

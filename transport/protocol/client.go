@@ -9,7 +9,6 @@ import (
 	"strconv"
 
 	"github.com/tidewire/tidewire/push"
-	"github.com/tidewire/tidewire/push/session"
 )
 
 // Request is a frame from a client. Type says which of the other fields are
@@ -18,8 +17,8 @@ type Request struct {
 	Type string
 	ID   uint64
 
-	Follows []session.Follow // subscribe
-	Topics  []string         // unsubscribe
+	Follows []Follow // subscribe
+	Topics  []string // unsubscribe
 
 	// send
 	Topic, Event, Message string
@@ -122,7 +121,7 @@ func (r *Request) fillFollows(topics value) error {
 }
 
 // follow reads an entry of a subscribe.
-func follow(entry value) (f session.Follow, err error) {
+func follow(entry value) (f Follow, err error) {
 	if !entry.starts('{') && !entry.isNull() {
 		return f, requestError(`the topics of a subscribe are objects, as in {"topic":"a"}`)
 	}

@@ -231,8 +231,8 @@ func TestClientFramesAreGolden(t *testing.T) {
 		return &push.Message{Topic: r.Topic, Event: r.Event, ID: r.Message, Data: r.Data, Encoding: r.Encoding}
 	}
 	sent := map[string][]byte{
-		"subscribe": protocol.Subscribe(1, []protocol.Asked{{Topic: "orders/42", Since: "1AAECAwQFn4psIdDktzUBAgMEBw"}, {Topic: "orders/43"}}),
-		"subscribe_recent": protocol.Subscribe(7, []protocol.Asked{
+		"subscribe": protocol.Subscribe(1, []protocol.Follow{{Topic: "orders/42", Since: "1AAECAwQFn4psIdDktzUBAgMEBw"}, {Topic: "orders/43"}}),
+		"subscribe_recent": protocol.Subscribe(7, []protocol.Follow{
 			{Topic: "orders/42", Since: "1AAECAwQFn4psIdDktzUBAgMEBw", Recent: 50}, {Topic: "orders/43", Recent: 1<<31 - 1},
 		}),
 		"unsubscribe": protocol.Unsubscribe(2, []string{"orders/42"}),

@@ -171,7 +171,7 @@ func Query(r *http.Request) (url.Values, *push.Error) {
 // Follows reads which topics a URL asks for, from where: topic=…, repeated, since=CURSOR
 // and recent=N, which holds for all topics. A Last-Event-ID header wins over since. There
 // may be at most maxTopics topics, each once. A version, v=1, may be there.
-func Follows(r *http.Request, maxTopics int) ([]session.Follow, *push.Error) {
+func Follows(r *http.Request, maxTopics int) ([]Follow, *push.Error) {
 	query, e := Query(r)
 	if e != nil {
 		return nil, e
@@ -195,7 +195,7 @@ func Follows(r *http.Request, maxTopics int) ([]session.Follow, *push.Error) {
 		return nil, e
 	}
 	seen := map[string]bool{}
-	follows := make([]session.Follow, len(topics))
+	follows := make([]Follow, len(topics))
 	for i, topic := range topics {
 		if err := broker.CheckTopic(topic); err != nil {
 			return nil, push.AsError(err)
@@ -204,7 +204,7 @@ func Follows(r *http.Request, maxTopics int) ([]session.Follow, *push.Error) {
 			return nil, errTopicTwice
 		}
 		seen[topic] = true
-		follows[i] = session.Follow{Topic: topic, Since: since, Recent: recent}
+		follows[i] = Follow{Topic: topic, Since: since, Recent: recent}
 	}
 	return follows, nil
 }

@@ -1,23 +1,19 @@
 package protocol
 
-import "github.com/tidewire/tidewire/push"
+import (
+	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/push/session"
+)
 
-// Asked is one topic of a subscribe.
-type Asked struct {
-	Topic string
-	// Since is the client's cursor; empty if it has none.
-	Since string
-	// Recent asks for the topic's last messages, as many as this, if there is no cursor. It
-	// is for servers that list [FeatureRecent].
-	Recent int
-}
+// Follow is one topic of a subscribe. Recent is for servers that list [FeatureRecent].
+type Follow = session.Follow
 
-// FeatureRecent is in the features of a server that takes Recent.
+// FeatureRecent is in the features of a server that takes Follow.Recent.
 const FeatureRecent = "recent"
 
 // Subscribe encodes a client's request to follow topics, for a WebSocket. An id is from 1
 // to [MaxRequestID].
-func Subscribe(id uint64, topics []Asked) []byte {
+func Subscribe(id uint64, topics []Follow) []byte {
 	o := append(newFrame(TypeSubscribe).number("id", id).field("topics"), '[')
 	for i, t := range topics {
 		if i > 0 {

@@ -53,6 +53,10 @@ func New(hub *push.Hub, options ...Options) *Transport {
 // closeTimeout is how long a client may take to answer a close frame.
 const closeTimeout = 2 * time.Second
 
+// Host returns the host of the hub that the transport was made for. transport.Routes
+// compares it.
+func (t *Transport) Host() *session.Host { return t.host }
+
 // Publish delivers a message to the clients of this transport that follow its
 // topic, at once and without storing it; see [session.Host.Deliver].
 func (t *Transport) Publish(_ context.Context, m push.Message) (push.Receipt, error) {

@@ -23,7 +23,10 @@ var tests = map[string][]suite{
 		{of: "broker/internal/follow/sim"},
 		{of: "broker/redisbroker"},
 	},
-	"transport/sse": {{of: "transport/sse"}, {of: "transport"}},
+	"push/internal/revoke": {{of: "push/internal/revoke"}, {of: "push/session"}},
+	"push/internal/seal":   {{of: "push/internal/seal"}, {of: "push/session"}},
+	"push/internal/wheel":  {{of: "push/internal/wheel"}, {of: "push/session"}},
+	"transport/sse":        {{of: "transport/sse"}, {of: "transport"}},
 	"transport/websocket": {
 		{of: "transport/websocket", skip: "Autobahn"},
 		{of: "transport/websocket"}, // with what takes long

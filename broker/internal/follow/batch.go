@@ -22,42 +22,38 @@ type Addition struct {
 
 // PublishAll publishes a message to several topics; see [push.Hub.PublishAll].
 func (b *Broker) PublishAll(ctx context.Context, m push.Message, topics ...string) []push.Published {
-	all := make([]push.Published, len(topics))
-	distinct, index, err := broker.DistinctTopics(topics)
-	if err != nil {
-		for i, topic := range topics {
-			all[i] = push.Published{Topic: topic, Err: push.AsError(err)}
-		}
-		return all
-	}
 	ctx, cancel := deadline(ctx)
 	defer cancel()
-	additions := b.additions(m, distinct)
-	b.addAll(ctx, additions)
-	for _, a := range additions {
-		if !a.Receipt.Position.IsZero() {
-			b.marks.note(a.Message.Topic, a.Receipt.Position, a.Mark.Position)
+	return broker.EachTopic(topics, func(distinct []string) ([]push.Published, error) {
+		additions := b.additions(m, distinct)
+		b.addAll(ctx, additions)
+		published := make([]push.Published, len(distinct))
+		for i, a := range additions {
+			if !a.Receipt.Position.IsZero() {
+				b.marks.note(a.Message.Topic, a.Receipt.Position, a.Mark.Position)
+			}
+			published[i] = push.Published{Topic: distinct[i], Receipt: a.Receipt, Err: b.problems.note(a.Err)}
 		}
-		a.Err = b.problems.note(a.Err)
-	}
-	for i, topic := range topics {
-		a := additions[index[i]]
-		all[i] = push.Published{Topic: topic, Receipt: a.Receipt, Err: a.Err}
-	}
-	return all
+		return published, nil
+	}, func(topic string, err error) push.Published {
+		return push.Published{Topic: topic, Err: push.AsError(err)}
+	})
 }
 
 // additions prepares a message for each topic. One that is refused has an error already.
 func (b *Broker) additions(m push.Message, topics []string) []*Addition {
 	additions := make([]*Addition, len(topics))
+	repeatable, err := m.ID != "", m.CheckParts(b.options.MaxMessage)
+	if err == nil && b.isClosed() {
+		err = ErrClosed
+	}
 	for i, topic := range topics {
 		mine := m
 		mine.Topic = topic
-		a := &Addition{Message: &mine, Repeatable: m.ID != ""}
-		if a.Err = mine.Prepare(b.options.MaxMessage); a.Err == nil && b.isClosed() {
-			a.Err = ErrClosed
+		a := &Addition{Message: &mine, Repeatable: repeatable, Mark: b.marks.of(topic)}
+		if a.Err = mine.PrepareTopic(); a.Err == nil {
+			a.Err = err
 		}
-		a.Mark = b.marks.of(topic)
 		additions[i] = a
 	}
 	return additions

@@ -31,7 +31,7 @@ const (
 	connectionGo   = "broker/internal/follow/connection.go"
 	highWaterGo    = "broker/internal/follow/highwater.go"
 	repairGo       = "broker/internal/follow/repair.go"
-	controlGo      = "push/control.go"
+	revokerGo      = "push/revoker.go"
 	learnGo        = "push/learn.go"
 	storeGo        = "broker/internal/follow/sim/store.go"
 	storedGo       = "broker/internal/follow/sim/history.go"
@@ -152,8 +152,8 @@ var mutants = []mutant{
 		historyGo, "\t\tb.marks.note(topic, page.Head, mark.Position)\n\t}\n\treturn page, nil",
 		"\t\tb.marks.note(topic, page.Head, mark.Position)\n\t}\n\tif !q.Newest {\n\t\tb.marks.note(topic, q.After, mark.Position)\n\t}\n\treturn page, nil",
 	}}},
-	{"no other instance hears of a revocation", "", []patch{{controlGo, "return c.tell(ctx, revocationEvent, value)", "_ = value\n\t\t\treturn nil"}}},
-	{"who was revoked is free in an old copy", "", []patch{{learnGo, "\t\t\terr = c.putBack(stored)\n", "\t\t\t_ = stored\n"}}},
+	{"no other instance hears of a revocation", "", []patch{{revokerGo, "return r.hub.bus.tell(ctx, revocationEvent, value)", "_ = value\n\t\t\treturn nil"}}},
+	{"who was revoked is free in an old copy", "", []patch{{learnGo, "\t\t\terr = r.putBack(stored)\n", "\t\t\t_ = stored\n"}}},
 
 	// Clients.
 	{"a full queue drops silently", "", []patch{{sessionGo, "\tcase !s.outbox.fits(frame, s.hub.queue):\n\t\ts.cut()\n", "\tcase !s.outbox.fits(frame, s.hub.queue):\n"}}},

@@ -1,10 +1,6 @@
 package session
 
 import (
-	"crypto/aes"
-	"crypto/cipher"
-	"crypto/hkdf"
-	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"reflect"
@@ -13,34 +9,8 @@ import (
 	"github.com/tidewire/tidewire/push"
 )
 
-// seal is how an identity gets from one instance to another past everybody who may read
-// or write what is stored: it is encrypted (AES-256-GCM) with a key that comes of a
-// secret, which the other end will know and the store never does. A secret seals few
-// identities: for each the nonce is random.
-type seal struct{ gcm cipher.AEAD }
-
-// newSeal derives the key for a purpose (HKDF, RFC 5869) from a secret of 16 bytes or
-// more.
-func newSeal(secret []byte, purpose string) (seal, error) {
-	key, err := hkdf.Key(sha256.New, secret, nil, "tidewire "+purpose, 32)
-	if err != nil {
-		return seal{}, err
-	}
-	block, err := aes.NewCipher(key)
-	if err != nil {
-		return seal{}, err
-	}
-	gcm, err := cipher.NewGCMWithRandomNonce(block)
-	return seal{gcm}, err
-}
-
-func (s seal) close(plain []byte) []byte {
-	return s.gcm.Seal(nil, nil, plain, nil) //nolint:gosec // a nonce is drawn at random and put before what is sealed
-}
-
-func (s seal) open(sealed []byte) ([]byte, error) { return s.gcm.Open(nil, nil, sealed, nil) }
-
-// identityText is an identity on its way.
+// identityText is an identity on its way from one instance to another, sealed against
+// everybody who may read or write what is stored.
 type identityText struct {
 	User    string          `json:"user,omitempty"`
 	Issued  time.Time       `json:"issued,omitzero"`
