@@ -27,6 +27,7 @@ type Hub struct {
 
 	work      tasks.Tasks
 	streams   streams
+	users     *users
 	published atomic.Uint64
 
 	mu       sync.Mutex // guards the rest
@@ -50,6 +51,10 @@ type sessions interface {
 	Drain() (disconnect func())
 	// Cut ends all that are left.
 	Cut()
+	// Connections counts those of a user.
+	Connections(user string) int
+	// SendBack asks the clients of a user to come back, or that of the session of this ID.
+	SendBack(user string, id uuid.UUID)
 	// Stats adds the figures of sessions.
 	Stats(s *Stats)
 }
@@ -63,6 +68,7 @@ func New(broker Broker, options Options) *Hub {
 	checkPresence(broker, options.Presence)
 	h := &Hub{broker: broker, options: options.withDefaults(), bus: newBus(broker)}
 	h.revoker = newRevoker(h)
+	h.users = newUsers(h)
 	return h
 }
 

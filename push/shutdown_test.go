@@ -54,7 +54,9 @@ func (s *drained) Drain() (disconnect func()) {
 	return func() {}
 }
 
-func (s *drained) Enforce()              {}
-func (s *drained) End(uuid.UUID, *Error) {}
-func (s *drained) Cut()                  {}
-func (s *drained) Stats(*Stats)          {}
+func (s *drained) Enforce()                   {}
+func (s *drained) End(uuid.UUID, *Error)      {}
+func (s *drained) Cut()                       {}
+func (s *drained) Stats(*Stats)               {}
+func (s *drained) Connections(string) int     { return 0 }
+func (s *drained) SendBack(string, uuid.UUID) {}

@@ -63,7 +63,7 @@ var errAdmissionUsed = push.NewError(push.CodeInternal, "", errors.New("the tran
 // that is so.
 func (h *Host) seat(s *Session, a *Admission) error {
 	if a == nil {
-		return h.add(s)
+		return h.addWatched(s)
 	}
 	if a.slot == nil {
 		return errAdmissionUsed
@@ -72,13 +72,24 @@ func (h *Host) seat(s *Session, a *Admission) error {
 		return err
 	}
 	s.slot = a.slot
-	if err := h.add(s); err != nil {
+	if err := h.addWatched(s); err != nil {
 		h.limiter.slots.releaseUser(s.Identity().User)
 		return err
 	}
 	a.slot = nil
 	h.work.Done() // the session is counted itself
 	return nil
+}
+
+// addWatched is add for those who watch, who hear of a connection before its session can do
+// anything.
+func (h *Host) addWatched(s *Session) error {
+	s.hookConnected()
+	err := h.add(s)
+	if err != nil {
+		s.hookDisconnected(push.AsError(err))
+	}
+	return err
 }
 
 // releaseSlot undoes seat.

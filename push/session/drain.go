@@ -39,10 +39,7 @@ func (h *Host) drain() (disconnect func()) {
 // abort cuts all connections that are left.
 func (h *Host) abort() {
 	h.cutRest()
-	h.mu.Lock()
-	sessions := slices.Collect(maps.Values(h.sessions))
-	h.mu.Unlock()
-	for _, s := range sessions {
+	for _, s := range h.allSessions() {
 		s.Close(nil)
 		s.conn.Abort()
 	}

@@ -11,12 +11,15 @@ import (
 
 // enforce holds all sessions to what is revoked.
 func (h *Host) enforce() {
-	h.mu.Lock()
-	sessions := slices.Collect(maps.Values(h.sessions))
-	h.mu.Unlock()
-	for _, s := range sessions {
+	for _, s := range h.allSessions() {
 		s.enforce()
 	}
+}
+
+func (h *Host) allSessions() []*Session {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Collect(maps.Values(h.sessions))
 }
 
 // enforce ends the session if its user was revoked, and has it lose a topic that was.

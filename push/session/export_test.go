@@ -58,10 +58,7 @@ func (h *Host) Memory() (counted, found int64) {
 		}
 		f.mu.Unlock()
 	}
-	h.mu.Lock()
-	sessions := slices.Collect(maps.Values(h.sessions))
-	h.mu.Unlock()
-	for _, s := range sessions {
+	for _, s := range h.allSessions() {
 		s.mu.Lock()
 		found += s.outbox.paid + s.outbox.extra
 		if s.outbox.keeps {

@@ -115,6 +115,9 @@ func (s *Session) Subscribe(ctx context.Context, follows []Follow, announce func
 		}
 	}
 	added := s.attach(feeds, places, answers)
+	for _, sub := range added {
+		sub.join()
+	}
 	if !s.admit(added, made(announce, answers)) {
 		for _, sub := range added {
 			s.hub.leave(sub)
@@ -122,33 +125,9 @@ func (s *Session) Subscribe(ctx context.Context, follows []Follow, announce func
 		}
 		return
 	}
-	s.joinAll(added)
 	s.enforce() // a topic may have been revoked meanwhile
 	if s.identity.Load() != identity {
 		s.identityChanged() // or the client refreshed
-	}
-}
-
-// joinAll makes the client a member of the topics that have members, unless it has left them
-// already.
-func (s *Session) joinAll(added []*subscription) {
-	if s.hub.present == nil {
-		return
-	}
-	var value []byte
-	for _, sub := range added {
-		if !s.hub.present.covers(sub.feed.topic) {
-			continue
-		}
-		if value == nil {
-			value = s.hub.describe(s.Identity())
-		}
-		s.mu.Lock()
-		if sub.state != ended {
-			sub.member = true
-			s.hub.present.join(s, sub.feed.topic, value)
-		}
-		s.mu.Unlock()
 	}
 }
 

@@ -103,6 +103,8 @@ func (s sessionsOf) End(id uuid.UUID, reason *push.Error) { s.host.revoke(id, re
 func (s sessionsOf) Drain() (disconnect func())           { return s.host.drain() }
 func (s sessionsOf) Cut()                                 { s.host.abort() }
 func (s sessionsOf) Stats(stats *push.Stats)              { s.host.addTo(stats) }
+func (s sessionsOf) Connections(user string) int          { return s.host.limiter.slots.connections(user) }
+func (s sessionsOf) SendBack(user string, id uuid.UUID)   { s.host.sendBack(user, id) }
 
 func newHost(h hub) *Host {
 	options := h.Options()
@@ -237,9 +239,7 @@ func (h *Host) unfollow(f *feed) {
 // leave ends a subscription.
 func (h *Host) leave(sub *subscription) {
 	sub.feed.detach(sub)
-	if sub.member {
-		h.present.leave(sub.session, sub.feed.topic)
-	}
+	sub.leave()
 	h.unfollow(sub.feed)
 }
 
@@ -276,6 +276,7 @@ func (h *Host) remove(s *Session) {
 	h.mu.Unlock()
 	h.reviews.remove(s)
 	h.stats.countClosed(s.reason)
+	s.hookDisconnected(s.reason)
 	h.work.Done()
 }
 

@@ -93,6 +93,13 @@ func (p *slots) acquireUser(user string) *push.Error {
 	return nil
 }
 
+// connections counts those of a user.
+func (p *slots) connections(user string) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.users[user]
+}
+
 func (p *slots) releaseUser(user string) {
 	if user == "" {
 		return

@@ -26,7 +26,7 @@ type subscription struct {
 	// guarded by session.mu
 	catchUp *catchUp // nil once the client is live and where this instance is
 	state   subscriptionState
-	member  bool // it counts in Host.present; static once it is part of its session
+	joined  bool // those who watch have been told; set before it is part of its session
 }
 
 type subscriptionState uint8

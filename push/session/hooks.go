@@ -1,0 +1,63 @@
+package session
+
+import (
+	"time"
+
+	"github.com/tidewire/tidewire/push"
+)
+
+// connection is the session as the application's hooks see it.
+func (s *Session) connection() push.Connection {
+	return push.Connection{Identity: s.Identity(), Session: s.ID()}
+}
+
+// watch calls a hook that only watches.
+func (h *Host) watch(hook func()) {
+	_, _ = guarded(h, func() (struct{}, error) { hook(); return struct{}{}, nil }) // a panic is logged
+}
+
+func (s *Session) hookConnected() {
+	if hook := s.hub.options.Connected; hook != nil {
+		s.hub.watch(func() { hook(s.connection()) })
+	}
+}
+
+func (s *Session) hookDisconnected(reason *push.Error) {
+	hook := s.hub.options.Disconnected
+	if hook == nil {
+		return
+	}
+	var why error
+	if reason != nil {
+		why = reason
+	}
+	seconds, nanoseconds := s.id.Time().UnixTime()
+	lasted := max(0, time.Since(time.Unix(seconds, nanoseconds)))
+	s.hub.watch(func() { hook(s.connection(), why, lasted) })
+}
+
+// join makes the client of a subscription one that follows its topic, for those who watch.
+func (sub *subscription) join() {
+	s, topic := sub.session, sub.feed.topic
+	sub.joined = true
+	if hook := s.hub.options.Followed; hook != nil {
+		s.hub.watch(func() { hook(s.connection(), topic) })
+	}
+	if p := s.hub.present; p != nil && p.covers(topic) {
+		p.join(s, topic, s.hub.describe(s.Identity()))
+	}
+}
+
+// leave ends what join began, if it did.
+func (sub *subscription) leave() {
+	s, topic := sub.session, sub.feed.topic
+	if !sub.joined {
+		return
+	}
+	if p := s.hub.present; p != nil && p.covers(topic) {
+		p.leave(s, topic)
+	}
+	if hook := s.hub.options.Left; hook != nil {
+		s.hub.watch(func() { hook(s.connection(), topic) })
+	}
+}

@@ -1,0 +1,147 @@
+package session_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/tidewire/tidewire/broker/membroker"
+	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/push/session"
+)
+
+// watcher notes what the hooks are told.
+type watcher struct {
+	mu  sync.Mutex
+	log map[string][]string // by session
+}
+
+func (w *watcher) note(c push.Connection, what ...any) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.log == nil {
+		w.log = map[string][]string{}
+	}
+	w.log[c.Session] = append(w.log[c.Session], fmt.Sprint(what...))
+}
+
+func (w *watcher) options() push.Options {
+	return push.Options{
+		Connected: func(c push.Connection) { w.note(c, "connected ", c.Identity.User) },
+		Disconnected: func(c push.Connection, reason error, lasted time.Duration) {
+			w.note(c, "disconnected ", reason, " ", lasted.Round(time.Second))
+		},
+		Followed: func(c push.Connection, topic string) { w.note(c, "followed ", topic) },
+		Left:     func(c push.Connection, topic string) { w.note(c, "left ", topic) },
+	}
+}
+
+func (w *watcher) want(t *testing.T, s *session.Session, want ...string) {
+	t.Helper()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if got := w.log[s.ID()]; fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("the hooks were told %q, want %q", got, want)
+	}
+}
+
+// TestHooksWatchClients: each connection is told of in order, whatever ends it.
+func TestHooksWatchClients(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var watched watcher
+		w := newWorld(t, nil, watched.options())
+		s := w.enterAs("ann")
+		synctest.Wait()
+		leave(s, "log")
+		time.Sleep(time.Minute) //clock:virtual
+		watched.want(t, s, "connected ann", "followed room/a", "followed log", "left log")
+		closed(s)
+		watched.want(t, s, "connected ann", "followed room/a", "followed log", "left log", "left room/a", "disconnected <nil> 1m0s")
+		other := w.enterAs("bob")
+		w.shutdown()
+		watched.want(t, other, "connected bob", "followed room/a", "followed log", "left room/a", "left log",
+			"disconnected "+push.NewError(push.CodeDraining, "", nil).Error()+" 0s")
+	})
+}
+
+// TestHooksThatPanicHarmNobody: they only watch.
+func TestHooksThatPanicHarmNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil, push.Options{
+			Connected: func(push.Connection) { panic("connected") },
+			Followed:  func(push.Connection, string) { panic("followed") },
+			Member:    func(push.Identity) any { panic("member") },
+			Presence:  []string{"room/{name}"},
+		})
+		defer w.shutdown()
+		c := newConn()
+		w.subscribe(w.open(c), "", "room/a")
+		w.publish("room/a", "m")
+		synctest.Wait()
+		if got := c.take(); got != "[hello m]" {
+			t.Errorf("got %s", got)
+		}
+		if w.hub.Stats().Panics != 3 {
+			t.Errorf("%d panics", w.hub.Stats().Panics)
+		}
+	})
+}
+
+// TestUsersOfSeveralInstances: a user's connections are counted and ended wherever they are.
+func TestUsersOfSeveralInstances(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := membroker.New()
+		var worlds []*world
+		for range 3 {
+			w := newWorld(t, &remote{&shared{Broker: store}}, push.Options{})
+			defer w.shutdown()
+			worlds = append(worlds, w)
+		}
+		var sessions []*session.Session
+		for i, user := range []string{"ann", "ann", "bob"} {
+			s, err := worlds[1+i%2].admit(httptest.NewRequest(http.MethodGet, "/", nil), user)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sessions = append(sessions, s)
+		}
+		synctest.Wait()
+		for user, want := range map[string]int{"ann": 2, "bob": 1, "carl": 0, "": 0} {
+			for i, w := range worlds {
+				if n, err := w.hub.Connections(t.Context(), user); n != want || err != nil {
+					t.Errorf("%s has %d connections by instance %d, %v", user, n, i, err)
+				}
+			}
+		}
+		if err := worlds[0].hub.Disconnect(t.Context(), "ann"); err != nil {
+			t.Error(err)
+		}
+		<-sessions[0].Done()
+		<-sessions[1].Done()
+		if n, _ := worlds[0].hub.Connections(t.Context(), "bob"); n != 1 {
+			t.Error("another user was disconnected")
+		}
+		if err := worlds[0].hub.DisconnectSession(t.Context(), sessions[2].ID()); err != nil {
+			t.Error(err)
+		}
+		<-sessions[2].Done()
+		for _, id := range []string{"", "nobody's"} {
+			if err := worlds[0].hub.DisconnectSession(t.Context(), id); push.AsError(err).Code != push.CodeBadRequest {
+				t.Errorf("a session %q: %v", id, err)
+			}
+		}
+		if err := worlds[0].hub.Disconnect(t.Context(), ""); push.AsError(err).Code != push.CodeBadRequest {
+			t.Errorf("nobody: %v", err)
+		}
+	})
+}
+
+// remote is a broker that isn't of this process.
+type remote struct{ *shared }
+
+// NonBlocking hides that of the broker in memory.
+func (*remote) NonBlocking(int) {}
