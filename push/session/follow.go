@@ -257,7 +257,7 @@ func (s *Session) follow(ctx context.Context, topic string, start *startingPlace
 	action := push.ActionFollow
 	if start.from != FromNow {
 		action = push.ActionResume
-		if err := tooFast(s.hub.limiter.resumes.take(s, s.hub.wheel.now()), "too many topics resumed in too short a time", "Resumes"); err != nil {
+		if err := s.countResume(topic, start); err != nil {
 			return refused(err)
 		}
 	}
@@ -275,6 +275,18 @@ func (s *Session) follow(ctx context.Context, topic string, start *startingPlace
 		}
 	}
 	return feed, Followed{Topic: feed.topic, From: start.from}
+}
+
+// countResume counts against Limits.Resumes. A client that gets one answer at a time comes
+// back for each, so for it only what may cost a read of history counts.
+func (s *Session) countResume(topic string, start *startingPlace) error {
+	if _, ok := s.conn.(Collector); ok && s.hub.hasAtHand(topic, start.position) {
+		return nil
+	}
+	if err := tooFast(s.hub.limiter.resumes.take(s, s.hub.wheel.now()), "too many topics resumed in too short a time", "Resumes"); err != nil {
+		return err
+	}
+	return nil
 }
 
 // Unsubscribe ends the following of topics and queues the frame that announce

@@ -23,7 +23,8 @@ var tests = map[string][]suite{
 		{of: "broker/internal/follow/sim"},
 		{of: "broker/redisbroker"},
 	},
-	"transport/sse": {{of: "transport/sse"}, {of: "transport"}},
+	"transport/poll": {{of: "transport/poll"}, {of: "transport"}},
+	"transport/sse":  {{of: "transport/sse"}, {of: "transport"}},
 	"transport/websocket": {
 		{of: "transport/websocket", skip: "Autobahn"},
 		{of: "transport/websocket"}, // with what takes long
