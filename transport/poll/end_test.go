@@ -184,6 +184,23 @@ func TestStalledReader(t *testing.T) {
 	})
 }
 
+// TestClientThatLeavesWithinAnAnswer isn't a slow one.
+func TestClientThatLeavesWithinAnAnswer(t *testing.T) {
+	inVirtualTime(t, push.Options{}, func(s *site) {
+		if s.server.Protocols.UnencryptedHTTP2() {
+			return // stalled speaks HTTP/1
+		}
+		conn := s.stalled(s.poll("topic=a&wait=0", "").Cursor)
+		s.publish("a", strings.Repeat("x", 60_000))
+		synctest.Wait()
+		conn.Close()
+		synctest.Wait()
+		if stats := s.hub.Stats(); stats.Sessions != 0 || stats.Closed[push.CodeSlowConsumer] != 0 || stats.Closed[""] != 2 {
+			s.t.Errorf("%+v", stats)
+		}
+	})
+}
+
 // TestShutdownCutsAStalledReader when its own time is up.
 func TestShutdownCutsAStalledReader(t *testing.T) {
 	inVirtualTime(t, push.Options{}, func(s *site) {
@@ -229,5 +246,20 @@ func TestBurstWhileItWaits(t *testing.T) {
 				s.t.Fatalf("%d messages came", got)
 			}
 		}
+	})
+}
+
+// TestServerShutdownEndsTheWait: it waits for requests, so it has to.
+func TestServerShutdownEndsTheWait(t *testing.T) {
+	inVirtualTime(t, push.Options{}, func(s *site) {
+		waiting := s.begin("topic=a", s.poll("topic=a&wait=0", "").Cursor)
+		began := time.Now()
+		if err := s.server.Shutdown(s.t.Context()); err != nil {
+			s.t.Error(err)
+		}
+		if d := time.Since(began); d > 2*time.Second {
+			s.t.Errorf("it took %v", d)
+		}
+		s.want(<-waiting, "reconnect")
 	})
 }

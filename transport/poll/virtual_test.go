@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -42,6 +43,7 @@ type site struct {
 	server    *http.Server
 	transport *http.Transport
 	wrap      func(http.Handler) http.Handler
+	start     func() // the server, once
 }
 
 // inVirtualTime runs a test over HTTP/1 and HTTP/2. It may set server and wrap before the
@@ -68,7 +70,9 @@ func inVirtualTime(t *testing.T, options push.Options, test func(s *site), broke
 					handler.ServeHTTP(w, r)
 				})}
 				s.transport = &http.Transport{DialContext: conns.dial, Protocols: &protocols}
-				go func() { _ = s.server.Serve(conns) }() // ends with Shutdown
+				s.start = sync.OnceFunc(func() {
+					go func() { _ = s.server.Serve(conns) }() // ends with Shutdown
+				})
 				defer s.end()
 				test(s)
 			})
@@ -117,6 +121,7 @@ func (s *site) poll(query, since string) polled {
 }
 
 func (s *site) pollWithin(ctx context.Context, query, since string) (p polled) {
+	s.start()
 	began := time.Now()
 	if since != "" {
 		query += "&since=" + url.QueryEscape(since)
