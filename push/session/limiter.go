@@ -46,7 +46,8 @@ func (g *limiter) init(given push.Limits) {
 	g.userSends.Rate, g.addressSends.Rate = limit.Rate(g.limits.Sends), limit.Rate(g.limits.Sends)
 }
 
-// enter gives a connection from there a place. Again says that its client was here before.
+// enter counts a connection from there in, and returns its slot. Again says that its client
+// was here before.
 func (g *limiter) enter(from source, again bool, now time.Duration) (*slot, *push.Error) {
 	if err := g.mayTry(from, now); err != nil {
 		return nil, err

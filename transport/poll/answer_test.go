@@ -53,7 +53,7 @@ func TestPages(t *testing.T) {
 	large := push.Options{ReplayBytes: 1 << 30}
 	inVirtualTime(t, large, func(s *site) {
 		since := s.poll("topic=a&topic=b&wait=0", "").Cursor
-		const each = 20
+		const each = 10
 		for i := range each {
 			for _, topic := range []string{"a", "b"} {
 				s.publish(topic, fmt.Sprint(i, strings.Repeat("x", 200_000)))
@@ -79,7 +79,7 @@ func TestPages(t *testing.T) {
 			}
 			since = p.Cursor
 		}
-		if pages != 9 { // of five messages each, and the large one
+		if pages != 5 { // of five messages each, and the large one
 			s.t.Errorf("%d pages", pages)
 		}
 		s.want(s.poll("topic=a&topic=b&wait=1", since), "")
@@ -90,7 +90,7 @@ func TestPages(t *testing.T) {
 // with which the next page goes on.
 func TestPageHasTheGapsOfAllTopics(t *testing.T) {
 	inVirtualTime(t, push.Options{ReplayBytes: 1 << 30}, func(s *site) {
-		const each = 20
+		const each = 10
 		for i := range each {
 			for _, topic := range []string{"a", "b", "c"} {
 				s.publish(topic, fmt.Sprint(i, strings.Repeat("x", 200_000)))

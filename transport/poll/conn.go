@@ -57,7 +57,7 @@ func (c *conn) Write(frames []*session.Frame) error {
 	return nil
 }
 
-// take adds a frame to the answer, and gives what is written before it. It isn't ok if the
+// take adds a frame to the answer, and returns what is written before it. It isn't ok if the
 // frame isn't for this answer.
 func (c *conn) take(f *session.Frame) (before []byte, ok bool) {
 	c.mu.Lock()
@@ -143,7 +143,7 @@ func (c *conn) settle(change func()) {
 	}
 }
 
-// End gives the answer, if there is one to give.
+// End completes the answer, if there is one.
 func (c *conn) End(reason *push.Error) {
 	defer c.endWrite()
 	if end := c.finish(reason); end != nil {
@@ -153,8 +153,8 @@ func (c *conn) End(reason *push.Error) {
 	c.close(false)
 }
 
-// finish gives what is still to be written; nil if the client gets no answer. For a client
-// that couldn't take all at once an answer is made of what it has.
+// finish returns what is still to be written; nil if the client gets no answer. A session that
+// was cut for what waits is answered with what it has: the client isn't to blame.
 func (c *conn) finish(reason *push.Error) [][]byte {
 	c.mu.Lock()
 	defer c.mu.Unlock()

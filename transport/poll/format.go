@@ -20,7 +20,7 @@ func (t *Transport) Gap(g broker.Gap) *session.Frame {
 	return &session.Frame{Topic: g.Topic, Cursor: at, Bytes: protocol.Gap(g, at)}
 }
 
-// Reconnect encodes the request to come back elsewhere.
+// Reconnect encodes the request to reconnect elsewhere.
 func (t *Transport) Reconnect(afterMS int) *session.Frame {
 	return &session.Frame{Bytes: protocol.Reconnect(afterMS)}
 }

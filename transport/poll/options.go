@@ -17,7 +17,7 @@ type Options struct {
 	WriteTimeout time.Duration
 }
 
-// withDefaults returns the options with their defaults in place of zero.
+// withDefaults returns the options with their defaults instead of zero.
 func (o Options) withDefaults() Options {
 	if o.Wait <= 0 {
 		o.Wait = 25 * time.Second

@@ -133,11 +133,11 @@ func (s *site) pollWithin(ctx context.Context, query, since string) (p polled) {
 	}
 	response, err := s.transport.RoundTrip(r)
 	if err != nil {
-		return polled{err: err, after: time.Since(began)}
+		return polled{err: err, after: time.Since(began)} //clock:virtual
 	}
 	defer response.Body.Close()
 	p.PollAnswer, p.err = transporttest.ReadPoll(response)
-	p.status, p.header, p.after = response.StatusCode, response.Header, time.Since(began)
+	p.status, p.header, p.after = response.StatusCode, response.Header, time.Since(began) //clock:virtual
 	_, _ = io.Copy(io.Discard, response.Body) // it was read
 	return p
 }
