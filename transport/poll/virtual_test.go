@@ -138,7 +138,7 @@ func (s *site) pollWithin(ctx context.Context, query, since string) (p polled) {
 	defer response.Body.Close()
 	p.PollAnswer, p.err = transporttest.ReadPoll(response)
 	p.status, p.header, p.after = response.StatusCode, response.Header, time.Since(began) //clock:virtual
-	_, _ = io.Copy(io.Discard, response.Body) // it was read
+	_, _ = io.Copy(io.Discard, response.Body)                                             // it was read
 	return p
 }
 
