@@ -37,8 +37,9 @@ type Limits struct {
 	Memory int64
 
 	// Opens is how fast connections may be opened, on the whole hub. What is past it is
-	// refused with CodeUnavailable (503) before it is asked who it is. Default none,
-	// because all clients have to be back soon after a restart.
+	// refused with CodeUnavailable (503) before it is asked who it is. A client that polls
+	// counts when it begins, and when it was away for ten seconds. Default none, because
+	// all clients have to be back soon after a restart.
 	Opens Rate
 	// Failures is how often it may turn out, for one address, that it isn't known who
 	// asks (CodeUnauthenticated). Past it the address is refused with CodeRateLimited

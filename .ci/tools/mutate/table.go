@@ -19,6 +19,7 @@ var tests = map[string][]suite{
 	"push/session": {
 		{of: "push/session"},
 		{of: "transport/sse"},
+		{of: "transport/poll"},
 		{of: "transport"},
 		{of: "broker/internal/follow/sim"},
 		{of: "broker/redisbroker"},
