@@ -113,11 +113,7 @@ func (t *Transport) answer(w http.ResponseWriter, r *http.Request, client sessio
 		return
 	}
 	c.session = s
-	if wait > 0 {
-		defer time.AfterFunc(wait, c.answerNow).Stop()
-	} else {
-		c.answerNow()
-	}
+	defer time.AfterFunc(wait, c.answerNow).Stop()
 	var refused *push.Error
 	s.Subscribe(r.Context(), q.follows, func(answers []session.Followed) *session.Frame {
 		if refused = session.AllRefused(answers); refused != nil {
