@@ -109,7 +109,7 @@ sim: ## run SCHEDULES (1,000,000) schedules of the simulation
 .PHONY: mutants
 mutants: ## put mistakes into the code, one by one, that the simulation and the tests must find
 	go run ./broker/internal/follow/mutants
-	go -C .ci/tools run ./mutate -n $(MUTANTS) -seed $(SEED) -least 80 push push/session push/internal/revoke push/internal/wheel transport/websocket transport/ws transport/sse
+	go -C .ci/tools run ./mutate -n $(MUTANTS) -seed $(SEED) -least 80 push push/session push/internal/revoke push/internal/wheel transport/websocket transport/ws transport/sse transport/poll
 
 .PHONY: busy
 busy: ## run the tests beside busy loops, three times: none may depend on how fast the machine is

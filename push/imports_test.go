@@ -40,9 +40,10 @@ var walls = map[string][]string{
 	"transport/websocket":            {"transport/internal/socket"},
 	"transport/ws":                   {"push", "push/session", "broker", "push/cursor", "push/optional", "transport/protocol", "transport/websocket"},
 	"transport/sse":                  {"push", "push/session", "broker", "push/cursor", "push/optional", "transport/protocol", "transport/internal/socket"},
+	"transport/poll":                 {"push", "push/session", "broker", "push/cursor", "push/optional", "transport/protocol"},
 	"transport/client":               {"push", "broker", "push/cursor", "push/optional", "transport/protocol", "transport/websocket"},
 	"transport/transporttest":        {"push", "push/session", "broker", "push/cursor", "push/testaid", "transport/protocol", "broker/membroker"},
-	"transport":                      {"push", "push/session", "push/optional", "transport/protocol", "transport/ws", "transport/sse", "middleware", "js-client"},
+	"transport":                      {"push", "push/session", "push/optional", "transport/protocol", "transport/ws", "transport/sse", "transport/poll", "middleware", "js-client"},
 	"js-client":                      {},
 }
 

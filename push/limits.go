@@ -37,8 +37,9 @@ type Limits struct {
 	Memory int64
 
 	// Opens is how fast connections may be opened, on the whole hub. What is past it is
-	// refused with CodeUnavailable (503) before it is asked who it is. Default none,
-	// because all clients have to be back soon after a restart.
+	// refused with CodeUnavailable (503) before it is asked who it is. A client that polls
+	// counts when it begins, and when it was away for ten seconds. Default none, because
+	// all clients have to be back soon after a restart.
 	Opens Rate
 	// Failures is how often it may turn out, for one address, that it isn't known who
 	// asks (CodeUnauthenticated). Past it the address is refused with CodeRateLimited
@@ -65,7 +66,9 @@ type Limits struct {
 	Topics Rate
 	// Resumes is how fast one connection may come back to topics with a cursor, each of
 	// which may cost a read of history. What is past it is refused like what is past
-	// Topics, and a user and an address have as many times that. Default 20 a second, and
+	// Topics, and a user and an address have as many times that. Of a poll only those
+	// topics count of which the hub doesn't have in memory what follows the cursor, so a
+	// client may poll a busy topic. Default 20 a second, and
 	// 1,000 at once: an address' 200 connections come back at once with 100 topics each,
 	// and a user's 20 do so twice.
 	Resumes Rate

@@ -75,7 +75,7 @@ func TestBadInputNamesItsTests(t *testing.T) {
 		}
 		want = number
 	}
-	if want != 96 {
+	if want != 101 {
 		t.Errorf("the last is B%d", want)
 	}
 }

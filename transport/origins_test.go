@@ -68,6 +68,7 @@ var originRoutes = []struct {
 		"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
 	}, http.StatusSwitchingProtocols},
 	{"sse", http.MethodGet, "/sse?topic=a", nil, http.StatusOK},
+	{"poll", http.MethodGet, "/poll?topic=a&wait=0", nil, http.StatusOK},
 	{"send", http.MethodPost, "/send?topic=a", nil, http.StatusOK},
 	{"publish", http.MethodPost, "/publish?topic=a", nil, http.StatusOK},
 	{"preflight", http.MethodOptions, "/send?topic=a", map[string]string{"Access-Control-Request-Method": "POST"}, http.StatusNoContent},
@@ -78,9 +79,9 @@ var originRoutes = []struct {
 // page could read the answer.
 func TestOriginsOnAllRoutes(t *testing.T) {
 	const (
-		all  = "ws sse send publish preflight"
+		all  = "ws sse poll send publish preflight"
 		none = ""
-		get  = "sse send publish preflight" // all but the handshake
+		get  = "sse poll send publish preflight" // all but the handshake
 	)
 	listed := session.Origins{"https://friend.example", "http://xn--bcher-kva.example:81", "null"}
 	tests := []struct {

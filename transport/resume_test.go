@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -58,16 +59,22 @@ func newInstance(t *testing.T, broker push.Broker, wrap func(net.Listener) net.L
 
 func (i *instance) url(path string) string { return i.server.URL + "/push/" + path }
 
-// ways are all the ways to follow topics.
-var ways = []struct {
+// way is a way to follow topics.
+type way struct {
 	path string
 	dial transporttest.Dial
-}{
+}
+
+// ways are all those with a connection.
+var ways = []way{
 	{"ws", transporttest.DialWebSocket},
 	{"ws", transporttest.DialSubprotocol},
 	{"sse", transporttest.DialSSE},
 	{"sse", transporttest.DialLastEventID},
 }
+
+// withPolls are all ways.
+var withPolls = append(slices.Clip(ways), way{"poll", transporttest.DialPoll})
 
 func TestResumeAcrossTransportsAndInstances(t *testing.T) {
 	broker := membroker.New()
@@ -79,7 +86,7 @@ func TestResumeAcrossTransportsAndInstances(t *testing.T) {
 		}
 		n := 0
 		for _, in := range instances {
-			for _, way := range ways {
+			for _, way := range withPolls {
 				for range 3 {
 					topic := topics[n%len(topics)]
 					n++
@@ -222,7 +229,7 @@ func chaos(t *testing.T, seed uint64, cuts, received *atomic.Int64) {
 			random := rand.New(rand.NewPCG(seed, uint64(100+i)))
 			follower := newFollower(t, names[:1+random.IntN(topics)], start)
 			for !follower.whole() {
-				way, in := ways[random.IntN(len(ways))], instances[random.IntN(2)]
+				way, in := withPolls[random.IntN(len(withPolls))], instances[random.IntN(2)]
 				c, err := way.dial(t.Context(), in.url(way.path), follower.topics, follower.cursor)
 				if err != nil {
 					continue // cut before it was open

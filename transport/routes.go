@@ -7,8 +7,8 @@
 // When the http.Server of these routes shuts down, the hub asks its clients to reconnect
 // elsewhere; hub.Shutdown waits for that. The example is a whole program.
 //
-// docs/protocol.md describes the routes. Packages ws and sse are the transports; package
-// protocol has the frames that both write.
+// docs/protocol.md describes the routes. Packages ws, sse and poll are the transports; package
+// protocol has the frames that all of them write.
 package transport
 
 import (
@@ -22,6 +22,7 @@ import (
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/push/optional"
 	"github.com/tidewire/tidewire/push/session"
+	"github.com/tidewire/tidewire/transport/poll"
 	"github.com/tidewire/tidewire/transport/sse"
 	"github.com/tidewire/tidewire/transport/ws"
 )
@@ -43,20 +44,22 @@ type Options struct {
 	// Tickets adds POST …/ticket, by which who is known by a header or a cookie gets
 	// a secret that opens one connection on any instance, once and within 30 s, as
 	// …/ws?ticket=SECRET or …/sse?ticket=SECRET. It is for pages that can send neither
-	// a header nor a cookie with a connection. Off by default: then nothing in a
-	// URL says who somebody is. The broker must be a [broker.Store].
+	// a header nor a cookie with a connection. …/poll takes none, as each poll would need
+	// another. Off by default: then nothing in a URL says who somebody is. The broker
+	// must be a [broker.Store].
 	Tickets bool
 
-	// WebSocket and SSE are the transports, for a program that has made them to publish
-	// through them or to configure them. Nil: made with their defaults. Routes panics
-	// if one was made for another hub.
+	// WebSocket, SSE and Poll are the transports, for a program that has made them to
+	// publish through them or to configure them. Nil: made with their defaults. Routes
+	// panics if one was made for another hub.
 	WebSocket *ws.Transport
 	SSE       *sse.Transport
+	Poll      *poll.Transport
 }
 
 const defaultMaxPublish = 64 << 10
 
-// Routes returns the routes of a hub: ws, sse, send, publish, refresh, client.js and
+// Routes returns the routes of a hub: ws, sse, poll, send, publish, refresh, client.js and
 // client.mjs, and ticket if Options says so. More than one Options panics.
 //
 // It can be mounted by chi's Mount and by http.ServeMux with a pattern that ends with a
@@ -70,17 +73,21 @@ func Routes(hub *push.Hub, options ...Options) http.Handler {
 	if o.SSE == nil {
 		o.SSE = sse.New(hub)
 	}
+	if o.Poll == nil {
+		o.Poll = poll.New(hub)
+	}
 	checkHub(host, "WebSocket", o.WebSocket.Host())
 	checkHub(host, "SSE", o.SSE.Host())
+	checkHub(host, "Poll", o.Poll.Host())
 	if o.MaxPublish <= 0 {
 		o.MaxPublish = defaultMaxPublish
 	}
 	if o.AuthorizePublish == nil {
 		o.AuthorizePublish = withKey(o.PublishKey)
 	}
-	var socket, stream http.Handler = o.WebSocket, o.SSE
+	var socket, stream, polled http.Handler = o.WebSocket, o.SSE, o.Poll
 	if o.Tickets {
-		socket, stream = withTickets(host, socket), withTickets(host, stream)
+		socket, stream, polled = withTickets(host, socket), withTickets(host, stream), withoutTickets(polled)
 	}
 	pages := middleware.Origins(hub)
 	m := &mount{
@@ -90,6 +97,7 @@ func Routes(hub *push.Hub, options ...Options) http.Handler {
 			"client.mjs": script(host, jsclient.Module()),
 			"ws":         socket,
 			"sse":        pages(stream),
+			"poll":       pages(polled),
 			"send":       pages(&sendHandler{host}),
 			"publish":    pages(&publishHandler{hub, host, o}),
 			"refresh":    pages(&refreshHandler{host}),

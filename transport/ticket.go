@@ -61,4 +61,20 @@ func withTickets(host *session.Host, next http.Handler) http.Handler {
 	})
 }
 
+// withoutTickets refuses requests that bring a ticket, when the transport asks who it is:
+// a ticket is good once, and these requests are to be repeated.
+func withoutTickets(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if query, e := protocol.Query(r); e == nil && query.Has("ticket") {
+			r = session.WithIdentify(r, func(*http.Request) (push.Identity, error) {
+				return push.Identity{}, errTicketOfPoll
+			})
+		}
+		next.ServeHTTP(w, r) // a malformed query isn't looked at here
+	})
+}
+
+var errTicketOfPoll = push.NewError(push.CodeBadRequest,
+	"a ticket is good once, and each poll needs credentials: send them in a header or a cookie", nil)
+
 var errNotAlone = push.NewError(push.CodeBadRequest, "a ticket is one, and comes with no other credentials", nil)

@@ -167,6 +167,28 @@ func TestTickets(t *testing.T) {
 	}
 }
 
+// TestPollTakesNoTicket: it would be used up by the first of many requests. It stays good.
+func TestPollTakesNoTicket(t *testing.T) {
+	_, server := routes(t, push.Options{Identify: byName}, transport.Options{Tickets: true})
+	good := ticket(t, server, "ann")
+	for _, headers := range []map[string]string{nil, bearer("ann")} {
+		response, body := call{"GET", "poll?topic=a&wait=0&ticket=" + good, "", headers}.do(t, server)
+		if response.StatusCode != http.StatusBadRequest || !strings.Contains(body, "header or a cookie") || strings.Contains(body, good) {
+			t.Errorf("%d %s", response.StatusCode, body)
+		}
+	}
+	response, body := call{"GET", "poll?topic=a&wait=0&ticket=" + good, "", map[string]string{"Origin": "https://evil.example"}}.do(t, server)
+	if response.StatusCode != http.StatusForbidden {
+		t.Errorf("a foreign page: %d %s", response.StatusCode, body)
+	}
+	if response, body := (call{"GET", "poll?topic=a&wait=0", "", bearer("ann")}).do(t, server); response.StatusCode != http.StatusOK {
+		t.Errorf("without a ticket: %d %s", response.StatusCode, body)
+	}
+	if code := follow(t, transporttest.DialSSE, server.URL+"/app/push/sse?ticket="+good); code != "" {
+		t.Errorf("the ticket isn't good any more: %q", code)
+	}
+}
+
 // safeBuffer is a log that is read while others write.
 type safeBuffer struct {
 	mu     sync.Mutex
@@ -222,7 +244,7 @@ func TestTicketsAreOffByDefault(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, way := range ways {
+	for _, way := range withPolls {
 		if code := follow(t, way.dial, server.URL+"/app/push/"+way.path+"?ticket="+secret); code != push.CodeUnauthenticated {
 			t.Errorf("%s: %q", way.path, code)
 		}

@@ -21,7 +21,14 @@ type Admission struct {
 // whoever the client may be. Transports call it first, before they take a connection
 // out of the server's hands; then they ask Identify, and give the Admission to Open
 // with the client. Shutdown waits until Release is called or the session has ended.
-func (h *Host) Admit(r *http.Request) (*Admission, error) {
+func (h *Host) Admit(r *http.Request) (*Admission, error) { return h.admit(r, false) }
+
+// Readmit is Admit for a request that says that it goes on where an earlier one ended, as
+// each poll does after the first. It doesn't count against Limits.Opens if the client of
+// an earlier one, of the same address, was expected back (see ExpectBack).
+func (h *Host) Readmit(r *http.Request) (*Admission, error) { return h.admit(r, true) }
+
+func (h *Host) admit(r *http.Request, again bool) (*Admission, error) {
 	if err := h.checkOrigin(r); err != nil {
 		return nil, err
 	}
@@ -34,7 +41,7 @@ func (h *Host) Admit(r *http.Request) (*Admission, error) {
 		return nil, h.refuse(errNoMemory)
 	}
 	from := h.source(r)
-	at, err := h.limiter.enter(from, h.wheel.Now())
+	at, err := h.limiter.enter(from, again, h.wheel.Now())
 	if err != nil {
 		h.work.Done()
 		return nil, err
@@ -46,6 +53,10 @@ func (h *Host) Admit(r *http.Request) (*Admission, error) {
 func (a *Admission) Identify(r *http.Request) (push.Identity, error) {
 	return a.hub.identify(r, a.from)
 }
+
+// ExpectBack notes, once the session has ended, that the client comes back soon: within ten
+// seconds one Readmit from its address doesn't count as the opening of a connection.
+func (a *Admission) ExpectBack() { a.hub.limiter.returns.expect(a.from, a.hub.wheel.Now()) }
 
 // Release gives the client's place back, unless a session has got it. It has to be
 // called, whatever became of the client; calling it again does nothing.

@@ -3,8 +3,8 @@
 // applications need package push.
 //
 // [Of] returns the [Host] of a hub. docs/architecture.md has a recipe for a transport;
-// transport/ws and transport/sse are the two that exist, and transport/transporttest is
-// the suite that each must pass. The test of that suite is the smallest whole transport.
+// transport/ws, transport/sse and transport/poll are those that exist, and
+// transport/transporttest is the suite that each must pass. The test of that suite is the smallest whole transport.
 //
 // # What a transport provides
 //
@@ -13,13 +13,15 @@
 //
 // A [Conn] is one client's connection: it writes frames, says why it ends, and can be
 // aborted. A Conn that can write without waiting is also a [TryWriter]. The hub then
-// writes to many clients from few goroutines, and an idle client needs none.
+// writes to many clients from few goroutines, and an idle client needs none. A Conn that
+// ends with one answer is a [Collector].
 //
 // # The life of a connection
 //
 //  1. [Host.Admit] comes first. It refuses foreign origins, and clients past a limit,
 //     before they cost anything, and returns an [Admission]: the client's slot.
-//     [Admission.Release] must be called once, so defer it.
+//     [Admission.Release] must be called once, so defer it. [Host.Readmit] and
+//     [Admission.ExpectBack] make the requests of a client that polls one opening.
 //  2. [Admission.Identify] asks the application who the client is.
 //  3. [Host.Open] takes a [Client] and returns its [Session], which takes over the slot.
 //  4. [Session.Subscribe] asks the application for each [Follow], and queues the frame

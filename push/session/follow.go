@@ -260,7 +260,7 @@ func (s *Session) follow(ctx context.Context, f Follow, start *startingPlace) (*
 	action := push.ActionFollow
 	if start.from != FromNow {
 		action = push.ActionResume
-		if err := tooFast(s.hub.limiter.resumes.take(s, s.hub.wheel.Now()), "too many topics resumed in too short a time", "Resumes"); err != nil {
+		if err := s.countResume(topic, start); err != nil {
 			return refused(err)
 		}
 	}
@@ -305,6 +305,18 @@ func (s *Session) checkKind(f Follow) error {
 		return push.NewError(push.CodeWrongKind, "the topic is a log, not a state", nil)
 	case f.State && f.Recent > 0:
 		return push.NewError(push.CodeBadRequest, "a state has no last messages; it comes as a whole", nil)
+	}
+	return nil
+}
+
+// countResume counts against Limits.Resumes. A client that gets one answer at a time comes
+// back for each, so for it only what may cost a read of history counts.
+func (s *Session) countResume(topic string, start *startingPlace) error {
+	if _, ok := s.conn.(Collector); ok && s.hub.hasAtHand(topic, start.position) {
+		return nil
+	}
+	if err := tooFast(s.hub.limiter.resumes.take(s, s.hub.wheel.Now()), "too many topics resumed in too short a time", "Resumes"); err != nil {
+		return err
 	}
 	return nil
 }

@@ -85,6 +85,14 @@ type Conn interface {
 	Abort()
 }
 
+// Collector is a Conn whose client gets one answer, and asks again for what comes after it.
+// Its Client has no Try.
+type Collector interface {
+	// Idle is called when all that was to be written is, and no replay is left. When it is
+	// called what came meanwhile may be being written, and the session may have ended.
+	Idle()
+}
+
 // TryWriter is a Conn's way to write without waiting.
 type TryWriter interface {
 	// TryWrite is Write as far as that goes at once. It reports whether all is

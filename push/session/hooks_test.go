@@ -107,6 +107,7 @@ func TestUsersOfSeveralInstances(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			worlds[1+i%2].subscribe(s, "", "log")
 			sessions = append(sessions, s)
 		}
 		synctest.Wait()

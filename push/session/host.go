@@ -208,6 +208,18 @@ func (h *Host) atOnce(topic string) bool {
 	return f.isOpen()
 }
 
+// hasAtHand reports whether what follows a place in a topic takes no read of history: the
+// topic's feed is open, and at this place or with it in the window.
+func (h *Host) hasAtHand(topic string, place broker.Position) bool {
+	if place.IsZero() {
+		return false
+	}
+	h.mu.Lock()
+	f := h.feeds[topic]
+	h.mu.Unlock()
+	return f != nil && f.isOpen() && f.hasAtHand(place)
+}
+
 // unfollow counts one follower less. After the last the feed lingers if it is open. A feed
 // that is closed or failed is never followed again: a new follower opens one of its own, so
 // that the two can't mix.

@@ -19,6 +19,7 @@ type limiter struct {
 	failures       limit.Buckets[netip.Addr]
 	sharedFailures limit.Buckets[netip.Addr] // of failures from shared addresses, where Failures doesn't hold
 	opens          limit.Buckets[struct{}]
+	returns        returns // that don't count as opens
 
 	// of messages by POST
 	userSends    limit.Buckets[string]
@@ -39,19 +40,24 @@ func (g *limiter) init(given push.Limits) {
 		g.sharedFailures.Rate = sharedFailureRate
 	}
 	g.opens.Rate = limit.Rate(g.limits.Opens)
+	g.returns.counts = g.opens.Rate != limit.Rate{}
 	g.topics.init(given, given.Topics, g.limits.Topics)
 	g.resumes.init(given, given.Resumes, g.limits.Resumes)
 	g.userSends.Rate, g.addressSends.Rate = limit.Rate(g.limits.Sends), limit.Rate(g.limits.Sends)
 }
 
-// enter gives a connection from there a place.
-func (g *limiter) enter(from source, now time.Duration) (*slot, *push.Error) {
+// enter counts a connection from there in, and returns its slot. Again says that its client
+// was here before.
+func (g *limiter) enter(from source, again bool, now time.Duration) (*slot, *push.Error) {
 	if err := g.mayTry(from, now); err != nil {
 		return nil, err
 	}
 	at, err := g.slots.acquire(from, g.counts(from))
 	if err != nil {
 		return nil, err
+	}
+	if again && g.returns.take(from, now) {
+		return at, nil
 	}
 	if wait := g.opens.Take(struct{}{}, now); wait > 0 {
 		g.slots.release(at)

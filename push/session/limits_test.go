@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/push/session"
@@ -221,4 +222,47 @@ func TestReleaseWithoutASession(t *testing.T) {
 	}
 	a.Release()
 	<-done
+}
+
+// TestReturnsAreNoOpens: a client that was let in, and is expected back, isn't counted again;
+// from another address, a second time, or much later it is.
+func TestReturnsAreNoOpens(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil, push.Options{Limits: push.Limits{Opens: push.Rate{PerSecond: 0.0001, Burst: 3}}})
+		defer w.shutdown()
+		h := session.Of(w.hub)
+		come := func(admit func(*http.Request) (*session.Admission, error), address string) func() {
+			t.Helper()
+			a, err := admit(from(address))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return func() {
+				a.Release()
+				a.ExpectBack()
+			}
+		}
+		wantRefused := func(admit func(*http.Request) (*session.Admission, error), address string) {
+			t.Helper()
+			if _, err := admit(from(address)); !errors.Is(err, push.CodeUnavailable) {
+				t.Errorf("%s got %v", address, err)
+			}
+		}
+		come(h.Admit, "203.0.113.1")()
+		come(h.Admit, "203.0.113.1")()
+		come(h.Admit, "203.0.113.2")()
+		wantRefused(h.Readmit, "203.0.113.3")
+		wantRefused(h.Admit, "203.0.113.1") // it doesn't say that it was here
+		for range 10 {
+			time.Sleep(7 * time.Second)
+			one, two, other := come(h.Readmit, "203.0.113.1"), come(h.Readmit, "203.0.113.1"), come(h.Readmit, "203.0.113.2")
+			wantRefused(h.Readmit, "203.0.113.1") // two were here
+			wantRefused(h.Readmit, "203.0.113.2")
+			one()
+			two()
+			other()
+		}
+		time.Sleep(20 * time.Second)
+		wantRefused(h.Readmit, "203.0.113.1")
+	})
 }

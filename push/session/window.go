@@ -123,6 +123,13 @@ func (w *window) giveUp(n int) {
 	}
 }
 
+// hasAtHand reports whether what follows a place takes no read.
+func (f *feed) hasAtHand(place broker.Position) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return place == f.head || f.window != nil && f.window.contains(place)
+}
+
 // The methods below are called with feed.mu held.
 
 // remember begins a window at the head, unless there is one or the feed is closed.

@@ -147,6 +147,9 @@ func (s *Session) write() {
 		frames, state := s.work()
 		switch state {
 		case writerIdle:
+			if c, ok := s.conn.(Collector); ok {
+				c.Idle()
+			}
 			return
 		case writerOver:
 			s.end()

@@ -1,4 +1,4 @@
-// Package protocol has the frames between server and client that both transports share,
+// Package protocol has the frames between server and client that all transports share,
 // as docs/protocol.md describes them: server.go and client.go are the server's side,
 // frame.go and request.go a client's. Golden files in testdata pin every frame; the
 // TypeScript client reads the same files.

@@ -209,6 +209,20 @@ func Follows(r *http.Request, maxTopics int) ([]Follow, *push.Error) {
 	return follows, nil
 }
 
+// Wait reads how long the answer to a URL's request may take: wait=N, in seconds. It is
+// negative if the URL doesn't say.
+func Wait(r *http.Request) (time.Duration, *push.Error) {
+	query, e := Query(r)
+	if e != nil {
+		return 0, e
+	}
+	if !query.Has("wait") {
+		return -1, nil
+	}
+	seconds, e := count(query, "wait")
+	return time.Duration(min(int64(seconds), math.MaxInt64/int64(time.Second))) * time.Second, e
+}
+
 // count reads a parameter that is an integer from 0 to 2^53-1; 0 if it isn't given.
 func count(query url.Values, name string) (int, *push.Error) {
 	values := query[name]

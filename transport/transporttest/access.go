@@ -104,7 +104,7 @@ func testTopicsAreBytes(t *testing.T, h Harness) {
 	mu.Lock()
 	defer mu.Unlock()
 	for _, topic := range topics {
-		if asked[topic] != 1 {
+		if asked[topic] != 1 && (!h.Polls || asked[topic] == 0) {
 			t.Errorf("Authorize was asked %d times about %q", asked[topic], topic)
 		}
 	}

@@ -19,6 +19,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"testing"
 
 	"github.com/tidewire/tidewire/broker/membroker"
@@ -45,6 +46,16 @@ type Harness struct {
 	// Raw says that a message comes to clients of Dial without its parts, as DialRaw
 	// describes. The suite then leaves out what looks at these.
 	Raw bool
+	// Polls says that a client has no connection between one answer and the next, and asks
+	// again for each. The suite then leaves out what happens to a connection, which
+	// is for the transport's own tests.
+	Polls bool
+}
+
+// ofConnections are the tests of what happens to a connection that lasts.
+var ofConnections = []string{
+	"RefreshedSessionLives", "RevokedTopicIsLost", "LosesATopicWithItsRights", "LimitsHold", "LimitsHoldForManyAtOnce",
+	"PublishesToItsOwnClientsOnly", "StalledReaderIsCutAlone", "ShutdownSaysFarewell", "ShutdownCutsTheStalled",
 }
 
 // Run runs the suite. Each test gets a hub and a server of its own.
@@ -86,7 +97,7 @@ func Run(t *testing.T, h Harness) {
 		{"ShutdownCutsTheStalled", testShutdownStalled},
 	}
 	for _, test := range tests {
-		if h.Raw && test.name == "MessagesArriveWhole" {
+		if h.Raw && test.name == "MessagesArriveWhole" || h.Polls && slices.Contains(ofConnections, test.name) {
 			continue
 		}
 		t.Run(test.name, func(t *testing.T) { test.run(t, h) })

@@ -19,6 +19,7 @@ var tests = map[string][]suite{
 	"push/session": {
 		{of: "push/session"},
 		{of: "transport/sse"},
+		{of: "transport/poll"},
 		{of: "transport"},
 		{of: "broker/internal/follow/sim"},
 		{of: "broker/redisbroker"},
@@ -26,6 +27,7 @@ var tests = map[string][]suite{
 	"push/internal/revoke": {{of: "push/internal/revoke"}, {of: "push/session"}},
 	"push/internal/seal":   {{of: "push/internal/seal"}, {of: "push/session"}},
 	"push/internal/wheel":  {{of: "push/internal/wheel"}, {of: "push/session"}},
+	"transport/poll":       {{of: "transport/poll"}, {of: "transport"}},
 	"transport/sse":        {{of: "transport/sse"}, {of: "transport"}},
 	"transport/websocket": {
 		{of: "transport/websocket", skip: "Autobahn"},

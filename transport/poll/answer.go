@@ -1,0 +1,87 @@
+package poll
+
+import (
+	"slices"
+
+	"github.com/tidewire/tidewire/push/cursor"
+	"github.com/tidewire/tidewire/push/session"
+)
+
+// answer is what the answer to a poll has so far: frames, and for each topic the place after
+// them.
+type answer struct {
+	topics []session.Followed // nil until the topics are answered
+	places []place
+	frames int
+	size   int // of the frames, in bytes
+	full   bool
+}
+
+// place is where the client is in a topic, with this answer.
+type place struct {
+	topic  string
+	cursor string // empty if it isn't known: then a gap comes
+}
+
+// maxSize is about how many bytes of frames are in one answer. One frame always fits.
+const maxSize = 1 << 20
+
+// newAnswer begins where the client comes from. A topic that is refused for now keeps the
+// place that it came with, for the next poll.
+func newAnswer(topics []session.Followed) answer {
+	a := answer{topics: topics}
+	for _, t := range topics {
+		if t.Err == nil || t.Cursor != "" {
+			a.places = append(a.places, place{t.Topic, t.Cursor})
+		}
+	}
+	return a
+}
+
+// takes reports whether a frame is to be in the answer. Past maxSize none is but the gap of a
+// topic whose place isn't known, without which there is no whole cursor; the rest follows
+// the cursor, and comes with the next poll.
+func (a *answer) takes(f *session.Frame) bool {
+	switch at := a.place(f.Topic); {
+	case len(f.Bytes) == 0:
+		return false
+	case f.Cursor == "": // a request to reconnect
+		if !a.isWhole() {
+			return false
+		}
+	case at == nil:
+		return false
+	default:
+		a.full = a.full || a.size > 0 && a.size+len(f.Bytes) > maxSize
+		if a.full && at.cursor != "" {
+			return false
+		}
+		at.cursor = f.Cursor
+	}
+	a.frames++
+	a.size += len(f.Bytes)
+	return true
+}
+
+func (a *answer) place(topic string) *place {
+	i := slices.IndexFunc(a.places, func(p place) bool { return p.topic == topic })
+	if i < 0 {
+		return nil
+	}
+	return &a.places[i]
+}
+
+// isWhole reports whether the place in each topic is known, so that the answer can be given.
+func (a *answer) isWhole() bool {
+	unknown := func(p place) bool { return p.cursor == "" }
+	return a.topics != nil && !slices.ContainsFunc(a.places, unknown)
+}
+
+// cursor is the place after the answer, in all its topics.
+func (a *answer) cursor() string {
+	cursors := make([]string, len(a.places))
+	for i, p := range a.places {
+		cursors[i] = p.cursor
+	}
+	return cursor.Join(cursors)
+}

@@ -1,0 +1,172 @@
+// Package poll is the transport for networks where nothing streams: each request is answered
+// as a whole, with what there is to tell, or after a time with nothing. Every answer has the
+// cursor of all its topics, with which the client asks again. So an answer that is lost is
+// asked for again, by the same request. docs/protocol.md describes it.
+package poll
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/push/cursor"
+	"github.com/tidewire/tidewire/push/optional"
+	"github.com/tidewire/tidewire/push/session"
+	"github.com/tidewire/tidewire/transport/protocol"
+)
+
+// Transport answers polls for a hub. It is a [push.Publisher] in name only; see Publish.
+type Transport struct {
+	host    *session.Host
+	options Options
+}
+
+var (
+	_ http.Handler      = (*Transport)(nil)
+	_ push.Publisher    = (*Transport)(nil)
+	_ session.Format    = (*Transport)(nil)
+	_ session.Collector = (*conn)(nil)
+)
+
+// New makes the transport. More than one Options panics.
+func New(hub *push.Hub, options ...Options) *Transport {
+	return &Transport{host: session.Of(hub), options: optional.One(options).withDefaults()}
+}
+
+// Host returns the host of the hub that the transport was made for. transport.Routes
+// compares it.
+func (t *Transport) Host() *session.Host { return t.host }
+
+// Publish refuses with [push.CodeUnsupported]. What a transport publishes by itself is stored
+// nowhere, so a client that isn't waiting at this moment, or whose answer is lost, would
+// never get it.
+func (t *Transport) Publish(context.Context, push.Message) (push.Receipt, error) {
+	return push.Receipt{}, errUnsupported
+}
+
+var errUnsupported = push.NewError(push.CodeUnsupported,
+	"messages can't be published to clients that poll alone: publish to the hub, which stores them", nil)
+
+// ServeHTTP answers with what follows the cursor in the topics of the URL. If there is
+// nothing it waits, for as long as the URL and the Options say. It returns at once when the
+// client leaves.
+func (t *Transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !protocol.CheckMethod(t.host, w, r, http.MethodGet) {
+		return
+	}
+	if r.ContentLength != 0 {
+		protocol.Refuse(t.host, w, r, push.NewError(push.CodeBadRequest, "a poll has no body", nil))
+		return
+	}
+	admit := t.host.Admit
+	if strings.Contains(r.URL.RawQuery, "since=") {
+		admit = t.host.Readmit
+	}
+	admission, err := admit(r)
+	if err != nil {
+		protocol.Refuse(t.host, w, r, push.AsError(err))
+		return
+	}
+	defer admission.Release()
+	identity, err := admission.Identify(r)
+	if err != nil {
+		protocol.Refuse(t.host, w, r, push.AsError(err))
+		return
+	}
+	q, e := t.request(r)
+	if e != nil {
+		protocol.Refuse(t.host, w, r, e)
+		return
+	}
+	t.answer(w, r, session.Client{Admission: admission, Identity: identity, Format: t}, q)
+}
+
+// request is what a poll asks for.
+type request struct {
+	follows []session.Follow
+	wait    time.Duration
+}
+
+// request reads the URL.
+func (t *Transport) request(r *http.Request) (q request, e *push.Error) {
+	if q.follows, e = protocol.Follows(r, cursor.MaxTopics); e != nil {
+		return q, e
+	}
+	if len(q.follows) == 0 {
+		return q, push.NewError(push.CodeBadRequest, "no topic is named", nil)
+	}
+	if protocol.Formats(r) != nil {
+		return q, push.NewError(push.CodeBadRequest, "a poll has no format: its answer is JSON", nil)
+	}
+	if q.wait, e = protocol.Wait(r); q.wait < 0 {
+		q.wait = t.options.Wait
+	}
+	return q, e
+}
+
+// answer runs one session, from the request to its answer.
+func (t *Transport) answer(w http.ResponseWriter, r *http.Request, client session.Client, q request) {
+	c := &conn{w: w, control: http.NewResponseController(w), timeout: t.options.WriteTimeout}
+	wait := patience(c.control, r, min(q.wait, t.options.MaxWait))
+	client.Conn = c
+	s, err := t.host.Open(client)
+	if err != nil {
+		protocol.Refuse(t.host, w, r, push.AsError(err))
+		return
+	}
+	c.session = s
+	defer time.AfterFunc(wait, c.answerNow).Stop()
+	var refused *push.Error
+	s.Subscribe(r.Context(), q.follows, func(answers []session.Followed) *session.Frame {
+		if refused = session.AllRefused(answers); refused != nil {
+			return nil
+		}
+		c.open(answers)
+		return new(session.Frame) // nothing to tell, but that the topics are followed
+	})
+	if refused != nil {
+		s.Close(nil)
+	}
+	s.Serve(r.Context(), func() {
+		s.Close(c.gone())
+		c.Abort()
+	})
+	client.Admission.ExpectBack()
+	switch failure, begun := c.outcome(); {
+	case refused != nil && !begun:
+		protocol.WriteError(w, r, refused) // the hub has logged each topic
+	case failure == nil:
+	case begun:
+		panic(http.ErrAbortHandler) // the client must not take a part for the whole
+	default:
+		protocol.WriteError(w, r, failure)
+	}
+}
+
+// margin is how long before the end of its request a poll is answered.
+const margin = 500 * time.Millisecond
+
+// patience is how long a request waits that wants to wait so long. The server's time limits
+// are lifted; those that a middleware keeps from being lifted, or has set, are heeded.
+func patience(control *http.ResponseController, r *http.Request, wait time.Duration) time.Duration {
+	within := func(limit time.Duration) {
+		if limit > 0 {
+			wait = min(wait, max(limit/2, limit-margin))
+		}
+	}
+	if deadline, ok := r.Context().Deadline(); ok {
+		within(max(time.Until(deadline), 1))
+	}
+	canRead, canWrite := control.SetReadDeadline(time.Time{}), control.SetWriteDeadline(time.Time{})
+	if server, ok := r.Context().Value(http.ServerContextKey).(*http.Server); ok {
+		if canRead != nil {
+			within(server.ReadTimeout)
+		}
+		if canWrite != nil {
+			within(server.WriteTimeout)
+		}
+	}
+	return wait
+}
