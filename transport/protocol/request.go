@@ -10,10 +10,15 @@ type Asked struct {
 	// Recent asks for the topic's last messages, as many as this, if there is no cursor. It
 	// is for servers that list [FeatureRecent].
 	Recent int
+	// State asks for a state topic. It is for servers that list [FeatureState].
+	State bool
 }
 
-// FeatureRecent is in the features of a server that takes Recent.
-const FeatureRecent = "recent"
+// What a server lists that takes Recent, and State.
+const (
+	FeatureRecent = "recent"
+	FeatureState  = "state"
+)
 
 // Subscribe encodes a client's request to follow topics, for a WebSocket. An id is from 1
 // to [MaxRequestID].
@@ -23,7 +28,11 @@ func Subscribe(id uint64, topics []Asked) []byte {
 		if i > 0 {
 			o = append(o, ',')
 		}
-		o = append(o, '{').text("topic", t.Topic).optional("since", t.Since)
+		o = append(o, '{').text("topic", t.Topic)
+		if t.State {
+			o = o.name("kind", kindState)
+		}
+		o = o.optional("since", t.Since)
 		if t.Recent > 0 {
 			o = o.integer("recent", int64(t.Recent))
 		}
