@@ -14,10 +14,15 @@ import (
 // Cursor returns the cursor after a message, which is empty if the message has no
 // position.
 func Cursor(m *push.Message) string {
-	if m.Position.IsZero() {
+	return CursorAt(m.Topic, m.Position)
+}
+
+// CursorAt returns the cursor of a position in a topic; empty for the zero Position.
+func CursorAt(topic string, p broker.Position) string {
+	if p.IsZero() {
 		return ""
 	}
-	return cursor.Format(m.Topic, m.Position)
+	return cursor.Format(topic, p)
 }
 
 // Message encodes a message, whose cursor is [Cursor]. The frame has the part of it that
