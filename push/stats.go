@@ -16,6 +16,14 @@ type Stats struct {
 	Gaps      uint64 // gaps told to clients
 	Panics    uint64 // recovered from the application's hooks
 
+	// States is how many bytes the maps of the state topics have that are followed here. It
+	// is a part of Memory.
+	States int64
+	// Lagged counts how often a client of a state didn't read in time, and from then on got
+	// only the newest value of each key, until it had all; Resets how often a state's
+	// history broke, so that all its clients got it anew.
+	Lagged, Resets uint64
+
 	// Shed counts the sessions that were cut because all together held too much; see
 	// Limits.Memory. They are among Closed, too.
 	Shed uint64

@@ -31,6 +31,7 @@ type catchUp struct {
 	ahead   broker.Position // where the client is, until this instance has come there too
 	waiting *time.Timer     // runs while ahead is set
 	met     bool            // this instance came to the client's place during the replay
+	lag     *lagging        // of a state: what the client lacks; nil for a log
 }
 
 // start is where the client was when it came; zero if that isn't known.
@@ -118,6 +119,12 @@ func (c *catchUp) missedIn(w *window) (missed []*entry, gap *broker.Gap, ok bool
 // replay queues the next part of the first replay that waits.
 func (s *Session) replay() {
 	s.mu.Lock()
+	if len(s.replays) > 0 && s.replays[0].feed.mirror != nil {
+		sub := s.replays[0]
+		s.mu.Unlock()
+		s.sendState(sub)
+		return
+	}
 	defer s.mu.Unlock()
 	if len(s.replays) == 0 {
 		return
@@ -168,9 +175,7 @@ func (s *Session) readHistory(sub *subscription) bool {
 	case s.over:
 		return false
 	case err != nil:
-		s.hub.warnings.log("push: history can't be read", "topic", c.feed.topic, "error", shortened(err))
-		s.drop()
-		s.finish(push.NewError(push.CodeUnavailable, "history can't be read now", err))
+		s.historyFailed(c.feed, err)
 		return false
 	case meanwhile:
 		// It was broken off or given up.
@@ -189,6 +194,14 @@ func (s *Session) readHistory(sub *subscription) bool {
 		c.take(missed)
 	}
 	return true
+}
+
+// historyFailed ends a session whose client can't be told what it has missed. Called with
+// s.mu held.
+func (s *Session) historyFailed(f *feed, err error) {
+	s.hub.warnings.log("push: history can't be read", "topic", f.topic, "error", shortened(err))
+	s.drop()
+	s.finish(push.NewError(push.CodeUnavailable, "history can't be read now", err))
 }
 
 // take makes messages the replay. If they come from a broker that is ahead of this

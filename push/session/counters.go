@@ -11,6 +11,7 @@ import (
 type counters struct {
 	delivered, replayed, gaps, panics atomic.Uint64
 	withdrawn, unanswered, shed       atomic.Uint64
+	resets, lagged                    atomic.Uint64
 
 	mu      sync.Mutex
 	closed  map[push.Code]uint64
@@ -45,6 +46,9 @@ func (h *Host) addTo(s *push.Stats) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s.Memory = h.memory.used.Load()
+	s.States = h.mirrors.Load()
+	s.Resets = c.resets.Load()
+	s.Lagged = c.lagged.Load()
 	s.Shed = c.shed.Load()
 	s.Delivered = c.delivered.Load()
 	s.Replayed = c.replayed.Load()

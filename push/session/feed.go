@@ -19,6 +19,7 @@ type feed struct {
 	// static
 	hub    *Host
 	topic  string
+	mirror *mirror       // of a state; nil for a log. What it has is guarded by mu.
 	opened chan struct{} // closed when err is known
 	err    error         // why the broker refused
 
@@ -82,6 +83,14 @@ func (f *feed) open() {
 	ctx, cancel := context.WithTimeout(context.Background(), f.hub.options.BrokerTimeout)
 	defer cancel()
 	head, err := f.hub.broker.Subscribe(ctx, f.topic, f)
+	if err == nil && f.mirror != nil {
+		f.mu.Lock()
+		f.head = head
+		f.mu.Unlock()
+		if err = f.loadMirror(ctx); err != nil {
+			f.hub.broker.Unsubscribe(f.topic, f)
+		}
+	}
 	f.mu.Lock()
 	f.head, f.since, f.err, f.ready = head, time.Now(), err, true
 	if !f.early.IsZero() {
@@ -112,6 +121,7 @@ func (f *feed) close() {
 	defer f.mu.Unlock()
 	f.closed = true
 	f.forget()
+	f.closeMirror()
 }
 
 // Receive takes the next message from the broker; see [push.Receiver].
@@ -120,6 +130,9 @@ func (f *feed) Receive(m *push.Message) {
 	defer f.mu.Unlock()
 	if !f.ready {
 		f.early = m.Position
+		if f.mirror != nil {
+			f.receiveChange(m)
+		}
 		return
 	}
 	f.receive(m)
@@ -131,6 +144,9 @@ func (f *feed) Break(gap broker.Gap) {
 	defer f.mu.Unlock()
 	if !f.ready {
 		f.early = gap.Now
+		if f.mirror != nil {
+			f.brokenState(gap.Reason)
+		}
 		return
 	}
 	f.broken(gap)
@@ -149,6 +165,10 @@ func (f *feed) receive(m *push.Message) {
 	f.head = m.Position
 	e := &entry{hub: f.hub, message: m}
 	f.extend(e)
+	if f.mirror != nil {
+		f.receiveChange(m)
+		return
+	}
 	f.lastSeq++
 	for _, g := range f.groups {
 		g.tell(delivery{seq: f.lastSeq, frame: e.frame(g.format)})
@@ -159,6 +179,10 @@ func (f *feed) broken(gap broker.Gap) {
 	gap.Topic, gap.Last = f.topic, f.head
 	f.head, f.since = gap.Now, time.Now()
 	f.forget()
+	if f.mirror != nil {
+		f.brokenState(gap.Reason)
+		return
+	}
 	f.lastSeq++
 	for _, g := range f.groups {
 		g.tell(delivery{seq: f.lastSeq, frame: g.format.Gap(gap), gap: &gap})
@@ -189,6 +213,9 @@ func (f *feed) attach(sub *subscription) {
 	p := g.part(sub.session.shard)
 	if p == nil {
 		p = &shardGroup{shard: sub.session.shard}
+		if f.mirror != nil {
+			p.state = &stateGroup{feed: f, format: sub.session.format.(StateFormat)}
+		}
 		g.parts = append(g.parts, p)
 	}
 	p.attach(sub, f.lastSeq)

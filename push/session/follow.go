@@ -101,11 +101,11 @@ func (s *Session) Subscribe(ctx context.Context, follows []Follow, announce func
 		default:
 			room--
 			asked[f.Topic] = i
-			if len(follows) == 1 || places[i].from != FromRecent && s.hub.atOnce(f.Topic) {
-				feeds[i], answers[i] = s.follow(ctx, f.Topic, &places[i])
+			if len(follows) == 1 || places[i].from != FromRecent && !f.State && s.hub.atOnce(f.Topic) {
+				feeds[i], answers[i] = s.follow(ctx, f, &places[i])
 				break
 			}
-			wait.Go(func() { feeds[i], answers[i] = s.follow(ctx, f.Topic, &places[i]) })
+			wait.Go(func() { feeds[i], answers[i] = s.follow(ctx, f, &places[i]) })
 		}
 	}
 	wait.Wait()
@@ -230,6 +230,10 @@ func (s *Session) attach(feeds []*feed, places []startingPlace, answers []Follow
 		sub := newSubscription(s, f, places[i])
 		f.attach(sub)
 		added = append(added, sub)
+		if f.mirror != nil {
+			answers[i].Epoch, answers[i].Cursor = sub.catchUp.head.Epoch, places[i].cursor(f.topic)
+			continue
+		}
 		switch c := sub.catchUp; {
 		case c.start().IsZero():
 		case c.from == FromCursor && c.since.Offset == 0 && (c.outdated || c.start() != c.head):
@@ -250,7 +254,8 @@ func (s *Session) about(topic string) []any {
 }
 
 // follow asks for one topic, and counts the session among the followers of its feed.
-func (s *Session) follow(ctx context.Context, topic string, start *startingPlace) (*feed, Followed) {
+func (s *Session) follow(ctx context.Context, f Follow, start *startingPlace) (*feed, Followed) {
+	topic := f.Topic
 	refused := func(err error) (*feed, Followed) {
 		e := push.AsError(err)
 		if ctx.Err() == nil { // else the client has left
@@ -272,9 +277,19 @@ func (s *Session) follow(ctx context.Context, topic string, start *startingPlace
 	if err := s.hub.authorize(ctx, push.Access{Identity: s.Identity(), Action: action, Topic: topic}); err != nil {
 		return refused(err)
 	}
+	if err := s.checkKind(f); err != nil {
+		return refused(err)
+	}
 	feed, err := s.hub.follow(ctx, s, topic)
 	if err != nil {
 		return refused(err)
+	}
+	if feed.mirror != nil {
+		if err := feed.reach(ctx); err != nil {
+			s.hub.unfollow(feed)
+			return refused(err)
+		}
+		return feed, Followed{Topic: feed.topic, From: start.stateFrom()}
 	}
 	if start.from == FromRecent {
 		if start.position, err = feed.recent(ctx, start.recent); err != nil {
@@ -283,6 +298,30 @@ func (s *Session) follow(ctx context.Context, topic string, start *startingPlace
 		}
 	}
 	return feed, Followed{Topic: feed.topic, From: start.from}
+}
+
+// checkKind refuses a client that takes a state for a log, or a log for a state.
+func (s *Session) checkKind(f Follow) error {
+	_, able := s.format.(StateFormat)
+	switch isState := s.hub.isState(f.Topic); {
+	case isState && !able:
+		return push.NewError(push.CodeWrongKind, "the topic is a state, which this format can't tell", nil)
+	case isState && !f.State:
+		return push.NewError(push.CodeWrongKind, "the topic is a state; ask for it as one", nil)
+	case f.State && !isState:
+		return push.NewError(push.CodeWrongKind, "the topic is a log, not a state", nil)
+	case f.State && f.Recent > 0:
+		return push.NewError(push.CodeBadRequest, "a state has no last messages; it comes as a whole", nil)
+	}
+	return nil
+}
+
+// stateFrom is how a client begins that follows a state.
+func (p startingPlace) stateFrom() From {
+	if p.from == FromCursor {
+		return FromCursor
+	}
+	return FromSnapshot
 }
 
 // Unsubscribe ends the following of topics and queues the frame that announce

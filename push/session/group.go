@@ -13,6 +13,7 @@ import (
 // Lock order: feed.mu, shardGroup.mu, Session.mu, shard.mu.
 type shardGroup struct {
 	shard *shard
+	state *stateGroup // nil if the topic is a log
 
 	mu            sync.Mutex // guards the rest, and index and told of each subscription
 	subscriptions []*subscription
@@ -25,14 +26,21 @@ type delivery struct {
 	seq   uint64 // counts what the feed has told
 	frame *Frame
 	gap   *broker.Gap
-	aside bool // the message has no place in the topic's order
-	lent  bool // the shard keeps the frame for those to which it is written in its round
+	aside bool     // the message has no place in the topic's order
+	lent  bool     // the shard keeps the frame for those to which it is written in its round
+	batch []*Frame // of a state: those that the shard keeps for its round
 }
 
 // attach adds a subscription that was told everything up to a number.
 func (p *shardGroup) attach(sub *subscription, told uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.state != nil {
+		p.state.mu.Lock() // no batch begins meanwhile
+		defer p.state.mu.Unlock()
+		told = p.state.told
+		sub.catchUp.lag.told = told
+	}
 	sub.lastSeq = told
 	sub.index = len(p.subscriptions)
 	p.subscriptions = append(p.subscriptions, sub)
@@ -56,7 +64,19 @@ const batch = 64
 
 // dispatch tells all subscriptions. With now they are written to at once.
 func (p *shardGroup) dispatch(d *delivery, now bool) {
-	told := 0
+	if p.state != nil {
+		p.dispatchState(d)
+		return
+	}
+	told := p.each(d.seq, func(sub *subscription) { sub.deliver(d, now) })
+	if d.gap == nil {
+		p.shard.hub.stats.delivered.Add(uint64(told))
+	}
+}
+
+// each tells the subscriptions that haven't been told yet what has this number, and counts
+// them.
+func (p *shardGroup) each(seq uint64, tell func(sub *subscription)) (told int) {
 	// Backwards, since detach puts the last in the place of one that has left: so
 	// nobody is passed over, and who comes again has been told already.
 	for left := int(^uint(0) >> 1); left > 0; {
@@ -64,16 +84,14 @@ func (p *shardGroup) dispatch(d *delivery, now bool) {
 		left = min(left, len(p.subscriptions))
 		next := max(0, left-batch)
 		for _, sub := range slices.Backward(p.subscriptions[next:left]) {
-			if sub.lastSeq < d.seq {
-				sub.lastSeq = d.seq
-				sub.deliver(d, now)
+			if sub.lastSeq < seq {
+				sub.lastSeq = seq
+				tell(sub)
 				told++
 			}
 		}
 		left = next
 		p.mu.Unlock()
 	}
-	if d.gap == nil {
-		p.shard.hub.stats.delivered.Add(uint64(told))
-	}
+	return told
 }

@@ -24,6 +24,7 @@ type Host struct {
 	// static
 	hub     hub
 	broker  push.Broker
+	states  push.StateBroker // the same; nil if it has no states
 	options push.Options
 	queue   broker.Limit  // of what waits for one client
 	replay  broker.Limit  // of what one client gets of one topic when it comes back
@@ -34,6 +35,7 @@ type Host struct {
 	stats   counters
 	memory  memory
 	windows atomic.Int64 // bytes of all feeds' windows
+	mirrors atomic.Int64 // bytes of all feeds' mirrors
 	wheel   wheel
 	reviews reviews
 	limiter limiter
@@ -111,6 +113,7 @@ func newHost(h hub) *Host {
 		feeds:    map[string]*feed{},
 		sessions: map[sessionName]*Session{},
 	}
+	host.states, _ = host.broker.(push.StateBroker)
 	host.cut, host.cutRest = context.WithCancel(context.Background())
 	host.warnings.logger, host.warnings.level = options.Logger, slog.LevelWarn
 	host.panics.logger, host.panics.level = options.Logger, slog.LevelError
@@ -131,6 +134,9 @@ func (h *Host) Deliver(m push.Message, formats ...Format) (push.Receipt, error) 
 	if err := m.Prepare(h.options.QueueBytes); err != nil {
 		return push.Receipt{}, err
 	}
+	if h.isState(m.Topic) {
+		return push.Receipt{}, push.NewError(push.CodeWrongKind, "a state is changed through its broker only", nil)
+	}
 	m.Position, m.PreviousTag = broker.Position{}, 0
 	h.mu.Lock()
 	f := h.feeds[m.Topic]
@@ -143,6 +149,9 @@ func (h *Host) Deliver(m push.Message, formats ...Format) (push.Receipt, error) 
 	return push.Receipt{ID: m.ID}, nil
 }
 
+// isState reports whether a topic is a state by the broker's rules.
+func (h *Host) isState(topic string) bool { return h.states != nil && h.states.IsState(topic) }
+
 // follow counts one more follower of a topic, and opens its feed for the first, if that
 // session may bring one more into being.
 func (h *Host) follow(ctx context.Context, s *Session, topic string) (*feed, error) {
@@ -154,6 +163,9 @@ func (h *Host) follow(ctx context.Context, s *Session, topic string) (*feed, err
 			return nil, err
 		}
 		f = &feed{hub: h, topic: strings.Clone(topic), opened: make(chan struct{})} // the text it came in isn't kept
+		if h.isState(topic) {
+			f.mirror = newMirror()
+		}
 		h.feeds[f.topic] = f
 		h.work.Go(f.open)
 	}

@@ -57,7 +57,7 @@ func (m *memory) init(h *Host, limit int64) {
 	m.high, m.low = limit/4*3, limit/8*5
 }
 
-// shardGroup bounds what one kind of use may take of the whole, so that what comes and goes by
+// part bounds what one kind of use may take of the whole, so that what comes and goes by
 // itself never makes sessions be cut.
 func (m *memory) part(most int64) int64 { return min(most, m.limit/4) }
 
@@ -85,6 +85,15 @@ func (m *memory) give(n int64) {
 	}
 	m.used.Add(-n)
 	m.wake()
+}
+
+// count counts bytes in that are there anyway, or out if n is negative.
+func (m *memory) count(n int64) {
+	if n <= 0 {
+		m.give(-n)
+	} else if m.used.Add(n) > m.high {
+		m.relieve()
+	}
 }
 
 // wake has those try again that wait for room.

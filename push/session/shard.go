@@ -61,7 +61,9 @@ func (sh *shard) enqueue(d delivery) {
 		sh.hub.memory.keep(d.frame, 0) // the feed keeps it too, so this can't fail
 	}
 	sh.queued = append(sh.queued, d)
-	sh.size += d.frame.size()
+	if d.frame != nil {
+		sh.size += d.frame.size()
+	}
 	sh.start()
 }
 
@@ -137,5 +139,6 @@ func (sh *shard) letGo() {
 		if d := &sh.round.queued[i]; d.lent {
 			sh.lent = append(sh.lent, d.frame)
 		}
+		sh.lent = append(sh.lent, sh.round.queued[i].batch...)
 	}
 }

@@ -15,9 +15,10 @@ type sharedRead struct {
 	from broker.Position // where it begins; may move back until then
 	// newest is how many of the topic's last messages are read, instead of what follows
 	// from; may grow until then.
-	newest int
-	upTo   uint64        // how far it must come to be of use, for those who are behind; 0 if none is
-	done   chan struct{} // closed when the rest is known
+	newest   int
+	headOnly bool          // only where the topic is
+	upTo     uint64        // how far it must come to be of use, for those who are behind; 0 if none is
+	done     chan struct{} // closed when the rest is known
 
 	users atomic.Int32 // those who wait for it or use it, and who makes it
 
@@ -32,6 +33,7 @@ type sharedRead struct {
 type readKey struct {
 	place  broker.Position // of those that ask for their place alone; zero for the others
 	newest bool            // those that ask for the newest messages
+	head   bool            // those that ask where the topic is
 }
 
 // sharedReads is how often a client asks together with others before it asks for
@@ -157,6 +159,10 @@ func (f *feed) nextReading(key readKey) *sharedRead {
 
 // fetch asks the broker, unless the window has come to know the messages meanwhile.
 func (f *feed) fetch(r *sharedRead) {
+	if r.headOnly {
+		f.fetchHead(r)
+		return
+	}
 	f.mu.Lock()
 	if f.window != nil && r.isWithin(f.window) {
 		r.window = &window{start: r.from, messages: keepAll(f.window.between(r.from, f.window.end()))}

@@ -38,9 +38,11 @@ const (
 )
 
 func newSubscription(s *Session, f *feed, start startingPlace) *subscription {
-	return &subscription{session: s, feed: f, catchUp: &catchUp{
-		feed: f, from: start.from, since: start.position, issued: start.issued, recent: start.recent,
-	}}
+	c := &catchUp{feed: f, from: start.from, since: start.position, issued: start.issued, recent: start.recent}
+	if f.mirror != nil {
+		c.lag = &lagging{syncing: true}
+	}
+	return &subscription{session: s, feed: f, catchUp: c}
 }
 
 // deliver takes what the feed has to tell. With now it is called by the session's
@@ -180,6 +182,9 @@ func (sub *subscription) stop() {
 	if c := sub.catchUp; c != nil {
 		sub.session.unreserve(c.pending)
 		letGoAll(c.missed)
+		if c.lag != nil {
+			sub.session.hub.memory.give(c.lag.paid)
+		}
 		if c.waiting != nil {
 			c.waiting.Stop()
 		}
@@ -190,6 +195,10 @@ func (sub *subscription) stop() {
 // release ends the hold after the announcement.
 func (sub *subscription) release() {
 	if sub.state != held {
+		return
+	}
+	if sub.feed.mirror != nil {
+		sub.releaseState()
 		return
 	}
 	c := sub.catchUp

@@ -1,0 +1,137 @@
+package session
+
+import (
+	"sync"
+
+	"github.com/tidewire/tidewire/broker"
+)
+
+// stateGroup is what a shardGroup has of a state topic: the keys that have changed since its
+// subscriptions were told last. While the shard is busy they gather, each once, so a state
+// that changes faster than it can be told is told less often.
+type stateGroup struct {
+	// static
+	feed   *feed
+	format StateFormat
+
+	mu        sync.Mutex // guards the rest; taken under feed.mu or Session.mu
+	lacking   lackingKeys
+	upTo      broker.Position  // of the topic, when the last key was added
+	reset     broker.GapReason // all is to be told anew, for this reason; "" if not
+	scheduled bool             // the shard is to tell them
+	told      uint64           // counts the batches
+}
+
+// stateBatch is what the subscriptions of a stateGroup are told at once. Those that have all
+// that was before it share its frames; the last of these moves the cursor.
+type stateBatch struct {
+	number uint64
+	keys   []lackingKey
+	upTo   broker.Position
+	reset  broker.GapReason
+	frames []stateFrame
+	lent   bool // the shard keeps the frames for those to which it writes in its round
+}
+
+type stateFrame struct {
+	frame *Frame
+	end   int // how many of the batch's keys are told by it and those before
+}
+
+const (
+	// stateFrameSize is about how many bytes of changes a shared frame has.
+	stateFrameSize = 16 << 10
+	// changeOverhead is about what a change takes in a frame besides its key and data.
+	changeOverhead = 40
+)
+
+func (c *Change) size() int { return len(c.Key) + len(c.Data) + changeOverhead }
+
+// add notes that a key has changed. It reports whether the shard doesn't know yet.
+func (g *stateGroup) add(k lackingKey, upTo broker.Position) (wake bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.lacking.add(k)
+	g.upTo = upTo
+	return g.schedule()
+}
+
+// restart has all subscriptions told anew.
+func (g *stateGroup) restart(reason broker.GapReason, at broker.Position) (wake bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.lacking.all()
+	g.reset, g.upTo = reason, at
+	return g.schedule()
+}
+
+// schedule is called with g.mu held.
+func (g *stateGroup) schedule() (wake bool) {
+	wake = !g.scheduled
+	g.scheduled = true
+	return wake
+}
+
+// toldSoFar counts the batches that have begun to be told.
+func (g *stateGroup) toldSoFar() uint64 {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.told
+}
+
+// next begins a batch.
+func (g *stateGroup) next() *stateBatch {
+	g.mu.Lock()
+	g.told++
+	b := &stateBatch{number: g.told, keys: g.lacking.all(), upTo: g.upTo, reset: g.reset}
+	g.reset, g.scheduled = "", false
+	g.mu.Unlock()
+	if b.reset == "" {
+		g.encode(b)
+	}
+	return b
+}
+
+// encode makes the batch's frames, of the values as they are now. A mirror that isn't good
+// any more has none: all will be told anew.
+func (g *stateGroup) encode(b *stateBatch) {
+	f := g.feed
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.mirror.loading {
+		return
+	}
+	var changes []Change
+	size := 0
+	for i, k := range b.keys {
+		c := f.mirror.change(k)
+		changes = append(changes, c)
+		size += c.size()
+		last := i == len(b.keys)-1
+		if !last && size < stateFrameSize {
+			continue
+		}
+		at := broker.Position{}
+		if last {
+			at = b.upTo
+		}
+		b.frames = append(b.frames, stateFrame{g.format.State(f.topic, changes, at), i + 1})
+		changes, size = changes[:0], 0
+	}
+}
+
+// dispatchState tells all subscriptions what has changed. The frames stay with the delivery
+// until the sessions have had their turn.
+func (p *shardGroup) dispatchState(d *delivery) {
+	b := p.state.next()
+	memory := &p.shard.hub.memory
+	b.lent = true
+	for _, f := range b.frames {
+		if b.lent = memory.keep(f.frame, memory.limit); !b.lent {
+			break
+		}
+		d.batch = append(d.batch, f.frame)
+	}
+	told := p.each(b.number, func(sub *subscription) { sub.deliverBatch(b) })
+	p.shard.hub.stats.delivered.Add(uint64(told * len(b.frames)))
+}
