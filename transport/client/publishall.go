@@ -27,8 +27,12 @@ const maxPostTopics = 100
 func (p *Publisher) PublishAll(ctx context.Context, m push.Message, topics ...string) []push.Published {
 	distinct, index, err := broker.DistinctTopics(topics)
 	all := make([]push.Published, len(topics))
-	if err == nil && (len(m.Header) > 0 || m.Replicated) {
+	switch {
+	case err != nil:
+	case len(m.Header) > 0 || m.Replicated:
 		err = errNotByHTTP
+	case m.Op != broker.OpPublish:
+		err = errManyChanges
 	}
 	ours := m.ID == ""
 	if err == nil {
@@ -50,6 +54,8 @@ func (p *Publisher) PublishAll(ctx context.Context, m push.Message, topics ...st
 	}
 	return all
 }
+
+var errManyChanges = push.NewError(push.CodeBadRequest, "a change is of one topic", nil)
 
 // publishChunks publishes to different topics, with as many requests at once as they need.
 func (p *Publisher) publishChunks(ctx context.Context, m *push.Message, topics []string) []push.Published {
