@@ -53,6 +53,9 @@ func (h *Host) Memory() (counted, found int64) {
 		if f.window != nil {
 			addAll(entries, f.window.messages)
 		}
+		if f.mirror != nil {
+			found += f.mirror.found()
+		}
 		f.mu.Unlock()
 	}
 	h.mu.Lock()
@@ -69,6 +72,9 @@ func (h *Host) Memory() (counted, found int64) {
 			if c := sub.catchUp; c != nil {
 				addAll(frames, c.pending)
 				addAll(entries, c.missed)
+				if c.lag != nil {
+					found += c.lag.paid
+				}
 			}
 		}
 		s.mu.Unlock()
@@ -88,6 +94,17 @@ func (h *Host) Memory() (counted, found int64) {
 	}
 	return h.memory.used.Load(), found
 }
+
+// found is what the mirror has, counted anew.
+func (mr *mirror) found() (size int64) {
+	for key, e := range mr.entries {
+		size += int64(len(key) + len(e.data) + mirroredCost)
+	}
+	return size
+}
+
+// Mirrors is what the mirrors of all feeds count for.
+func (h *Host) Mirrors() int64 { return h.mirrors.Load() }
 
 // Fill takes room as clients would that can't be cut, and gives what ends that.
 func (h *Host) Fill(bytes int64) (empty func()) {

@@ -143,7 +143,8 @@ func (w *world) wantMemory() {
 	w.t.Helper()
 	counted, found := session.Of(w.hub).Memory()
 	_, windows := session.Of(w.hub).Windows()
-	if counted != found || found != windows && w.hub.Stats().Sessions == 0 {
+	mirrors := session.Of(w.hub).Mirrors()
+	if counted != found || found != windows+mirrors && w.hub.Stats().Sessions == 0 {
 		w.t.Errorf("%d bytes are counted, and %d are held by %d sessions", counted, found, w.hub.Stats().Sessions)
 	}
 }

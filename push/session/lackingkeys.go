@@ -9,16 +9,18 @@ import (
 // of. What it is told is looked up in the mirror when it is sent.
 type lackingKey struct {
 	key string
-	// whole says that the whole value lacks, or that the key is gone; else what follows its
-	// first start UTF-16 units: nothing else has happened to it.
+	// whole says that the whole value lacks, or that the key is gone. Else the client has
+	// the value that the key had before the append at offset from, or a later one: that had
+	// start UTF-16 units.
 	whole bool
 	start int
+	from  uint64
 }
 
 // lackedBy is what a client lacks that hasn't got a message.
 func lackedBy(m *push.Message) lackingKey {
 	if m.Op == broker.OpAppend && m.Start > 0 {
-		return lackingKey{key: m.Key, start: m.Start}
+		return lackingKey{key: m.Key, start: m.Start, from: m.Offset}
 	}
 	return lackingKey{key: m.Key, whole: true}
 }
@@ -37,6 +39,9 @@ func (l *lackingKeys) add(k lackingKey) {
 	if i, ok := l.at[k.key]; ok {
 		there := &l.queue[i-l.taken]
 		there.whole = there.whole || k.whole
+		if k.from < there.from {
+			there.start, there.from = k.start, k.from
+		}
 		return
 	}
 	if l.at == nil {

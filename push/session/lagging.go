@@ -282,8 +282,9 @@ func (s *Session) readChanges(sub *subscription) bool {
 	asked := *c
 	s.mu.Unlock()
 	missed, gap, err := asked.history()
-	s.mu.Lock()
 	defer letGoAll(missed)
+	lacking := c.feed.lackingOf(missed)
+	s.mu.Lock()
 	l := c.lag
 	switch {
 	case s.over:
@@ -296,8 +297,8 @@ func (s *Session) readChanges(sub *subscription) bool {
 		l.history, l.whole, l.reset = false, true, gap.Reason
 	default:
 		l.history = false
-		for _, e := range missed {
-			l.keys.add(lackedBy(e.message))
+		for _, k := range lacking {
+			l.keys.add(k)
 		}
 		l.mark, l.left = c.head, l.keys.len()
 		if !l.pay(&s.hub.memory) {

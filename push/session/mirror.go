@@ -34,8 +34,9 @@ type mirrored struct {
 	key      string
 	data     []byte
 	encoding push.Encoding
-	units    int // of data, if it is text that was appended to
+	units    int // of data; negative if they aren't counted yet
 	version  uint64
+	set      uint64 // the offset after which there were only appends, or a later one
 	gone     bool // it was deleted
 	place    *list.Element
 }
@@ -111,7 +112,7 @@ func (mr *mirror) apply(m *push.Message) {
 func (mr *mirror) set(m *push.Message) {
 	e := mr.entry(m)
 	mr.size += len(m.Data) - len(e.data)
-	e.data, e.encoding, e.units = m.Data, m.Encoding, -1
+	e.data, e.encoding, e.units, e.set = m.Data, m.Encoding, -1, m.Offset
 }
 
 // append adds text to a value. The array of a value that a message has brought is not
@@ -135,7 +136,7 @@ func (mr *mirror) append(m *push.Message) {
 func (mr *mirror) entry(m *push.Message) *mirrored {
 	e := mr.entries[m.Key]
 	if e == nil {
-		e = &mirrored{key: m.Key}
+		e = &mirrored{key: m.Key, set: m.Offset}
 		e.place = mr.order.PushBack(e)
 		mr.entries[m.Key] = e
 		mr.size += len(m.Key) + mirroredCost
@@ -174,11 +175,19 @@ func (mr *mirror) change(k lackingKey) Change {
 	switch {
 	case e == nil:
 		return Change{Op: broker.OpDelete, Key: k.key}
-	case k.whole:
+	case k.whole, e.set > k.from:
 		return e.whole()
 	}
 	data := e.data[broker.SkipUnits(e.data, k.start):]
 	return Change{Op: broker.OpAppend, Key: e.key, Data: data, Start: k.start, Version: e.version}
+}
+
+// appended notes that a key was only appended to from one of its changes up to another, which
+// history has shown: a mirror that was read later doesn't know.
+func (mr *mirror) appended(k lackingKey, last uint64) {
+	if e := mr.entries[k.key]; e != nil && !k.whole && e.set <= last {
+		e.set = min(e.set, k.from)
+	}
 }
 
 // whole sets the key to its value.

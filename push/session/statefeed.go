@@ -123,6 +123,23 @@ func (f *feed) receiveChange(m *push.Message) {
 	}
 }
 
+// lackingOf gives the keys that messages from history have changed.
+func (f *feed) lackingOf(missed []*entry) []lackingKey {
+	var keys lackingKeys
+	last := map[string]uint64{}
+	for _, e := range missed {
+		keys.add(lackedBy(e.message))
+		last[e.message.Key] = e.message.Offset
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	all := keys.all()
+	for _, k := range all {
+		f.mirror.appended(k, last[k.key])
+	}
+	return all
+}
+
 // brokenState begins to read the map again, after the broker has broken the chain. Called
 // with f.mu held.
 func (f *feed) brokenState(reason broker.GapReason) {
