@@ -39,8 +39,9 @@ type StatePublisher interface {
 type StateBroker interface {
 	Broker
 	StatePublisher
-	// IsState reports whether a topic is a state by the broker's rules.
-	IsState(topic string) bool
+	// Rule returns how the broker treats a topic, with all its fields filled. It is shared:
+	// nobody changes it.
+	Rule(topic string) *broker.TopicRule
 	// State reads the keys of a state, and its head, at one moment: each is a message with
 	// the whole value as its data and the position of its last change, which is at offset 0
 	// if that was in another epoch. They are in the order of these changes, and those of

@@ -214,7 +214,8 @@ func (f *feed) attach(sub *subscription) {
 	if p == nil {
 		p = &shardGroup{shard: sub.session.shard}
 		if f.mirror != nil {
-			p.state = &stateGroup{feed: f, format: sub.session.format.(StateFormat)}
+			format, interval := sub.session.format.(StateFormat), f.hub.states.Rule(f.topic).Interval
+			p.state = &stateGroup{feed: f, part: p, format: format, interval: interval}
 		}
 		g.parts = append(g.parts, p)
 	}
@@ -228,6 +229,9 @@ func (f *feed) detach(sub *subscription) {
 	g := f.group(sub.session.format)
 	p := g.part(sub.session.shard)
 	if p.detach(sub) {
+		if p.state != nil {
+			p.state.stop()
+		}
 		g.parts = slices.DeleteFunc(g.parts, func(other *shardGroup) bool { return other == p })
 	}
 	if len(g.parts) == 0 {

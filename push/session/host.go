@@ -150,7 +150,7 @@ func (h *Host) Deliver(m push.Message, formats ...Format) (push.Receipt, error) 
 }
 
 // isState reports whether a topic is a state by the broker's rules.
-func (h *Host) isState(topic string) bool { return h.states != nil && h.states.IsState(topic) }
+func (h *Host) isState(topic string) bool { return h.states != nil && h.states.Rule(topic).State }
 
 // follow counts one more follower of a topic, and opens its feed for the first, if that
 // session may bring one more into being.

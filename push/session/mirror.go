@@ -37,7 +37,7 @@ type mirrored struct {
 	units    int // of data; negative if they aren't counted yet
 	version  uint64
 	set      uint64 // the offset after which there were only appends, or a later one
-	gone     bool // it was deleted
+	gone     bool   // it was deleted
 	place    *list.Element
 }
 

@@ -8,7 +8,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/push/session"
@@ -230,6 +229,34 @@ func TestSlowReaderOfAStateStays(t *testing.T) {
 	})
 }
 
+// TestIntervalJoinsChanges: clients are told of what changes within a rule's interval at
+// once, of each key the newest.
+func TestIntervalJoinsChanges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := membroker.New(membroker.Options{Topics: []push.TopicRule{
+			{Pattern: "s/{x}", State: true, Interval: 500 * time.Millisecond},
+		}})
+		w, format := newWorld(t, b, push.Options{}), &stateFormat{}
+		defer w.shutdown()
+		c := newStateClient()
+		w.followState(format, c)
+		synctest.Wait()
+		frames := c.frames
+		for i := range 1000 {
+			w.set(fmt.Sprint("k", i%10), fmt.Sprint(i))
+			time.Sleep(2 * time.Millisecond) //clock:virtual
+		}
+		time.Sleep(time.Second) //clock:virtual
+		synctest.Wait()
+		w.wantMap("in intervals", c)
+		if got := c.frames - frames; got < 4 || got > 6 {
+			t.Errorf("%d frames in two seconds", got)
+		}
+		w.set("last", "one") // and the hub shuts down while this waits
+		w.set("last", "two")
+	})
+}
+
 // TestNoKeyStarves: a key that changes all the time doesn't keep the others from a slow
 // client, nor is it kept from it.
 func TestNoKeyStarves(t *testing.T) {
@@ -320,5 +347,3 @@ func converge(t *testing.T, seed uint64) {
 	}
 	w.wantMemory()
 }
-
-var _ = broker.OpSet

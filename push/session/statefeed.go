@@ -77,9 +77,7 @@ func (f *feed) restartAll() {
 	f.hub.stats.resets.Add(1)
 	for _, g := range f.groups {
 		for _, p := range g.parts {
-			if p.state.restart(f.mirror.broke, f.head) {
-				p.shard.enqueue(delivery{group: p})
-			}
+			p.state.restart(f.mirror.broke, f.head)
 		}
 	}
 }
@@ -116,9 +114,7 @@ func (f *feed) receiveChange(m *push.Message) {
 	lacking := lackedBy(m)
 	for _, g := range f.groups {
 		for _, p := range g.parts {
-			if p.state.add(lacking, f.head) {
-				p.shard.enqueue(delivery{group: p})
-			}
+			p.state.add(lacking, f.head)
 		}
 	}
 }

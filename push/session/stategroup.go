@@ -2,6 +2,7 @@ package session
 
 import (
 	"sync"
+	"time"
 
 	"github.com/tidewire/tidewire/broker"
 )
@@ -11,15 +12,19 @@ import (
 // that changes faster than it can be told is told less often.
 type stateGroup struct {
 	// static
-	feed   *feed
-	format StateFormat
+	feed     *feed
+	part     *shardGroup
+	format   StateFormat
+	interval time.Duration // between two batches
 
 	mu        sync.Mutex // guards the rest; taken under feed.mu or Session.mu
 	lacking   lackingKeys
 	upTo      broker.Position  // of the topic, when the last key was added
 	reset     broker.GapReason // all is to be told anew, for this reason; "" if not
-	scheduled bool             // the shard is to tell them
+	scheduled bool             // the shard is to tell them, or the timer runs
 	told      uint64           // counts the batches
+	last      time.Time        // when the last batch began
+	timer     *time.Timer      // until the next may begin; nil if it never had to wait
 }
 
 // stateBatch is what the subscriptions of a stateGroup are told at once. Those that have all
@@ -47,29 +52,63 @@ const (
 
 func (c *Change) size() int { return len(c.Key) + len(c.Data) + changeOverhead }
 
-// add notes that a key has changed. It reports whether the shard doesn't know yet.
-func (g *stateGroup) add(k lackingKey, upTo broker.Position) (wake bool) {
+// add has the subscriptions told that a key has changed.
+func (g *stateGroup) add(k lackingKey, upTo broker.Position) {
 	g.mu.Lock()
-	defer g.mu.Unlock()
 	g.lacking.add(k)
 	g.upTo = upTo
-	return g.schedule()
+	now := g.schedule()
+	g.mu.Unlock()
+	if now {
+		g.part.shard.enqueue(delivery{group: g.part})
+	}
 }
 
 // restart has all subscriptions told anew.
-func (g *stateGroup) restart(reason broker.GapReason, at broker.Position) (wake bool) {
+func (g *stateGroup) restart(reason broker.GapReason, at broker.Position) {
 	g.mu.Lock()
-	defer g.mu.Unlock()
 	g.lacking.all()
 	g.reset, g.upTo = reason, at
-	return g.schedule()
+	now := g.schedule()
+	g.mu.Unlock()
+	if now {
+		g.part.shard.enqueue(delivery{group: g.part})
+	}
 }
 
-// schedule is called with g.mu held.
-func (g *stateGroup) schedule() (wake bool) {
-	wake = !g.scheduled
+// schedule reports whether the shard is to be told now. Called with g.mu held.
+func (g *stateGroup) schedule() (now bool) {
+	if g.scheduled {
+		return false
+	}
 	g.scheduled = true
-	return wake
+	wait := g.interval - time.Since(g.last)
+	switch {
+	case g.interval == 0 || wait <= 0:
+		return true
+	case g.timer == nil:
+		g.feed.hub.work.Add()
+		g.timer = time.AfterFunc(wait, g.due)
+	default:
+		g.feed.hub.work.Add()
+		g.timer.Reset(wait)
+	}
+	return false
+}
+
+// due ends the waiting for the interval.
+func (g *stateGroup) due() {
+	defer g.feed.hub.work.Done()
+	g.part.shard.enqueue(delivery{group: g.part})
+}
+
+// stop ends the waiting: nobody is left to be told.
+func (g *stateGroup) stop() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.timer != nil && g.timer.Stop() {
+		g.feed.hub.work.Done()
+	}
 }
 
 // toldSoFar counts the batches that have begun to be told.
@@ -85,6 +124,9 @@ func (g *stateGroup) next() *stateBatch {
 	g.told++
 	b := &stateBatch{number: g.told, keys: g.lacking.all(), upTo: g.upTo, reset: g.reset}
 	g.reset, g.scheduled = "", false
+	if g.interval > 0 {
+		g.last = time.Now()
+	}
 	g.mu.Unlock()
 	if b.reset == "" {
 		g.encode(b)
