@@ -19,6 +19,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"testing"
 
 	"github.com/tidewire/tidewire/broker/membroker"
@@ -62,6 +63,9 @@ func Run(t *testing.T, h Harness) {
 		{"TopicNewToTheCursorStartsNow", testNewTopic},
 		{"BeginsWithTheLastMessages", testRecent},
 		{"BeginsWithTheLastMessagesWhilePublishing", testRecentAtOnce},
+		{"FollowsAState", testStates},
+		{"ResetsAState", testStateResets},
+		{"StatesAndLogsAreAskedForAsSuch", testWrongKind},
 		{"RefusedTopicLeavesTheOthers", testRefusedTopic},
 		{"AllTopicsRefused", testAllRefused},
 		{"TopicsAreLimited", testTopicRates},
@@ -86,12 +90,15 @@ func Run(t *testing.T, h Harness) {
 		{"ShutdownCutsTheStalled", testShutdownStalled},
 	}
 	for _, test := range tests {
-		if h.Raw && test.name == "MessagesArriveWhole" {
+		if h.Raw && slices.Contains(framed, test.name) {
 			continue
 		}
 		t.Run(test.name, func(t *testing.T) { test.run(t, h) })
 	}
 }
+
+// framed are the tests of what only frames have.
+var framed = []string{"MessagesArriveWhole", "FollowsAState", "ResetsAState", "StatesAndLogsAreAskedForAsSuch"}
 
 // site is a hub behind a server.
 type site struct {
