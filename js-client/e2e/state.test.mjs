@@ -76,7 +76,9 @@ for (const transport of ["websocket", "sse"])
       window.messages = [];
       push.subscribe("beside", (message) => messages.push(message.data));
       window.changed = new Set();
-      prices.onChange((keys) => keys.forEach((key) => changed.add(key)));
+      prices.onChange((keys) => {
+        for (const key of keys) changed.add(key);
+      });
       await prices.ready;
     }, transport);
     const seen = () => page.evaluate(() => Object.fromEntries(prices));
