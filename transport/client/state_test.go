@@ -335,11 +335,7 @@ func TestStatesAndLogsShareAStream(t *testing.T) {
 
 func TestTopicIsAStateOrALog(t *testing.T) {
 	i := serve(t, "", push.Options{}, nil)
-	c, err := New(i.url())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close(context.Background())
+	c := connect(t, i.url(), Options{})
 	state, err := c.State("a")
 	if err != nil || state.Topic() != "a" {
 		t.Fatal(err)

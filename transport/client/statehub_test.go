@@ -1,7 +1,6 @@
 package client
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -34,18 +33,12 @@ func TestStateIsThatOfTheHub(t *testing.T) {
 		if _, err := set(push.Message{Key: "before", Data: []byte("x")}); err != nil {
 			t.Fatal(err)
 		}
-		c, err := New(i.url(), Options{Transport: way})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer c.Close(context.Background())
+		c := connect(t, i.url(), Options{Transport: way})
 		state, err := c.State("s/a")
 		if err != nil {
 			t.Fatal(err)
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), testaid.Patience)
-		defer cancel()
-		if err := state.Ready(ctx); err != nil || !state.Complete() {
+		if err := state.Ready(patience(t)); err != nil || !state.Complete() {
 			t.Fatal(err)
 		}
 		has := func(want map[string]string) {
@@ -100,34 +93,21 @@ func TestStateIsThatOfTheHub(t *testing.T) {
 	})
 }
 
-// TestStateSurvivesCuts: whatever is cut, the client ends with the hub's map.
+// TestStateSurvivesCuts: whatever is cut, and whichever of two instances the client comes to,
+// it ends with the broker's map.
 func TestStateSurvivesCuts(t *testing.T) {
 	eachTransport(t, func(t *testing.T, way Transport) {
-		i := serveStates(t)
-		c, err := New(i.url(), Options{Transport: way, MinBackoff: time.Millisecond, MaxBackoff: time.Millisecond})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer c.Close(context.Background())
+		b := membroker.New(membroker.Options{Topics: []push.TopicRule{{Pattern: "s/{name}", State: true}}})
+		instances := []*instance{serveOn(t, shared{b}, "", push.Options{}, nil), serveOn(t, shared{b}, "", push.Options{}, nil)}
+		hub := instances[0].hub
+		balancer := &balancer{instances: instances}
+		c := connect(t, "http://balancer.example/push", Options{Transport: way, HTTPClient: clientOver(balancer.dial)})
 		state, err := c.State("s/a")
 		if err != nil {
 			t.Fatal(err)
 		}
-		for n := range 200 {
-			m := push.Message{Topic: "s/a", Key: fmt.Sprint(n % 7), Data: []byte("😀")}
-			change := []func(context.Context, push.Message) (push.Receipt, error){i.hub.Append, i.hub.Append, i.hub.Set, i.hub.Append, i.hub.Delete}[n%5]
-			if n%5 == 4 {
-				m.Data = nil
-			}
-			if _, err := change(t.Context(), m); err != nil {
-				t.Fatal(err)
-			}
-			if n%20 == 0 {
-				i.server.CloseClientConnections()
-			}
-		}
-		testaid.Eventually(t, "the hub's map", func() bool {
-			messages, _, err := i.hub.State(t.Context(), "s/a")
+		has := func() bool {
+			messages, _, err := hub.State(t.Context(), "s/a")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -139,6 +119,28 @@ func TestStateSurvivesCuts(t *testing.T) {
 				got[key] = fmt.Sprint(string(v.Data), v.Version.Offset)
 			}
 			return state.Complete() && maps.Equal(got, want)
-		})
+		}
+		for n := range 200 {
+			m := push.Message{Topic: "s/a", Key: fmt.Sprint(n % 7), Data: []byte("😀")}
+			change := hub.Append
+			switch n % 5 {
+			case 2:
+				change = hub.Set
+			case 4:
+				change, m.Data = hub.Delete, nil
+			}
+			if _, err := change(t.Context(), m); err != nil {
+				t.Fatal(err)
+			}
+			switch n % 20 {
+			case 3:
+				balancer.cut() // with changes on their way
+			case 19:
+				testaid.Eventually(t, "the broker's map", has)
+			}
+		}
+		if n := balancer.connections(); n < 5 {
+			t.Errorf("only %d connections", n)
+		}
 	})
 }
