@@ -334,20 +334,20 @@ func TestStatesAndLogsShareAStream(t *testing.T) {
 }
 
 func TestTopicIsAStateOrALog(t *testing.T) {
-	i := serve(t, "", push.Options{}, nil)
+	i := serveStates(t)
 	c := connect(t, i.url(), Options{})
-	state, err := c.State("a")
-	if err != nil || state.Topic() != "a" {
+	state, err := c.State("s/a")
+	if err != nil || state.Topic() != "s/a" {
 		t.Fatal(err)
 	}
-	if _, err := c.Subscribe("a"); !errors.Is(err, push.CodeBadRequest) {
+	if _, err := c.Subscribe("s/a"); !errors.Is(err, push.CodeBadRequest) {
 		t.Errorf("the same as a log: %v", err)
 	}
 	if _, err := c.State("\n"); !errors.Is(err, push.CodeBadRequest) {
 		t.Errorf("no topic: %v", err)
 	}
 	state.Close()
-	if _, err := c.Subscribe("a"); err != nil {
+	if _, err := c.Subscribe("s/a"); err != nil {
 		t.Errorf("after Close: %v", err)
 	}
 }
