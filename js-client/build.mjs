@@ -18,6 +18,7 @@ const internal = /^(asked|again|refusals|base|listeners|settle|frame|via|answer)
 const bundles = [
   { out: "dist/client.mjs", entry: "src/index.ts", format: "esm", budget: 4608 },
   { out: "dist/client.js", entry: "src/script.ts", format: "iife", budget: 4608 },
+  { out: "dist/state.mjs", entry: "src/state.ts", format: "esm", budget: 1024 },
 ];
 
 for (const { out, entry, format, budget } of bundles) {
@@ -31,6 +32,7 @@ for (const { out, entry, format, budget } of bundles) {
   }
 }
 declarations("dist/client.d.ts", ["error", "types", "connect"]);
+declarations("dist/state.d.ts", ["state"], 'import type { Data, Push, PushError } from "./client.js";\n');
 
 const listed = ["build.mjs", "package-lock.json", "tsconfig.json"];
 for (const folder of ["src", "dist"])
@@ -56,8 +58,8 @@ async function bundle(entry, format) {
   return code;
 }
 
-/** Writes the compiler's declarations of some files, which import only from each other, as one module. */
-function declarations(path, names) {
+/** Writes the compiler's declarations of some files, which import only from each other, or what `imports` says, as one module. */
+function declarations(path, names, imports = "") {
   const out = mkdtempSync(join(tmpdir(), "tidewire-"));
   try {
     const flags = ["--declaration", "--emitDeclarationOnly", "--rootDir", "src", "--noEmit", "false", "--outDir", out];
@@ -65,7 +67,7 @@ function declarations(path, names) {
       stdio: "inherit",
     });
     const text = names.map((name) => readFileSync(join(out, `${name}.d.ts`), "utf8")).join("");
-    writeFileSync(path, text.replaceAll(/^(import|export (type )?\*) .*;\n/gm, ""));
+    writeFileSync(path, imports + text.replaceAll(/^(import|export (type )?\*) .*;\n/gm, ""));
   } finally {
     rmSync(out, { recursive: true });
   }

@@ -20,9 +20,13 @@ var script []byte
 //go:embed dist/client.mjs
 var module []byte
 
+//go:embed dist/state.mjs
+var state []byte
+
 var (
 	scriptFile = newFile(script)
 	moduleFile = newFile(module)
+	stateFile  = newFile(state)
 )
 
 // Script serves the client for a plain script element: it sets
@@ -32,12 +36,19 @@ func Script() http.Handler { return scriptFile }
 // Module serves the client as an ES module.
 func Module() http.Handler { return moduleFile }
 
+// State serves the ES module that keeps the keys and values of a state topic, for pages that
+// have a client by [Module].
+func State() http.Handler { return stateFile }
+
 // ScriptIntegrity is the value for the integrity attribute of a script element
 // that loads [Script].
 func ScriptIntegrity() string { return scriptFile.integrity }
 
 // ModuleIntegrity is the same for [Module].
 func ModuleIntegrity() string { return moduleFile.integrity }
+
+// StateIntegrity is the same for [State].
+func StateIntegrity() string { return stateFile.integrity }
 
 // file is an embedded file and all that is said about it, made once.
 type file struct {

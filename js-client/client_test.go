@@ -66,7 +66,7 @@ func TestNothingNamesARegistry(t *testing.T) {
 }
 
 func TestSize(t *testing.T) {
-	for name, budget := range map[string]int{"client.mjs": 4608, "client.js": 4608} {
+	for name, budget := range map[string]int{"client.mjs": 4608, "client.js": 4608, "state.mjs": 1024} {
 		content, err := os.ReadFile("dist/" + name)
 		if err != nil {
 			t.Fatal(err)
@@ -97,7 +97,7 @@ func TestServe(t *testing.T) {
 	for name, c := range map[string]struct {
 		handler http.Handler
 		want    []byte
-	}{"script": {Script(), script}, "module": {Module(), module}} {
+	}{"script": {Script(), script}, "module": {Module(), module}, "state": {State(), state}} {
 		t.Run(name, func(t *testing.T) {
 			plain := request(c.handler, http.MethodGet, http.Header{})
 			body, _ := io.ReadAll(plain.Body)
@@ -152,7 +152,11 @@ func TestServe(t *testing.T) {
 }
 
 func TestIntegrity(t *testing.T) {
-	if a, b := ScriptIntegrity(), ModuleIntegrity(); a == b || !strings.HasPrefix(a, "sha256-") || len(a) != len("sha256-")+44 {
-		t.Errorf("%s, %s", a, b)
+	all := map[string]bool{}
+	for _, integrity := range []string{ScriptIntegrity(), ModuleIntegrity(), StateIntegrity()} {
+		if all[integrity] || !strings.HasPrefix(integrity, "sha256-") || len(integrity) != len("sha256-")+44 {
+			t.Errorf("%s", integrity)
+		}
+		all[integrity] = true
 	}
 }

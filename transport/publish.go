@@ -11,7 +11,7 @@ import (
 // maxPostTopics is how many topics a POST may publish to.
 const maxPostTopics = 100
 
-// publishHandler takes messages of backends.
+// publishHandler takes messages of backends, and changes of states.
 type publishHandler struct {
 	hub     *push.Hub
 	host    *session.Host
@@ -33,7 +33,7 @@ func (h *publishHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // publish returns the answer to a request. An error is about the request as a whole: with
 // several topics, whatever concerns one of them is in the answer.
 func (h *publishHandler) publish(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	query, e := protocol.TopicParameters(r, maxPostTopics, "topic", "event", "key", "id")
+	query, e := protocol.TopicParameters(r, maxPostTopics, "topic", "event", "key", "id", "op", "ttl", "if")
 	if e != nil {
 		return nil, e
 	}
@@ -44,6 +44,9 @@ func (h *publishHandler) publish(w http.ResponseWriter, r *http.Request) ([]byte
 	}
 	m, err := readMessage(w, r, query, h.options.MaxPublish)
 	if err != nil {
+		return nil, err
+	}
+	if err := readChange(&m, query); err != nil {
 		return nil, err
 	}
 	if len(topics) == 1 {

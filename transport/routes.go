@@ -59,8 +59,8 @@ type Options struct {
 
 const defaultMaxPublish = 64 << 10
 
-// Routes returns the routes of a hub: ws, sse, poll, send, publish, refresh, client.js and
-// client.mjs, and ticket if Options says so. More than one Options panics.
+// Routes returns the routes of a hub: ws, sse, poll, send, publish, refresh, client.js,
+// client.mjs and state.mjs, and ticket if Options says so. More than one Options panics.
 //
 // It can be mounted by chi's Mount and by http.ServeMux with a pattern that ends with a
 // slash. Any other router has to cut the path of the mount off, as http.StripPrefix does.
@@ -95,6 +95,7 @@ func Routes(hub *push.Hub, options ...Options) http.Handler {
 		routes: map[string]http.Handler{
 			"client.js":  script(host, jsclient.Script()),
 			"client.mjs": script(host, jsclient.Module()),
+			"state.mjs":  script(host, jsclient.State()),
 			"ws":         socket,
 			"sse":        pages(stream),
 			"poll":       pages(polled),

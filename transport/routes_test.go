@@ -25,7 +25,13 @@ func routes(t *testing.T, hubOptions push.Options, options transport.Options) (*
 	if hubOptions.Authorize == nil {
 		hubOptions.Authorize = push.Anyone
 	}
-	hub := push.New(membroker.New(), hubOptions)
+	return routesOver(t, membroker.New(), hubOptions, options)
+}
+
+// routesOver is routes with a broker.
+func routesOver(t *testing.T, broker push.Broker, hubOptions push.Options, options transport.Options) (*push.Hub, *httptest.Server) {
+	t.Helper()
+	hub := push.New(broker, hubOptions)
 	r := chi.NewRouter()
 	r.Route("/app", func(r chi.Router) { r.Mount("/push", transport.Routes(hub, options)) })
 	server := httptest.NewServer(r)
@@ -94,7 +100,7 @@ func TestPublishRoute(t *testing.T) {
 		{"GET", call{"GET", "publish?topic=a", "", key()}, 405, `"bad_request"`},
 		{"no topic", call{"POST", "publish", "hello", key()}, 400, `"reason":"topic is missing in the query"`},
 		{"an empty topic", call{"POST", "publish?topic=", "hello", key()}, 400, `"reason":"a topic has 1 to 200 bytes"`},
-		{"a misspelt parameter", call{"POST", "publish?topic=a&Id=i", "hello", key()}, 400, `"reason":"the query has an unknown parameter; those that are known are topic, event, key, id"`},
+		{"a misspelt parameter", call{"POST", "publish?topic=a&Id=i", "hello", key()}, 400, `"reason":"the query has an unknown parameter; those that are known are topic, event, key, id, op, ttl, if"`},
 		{"two ids", call{"POST", "publish?topic=a&id=i&id=j", "hello", key()}, 400, `"reason":"id is given twice"`},
 		{"a topic twice", call{"POST", "publish?topic=a&topic=b&topic=a", "hello", key()}, 400, `"reason":"a topic is named twice"`},
 		{"1,001 topics", call{"POST", "publish?topic=a" + strings.Repeat("&topic=a", 1000), "hello", key()}, 400, `"bad_request"`},
@@ -243,7 +249,7 @@ func TestSendRoute(t *testing.T) {
 
 func TestClientIsServed(t *testing.T) {
 	_, server := routes(t, push.Options{}, transport.Options{})
-	for _, path := range []string{"client.js", "client.mjs"} {
+	for _, path := range []string{"client.js", "client.mjs", "state.mjs"} {
 		response, body := (call{"GET", path, "", nil}).do(t, server)
 		if response.StatusCode != http.StatusOK || len(body) < 1000 ||
 			!strings.HasPrefix(response.Header.Get("Content-Type"), "text/javascript") {

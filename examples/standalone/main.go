@@ -20,6 +20,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/broker/redisbroker"
 	"github.com/tidewire/tidewire/examples/internal/serve"
 	"github.com/tidewire/tidewire/push"
@@ -44,6 +45,7 @@ type config struct {
 	relay      bool
 	redis      string
 	drainDelay time.Duration
+	topics     []push.TopicRule
 }
 
 func main() { serve.Main(run) }
@@ -56,7 +58,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	if !c.anyone {
 		slog.Warn("nobody may follow anything; start with -anyone if all topics are public")
 	}
-	broker, err := serve.Broker(ctx, c.redis, redisbroker.Options{})
+	broker, err := serve.Broker(ctx, c.redis, redisbroker.Options{Topics: c.topics})
 	if err != nil {
 		return err
 	}
@@ -76,6 +78,11 @@ func parse(args []string) (c config, err error) {
 	flags.BoolVar(&c.relay, "relay", false, "anyone who may follow a topic may send to it as well")
 	flags.StringVar(&c.redis, "redis", "", "`URL` of a Redis that several instances share, as in redis://localhost:6379; without it, memory")
 	flags.DurationVar(&c.drainDelay, "drain-delay", 0, serve.DrainDelayFlag)
+	flags.Func("state", "`pattern` of topics that are states, as in prices/{market}; may be given again", func(pattern string) error {
+		c.topics = append(c.topics, push.TopicRule{Pattern: pattern, State: true})
+		_, err := broker.ParsePattern(pattern)
+		return err
+	})
 	_ = flags.Parse(args) // ExitOnError
 	if c.publishKey == "" {
 		c.publishKey = os.Getenv(keyVariable)

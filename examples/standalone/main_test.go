@@ -238,3 +238,20 @@ func followToTheEnd(t *testing.T, c *transporttest.Client) (last transporttest.F
 func TestStrangeHostNamesAreRefused(t *testing.T) {
 	servetest.StrangeHostNamesAreRefused(t, run, "-anyone")
 }
+
+// TestStatesByPattern: what matches is a state, whichever of the patterns it is.
+func TestStatesByPattern(t *testing.T) {
+	s := servetest.Start(t, run, "-anyone", "-publish-key", "secret", "-state", "prices/{market}", "-state", "flags")
+	for topic, want := range map[string]int{"prices/fx": http.StatusOK, "flags": http.StatusOK, "prices": http.StatusConflict} {
+		status, body := s.Do(t, http.MethodPost, "/push/publish?op=set&key=k&topic="+topic, "hello", "Authorization", "Bearer secret")
+		if status != want {
+			t.Errorf("%s: %d %s", topic, status, body)
+		}
+	}
+}
+
+func TestStateIsAPattern(t *testing.T) {
+	if c, err := parse([]string{"-state", "a", "-state", "b/{rest...}"}); err != nil || len(c.topics) != 2 || !c.topics[1].State || c.topics[1].Pattern != "b/{rest...}" {
+		t.Errorf("%+v, %v", c.topics, err)
+	}
+}

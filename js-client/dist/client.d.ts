@@ -1,7 +1,7 @@
 /** Whether trying again may help: not at all, at once, or after a while. */
 export type Retry = "never" | "now" | "later";
 /** The server's codes, and those that only the client knows. */
-export type ErrorCode = "bad_request" | "unauthenticated" | "forbidden" | "conflict" | "too_large" | "rate_limited" | "limit_reached" | "timeout" | "slow_consumer" | "draining" | "unavailable" | "not_replicated" | "internal"
+export type ErrorCode = "bad_request" | "unauthenticated" | "forbidden" | "conflict" | "too_large" | "wrong_kind" | "rate_limited" | "limit_reached" | "timeout" | "slow_consumer" | "draining" | "unavailable" | "not_replicated" | "internal"
 /** The server, or something before it, says no for good and gives no code. */
  | "refused"
 /** The server broke the protocol; the client has left and resumes. */
@@ -92,9 +92,32 @@ export interface Gap {
     readonly now: Position | undefined;
     readonly cursor: string | undefined;
 }
+/** What becomes of a key of a state topic. */
+export interface Change {
+    readonly key: string;
+    readonly op: "set" | "append" | "delete";
+    /** Undefined if the key is deleted. */
+    readonly data?: Data | undefined;
+    /** Where `data` begins in the value, if it is appended: the value becomes its first so many characters and `data`. */
+    readonly start?: number | undefined;
+    /** The part of the key's version after the epoch; undefined if the key is deleted. */
+    readonly version?: number | undefined;
+}
+/**
+ * What a state topic says. `state`: make these changes, in order. `synced`: all keys are there. `reset`: forget all keys;
+ * those that there are follow.
+ */
+export interface StateEvent {
+    readonly type: "state" | "synced" | "reset";
+    readonly changes: readonly Change[];
+    /** That of the versions of all keys from now on; undefined if it stays. */
+    readonly epoch?: string | undefined;
+}
 export interface Handlers {
     message?(message: Message): void;
     gap?(gap: Gap): void;
+    /** Of a state topic, instead of messages and gaps. */
+    state?(event: StateEvent): void;
     /**
      * The server refuses this topic. With `retry` "never" the subscription has ended; otherwise the next connection asks for
      * it again.
@@ -112,6 +135,11 @@ export interface SubscribeOptions {
      * topic that is followed already. An event stream has one such number: the largest that one of its topics asks for.
      */
     recent?: number | undefined;
+    /**
+     * The topic is a state, and `state` of `tidewire/state` keeps its keys and values. A subscription of a topic that is
+     * followed already gets only what changes from then on, and has to be of the same kind.
+     */
+    kind?: "state" | undefined;
 }
 export interface Subscription {
     readonly topic: string;

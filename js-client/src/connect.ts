@@ -1,7 +1,7 @@
 import { fullJitter } from "./backoff.ts";
 import { eventStream } from "./eventstream.ts";
 import { codeOf, toError } from "./failure.ts";
-import { type Frame, pack, payload, toMessage } from "./frame.ts";
+import { type Frame, pack, payload, toChange, toMessage } from "./frame.ts";
 import type { Link } from "./link.ts";
 import { notify } from "./notify.ts";
 import { createTopic, cursorAt, moveTo, type Topic } from "./topic.ts";
@@ -65,8 +65,9 @@ export function connect(url: string | URL, options: Options = {}): Push {
   /** When the link's first frame came. */
   let welcomed = 0;
   let heartbeat: number;
-  /** The server takes `recent`; one that doesn't know it would refuse the frame. */
+  /** The server takes `recent`, and states; one that doesn't know them would refuse the frame. */
   let takesRecent: boolean | undefined;
+  let takesStates: boolean | undefined;
   /** Why the server is about to end the link. */
   let ending: Frame | undefined;
   let failures = 0;
@@ -98,8 +99,8 @@ export function connect(url: string | URL, options: Options = {}): Push {
   /** The topics that the link has not been asked for, which it is from now on. */
   const ask = (asked: number | "welcome"): Topic[] =>
     [...topics.values()].filter((topic) => {
-      const fresh = !topic.asked;
-      topic.asked ||= asked;
+      const fresh = !topic.asked && (stream || takesStates || !topic.kind);
+      if (fresh) topic.asked = asked;
       return fresh;
     });
 
@@ -115,8 +116,9 @@ export function connect(url: string | URL, options: Options = {}): Push {
         write({
           type: "subscribe",
           id,
-          topics: fresh.map(({ topic, cursor: since, recent }) => ({
+          topics: fresh.map(({ topic, cursor: since, recent, kind }) => ({
             topic,
+            kind,
             since,
             recent: takesRecent ? recent : undefined,
           })),
@@ -124,7 +126,7 @@ export function connect(url: string | URL, options: Options = {}): Push {
     });
 
   /** Takes the answer for a topic. */
-  const place = (topic: Topic, { error, cursor }: Frame): void => {
+  const place = (topic: Topic, { error, cursor, from, epoch }: Frame): void => {
     topic.asked = true;
     moveTo(topic, cursor);
     if (error) {
@@ -145,6 +147,8 @@ export function connect(url: string | URL, options: Options = {}): Push {
       notify(topic.listeners, "error", failure);
     } else {
       topic.refusals = 0;
+      if (topic.kind)
+        notify(topic.listeners, "state", { type: from === "snapshot" ? "reset" : "state", changes: [], epoch });
       topic.settle();
     }
   };
@@ -223,19 +227,19 @@ export function connect(url: string | URL, options: Options = {}): Push {
   const take = (frame: Frame): void => {
     const { type, ...fields } = frame;
     const { id } = fields;
-    if (type === "message" || type === "gap") {
+    const isState = /^(state|synced|reset)$/.test(type);
+    if (isState || type === "message" || type === "gap") {
       const topic = topics.get(frame.topic);
-      if (topic?.asked !== true) return;
+      if (topic?.asked !== true || isState === !topic.kind) return;
+      const cursor = cursorAt(topic, frame.at);
       // A cursor moves only when all handlers have had the message, even one that throws.
-      if (type === "gap") {
-        notify(topic.listeners, type, fields);
-        moveTo(topic, frame.cursor);
-      } else {
-        const cursor = cursorAt(topic, frame.at);
-        if (cursor && cursor === topic.cursor) return;
-        notify(topic.listeners, type, toMessage(fields, cursor));
-        topic.cursor = cursor ?? topic.cursor;
-      }
+      if (isState)
+        notify(topic.listeners, "state", { type, changes: (frame.changes ?? []).map(toChange), epoch: frame.epoch });
+      else if (type === "gap") notify(topic.listeners, type, fields);
+      else if (cursor && cursor === topic.cursor) return;
+      else notify(topic.listeners, type, toMessage(fields, cursor));
+      if (/gap|synced/.test(type)) moveTo(topic, frame.cursor);
+      topic.cursor = cursor ?? topic.cursor;
     }
     if (type === "ping") write({ type: "pong" });
     if (type === "error" && !id) ending = frame;
@@ -244,6 +248,7 @@ export function connect(url: string | URL, options: Options = {}): Push {
       welcomed = Date.now();
       heartbeat = frame.heartbeat;
       takesRecent = frame.features?.includes("recent");
+      takesStates = frame.features?.includes("state");
       sync();
       flush();
       change({ state: "online", transport: transports[at], session: frame.session });
@@ -334,6 +339,7 @@ export function connect(url: string | URL, options: Options = {}): Push {
       const hear = (kind: keyof typeof handlers, value: unknown): void =>
         (handlers[kind] as ((value: unknown) => void) | undefined)?.(value);
       const topic = topics.get(name) ?? createTopic(name, options);
+      if (topic.kind !== options.kind) throw toError({ code: "wrong_kind", retry: "never" });
       topics.set(name, topic);
       topic.listeners.add(hear);
       sync();

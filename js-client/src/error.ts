@@ -8,6 +8,7 @@ export type ErrorCode =
   | "forbidden"
   | "conflict"
   | "too_large"
+  | "wrong_kind"
   | "rate_limited"
   | "limit_reached"
   | "timeout"

@@ -49,7 +49,7 @@ export function eventStream(url: string, request: typeof fetch, topics: Topic[])
   const read = async (): Promise<void> => {
     let response: Response | undefined;
     try {
-      const query = new URLSearchParams(topics.map(({ topic }) => ["topic", topic]));
+      const query = new URLSearchParams(topics.map(({ topic, kind = "topic" }) => [kind, topic]));
       query.set("since", join(topics.flatMap(({ cursor }) => cursor ?? [])));
       const recent = Math.max(...topics.map(({ recent = 0 }) => recent));
       if (recent) query.set("recent", `${recent}`);

@@ -10,7 +10,7 @@ export const toError = ({ code = "unknown", reason, retry, after }: Frame, id?: 
  * that the server does not use are the transport's fault.
  */
 export const codeOf = (status: number | string): ErrorCode =>
-  /100[02379]|440[013]/.test(status as string)
+  /100[02379]|440[0139]/.test(status as string)
     ? "refused"
     : /101[123]|4503/.test(status as string)
       ? "unavailable"

@@ -1,4 +1,4 @@
-import type { Data, Message } from "./types.ts";
+import type { Change, Data, Message } from "./types.ts";
 
 /** One JSON object of the wire, or what stands for one. Not yet trusted: only what the page could suffer from is checked. */
 // biome-ignore lint/suspicious/noExplicitAny: JSON is
@@ -24,6 +24,12 @@ export const pack = (data: unknown): Frame =>
   data instanceof Uint8Array
     ? { encoding: "base64", data: btoa(data.reduce((text, byte) => text + String.fromCharCode(byte), "")) }
     : { data };
+
+/** A change of a state. */
+export function toChange({ op = "set", data, encoding, ...change }: Frame): Change {
+  check(/^(set|append|delete)$/.test(op) && (op === "delete" || data !== undefined));
+  return { ...change, op, data: payload({ data, encoding }) } as Change;
+}
 
 /** The message in the fields of a frame, with the cursor after it. */
 export function toMessage({ at, encoding, ...frame }: Frame, cursor: string | undefined): Message {

@@ -70,9 +70,34 @@ export interface Gap {
   readonly cursor: string | undefined;
 }
 
+/** What becomes of a key of a state topic. */
+export interface Change {
+  readonly key: string;
+  readonly op: "set" | "append" | "delete";
+  /** Undefined if the key is deleted. */
+  readonly data?: Data | undefined;
+  /** Where `data` begins in the value, if it is appended: the value becomes its first so many characters and `data`. */
+  readonly start?: number | undefined;
+  /** The part of the key's version after the epoch; undefined if the key is deleted. */
+  readonly version?: number | undefined;
+}
+
+/**
+ * What a state topic says. `state`: make these changes, in order. `synced`: all keys are there. `reset`: forget all keys;
+ * those that there are follow.
+ */
+export interface StateEvent {
+  readonly type: "state" | "synced" | "reset";
+  readonly changes: readonly Change[];
+  /** That of the versions of all keys from now on; undefined if it stays. */
+  readonly epoch?: string | undefined;
+}
+
 export interface Handlers {
   message?(message: Message): void;
   gap?(gap: Gap): void;
+  /** Of a state topic, instead of messages and gaps. */
+  state?(event: StateEvent): void;
   /**
    * The server refuses this topic. With `retry` "never" the subscription has ended; otherwise the next connection asks for
    * it again.
@@ -91,6 +116,11 @@ export interface SubscribeOptions {
    * topic that is followed already. An event stream has one such number: the largest that one of its topics asks for.
    */
   recent?: number | undefined;
+  /**
+   * The topic is a state, and `state` of `tidewire/state` keeps its keys and values. A subscription of a topic that is
+   * followed already gets only what changes from then on, and has to be of the same kind.
+   */
+  kind?: "state" | undefined;
 }
 
 export interface Subscription {

@@ -41,7 +41,7 @@ export class FakeSocket {
     this.onmessage?.({ data: typeof frame === "string" ? frame : JSON.stringify(frame) });
   }
 
-  welcome(heartbeat = 25_000, session = "s", features = ["recent"]): void {
+  welcome(heartbeat = 25_000, session = "s", features = ["recent", "state"]): void {
     this.say({ type: "welcome", protocol: "tidewire.v1", session, heartbeat, features, topics: [] });
   }
 

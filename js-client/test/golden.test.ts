@@ -40,6 +40,9 @@ describe("frames from the server", () => {
         "message_named",
         "message_without_position",
         "gap",
+        "state",
+        "synced",
+        "reset",
         "subscribed",
         "unsubscribed",
         "reply",
@@ -145,6 +148,14 @@ describe("frames from the client", () => {
     subscribe: async () => {
       const { push } = client();
       for (const { topic, since } of read("client/subscribe.json").topics) push.subscribe(topic, () => {}, { since });
+      FakeSocket.last.welcome();
+      await settle();
+      return FakeSocket.last.of("subscribe")[0];
+    },
+    subscribe_state: async () => {
+      const { push } = client();
+      for (const { topic, kind, since } of read("client/subscribe_state.json").topics)
+        push.subscribe(topic, () => {}, { kind, since });
       FakeSocket.last.welcome();
       await settle();
       return FakeSocket.last.of("subscribe")[0];

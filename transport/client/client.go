@@ -80,38 +80,45 @@ func New(address string, options ...Options) (*Client, error) {
 // already, and that of Err if the client has ended. More than one SubscribeOptions panics.
 func (c *Client) Subscribe(topic string, options ...SubscribeOptions) (*Subscription, error) {
 	o := optional.One(options)
-	if err := broker.CheckAnyTopic(topic); err != nil {
-		return nil, push.AsError(err)
-	}
-	since := ""
+	s := c.newSubscription(topic)
+	s.recent = o.Recent
 	if o.Since != "" {
-		since = ownPart(o.Since, topic)
+		s.cursor = ownPart(o.Since, topic)
+		s.queue.locate(s.cursor)
 	}
-	s := &Subscription{
-		client: c, topic: topic, recent: o.Recent, cursor: since, queue: newQueue(c.options.Buffer, since),
-		ready: make(chan struct{}), ended: make(chan struct{}),
+	if err := c.follow(s); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// follow makes a subscription one of the client's.
+func (c *Client) follow(s *Subscription) error {
+	if err := broker.CheckAnyTopic(s.topic); err != nil {
+		return push.AsError(err)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.ctx.Err() != nil {
-		return nil, context.Cause(c.ctx)
+		return context.Cause(c.ctx)
 	}
-	if c.subscriptions[topic] != nil {
-		return nil, push.NewError(push.CodeBadRequest, "the client follows this topic already", nil)
+	if c.subscriptions[s.topic] != nil {
+		return push.NewError(push.CodeBadRequest, "the client follows this topic already", nil)
 	}
 	c.number++
 	s.number = c.number
-	c.subscriptions[topic] = s
+	c.subscriptions[s.topic] = s
 	signal(c.changed)
-	return s, nil
+	return nil
 }
 
 // Cursor returns the cursors of all subscriptions as one, to continue from in another
-// process: each after the last event that was taken. One cursor has room for 50 topics.
+// process: each after the last event that was taken. One cursor has room for 50 topics. A
+// [State] has none: it begins with all its keys.
 func (c *Client) Cursor() string {
 	var cursors []string
 	for _, s := range c.followed() {
-		if at := s.Cursor(); at != "" && !slices.Contains(cursors, at) {
+		if at := s.Cursor(); s.state == nil && at != "" && !slices.Contains(cursors, at) {
 			cursors = append(cursors, at)
 		}
 	}

@@ -16,17 +16,28 @@
 //		…
 //	}
 //
+// A [State] is a live copy of a state topic, a map of keys to values: it begins with all keys
+// and follows their changes.
+//
+//	prices, err := c.State("prices")
+//	…
+//	err = prices.Ready(ctx)
+//	…
+//	acme, ok := prices.Get("ACME")
+//
 // Memory is bounded. When the events of a subscription aren't taken, the client stops
 // reading once the subscription's buffer is full, which delays its other subscriptions too.
 // Nothing is dropped: if that lasts, the server ends the connection, and the client resumes.
-// So take the events of every subscription, or close it.
+// So take the events of every subscription, or close it. A State has no events that wait: it
+// is as large as the map, which the server bounds.
 //
 // After a connection is lost the client waits longer with each attempt that fails; see
 // [Options].MinBackoff for the bounds, and for when that starts over. The log has the reason
 // of each failure, and the errors of Send and Ready have the last.
 //
 // A [Publisher] is a [push.Publisher] for a backend that reaches no broker: it publishes by
-// HTTP, to one topic or many.
+// HTTP, to one topic or many, and changes the keys of state topics, as a
+// [push.StatePublisher].
 //
 // docs/protocol.md describes what goes over the wire.
 package client

@@ -26,8 +26,11 @@ const maxPostTopics = 100
 // More than 1,000 names are all refused with [push.CodeBadRequest].
 func (p *Publisher) PublishAll(ctx context.Context, m push.Message, topics ...string) []push.Published {
 	return broker.EachTopic(topics, func(distinct []string) ([]push.Published, error) {
-		if len(m.Header) > 0 || m.Replicated {
+		switch {
+		case len(m.Header) > 0 || m.Replicated:
 			return nil, errNotByHTTP
+		case m.Op != broker.OpPublish:
+			return nil, errManyChanges
 		}
 		ours := m.ID == ""
 		if err := prepareParts(&m); err != nil {
@@ -44,6 +47,8 @@ func (p *Publisher) PublishAll(ctx context.Context, m push.Message, topics ...st
 		return push.Published{Topic: topic, Err: push.AsError(err)}
 	})
 }
+
+var errManyChanges = push.NewError(push.CodeBadRequest, "a change is of one topic", nil)
 
 // publishChunks publishes to different topics, with as many requests at once as they need.
 func (p *Publisher) publishChunks(ctx context.Context, m *push.Message, topics []string) []push.Published {

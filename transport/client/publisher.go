@@ -31,7 +31,7 @@ type PublisherOptions struct {
 }
 
 // Publisher publishes by POST …/publish, to a server with transport.Options.PublishKey. It
-// is a [push.Publisher]; all methods may be called by any number of goroutines.
+// is a [push.Publisher] and a [push.StatePublisher]; all methods may be called by any number of goroutines.
 type Publisher struct {
 	options       PublisherOptions
 	backoff       backoff
@@ -98,7 +98,7 @@ func (p *Publisher) Publish(ctx context.Context, m push.Message) (push.Receipt, 
 		maybe = maybe || t != nil
 		return t
 	})
-	if ours {
+	if ours && maybe {
 		receipt.Duplicate = false // it was this call that stored it
 	}
 	return receipt, err
@@ -125,6 +125,7 @@ func publishQuery(m *push.Message, topics ...string) url.Values {
 	if m.Key != "" {
 		query.Set("key", m.Key)
 	}
+	setChange(query, m)
 	return query
 }
 

@@ -49,50 +49,64 @@ func TestResumesAfterTheServerWasKilled(t *testing.T) {
 	})
 }
 
+// balancer sends each connection to the next of its instances.
+type balancer struct {
+	instances []*instance
+
+	mu    sync.Mutex
+	open  []net.Conn
+	dials int
+}
+
+func (b *balancer) dial(network string) (net.Conn, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	conn, err := net.Dial(network, b.instances[b.dials%len(b.instances)].address())
+	b.dials++
+	if err == nil {
+		b.open = append(b.open, conn)
+	}
+	return conn, err
+}
+
+// cut cuts all connections that there are.
+func (b *balancer) cut() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, conn := range b.open {
+		_ = conn.Close()
+	}
+	b.open = nil
+}
+
+func (b *balancer) connections() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.dials
+}
+
 // TestResumesOnAnotherInstance has a balancer that sends each connection to the other of
 // two instances, and cuts those that there are.
 func TestResumesOnAnotherInstance(t *testing.T) {
 	eachTransport(t, func(t *testing.T, way Transport) {
 		b := membroker.New()
 		instances := []*instance{serveOn(t, shared{b}, "", push.Options{}, nil), serveOn(t, shared{b}, "", push.Options{}, nil)}
-		var mu sync.Mutex
-		var open []net.Conn
-		dials := 0
-		dial := func(network string) (net.Conn, error) {
-			mu.Lock()
-			defer mu.Unlock()
-			conn, err := net.Dial(network, instances[dials%2].address())
-			dials++
-			if err == nil {
-				open = append(open, conn)
-			}
-			return conn, err
-		}
-		cut := func() {
-			mu.Lock()
-			defer mu.Unlock()
-			for _, conn := range open {
-				_ = conn.Close()
-			}
-			open = nil
-		}
-		c := connect(t, "http://balancer.example/push", Options{Transport: way, HTTPClient: clientOver(dial)})
+		balancer := &balancer{instances: instances}
+		c := connect(t, "http://balancer.example/push", Options{Transport: way, HTTPClient: clientOver(balancer.dial)})
 		s := follow(t, c, "a")
 		for k := range 200 {
 			instances[k%2].publish("a", fmt.Sprint(k))
 			switch k % 20 {
 			case 3:
-				cut() // with messages on their way
+				balancer.cut() // with messages on their way
 			case 19:
 				for n := k - 19; n <= k; n++ {
 					expect(t, s, fmt.Sprint(n))
 				}
 			}
 		}
-		mu.Lock()
-		defer mu.Unlock()
-		if dials < 5 {
-			t.Errorf("only %d connections", dials)
+		if n := balancer.connections(); n < 5 {
+			t.Errorf("only %d connections", n)
 		}
 	})
 }

@@ -27,7 +27,7 @@ func eachTransport(t *testing.T, test func(*testing.T, Transport)) {
 }
 
 // shared is a broker that outlives the hubs that use it.
-type shared struct{ push.Broker }
+type shared struct{ *membroker.Broker }
 
 func (shared) Close(context.Context) error { return nil }
 

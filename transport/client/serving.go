@@ -29,6 +29,7 @@ type serving struct {
 	// guarded by client.mu
 	asked  map[string]*Subscription // asked for, over this connection
 	recent bool                     // the server takes Recent
+	logs   bool                     // and no states
 	pong   bool                     // one is due
 }
 
@@ -89,7 +90,7 @@ func (s *serving) welcome(ctx context.Context, f *protocol.Frame) {
 	c := s.client
 	c.mu.Lock()
 	c.lastErr = nil
-	s.recent = slices.Contains(f.Features, protocol.FeatureRecent)
+	s.recent, s.logs = slices.Contains(f.Features, protocol.FeatureRecent), !slices.Contains(f.Features, protocol.FeatureState)
 	c.mu.Unlock()
 	c.options.Logger.Debug("client: connected", "url", c.base.Redacted(), "transport", c.way(), "session", f.Session)
 	s.work.Go(func() { s.write(ctx) })
@@ -105,6 +106,8 @@ func (s *serving) take(ctx context.Context, f *protocol.Frame) bool {
 		return s.message(ctx, f)
 	case protocol.TypeGap:
 		return s.gap(ctx, f)
+	case protocol.TypeState, protocol.TypeSynced, protocol.TypeReset:
+		s.state(f)
 	case protocol.TypeWelcome:
 		return s.answers(ctx, 0, f.Answers)
 	case protocol.TypeSubscribed:
@@ -130,7 +133,7 @@ func (s *serving) take(ctx context.Context, f *protocol.Frame) bool {
 // message queues a message, and moves the topic's cursor once that is done.
 func (s *serving) message(ctx context.Context, f *protocol.Frame) bool {
 	sub, at := s.following(f.Message.Topic)
-	if sub == nil {
+	if sub == nil || sub.state != nil {
 		return true
 	}
 	m := f.Message
@@ -145,7 +148,7 @@ func (s *serving) message(ctx context.Context, f *protocol.Frame) bool {
 
 func (s *serving) gap(ctx context.Context, f *protocol.Frame) bool {
 	sub, _ := s.following(f.Gap.Topic)
-	if sub == nil {
+	if sub == nil || sub.state != nil {
 		return true
 	}
 	if !sub.queue.add(ctx, Event{Gap: &f.Gap, Cursor: f.Cursor}) {
@@ -153,6 +156,20 @@ func (s *serving) gap(ctx context.Context, f *protocol.Frame) bool {
 	}
 	s.move(sub, f.Cursor)
 	return true
+}
+
+// state applies what the server says of a state, and moves the topic's cursor once that is
+// done.
+func (s *serving) state(f *protocol.Frame) {
+	sub, at := s.following(f.State.Topic)
+	if sub == nil || sub.state == nil {
+		return
+	}
+	sub.state.take(f)
+	if f.Type == protocol.TypeState {
+		f.Cursor = moved(at, f.At)
+	}
+	s.move(sub, f.Cursor)
 }
 
 // following returns the subscription of a topic that the server has confirmed, and its
@@ -200,7 +217,7 @@ func (s *serving) answers(ctx context.Context, request uint64, answers []protoco
 		s.client.mu.Lock()
 		sub := s.asked[a.Topic]
 		isAnswer := sub != nil && sub.request == request && !sub.confirmed
-		first := false
+		first, begins := false, isAnswer && a.Failure == nil && sub.state != nil
 		switch {
 		case !isAnswer:
 		case a.Failure == nil:
@@ -209,6 +226,9 @@ func (s *serving) answers(ctx context.Context, request uint64, answers []protoco
 			first = s.refuse(sub, a.Failure)
 		}
 		s.client.mu.Unlock()
+		if begins {
+			sub.state.begin(a)
+		}
 		switch {
 		case !first:
 		case a.Failure == nil:
@@ -217,7 +237,7 @@ func (s *serving) answers(ctx context.Context, request uint64, answers []protoco
 			sub.end(a.Failure.Error(), false)
 		default:
 			s.client.options.Logger.Warn("client: a topic is refused for now", "topic", a.Topic, "error", a.Failure.Error())
-			if !sub.queue.add(ctx, Event{Refused: a.Failure.Error()}) {
+			if !sub.refused(ctx, a.Failure.Error()) {
 				return false
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -69,7 +70,11 @@ func (c *Client) openStream(ctx context.Context, header http.Header, topics []pr
 func streamQuery(topics []protocol.Follow) string {
 	query := url.Values{"v": {"1"}}
 	for _, t := range topics {
-		query.Add("topic", t.Topic)
+		if t.State {
+			query.Add("state", t.Topic)
+		} else {
+			query.Add("topic", t.Topic)
+		}
 	}
 	if n := recentOf(topics); n > 0 {
 		query.Set("recent", strconv.Itoa(n))
@@ -84,17 +89,21 @@ func streamQuery(topics []protocol.Follow) string {
 // without a cursor, which is the same for all of them, or else that of all topics. If they
 // differ, it is none, since a topic would get what it didn't ask for.
 func recentOf(topics []protocol.Follow) int {
-	for _, t := range topics {
+	logs := slices.DeleteFunc(slices.Clone(topics), func(t protocol.Follow) bool { return t.State })
+	for _, t := range logs {
 		if t.Since == "" {
 			return t.Recent
 		}
 	}
-	for _, t := range topics {
-		if t.Recent != topics[0].Recent {
+	for _, t := range logs {
+		if t.Recent != logs[0].Recent {
 			return 0
 		}
 	}
-	return topics[0].Recent
+	if len(logs) == 0 {
+		return 0
+	}
+	return logs[0].Recent
 }
 
 // joined returns the cursors of topics as one; empty if there is none. One that can't be read

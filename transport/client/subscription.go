@@ -47,6 +47,7 @@ type Subscription struct {
 	topic  string
 	recent int
 	queue  *queue
+	state  *State        // of a state topic, whose queue has no events; nil for a log
 	ready  chan struct{} // closed when the server has answered
 	ended  chan struct{} // closed by end
 
@@ -62,6 +63,18 @@ type Subscription struct {
 	refusals  int       // in a row
 	refusal   error     // the last of them
 	again     time.Time // when to ask again
+}
+
+func (c *Client) newSubscription(topic string) *Subscription {
+	return &Subscription{
+		client: c, topic: topic, queue: newQueue(c.options.Buffer, ""),
+		ready: make(chan struct{}), ended: make(chan struct{}),
+	}
+}
+
+// refused tells of a refusal that isn't for good, and reports false if ctx has ended before.
+func (s *Subscription) refused(ctx context.Context, err *push.Error) bool {
+	return s.state != nil || s.queue.add(ctx, Event{Refused: err})
 }
 
 // ownPart returns the part of a cursor that is of one topic, or what the server answers with
@@ -92,9 +105,12 @@ func (s *Subscription) Topic() string { return s.topic }
 // message that is published from then on arrives. When the context ends, the error wraps
 // its cause and, if there is one, the last error: why there is no connection, or why the
 // server refuses the topic for now. If the subscription has ended, Ready fails like Next.
-func (s *Subscription) Ready(ctx context.Context) error {
+func (s *Subscription) Ready(ctx context.Context) error { return s.wait(ctx, s.ready) }
+
+// wait is Ready for what happens when a channel is closed.
+func (s *Subscription) wait(ctx context.Context, happened <-chan struct{}) error {
 	select {
-	case <-s.ready:
+	case <-happened:
 		return nil
 	case <-s.ended:
 		return s.queue.failure()

@@ -56,7 +56,7 @@ func (s *serving) choose(now time.Time) (excess []*Subscription, next time.Durat
 		switch {
 		case len(s.topics) == maxStreamTopics:
 			excess = append(excess, sub)
-		case sub.begins() == recent:
+		case sub.state != nil, sub.begins() == recent:
 			s.topics = append(s.topics, s.ask(sub, 0))
 		}
 	}
@@ -100,7 +100,7 @@ func toTell(excess []*Subscription) (first []*Subscription) {
 // if ctx has ended before.
 func refuseExcess(ctx context.Context, excess []*Subscription) bool {
 	for _, sub := range excess {
-		if !sub.queue.add(ctx, Event{Refused: errStreamFull}) {
+		if !sub.refused(ctx, errStreamFull) {
 			return false
 		}
 	}

@@ -81,6 +81,7 @@ var closeCodes = map[websocket.StatusCode]push.Code{
 	4400:                            push.CodeBadRequest,
 	4401:                            push.CodeUnauthenticated,
 	4403:                            push.CodeForbidden,
+	4409:                            push.CodeWrongKind,
 	4408:                            push.CodeTimeout,
 	4429:                            push.CodeRateLimited,
 	4430:                            push.CodeSlowConsumer,

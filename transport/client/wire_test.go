@@ -36,6 +36,7 @@ func TestCloseCodes(t *testing.T) {
 		{status: 4400, code: push.CodeBadRequest},
 		{status: 4401, code: push.CodeUnauthenticated},
 		{status: 4403, code: push.CodeForbidden},
+		{status: 4409, code: push.CodeWrongKind},
 		{status: 4408},
 		{status: 4429},
 		{status: 4430},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/transport/protocol"
 )
 
@@ -94,6 +95,8 @@ func (s *serving) unasked(now time.Time) (ask []*Subscription, next time.Duratio
 	for _, sub := range s.client.inOrder() {
 		switch {
 		case s.asked[sub.topic] != nil:
+		case s.logs && sub.state != nil:
+			sub.refusal = errNoStates
 		case sub.again.After(now):
 			next = min(next, sub.again.Sub(now))
 		default:
@@ -102,6 +105,8 @@ func (s *serving) unasked(now time.Time) (ask []*Subscription, next time.Duratio
 	}
 	return ask, next
 }
+
+var errNoStates = push.NewError(push.CodeUnsupported, "the server has no state topics", nil)
 
 // subscribe asks for topics. Called with client.mu held.
 func (s *serving) subscribe(ask []*Subscription) (frames [][]byte) {
@@ -112,7 +117,7 @@ func (s *serving) subscribe(ask []*Subscription) (frames [][]byte) {
 		for len(ask) > 0 && size < maxSubscribe {
 			sub := ask[0]
 			ask = ask[1:]
-			size += len(`{"topic":"","since":"","recent":1000},`) + len(sub.topic) + len(sub.cursor)
+			size += len(`{"topic":"","kind":"state","since":"","recent":1000},`) + len(sub.topic) + len(sub.cursor)
 			topics = append(topics, s.ask(sub, s.client.request))
 		}
 		frames = append(frames, protocol.Subscribe(s.client.request, topics))
@@ -124,7 +129,7 @@ func (s *serving) subscribe(ask []*Subscription) (frames [][]byte) {
 func (s *serving) ask(sub *Subscription, request uint64) protocol.Follow {
 	s.asked[sub.topic] = sub
 	sub.request, sub.confirmed, sub.located = request, false, false
-	asked := protocol.Follow{Topic: sub.topic, Since: sub.cursor}
+	asked := protocol.Follow{Topic: sub.topic, Since: sub.cursor, State: sub.state != nil}
 	if s.recent || s.stream { // a cursor wins, and after a gap these follow
 		asked.Recent = sub.recent
 	}

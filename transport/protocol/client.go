@@ -56,10 +56,10 @@ var clientFields = map[string][]string{
 }
 
 // clientKeys are the keys of all frames from a client, and of what is in them.
-var clientKeys = []string{"type", "id", "topics", "topic", "since", "recent", "event", "message", "encoding", "data"}
+var clientKeys = []string{"type", "id", "topics", "topic", "since", "recent", "kind", "event", "message", "encoding", "data"}
 
 var serverTypes = []string{
-	TypeWelcome, TypeMessage, TypeGap, TypeSubscribed, TypeUnsubscribed, TypeReply, TypeError, TypeReconnect,
+	TypeWelcome, TypeMessage, TypeGap, TypeState, TypeSynced, TypeReset, TypeSubscribed, TypeUnsubscribed, TypeReply, TypeError, TypeReconnect,
 }
 
 // ParseRequest reads a frame from a client, strictly. The error is a
@@ -136,10 +136,17 @@ func follow(entry value) (f Follow, err error) {
 			var n uint64
 			n, ok = part.number()
 			f.Recent, ok = int(min(n, math.MaxInt)), ok && n <= MaxRequestID
+		case "kind":
+			var kind string
+			kind, ok = part.str()
+			f.State, ok = kind == kindState, ok && (kind == "" || kind == kindState)
 		}
 		if !ok {
-			return f, requestError("a topic of a subscribe has topic, since and recent, and %s is none of them, or of another kind", quoted(part.key))
+			return f, requestError("a topic of a subscribe has topic, since, recent and kind, and %s is none of them, or of another kind", quoted(part.key))
 		}
+	}
+	if f.State && f.Recent > 0 {
+		return f, requestError("a state topic has no recent messages")
 	}
 	return f, nil
 }

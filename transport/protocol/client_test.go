@@ -45,6 +45,9 @@ func TestMalformedFramesEndTheConnection(t *testing.T) {
 		"nested deep":           `{"type":` + strings.Repeat("[", 10_000) + strings.Repeat("]", 10_000) + `}`,
 		"server-only message":   `{"type":"message","topic":"a","data":"x"}`,
 		"server-only gap":       `{"type":"gap"}`,
+		"server-only state":     `{"type":"state"}`,
+		"server-only synced":    `{"type":"synced"}`,
+		"server-only reset":     `{"type":"reset"}`,
 		"server-only welcome":   `{"type":"welcome"}`,
 		"more keys than exist":  `{` + strings.Repeat(`"k":1,`, 40) + `"type":"ping"}`,
 		"many different fields": manyKeys(100),
@@ -89,6 +92,11 @@ func TestBadRequestsAreAnswered(t *testing.T) {
 		"recent is a fraction":   {`{"type":"subscribe","id":5,"topics":[{"topic":"a","recent":1.5}]}`, 5},
 		"recent is over 2^53":    {`{"type":"subscribe","id":5,"topics":[{"topic":"a","recent":9007199254740992}]}`, 5},
 		"recent of all topics":   {`{"type":"subscribe","id":5,"recent":5,"topics":[{"topic":"a"}]}`, 5},
+		"kind is unknown":        {`{"type":"subscribe","id":5,"topics":[{"topic":"a","kind":"log"}]}`, 5},
+		"kind is a number":       {`{"type":"subscribe","id":5,"topics":[{"topic":"a","kind":1}]}`, 5},
+		"kind of all topics":     {`{"type":"subscribe","id":5,"kind":"state","topics":[{"topic":"a"}]}`, 5},
+		"recent of a state":      {`{"type":"subscribe","id":5,"topics":[{"topic":"a","kind":"state","recent":5}]}`, 5},
+		"a state and a log":      {`{"type":"subscribe","id":5,"topics":[{"topic":"a","kind":"state"},{"topic":"a"}]}`, 5},
 		"topic twice":            {`{"type":"subscribe","id":5,"topics":[{"topic":"a"},{"topic":"a"}]}`, 5},
 		"cursor over 4096 bytes": {`{"type":"subscribe","id":5,"topics":[{"topic":"a","since":"` + strings.Repeat("x", 4097) + `"}]}`, 5},
 		"unsubscribe of objects": {`{"type":"unsubscribe","id":5,"topics":[{"topic":"a"}]}`, 5},
@@ -166,6 +174,7 @@ func TestSpellingMeansNothing(t *testing.T) {
 func FuzzParseRequest(f *testing.F) {
 	f.Add([]byte(`{"type":"subscribe","id":1,"topics":[{"topic":"a","since":"1AA"}]}`))
 	f.Add([]byte(`{"type":"send","id":3,"topic":"a","encoding":"base64","data":"AAH+/w=="}`))
+	f.Add([]byte(`{"type":"subscribe","id":1,"topics":[{"topic":"a","kind":"state","since":"1AA"}]}`))
 	f.Add([]byte(`{"type":"unsubscribe","topics":["a"]}`))
 	f.Add([]byte(`{"type":"ping","Type":1}`))
 	f.Fuzz(func(t *testing.T, frame []byte) {

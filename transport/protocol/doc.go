@@ -1,6 +1,6 @@
 // Package protocol has the frames between server and client that all transports share,
 // as docs/protocol.md describes them: server.go and client.go are the server's side,
-// frame.go and request.go a client's. Golden files in testdata pin every frame; the
+// frame.go and request.go a client's, and state.go has both sides of what state topics say. Golden files in testdata pin every frame; the
 // TypeScript client reads the same files.
 package protocol
 
@@ -13,7 +13,7 @@ const version = "1"
 
 // features are what this server takes from clients beyond what every server of the
 // version does, as JSON: clients look there before they use it.
-const features = `["recent"]`
+const features = `["recent","state"]`
 
 // MaxSinceLength is the longest text that is looked at as a cursor, in bytes. A
 // longer one is refused; a shorter one that isn't a cursor leads to a gap.
@@ -24,6 +24,9 @@ const (
 	TypeWelcome      = "welcome"
 	TypeMessage      = "message"
 	TypeGap          = "gap"
+	TypeState        = "state"
+	TypeSynced       = "synced"
+	TypeReset        = "reset"
 	TypeSubscribed   = "subscribed"
 	TypeUnsubscribed = "unsubscribed"
 	TypeReply        = "reply"

@@ -37,6 +37,10 @@ type Frame struct {
 	Gap    broker.Gap
 	Cursor string
 
+	// State is that of a state, whose At may move the cursor, of a synced, after which Cursor is
+	// the cursor, and of a reset.
+	State StateFrame
+
 	// Reply is that of a reply; its Data is nil if there is none.
 	Reply push.Reply
 	// Failure is what an error says.
@@ -48,8 +52,10 @@ type Frame struct {
 // Answer is what became of one topic that a client has asked for.
 type Answer struct {
 	Topic string
-	// From is "now" or "cursor".
+	// From is "now", "cursor", "recent" or "snapshot".
 	From string
+	// Epoch is that of the versions of a state topic's keys; zero for a log.
+	Epoch broker.Epoch
 	// Cursor is the client's position, empty if it isn't known yet.
 	Cursor string
 	// Failure says why the topic is refused; nil if it is followed.
@@ -63,6 +69,8 @@ type Failure struct {
 	Reason string
 	Retry  string // "never", "now" or "later"
 	After  time.Duration
+	// Version is that of the key, of a conflict which is about a version; nil otherwise.
+	Version *broker.VersionError
 }
 
 // Final reports whether trying again can't help. Retry decides, and the code where the
@@ -78,10 +86,14 @@ func (f *Failure) Final() bool {
 	}
 }
 
-// Error returns the failure as an error of package push.
+// Error returns the failure as an error of package push, whose cause is the Version if there
+// is one.
 func (f *Failure) Error() *push.Error {
 	e := push.NewError(f.Code, f.Reason, nil)
 	e.After = f.After
+	if f.Version != nil {
+		e.Cause = f.Version
+	}
 	return e
 }
 
@@ -117,6 +129,12 @@ func ParseFrame(text []byte) (Frame, error) {
 			Topic: r.text("topic"), Reason: broker.GapReason(r.text("reason")), Last: r.position("last"), Now: r.position("now"),
 		}
 		f.Cursor = r.text("cursor")
+	case TypeState:
+		f.State, f.At = StateFrame{Topic: r.text("topic"), Changes: r.changes()}, r.text("at")
+	case TypeSynced:
+		f.State, f.Cursor = StateFrame{Topic: r.text("topic"), Epoch: r.epoch("epoch")}, r.text("cursor")
+	case TypeReset:
+		f.State = StateFrame{Topic: r.text("topic"), Epoch: r.epoch("epoch"), Reason: broker.GapReason(r.text("reason"))}
 	case TypeReply:
 		f.Reply.Data, f.Reply.Encoding = r.data()
 	case TypeError:
@@ -151,16 +169,6 @@ func ParseHTTPReply(body []byte) (reply push.Reply, err error) {
 	r := reader{object: o}
 	reply.Data, reply.Encoding = r.data()
 	return reply, r.err
-}
-
-// ParseHTTPReceipt reads the answer to a publish by POST. The position has no tag.
-func ParseHTTPReceipt(body []byte) (push.Receipt, error) {
-	o, err := parseObject(body)
-	if err != nil {
-		return push.Receipt{}, err
-	}
-	r := reader{object: o}
-	return r.receipt(), r.err
 }
 
 // reader reads the fields of an object, and keeps the first error.
@@ -231,6 +239,9 @@ func (r *reader) answers() (answers []Answer) {
 		}
 		entry := reader{object: objectOf(item)}
 		a := Answer{Topic: entry.text("topic"), From: entry.text("from"), Cursor: entry.text("cursor")}
+		if entry.text("kind") == kindState {
+			a.Epoch = entry.epoch("epoch")
+		}
 		if failure := entry.object.field("error"); failure.starts('{') {
 			inner := reader{object: objectOf(failure), err: entry.err}
 			a.Failure, entry.err = inner.failure(), inner.err
@@ -284,15 +295,6 @@ func (r *reader) data() ([]byte, push.Encoding) {
 	return data, push.EncodingBinary
 }
 
-// receipt reads the receipt that an object is.
-func (r *reader) receipt() push.Receipt {
-	receipt := push.Receipt{ID: r.text("id"), Position: r.place(r.object), Duplicate: r.object.field("duplicate").starts('t')}
-	if r.err == nil && receipt.Position.Epoch == 0 {
-		r.fail("epoch")
-	}
-	return receipt
-}
-
 func (r *reader) position(key string) broker.Position {
 	v := r.object.field(key)
 	if !v.starts('{') {
@@ -316,6 +318,7 @@ func (r *reader) place(o value) (p broker.Position) {
 func (r *reader) failure() *Failure {
 	return &Failure{
 		Code: push.Code(r.text("code")), Reason: r.text("reason"), Retry: r.text("retry"), After: r.milliseconds("after"),
+		Version: r.versionError(),
 	}
 }
 

@@ -14,6 +14,8 @@ import (
 
 	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/push/cursor"
+	"github.com/tidewire/tidewire/push/session"
 	"github.com/tidewire/tidewire/transport/protocol"
 )
 
@@ -26,6 +28,11 @@ var (
 		{Topic: "orders/43", From: "cursor", Cursor: "17ZVZGoLALZ-KbCHQ5Lc1AQIDBAc"},
 		{Topic: "orders/44", From: "cursor"},
 		{Topic: "secret", Failure: forbidden},
+	}
+	wantStateAnswers = []protocol.Answer{
+		{Topic: "prices", From: "snapshot", Epoch: epoch},
+		{Topic: "flags", From: "cursor", Cursor: cursor.Format("flags", position), Epoch: 1},
+		{Topic: "news", Failure: &protocol.Failure{Code: push.CodeWrongKind, Reason: "the topic is of another kind", Retry: "never"}},
 	}
 )
 
@@ -41,6 +48,31 @@ var decoded = map[string]protocol.Frame{
 		Type: "welcome", Session: "0199a1b2-0000-7000-8000-0000000000ff", Heartbeat: 25 * time.Second,
 		Features: []string{"recent"}, Answers: wantAnswers,
 	},
+	"welcome_state": {
+		Type: "welcome", Session: "0199a1b2-0000-7000-8000-0000000000ff", Heartbeat: 25 * time.Second,
+		Features: []string{"recent", "state"}, Answers: append(wantAnswers, wantStateAnswers...),
+	},
+	"welcome_state_no_topics": {Type: "welcome", Session: "s", Heartbeat: 15 * time.Second, Features: []string{"recent", "state"}},
+	"subscribed_state":        {Type: "subscribed", Request: 8, IsAnswer: true, Answers: wantStateAnswers},
+	"state": {Type: "state", At: "AQIDBAc", State: protocol.StateFrame{Topic: "prices", Changes: []session.Change{
+		{Op: broker.OpSet, Key: "ACME", Version: 17, Data: []byte(`{"px":1.50}`), Encoding: push.EncodingJSON},
+		{Op: broker.OpDelete, Key: "X"},
+		{Op: broker.OpAppend, Key: "a", Start: 12, Version: 18, Data: []byte("more")},
+	}}},
+	"state_snapshot": {Type: "state", State: protocol.StateFrame{Topic: "prices", Changes: []session.Change{
+		{Op: broker.OpSet, Key: "from another epoch", Data: []byte("hello")},
+		{Op: broker.OpSet, Key: "bytes", Version: 1, Data: []byte{0, 1, 254, 255}, Encoding: push.EncodingBinary},
+		{Op: broker.OpSet, Key: "null", Version: broker.MaxOffset, Data: []byte("null"), Encoding: push.EncodingJSON},
+		{Op: broker.OpSet, Key: "empty", Version: 2, Data: []byte{}},
+	}}},
+	"state_hard_text": {Type: "state", State: protocol.StateFrame{Topic: "__proto__", Changes: []session.Change{
+		{Op: broker.OpSet, Key: "__proto__", Version: 3, Data: []byte("line\r\ndata: x\u2028\x00")},
+		{Op: broker.OpAppend, Key: "\"😀\\", Version: 4, Data: []byte("😀")},
+		{Op: broker.OpDelete, Key: "constructor"},
+	}}},
+	"state_nothing":     {Type: "state", At: "AQIDBAc", State: protocol.StateFrame{Topic: "prices"}},
+	"synced":            {Type: "synced", Cursor: stateCursor, State: protocol.StateFrame{Topic: "prices", Epoch: epoch}},
+	"reset":             {Type: "reset", State: protocol.StateFrame{Topic: "prices", Epoch: epoch, Reason: broker.GapEpoch}},
 	"welcome_no_topics": {Type: "welcome", Session: "s", Heartbeat: 15 * time.Second, Features: []string{"recent"}},
 	"message":           received(func(*push.Message) {}),
 	"message_full":      received(func(m *push.Message) { m.Event, m.Key = "created", "42" }),
@@ -104,11 +136,14 @@ func golden(t *testing.T, folder, name string) []byte {
 }
 
 func TestGoldenServerFramesAreRead(t *testing.T) {
-	for name := range serverFrames {
+	if len(decoded) != len(serverFrames)+len(olderFrames) {
+		t.Errorf("%d frames are read of %d", len(decoded), len(serverFrames)+len(olderFrames))
+	}
+	for name := range decoded {
 		t.Run(name, func(t *testing.T) {
-			want, known := decoded[name]
+			want := decoded[name]
 			got, err := protocol.ParseFrame(golden(t, "server", name))
-			if err != nil || !known || !reflect.DeepEqual(got, want) {
+			if err != nil || !reflect.DeepEqual(got, want) {
 				t.Errorf("got %+v, %v; want %+v", got, err, want)
 			}
 		})
@@ -119,8 +154,9 @@ func TestGoldenServerFramesAreRead(t *testing.T) {
 func TestUnknownIsIgnored(t *testing.T) {
 	const more = `{"x":[{"type":"error"},{}],"Type":"gap","TYPE":1,"":null,"__proto__":{"code":"forbidden"},"deep":`
 	deep := strings.Repeat("[", 1000) + strings.Repeat("]", 1000)
-	for name := range serverFrames {
+	for name := range decoded {
 		text := bytes.ReplaceAll(golden(t, "server", name), []byte(`{"topic":`), []byte(`{"new":{"a":1},"topic":`))
+		text = bytes.ReplaceAll(text, []byte(`{"key":`), []byte(`{"new":{"a":1},"key":`))
 		got, err := protocol.ParseFrame([]byte(" " + more + deep + ",\t" + string(text[1:]) + "\n"))
 		if err != nil || !reflect.DeepEqual(got, decoded[name]) {
 			t.Errorf("%s: got %+v, %v; want %+v", name, got, err, decoded[name])
@@ -153,6 +189,18 @@ func TestMalformedServerFrames(t *testing.T) {
 		"cursor is a number":      `{"type":"subscribed","id":1,"topics":[{"topic":"a","cursor":1}]}`,
 		"code is an object":       `{"type":"subscribed","id":1,"topics":[{"topic":"a","error":{"code":{}}}]}`,
 		"topics of objects":       `{"type":"unsubscribed","id":1,"topics":[{}]}`,
+		"no changes":              `{"type":"state","topic":"a"}`,
+		"changes is an object":    `{"type":"state","topic":"a","changes":{}}`,
+		"changes of texts":        `{"type":"state","topic":"a","changes":["a"]}`,
+		"a change without a key":  `{"type":"state","topic":"a","changes":[{"version":1,"data":""}]}`,
+		"a set without data":      `{"type":"state","topic":"a","changes":[{"key":"k","version":1}]}`,
+		"an unknown operation":    `{"type":"state","topic":"a","changes":[{"key":"k","op":"add","version":1,"data":""}]}`,
+		"a version that is text":  `{"type":"state","topic":"a","changes":[{"key":"k","version":"1","data":""}]}`,
+		"JSON is appended":        `{"type":"state","topic":"a","changes":[{"key":"k","op":"append","start":1,"version":1,"data":{}}]}`,
+		"a start below zero":      `{"type":"state","topic":"a","changes":[{"key":"k","op":"append","start":-1,"version":1,"data":""}]}`,
+		"a state without epoch":   `{"type":"welcome","topics":[{"topic":"a","kind":"state","from":"snapshot"}]}`,
+		"synced without epoch":    `{"type":"synced","topic":"a","cursor":"1"}`,
+		"reset with a bad epoch":  `{"type":"reset","topic":"a","epoch":"9f"}`,
 		"delay is negative":       `{"type":"reconnect","after":-1}`,
 		"heartbeat is a fraction": `{"type":"welcome","heartbeat":1.5}`,
 	} {
@@ -167,6 +215,19 @@ func TestHTTPAnswersAreRead(t *testing.T) {
 	failure, err := protocol.ParseHTTPError(protocol.HTTPError(want))
 	if err != nil || failure.Final() || !reflect.DeepEqual(failure.Error(), want) {
 		t.Errorf("an error: %+v, %v", failure, err)
+	}
+	for _, current := range []broker.Version{{}, {Epoch: epoch, Offset: 17}} {
+		conflict := push.NewError(push.CodeConflict, "another version", fmt.Errorf("wrapped: %w", &broker.VersionError{Current: current}))
+		failure, err := protocol.ParseHTTPError(protocol.HTTPError(conflict))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, ok := errors.AsType[*broker.VersionError](failure.Error()); !ok || got.Current != current {
+			t.Errorf("the version %q: %+v", current, failure)
+		}
+	}
+	if failure, err := protocol.ParseHTTPError([]byte(`{"code":"conflict","version":17}`)); err == nil {
+		t.Errorf("a version that is a number: %+v", failure)
 	}
 	for _, body := range []string{"", "<html>", "{}", `{"code":1}`, "null"} {
 		if failure, err := protocol.ParseHTTPError([]byte(body)); err == nil {
@@ -214,6 +275,7 @@ func TestServerFramesCostAboutWhatTheyAre(t *testing.T) {
 		"unknown fields": filled(`{"type":"ping"`, `,"a":0`, `}`, size),
 		"repeated key":   filled(`{"type":"ping"`, `,"type":"pong"`, `}`, size),
 		"nested":         filled(`{"type":"welcome","x":`+strings.Repeat("[", 9000), `0,0,`, "0"+strings.Repeat("]", 9000)+`}`, size),
+		"changes":        filled(`{"type":"state","topic":"a","changes":[{"key":"a","op":"delete"}`, `,{"key":"a","op":"delete"}`, `]}`, size),
 		"data":           filled(`{"type":"message","topic":"a","data":[0`, `,0`, `]}`, size),
 	} {
 		if _, err := protocol.ParseFrame(frame); err != nil {
@@ -234,6 +296,9 @@ func TestClientFramesAreGolden(t *testing.T) {
 		"subscribe": protocol.Subscribe(1, []protocol.Follow{{Topic: "orders/42", Since: "1AAECAwQFn4psIdDktzUBAgMEBw"}, {Topic: "orders/43"}}),
 		"subscribe_recent": protocol.Subscribe(7, []protocol.Follow{
 			{Topic: "orders/42", Since: "1AAECAwQFn4psIdDktzUBAgMEBw", Recent: 50}, {Topic: "orders/43", Recent: 1<<31 - 1},
+		}),
+		"subscribe_state": protocol.Subscribe(8, []protocol.Follow{
+			{Topic: "prices", State: true}, {Topic: "flags", State: true, Since: "1AAECAwQFn4psIdDktzUBAgMEBw"}, {Topic: "orders/42"},
 		}),
 		"unsubscribe": protocol.Unsubscribe(2, []string{"orders/42"}),
 		"ping":        protocol.Ping(),
@@ -281,7 +346,7 @@ func FuzzSend(f *testing.F) {
 
 // FuzzParseFrame has any text. What is taken is JSON, and means what encoding/json says.
 func FuzzParseFrame(f *testing.F) {
-	for name := range serverFrames {
+	for name := range decoded {
 		text, err := os.ReadFile(filepath.Join("testdata", "server", name+".json"))
 		if err != nil {
 			f.Fatal(err)

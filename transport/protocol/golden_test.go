@@ -37,6 +37,15 @@ func message(change func(*push.Message)) *push.Message {
 	return m
 }
 
+var (
+	stateCursor  = cursor.Format("prices", position)
+	stateAnswers = []session.Followed{
+		{Topic: "prices", From: session.FromSnapshot, Epoch: position.Epoch},
+		{Topic: "flags", From: session.FromCursor, Cursor: cursor.Format("flags", position), Epoch: 1},
+		{Topic: "news", Err: push.NewError(push.CodeWrongKind, "", nil)},
+	}
+)
+
 var answers = []session.Followed{
 	{Topic: "orders/42", From: session.FromNow, Cursor: at},
 	{Topic: "orders/43", From: session.FromCursor, Cursor: cursor.Format("orders/43", position)},
@@ -44,14 +53,44 @@ var answers = []session.Followed{
 	{Topic: "secret", Err: push.NewError(push.CodeForbidden, "forbidden", errors.New("not told"))},
 }
 
+// olderFrames are golden files of frames that a server doesn't write any more, and that
+// clients read.
+var olderFrames = []string{"welcome", "welcome_no_topics"}
+
 // serverFrames are the frames that a server writes, by the name of their golden
 // file.
 var serverFrames = map[string]func() []byte{
-	"welcome": func() []byte {
-		return protocol.Welcome("0199a1b2-0000-7000-8000-0000000000ff", 25*time.Second, answers)
+	"welcome_state": func() []byte {
+		return protocol.Welcome("0199a1b2-0000-7000-8000-0000000000ff", 25*time.Second, append(answers, stateAnswers...))
 	},
-	"welcome_no_topics": func() []byte { return protocol.Welcome("s", 15*time.Second, nil) },
-	"message":           func() []byte { return protocol.Message(message(nil), at) },
+	"welcome_state_no_topics": func() []byte { return protocol.Welcome("s", 15*time.Second, nil) },
+	"subscribed_state":        func() []byte { return protocol.Subscribed(8, stateAnswers) },
+	"state": func() []byte {
+		return protocol.State("prices", []session.Change{
+			{Op: broker.OpSet, Key: "ACME", Version: 17, Data: []byte(`{"px":1.50}`), Encoding: push.EncodingJSON},
+			{Op: broker.OpDelete, Key: "X"},
+			{Op: broker.OpAppend, Key: "a", Start: 12, Version: 18, Data: []byte("more")},
+		}, stateCursor)
+	},
+	"state_snapshot": func() []byte {
+		return protocol.State("prices", []session.Change{
+			{Op: broker.OpSet, Key: "from another epoch", Data: []byte("hello")},
+			{Op: broker.OpSet, Key: "bytes", Version: 1, Data: []byte{0, 1, 254, 255}, Encoding: push.EncodingBinary},
+			{Op: broker.OpSet, Key: "null", Version: broker.MaxOffset, Data: []byte("null"), Encoding: push.EncodingJSON},
+			{Op: broker.OpSet, Key: "empty", Version: 2, Data: []byte{}},
+		}, "")
+	},
+	"state_hard_text": func() []byte {
+		return protocol.State("__proto__", []session.Change{
+			{Op: broker.OpSet, Key: "__proto__", Version: 3, Data: []byte("line\r\ndata: x\u2028\x00")},
+			{Op: broker.OpAppend, Key: "\"😀\\", Version: 4, Data: []byte("😀")},
+			{Op: broker.OpDelete, Key: "constructor"},
+		}, "")
+	},
+	"state_nothing": func() []byte { return protocol.State("prices", nil, stateCursor) },
+	"synced":        func() []byte { return protocol.Synced("prices", position.Epoch, stateCursor) },
+	"reset":         func() []byte { return protocol.Reset("prices", broker.GapEpoch, position.Epoch) },
+	"message":       func() []byte { return protocol.Message(message(nil), at) },
 	"message_full": func() []byte {
 		return protocol.Message(message(func(m *push.Message) { m.Event, m.Key = "created", "42" }), at)
 	},
@@ -139,7 +178,7 @@ func TestServerFramesAreGolden(t *testing.T) {
 		})
 	}
 	files, err := filepath.Glob(filepath.Join("testdata", "server", "*.json"))
-	if err != nil || len(files) != len(serverFrames) {
+	if err != nil || len(files) != len(serverFrames)+len(olderFrames) {
 		t.Errorf("%d golden files for %d frames, %v", len(files), len(serverFrames), err)
 	}
 }
@@ -151,6 +190,9 @@ var clientFrames = map[string]protocol.Request{
 	}},
 	"subscribe_recent": {Type: "subscribe", ID: 7, Follows: []session.Follow{
 		{Topic: "orders/42", Since: "1AAECAwQFn4psIdDktzUBAgMEBw", Recent: 50}, {Topic: "orders/43", Recent: 1<<31 - 1},
+	}},
+	"subscribe_state": {Type: "subscribe", ID: 8, Follows: []session.Follow{
+		{Topic: "prices", State: true}, {Topic: "flags", State: true, Since: "1AAECAwQFn4psIdDktzUBAgMEBw"}, {Topic: "orders/42"},
 	}},
 	"unsubscribe": {Type: "unsubscribe", ID: 2, Topics: []string{"orders/42"}},
 	"send": {

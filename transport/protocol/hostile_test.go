@@ -71,6 +71,7 @@ func TestQueriesCostAboutWhatTheyAre(t *testing.T) {
 		"10,000 names":   many.String(),
 		"one name":       strings.Repeat("&a", 20_000),
 		"topics":         strings.Repeat("&topic=a", 6_000),
+		"states":         strings.Repeat("&state=a", 6_000),
 		"no name":        strings.Repeat("&=", 20_000),
 		"nothing":        strings.Repeat("&", 40_000),
 		"escapes":        "topic=" + strings.Repeat("%61", 15_000),
@@ -96,6 +97,7 @@ func TestQueriesCostAboutWhatTheyAre(t *testing.T) {
 func FuzzFollows(f *testing.F) {
 	f.Add("topic=a&topic=b&since=1", "")
 	f.Add("topic=a&topic=a", "1.1")
+	f.Add("topic=a&state=b&state=c&recent=20", "")
 	f.Add("topic=a&recent=20", "")
 	f.Add("topic=a&recent=99999999999999999999", "1")
 	f.Add("topic=%61%00&x;y=%zz", strings.Repeat("x", 5000))
@@ -110,7 +112,7 @@ func FuzzFollows(f *testing.F) {
 		}
 		seen := map[string]bool{}
 		for _, follow := range follows {
-			if broker.CheckTopic(follow.Topic) != nil || seen[follow.Topic] || len(follow.Since) > protocol.MaxSinceLength || lastEventID != "" && follow.Since != lastEventID || follow.Recent < 0 {
+			if broker.CheckTopic(follow.Topic) != nil || seen[follow.Topic] || len(follow.Since) > protocol.MaxSinceLength || lastEventID != "" && follow.Since != lastEventID || follow.Recent < 0 || follow.State && follow.Recent > 0 {
 				t.Errorf("%q gives %+v", query, follow)
 			}
 			seen[follow.Topic] = true

@@ -168,9 +168,10 @@ func Query(r *http.Request) (url.Values, *push.Error) {
 	return query, nil
 }
 
-// Follows reads which topics a URL asks for, from where: topic=…, repeated, since=CURSOR
-// and recent=N, which holds for all topics. A Last-Event-ID header wins over since. There
-// may be at most maxTopics topics, each once. A version, v=1, may be there.
+// Follows reads which topics a URL asks for, from where: topic=… for logs and state=… for
+// states, both repeated, since=CURSOR for all of them, and recent=N for all logs. A
+// Last-Event-ID header wins over since. There may be at most maxTopics topics, each once. A
+// version, v=1, may be there.
 func Follows(r *http.Request, maxTopics int) ([]Follow, *push.Error) {
 	query, e := Query(r)
 	if e != nil {
@@ -179,8 +180,8 @@ func Follows(r *http.Request, maxTopics int) ([]Follow, *push.Error) {
 	if v := query["v"]; len(v) > 1 || len(v) == 1 && v[0] != version {
 		return nil, push.NewError(push.CodeBadRequest, "this server speaks version "+version+" of the protocol", nil)
 	}
-	topics := query["topic"]
-	if len(topics) > maxTopics {
+	logs, states := query["topic"], query["state"]
+	if len(logs)+len(states) > maxTopics {
 		return nil, push.NewError(push.CodeBadRequest, fmt.Sprintf("at most %d topics fit one connection", maxTopics), nil)
 	}
 	since := r.Header.Get("Last-Event-ID")
@@ -195,8 +196,8 @@ func Follows(r *http.Request, maxTopics int) ([]Follow, *push.Error) {
 		return nil, e
 	}
 	seen := map[string]bool{}
-	follows := make([]Follow, len(topics))
-	for i, topic := range topics {
+	follows := make([]Follow, 0, len(logs)+len(states))
+	for _, topic := range slices.Concat(logs, states) {
 		if err := broker.CheckTopic(topic); err != nil {
 			return nil, push.AsError(err)
 		}
@@ -204,7 +205,11 @@ func Follows(r *http.Request, maxTopics int) ([]Follow, *push.Error) {
 			return nil, errTopicTwice
 		}
 		seen[topic] = true
-		follows[i] = Follow{Topic: topic, Since: since, Recent: recent}
+		follow := Follow{Topic: topic, Since: since}
+		if follow.State = len(follows) >= len(logs); !follow.State {
+			follow.Recent = recent
+		}
+		follows = append(follows, follow)
 	}
 	return follows, nil
 }

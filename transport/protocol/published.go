@@ -39,3 +39,22 @@ func ParseHTTPPublished(body []byte) (results []Result, err error) {
 	}
 	return results, nil
 }
+
+// ParseHTTPReceipt reads the answer to a publish by POST. The position has no tag.
+func ParseHTTPReceipt(body []byte) (push.Receipt, error) {
+	o, err := parseObject(body)
+	if err != nil {
+		return push.Receipt{}, err
+	}
+	r := reader{object: o}
+	return r.receipt(), r.err
+}
+
+// receipt reads the receipt that an object is.
+func (r *reader) receipt() push.Receipt {
+	receipt := push.Receipt{ID: r.text("id"), Position: r.place(r.object), Duplicate: r.object.field("duplicate").starts('t')}
+	if r.err == nil && receipt.Position.Epoch == 0 {
+		r.fail("epoch")
+	}
+	return receipt
+}

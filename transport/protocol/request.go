@@ -5,11 +5,15 @@ import (
 	"github.com/tidewire/tidewire/push/session"
 )
 
-// Follow is one topic of a subscribe. Recent is for servers that list [FeatureRecent].
+// Follow is one topic of a subscribe. Recent is for servers that list [FeatureRecent], and
+// State for those that list [FeatureState].
 type Follow = session.Follow
 
-// FeatureRecent is in the features of a server that takes Follow.Recent.
-const FeatureRecent = "recent"
+// What a server lists that takes Follow.Recent, and Follow.State.
+const (
+	FeatureRecent = "recent"
+	FeatureState  = "state"
+)
 
 // Subscribe encodes a client's request to follow topics, for a WebSocket. An id is from 1
 // to [MaxRequestID].
@@ -19,7 +23,11 @@ func Subscribe(id uint64, topics []Follow) []byte {
 		if i > 0 {
 			o = append(o, ',')
 		}
-		o = append(o, '{').text("topic", t.Topic).optional("since", t.Since)
+		o = append(o, '{').text("topic", t.Topic)
+		if t.State {
+			o = o.name("kind", kindState)
+		}
+		o = o.optional("since", t.Since)
 		if t.Recent > 0 {
 			o = o.integer("recent", int64(t.Recent))
 		}

@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"encoding/base64"
+	"errors"
 	"time"
 
 	"github.com/tidewire/tidewire/broker"
@@ -13,10 +14,15 @@ import (
 // Cursor returns the cursor after a message, which is empty if the message has no
 // position.
 func Cursor(m *push.Message) string {
-	if m.Position.IsZero() {
+	return CursorAt(m.Topic, m.Position)
+}
+
+// CursorAt returns the cursor of a position in a topic; empty for the zero Position.
+func CursorAt(topic string, p broker.Position) string {
+	if p.IsZero() {
 		return ""
 	}
-	return cursor.Format(m.Topic, m.Position)
+	return cursor.Format(topic, p)
 }
 
 // Message encodes a message, whose cursor is [Cursor]. The frame has the part of it that
@@ -179,27 +185,42 @@ func (o object) answers(answers []session.Followed) object {
 		if a.Err != nil {
 			o = append(append(o.field("error"), '{').failure(a.Err), '}')
 		} else {
-			o = o.optional("from", string(a.From)).optional("cursor", a.Cursor)
+			o = o.kind(a.Epoch).optional("from", string(a.From)).optional("cursor", a.Cursor)
 		}
 		o = append(o, '}')
 	}
 	return append(o, ']')
 }
 
+// kindState is the kind of a state topic; a log has none.
+const kindState = "state"
+
+// kind appends the kind of a topic, and the epoch of a state.
+func (o object) kind(epoch broker.Epoch) object {
+	if epoch == 0 {
+		return o
+	}
+	return o.name("kind", kindState).name("epoch", epoch.String())
+}
+
 // answersSize is room for a frame of answers, if none is an error.
 func answersSize(answers []session.Followed) int {
 	size := len(`{"type":"welcome","protocol":"","session":"","heartbeat":9007199254740991,"features":,"topics":[]}`) + len(Subprotocol) + len(features)
 	for _, a := range answers {
-		size += len(`{"topic":"","from":"","cursor":""},`) + len(a.Topic) + len(a.From) + len(a.Cursor)
+		size += len(`{"topic":"","kind":"state","epoch":"0123456789abcdef","from":"","cursor":""},`) + len(a.Topic) + len(a.From) + len(a.Cursor)
 	}
 	return size
 }
 
-// failure appends what a client is told of an error.
+// failure appends what a client is told of an error: of its cause only the version that a
+// key has, which is empty if the key isn't there.
 func (o object) failure(e *push.Error) object {
 	o = o.text("code", string(e.Code)).text("reason", e.Reason).name("retry", e.Code.Retry())
 	if e.After > 0 {
 		o = o.integer("after", int64((e.After+time.Millisecond-1)/time.Millisecond))
+	}
+	if v, ok := errors.AsType[*broker.VersionError](e.Cause); ok {
+		o = o.name("version", v.Current.String())
 	}
 	return o
 }

@@ -10,8 +10,11 @@ import (
 // the parser of requests refuses. Only what is looked at is taken apart.
 
 // objectOf returns an object with its fields. A key that comes twice has its last value.
-func objectOf(v value) value {
-	v.parts = make([]value, 0, 8)
+func objectOf(v value) value { return objectIn(v, make([]value, 0, 8)) }
+
+// objectIn is objectOf with room for the fields, which it overwrites.
+func objectIn(v value, room []value) value {
+	v.parts = room[:0]
 	p := parser{rest: v.text}
 	p.take('{')
 	for !p.take('}') {
@@ -83,7 +86,7 @@ func indexOf(fields []value, key string) int {
 var serverKeys = []string{
 	"type", "topic", "at", "data", "id", "event", "key", "time", "encoding", "cursor", "topics", "from", "error", "code",
 	"reason", "retry", "after", "session", "heartbeat", "features", "last", "now", "epoch", "offset", "duplicate",
-	"results",
+	"results", "changes", "op", "start", "version", "kind",
 }
 
 // serverKey returns the name of a field, if frames from servers have it.

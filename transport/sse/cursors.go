@@ -14,6 +14,7 @@ type cursors []topicCursor
 type topicCursor struct {
 	topic  string
 	cursor string // "" if not known
+	state  bool   // it is a state topic
 }
 
 // newCursors starts with the topics of a stream. One that is refused for now keeps its
@@ -22,7 +23,7 @@ func newCursors(answers []session.Followed) cursors {
 	all := make(cursors, 0, len(answers))
 	for _, a := range answers {
 		if a.Err == nil || a.Cursor != "" {
-			all = append(all, topicCursor{a.Topic, a.Cursor})
+			all = append(all, topicCursor{a.Topic, a.Cursor, a.Epoch != 0})
 		}
 	}
 	return all
@@ -60,19 +61,25 @@ func (all cursors) append(b []byte, f *session.Frame) (joined, left []byte) {
 	return append(b, shared...), nil
 }
 
-// appendID appends the id line: the joined cursors of all topics. While one isn't known
-// it is the cursor of nothing, since one that lacks a topic would mean that the client
-// is new to it, and hide the gap that is still to come.
+// appendID appends the id line: the joined cursors of all topics. While that of a log isn't
+// known it is the cursor of nothing, since one that lacks a topic would mean that the client
+// is new to it, and hide the gap that is still to come. A state whose cursor isn't known is
+// left out, since a client that is new to it begins with all its keys; if that leaves none,
+// there is no id, and the client keeps what it has.
 func (all cursors) appendID(b []byte) []byte {
-	if slices.ContainsFunc(all, func(at topicCursor) bool { return at.cursor == "" }) {
+	if slices.ContainsFunc(all, func(at topicCursor) bool { return at.cursor == "" && !at.state }) {
 		return appendID(b, cursor.Empty)
 	}
-	b = append(b, "id: "...)
-	for i, at := range all {
-		if i > 0 {
-			b = append(b, cursor.Separator...)
+	separator := "id: "
+	for _, at := range all {
+		if at.cursor == "" {
+			continue
 		}
-		b = append(b, at.cursor...)
+		b = append(append(b, separator...), at.cursor...)
+		separator = cursor.Separator
 	}
-	return append(b, '\n')
+	if separator == cursor.Separator {
+		b = append(b, '\n')
+	}
+	return b
 }

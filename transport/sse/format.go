@@ -33,6 +33,23 @@ func (t *Transport) Gap(g broker.Gap) *session.Frame {
 	return event(g.Topic, cursor, broker.ReservedEventPrefix+protocol.TypeGap, protocol.Gap(g, cursor))
 }
 
+// State encodes changes of a state topic.
+func (t *Transport) State(topic string, changes []session.Change, at broker.Position) *session.Frame {
+	cursor := protocol.CursorAt(topic, at)
+	return event(topic, cursor, broker.ReservedEventPrefix+protocol.TypeState, protocol.State(topic, changes, cursor))
+}
+
+// Synced encodes that a client has the whole of a state topic.
+func (t *Transport) Synced(topic string, at broker.Position) *session.Frame {
+	cursor := protocol.CursorAt(topic, at)
+	return event(topic, cursor, broker.ReservedEventPrefix+protocol.TypeSynced, protocol.Synced(topic, at.Epoch, cursor))
+}
+
+// Reset encodes that a client is to forget what it has of a state topic.
+func (t *Transport) Reset(topic string, reason broker.GapReason, epoch broker.Epoch) *session.Frame {
+	return event(topic, "", broker.ReservedEventPrefix+protocol.TypeReset, protocol.Reset(topic, reason, epoch))
+}
+
 // Reconnect encodes the request to come back. EventSource does so after the time that
 // the welcome set. A shorter time here would hold for as long as the server is away.
 func (t *Transport) Reconnect(afterMS int) *session.Frame {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"net/http"
+	"slices"
 
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/push/session"
@@ -18,13 +19,18 @@ type raw struct{ *Transport }
 var errFormat = push.NewError(push.CodeBadRequest, "format may be given once, and only as format=raw: then data is "+
 	"the payload itself; without it data is a frame of JSON", nil)
 
+var errRawState = push.NewError(push.CodeBadRequest, "format=raw has no states, whose changes are frames; leave out state or format", nil)
+
 // format returns the format that a URL asks for.
-func (t *Transport) format(r *http.Request) (session.Format, *push.Error) {
+func (t *Transport) format(r *http.Request, follows []session.Follow) (session.Format, *push.Error) {
 	formats := protocol.Formats(r)
 	switch {
 	case len(formats) == 0:
 		return t, nil
 	case len(formats) == 1 && formats[0] == protocol.FormatRaw:
+		if slices.ContainsFunc(follows, func(f session.Follow) bool { return f.State }) {
+			return nil, errRawState
+		}
 		return raw{t}, nil
 	default:
 		return nil, errFormat

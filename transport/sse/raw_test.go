@@ -110,6 +110,9 @@ func TestFormatIsRawOrAbsent(t *testing.T) {
 		"?topic=a&format=RAW":            400,
 		"?topic=a&format=raw&format=raw": 400,
 		"?format=raw":                    400, // no topic
+		"?state=a":                       200,
+		"?state=a&format=raw":            400,
+		"?topic=b&state=a&format=raw":    400,
 	} {
 		response := get(t, server, http.MethodHead, query, nil)
 		if response.StatusCode != want {

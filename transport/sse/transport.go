@@ -27,9 +27,9 @@ type Transport struct {
 }
 
 var (
-	_ http.Handler   = (*Transport)(nil)
-	_ push.Publisher = (*Transport)(nil)
-	_ session.Format = (*Transport)(nil)
+	_ http.Handler        = (*Transport)(nil)
+	_ push.Publisher      = (*Transport)(nil)
+	_ session.StateFormat = (*Transport)(nil)
 )
 
 // New makes the transport. More than one Options panics.
@@ -89,7 +89,7 @@ func (t *Transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		protocol.Refuse(t.host, w, r, e)
 		return
 	}
-	format, e := t.format(r)
+	format, e := t.format(r, follows)
 	if e != nil {
 		protocol.Refuse(t.host, w, r, e)
 		return

@@ -38,6 +38,8 @@ type Frame struct {
 	Topics   []TopicState    `json:"topics"`
 	Last     *Place          `json:"last"`
 	Now      *Place          `json:"now"`
+	Epoch    string          `json:"epoch"`
+	Changes  []Change        `json:"changes"`
 
 	// EventName and EventID are what an event stream adds.
 	EventName string `json:"-"`
@@ -59,6 +61,8 @@ func (d *Data) UnmarshalJSON(text []byte) error {
 // TopicState is the answer for one topic.
 type TopicState struct {
 	Topic  string `json:"topic"`
+	Kind   string `json:"kind"`
+	Epoch  string `json:"epoch"`
 	From   string `json:"from"`
 	Cursor string `json:"cursor"`
 	Error  *struct {
@@ -149,14 +153,14 @@ func (c *Client) note(f Frame) error {
 				c.cursors[t.Topic] = t.Cursor
 			}
 		}
-	case protocol.TypeGap:
+	case protocol.TypeGap, protocol.TypeSynced:
 		c.cursors[f.Topic] = f.Cursor
-	case protocol.TypeMessage:
+	case protocol.TypeMessage, protocol.TypeState:
 		if f.At == "" {
 			break
 		}
 		if c.cursors[f.Topic] == "" {
-			return fmt.Errorf("a message at %q of topic %q, whose cursor isn't known", f.At, f.Topic)
+			return fmt.Errorf("a frame at %q of topic %q, whose cursor isn't known", f.At, f.Topic)
 		}
 		c.cursors[f.Topic] = c.cursors[f.Topic][:cursor.Constant] + f.At
 	}

@@ -73,6 +73,9 @@ func Run(t *testing.T, h Harness) {
 		{"TopicNewToTheCursorStartsNow", testNewTopic},
 		{"BeginsWithTheLastMessages", testRecent},
 		{"BeginsWithTheLastMessagesWhilePublishing", testRecentAtOnce},
+		{"FollowsAState", testStates},
+		{"ResetsAState", testStateResets},
+		{"StatesAndLogsAreAskedForAsSuch", testWrongKind},
 		{"RefusedTopicLeavesTheOthers", testRefusedTopic},
 		{"AllTopicsRefused", testAllRefused},
 		{"TopicsAreLimited", testTopicRates},
@@ -97,12 +100,15 @@ func Run(t *testing.T, h Harness) {
 		{"ShutdownCutsTheStalled", testShutdownStalled},
 	}
 	for _, test := range tests {
-		if h.Raw && test.name == "MessagesArriveWhole" || h.Polls && slices.Contains(ofConnections, test.name) {
+		if h.Raw && slices.Contains(framed, test.name) || h.Polls && slices.Contains(ofConnections, test.name) {
 			continue
 		}
 		t.Run(test.name, func(t *testing.T) { test.run(t, h) })
 	}
 }
+
+// framed are the tests of what only frames have.
+var framed = []string{"MessagesArriveWhole", "FollowsAState", "ResetsAState", "StatesAndLogsAreAskedForAsSuch"}
 
 // site is a hub behind a server.
 type site struct {

@@ -14,6 +14,7 @@ var closeCodes = map[push.Code]websocket.StatusCode{
 	push.CodeConflict:        4400,
 	push.CodeTooLarge:        1009,
 	push.CodeUnsupported:     1003,
+	push.CodeWrongKind:       4409,
 	push.CodeRateLimited:     4429,
 	push.CodeLimitReached:    4431,
 	push.CodeTimeout:         4408,

@@ -15,6 +15,7 @@ func TestEveryCodeHasACloseCode(t *testing.T) {
 		push.CodeConflict,
 		push.CodeTooLarge,
 		push.CodeUnsupported,
+		push.CodeWrongKind,
 		push.CodeRateLimited,
 		push.CodeLimitReached,
 		push.CodeTimeout,
@@ -29,7 +30,7 @@ func TestEveryCodeHasACloseCode(t *testing.T) {
 			t.Errorf("%s: close code %d", c, n)
 		}
 	}
-	if len(closeCodes) != 14 {
+	if len(closeCodes) != 15 {
 		t.Errorf("there are %d codes", len(closeCodes))
 	}
 }

@@ -42,6 +42,33 @@ func (t *Transport) Gap(g broker.Gap) *session.Frame {
 	return f
 }
 
+// State encodes changes of a state topic as one text frame.
+func (t *Transport) State(topic string, changes []session.Change, at broker.Position) *session.Frame {
+	f, json := state(topic, changes, at)
+	f.Bytes = websocket.AppendFrame(nil, websocket.Text, json)
+	return f
+}
+
+// state encodes changes and makes a frame of them that has no bytes yet.
+func state(topic string, changes []session.Change, at broker.Position) (f *session.Frame, json []byte) {
+	f = &session.Frame{Topic: topic, Cursor: protocol.CursorAt(topic, at)}
+	return f, protocol.State(topic, changes, f.Cursor)
+}
+
+// Synced encodes that a client has the whole of a state topic.
+func (t *Transport) Synced(topic string, at broker.Position) *session.Frame {
+	f := &session.Frame{Topic: topic, Cursor: protocol.CursorAt(topic, at)}
+	f.Bytes = websocket.AppendFrame(nil, websocket.Text, protocol.Synced(topic, at.Epoch, f.Cursor))
+	return f
+}
+
+// Reset encodes that a client is to forget what it has of a state topic.
+func (t *Transport) Reset(topic string, reason broker.GapReason, epoch broker.Epoch) *session.Frame {
+	f := textFrame(protocol.Reset(topic, reason, epoch))
+	f.Topic = topic
+	return f
+}
+
 // Reconnect encodes the request to come back elsewhere.
 func (t *Transport) Reconnect(afterMS int) *session.Frame {
 	return textFrame(protocol.Reconnect(afterMS))
@@ -70,10 +97,22 @@ type compressing struct{ *Transport }
 // Message encodes a message as one text frame, compressed if that makes it smaller.
 func (t compressing) Message(m *push.Message) *session.Frame {
 	f, json := message(m)
-	if len(json) < compressionThreshold {
-		f.Bytes = websocket.AppendFrame(nil, websocket.Text, json)
-	} else {
-		f.Bytes = websocket.AppendCompressedFrame(nil, websocket.Text, json)
-	}
+	f.Bytes = compressed(json)
 	return f
+}
+
+// State encodes changes of a state topic as one text frame, compressed if that makes it
+// smaller.
+func (t compressing) State(topic string, changes []session.Change, at broker.Position) *session.Frame {
+	f, json := state(topic, changes, at)
+	f.Bytes = compressed(json)
+	return f
+}
+
+// compressed is a text frame, compressed unless it is small.
+func compressed(json []byte) []byte {
+	if len(json) < compressionThreshold {
+		return websocket.AppendFrame(nil, websocket.Text, json)
+	}
+	return websocket.AppendCompressedFrame(nil, websocket.Text, json)
 }

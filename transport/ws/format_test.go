@@ -13,7 +13,10 @@ import (
 	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/push/cursor"
+	"github.com/tidewire/tidewire/push/session"
 	"github.com/tidewire/tidewire/transport/internal/rawclient"
+	"github.com/tidewire/tidewire/transport/protocol"
 )
 
 // TestCompressedFanOut: who has agreed on compression gets what is worth it compressed,
@@ -85,14 +88,60 @@ func TestCompressedMessageIsWhole(t *testing.T) {
 	if packed.Cursor != plain.Cursor || packed.Topic != plain.Topic || len(packed.Bytes) >= len(plain.Bytes)/10 {
 		t.Errorf("%d bytes for %d, at %q", len(packed.Bytes), len(plain.Bytes), packed.Cursor)
 	}
-	peer := rawclient.Conn{Buffer: bufio.NewReader(bytes.NewReader(packed.Bytes))}
+	if data := inflated(t, packed); !strings.Contains(string(plain.Bytes), data) || len(data) < 10_000 {
+		t.Errorf("read %d bytes", len(data))
+	}
+}
+
+// payload is that of the one WebSocket frame that a frame is.
+func payload(t *testing.T, f *session.Frame) []byte {
+	t.Helper()
+	peer := rawclient.Conn{Buffer: bufio.NewReader(bytes.NewReader(f.Bytes))}
 	_, payload, err := peer.Frame()
 	if err != nil {
 		t.Fatal(err)
 	}
-	reader := flate.NewReader(io.MultiReader(bytes.NewReader(payload), strings.NewReader("\x00\x00\xff\xff\x01\x00\x00\xff\xff")))
+	return payload
+}
+
+// inflated is the text of a compressed frame.
+func inflated(t *testing.T, f *session.Frame) string {
+	t.Helper()
+	reader := flate.NewReader(io.MultiReader(bytes.NewReader(payload(t, f)), strings.NewReader("\x00\x00\xff\xff\x01\x00\x00\xff\xff")))
 	data, err := io.ReadAll(reader) // a flush leaves out its last four bytes (RFC 7692 section 7.2.1)
-	if err != nil || !strings.Contains(string(plain.Bytes), string(data)) || len(data) < 10_000 {
-		t.Errorf("read %d bytes, %v", len(data), err)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+// TestStateFrames: each is the protocol's frame, and moves the cursor only if it says so.
+func TestStateFrames(t *testing.T) {
+	hub := push.New(membroker.New(), push.Options{Authorize: push.Anyone})
+	defer hub.Shutdown(context.Background())
+	transport := New(hub, Options{Compression: true})
+	at := broker.Position{Epoch: 1, Offset: 7, Tag: 2}
+	moved := cursor.Format("a", at)
+	small := []session.Change{{Op: broker.OpDelete, Key: "k"}}
+	large := []session.Change{{Op: broker.OpSet, Key: "k", Version: 7, Data: []byte(strings.Repeat("0123456789", 100))}}
+	for _, test := range []struct {
+		name   string
+		frame  *session.Frame
+		cursor string
+		want   []byte
+	}{
+		{"changes", transport.State("a", small, at), moved, protocol.State("a", small, moved)},
+		{"part of a batch", transport.State("a", large, broker.Position{}), "", protocol.State("a", large, "")},
+		{"few changes, to be compressed", compressing{transport}.State("a", small, at), moved, protocol.State("a", small, moved)},
+		{"synced", transport.Synced("a", at), moved, protocol.Synced("a", 1, moved)},
+		{"reset", transport.Reset("a", broker.GapFork, 1), "", protocol.Reset("a", broker.GapFork, 1)},
+	} {
+		if got := payload(t, test.frame); !bytes.Equal(got, test.want) || test.frame.Topic != "a" || test.frame.Cursor != test.cursor {
+			t.Errorf("%s: %s of %q at %q; want %s at %q", test.name, got, test.frame.Topic, test.frame.Cursor, test.want, test.cursor)
+		}
+	}
+	packed := compressing{transport}.State("a", large, at)
+	if got, want := inflated(t, packed), protocol.State("a", large, moved); got != string(want) || packed.Cursor != moved || len(packed.Bytes) > len(want)/5 {
+		t.Errorf("%d bytes are %s at %q", len(packed.Bytes), got, packed.Cursor)
 	}
 }

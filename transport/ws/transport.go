@@ -25,9 +25,9 @@ type Transport struct {
 }
 
 var (
-	_ http.Handler   = (*Transport)(nil)
-	_ push.Publisher = (*Transport)(nil)
-	_ session.Format = (*Transport)(nil)
+	_ http.Handler        = (*Transport)(nil)
+	_ push.Publisher      = (*Transport)(nil)
+	_ session.StateFormat = (*Transport)(nil)
 )
 
 // New makes the transport. More than one Options panics.

@@ -1,5 +1,6 @@
 // What must compile, and, at each marked line, what must not.
 import { connect, type Data, type Message, type Push, PushError, type Subscription } from "../../dist/client.js";
+import { type State, state } from "../../dist/state.js";
 
 const push: Push = connect("/push");
 connect(new URL("https://example.com/push"), { transports: ["sse"], backoff: [1, 2], connectTimeout: 1, probe: 1 });
@@ -60,6 +61,23 @@ push.subscribe("a", () => {}, { since: 5 });
 sub.cursor = "x";
 const ready: Promise<void> = sub.ready;
 
+const prices: State = state(push, "prices", (error) => error.retry === "never");
+const flags = state<boolean>(push, "flags");
+flags.get("dark")?.valueOf() satisfies boolean | undefined;
+for (const [key, value] of flags) [key satisfies string, value satisfies boolean];
+prices.onChange((keys) => keys.map((key) => [key, prices.get(key), prices.version(key)?.length]))();
+// @ts-expect-error: its keys are the server's to change
+prices.set("ACME", 1);
+// @ts-expect-error: it may be absent
+prices.version("ACME").length;
+push.subscribe(
+  "prices",
+  { state: ({ type, changes }) => type === "synced" || changes[0]?.op === "delete" },
+  { kind: "state" },
+);
+// @ts-expect-error: there is no such kind
+push.subscribe("prices", {}, { kind: "log" });
+
 const reply: Promise<Data | undefined> = push.send("a", { any: "thing" }, { event: "e", id: "1", timeout: 5 });
 push.send("a", "text");
 push.send("a", new Uint8Array(3));
@@ -85,4 +103,4 @@ push.status = { state: "online" };
 
 const error: Error = new PushError("forbidden", "no", "never");
 
-export { count, error, off, ready, reply };
+export { count, error, off, prices, ready, reply };
