@@ -24,10 +24,10 @@ type Transport struct {
 }
 
 var (
-	_ http.Handler      = (*Transport)(nil)
-	_ push.Publisher    = (*Transport)(nil)
-	_ session.Format    = (*Transport)(nil)
-	_ session.Collector = (*conn)(nil)
+	_ http.Handler        = (*Transport)(nil)
+	_ push.Publisher      = (*Transport)(nil)
+	_ session.StateFormat = (*Transport)(nil)
+	_ session.Collector   = (*conn)(nil)
 )
 
 // New makes the transport. More than one Options panics.

@@ -198,7 +198,7 @@ func Follows(r *http.Request, maxTopics int) ([]Follow, *push.Error) {
 	seen := map[string]bool{}
 	follows := make([]Follow, 0, len(logs)+len(states))
 	for _, topic := range slices.Concat(logs, states) {
-		if err := broker.CheckTopic(topic); err != nil {
+		if err := broker.CheckFollowed(topic); err != nil {
 			return nil, push.AsError(err)
 		}
 		if seen[topic] {

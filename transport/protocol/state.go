@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"bytes"
 	"encoding/base64"
 	"math"
 
@@ -64,6 +65,11 @@ func stateSize(topic string, changes []session.Change) int {
 func Synced(topic string, epoch broker.Epoch, cursor string) []byte {
 	return newFrame(TypeSynced).text("topic", topic).name("epoch", epoch.String()).text("cursor", cursor).end()
 }
+
+// IsSynced reports whether a frame is what Synced returns.
+func IsSynced(frame []byte) bool { return bytes.HasPrefix(frame, syncedStart) }
+
+var syncedStart = []byte(`{"type":"` + TypeSynced + `"`)
 
 // Reset encodes that a client is to forget all keys of a state topic.
 func Reset(topic string, reason broker.GapReason, epoch broker.Epoch) []byte {
