@@ -203,11 +203,11 @@ func (s *State) change(changes []session.Change) []string {
 	keys := make([]string, len(changes))
 	for i, c := range changes {
 		keys[i] = c.Key
-		switch c.Op {
-		case broker.OpDelete:
+		if c.Op == broker.OpDelete {
 			delete(s.values, c.Key)
 			continue
-		case broker.OpAppend:
+		}
+		if c.Op == broker.OpAppend {
 			before := s.values[c.Key].Data
 			c.Data = slices.Concat(before[:broker.SkipUnits(before, c.Start)], c.Data)
 		}

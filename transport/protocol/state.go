@@ -34,10 +34,10 @@ func (o object) change(c *session.Change) object {
 	if c.Op != broker.OpSet {
 		o = o.name("op", c.Op.String())
 	}
-	switch c.Op {
-	case broker.OpDelete:
+	if c.Op == broker.OpDelete {
 		return o
-	case broker.OpAppend:
+	}
+	if c.Op == broker.OpAppend {
 		o = o.integer("start", int64(c.Start))
 	}
 	return o.number("version", c.Version).data(c.Data, c.Encoding)
