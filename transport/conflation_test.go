@@ -132,11 +132,11 @@ func TestConflation(t *testing.T) {
 	}
 	before, begun := usedProcessor(), time.Now()
 	want, held := changeState(t, hub)
-	lasted := time.Since(begun)
+	lasted := time.Since(begun) //clock:real what is measured
 	for i, c := range clients {
 		testaid.Eventually(t, fmt.Sprint("client ", i, " has the newest values"), func() bool { return c.has(want) })
 	}
-	converged := time.Since(begun) - lasted
+	converged := time.Since(begun) - lasted //clock:real what is measured
 	used := usedProcessor() - before
 
 	var told, slowTold, fast, slow, wire int
@@ -181,8 +181,8 @@ func changeState(t *testing.T, hub *push.Hub) (want map[string][]byte, held *ato
 	t.Helper()
 	want, held = map[string][]byte{}, new(atomic.Int64)
 	n := 0
-	for begun := time.Now(); time.Since(begun) < *mirrored; {
-		for due := int(time.Since(begun).Seconds() * conflatedRate); n < due; n++ {
+	for begun := time.Now(); time.Since(begun) < *mirrored; { //clock:real changes come at a pace
+		for due := int(time.Since(begun).Seconds() * conflatedRate); n < due; n++ { //clock:real changes come at a pace
 			key := fmt.Sprint("key", n*7919%conflatedKeys)
 			value := fmt.Appendf(nil, `{"price":%d,"of":"%040d"}`, n, n)
 			want[key] = value

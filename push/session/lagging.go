@@ -152,7 +152,7 @@ func (sub *subscription) lag(b *stateBatch, keys []lackingKey) {
 	sub.sendLater()
 }
 
-// restart has the client told all anew.
+// restart tells the client everything again, from a snapshot.
 func (sub *subscription) restart(b *stateBatch) {
 	if sub.catchUp == nil {
 		sub.catchUp = &catchUp{feed: sub.feed, lag: &lagging{}}
@@ -226,7 +226,7 @@ func (s *Session) sendState(sub *subscription) {
 	l := sub.catchUp.lag
 	l.queued = false
 	if f.mirror.loading {
-		return // all will be told anew
+		return // a snapshot follows
 	}
 	format := s.format.(StateFormat)
 	if l.whole {
@@ -289,7 +289,7 @@ func (s *Session) readChanges(sub *subscription) bool {
 	switch {
 	case s.over:
 		return false
-	case !l.history: // all is to be told anew
+	case !l.history: // a snapshot is to be sent instead
 	case err != nil:
 		s.historyFailed(c.feed, err)
 		return false

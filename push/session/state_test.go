@@ -117,7 +117,7 @@ func TestStateResumes(t *testing.T) {
 	})
 }
 
-// TestStateOfABadPlaceIsReset: a client whose place can't be proven gets all anew.
+// TestStateOfABadPlaceIsReset: a client whose place can't be proven gets all again.
 func TestStateOfABadPlaceIsReset(t *testing.T) {
 	for name, cursor := range map[string]string{"garbage": "nonsense", "another topic": "AQ"} {
 		t.Run(name, func(t *testing.T) {
