@@ -20,7 +20,7 @@ type lagging struct {
 	syncing bool             // the client hasn't been told yet that it has all
 
 	told uint64          // the last batch that is in it
-	upTo broker.Position // of that batch
+	upTo broker.Position // all that has changed up to here is in it
 
 	// The cursor moves to mark when so many keys are sent.
 	mark broker.Position
@@ -82,7 +82,7 @@ func (l *lagging) begin(f *feed) {
 	l.snapshot = f.mirror.list()
 	l.keys.all()
 	l.whole, l.history, l.syncing = false, false, true
-	l.mark, l.left = f.head, len(l.snapshot)
+	l.mark, l.left, l.upTo = f.head, len(l.snapshot), f.head
 }
 
 // pay counts what waits. It fails if the hub has no room.
@@ -125,7 +125,7 @@ func (sub *subscription) deliverBatch(b *stateBatch) {
 		if sent == len(b.keys) {
 			return
 		}
-		sub.catchUp = &catchUp{feed: sub.feed, lag: &lagging{mark: b.upTo, left: len(b.keys) - sent}}
+		sub.catchUp = &catchUp{feed: sub.feed, lag: &lagging{mark: b.upTo, left: len(b.keys) - sent, upTo: b.upTo}}
 		s.hub.stats.lagged.Add(1)
 	}
 	sub.lag(b, b.keys[sent:])
@@ -144,7 +144,10 @@ func (sub *subscription) lag(b *stateBatch, keys []lackingKey) {
 	for _, k := range keys {
 		l.keys.add(k)
 	}
-	l.told, l.upTo = b.number, b.upTo
+	l.told = b.number
+	if b.upTo.Reaches(l.upTo) { // it may have begun before a snapshot that has been sent
+		l.upTo = b.upTo
+	}
 	if !l.pay(&sub.session.hub.memory) {
 		sub.session.cutForMemory()
 		return
@@ -183,6 +186,9 @@ func (sub *subscription) sendLater() {
 func (sub *subscription) releaseState() {
 	c := sub.catchUp
 	l := c.lag
+	if l.upTo.IsZero() {
+		l.upTo = c.head
+	}
 	sub.state = live
 	switch behind := c.since != c.head || c.outdated; {
 	case l.whole:
