@@ -97,7 +97,7 @@ func FuzzReplies(f *testing.F) {
 					}
 				}
 			}
-			if receipt, err := parseReceipt("i", command); err == nil && (!possible(receipt.Position) || receipt.Position.Offset == 0) {
+			if receipt, err := parseReceipt(&push.Message{ID: "i"}, command); err == nil && (!possible(receipt.Position) || receipt.Position.Offset == 0) {
 				t.Errorf("%q is read as %+v", reply, receipt)
 			}
 		}

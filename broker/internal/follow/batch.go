@@ -35,7 +35,7 @@ func (b *Broker) PublishAll(ctx context.Context, m push.Message, topics ...strin
 	additions := b.additions(m, distinct)
 	b.addAll(ctx, additions)
 	for _, a := range additions {
-		if !a.Receipt.Position.IsZero() {
+		if a.Receipt.Position.Offset > 0 {
 			b.marks.note(a.Message.Topic, a.Receipt.Position, a.Mark.Position)
 		}
 		a.Err = b.problems.note(a.Err)
@@ -54,13 +54,25 @@ func (b *Broker) additions(m push.Message, topics []string) []*Addition {
 		mine := m
 		mine.Topic = topic
 		a := &Addition{Message: &mine, Repeatable: m.ID != ""}
-		if a.Err = mine.Prepare(b.options.MaxMessage); a.Err == nil && b.isClosed() {
-			a.Err = ErrClosed
-		}
+		a.Err = b.admitsMessage(&mine)
 		a.Mark = b.marks.of(topic)
 		additions[i] = a
 	}
 	return additions
+}
+
+// admitsMessage prepares a message, or returns why it is refused.
+func (b *Broker) admitsMessage(m *push.Message) error {
+	if err := b.options.Rules.Of(m.Topic).CheckOp(m.Op); err != nil {
+		return push.AsError(err)
+	}
+	if err := m.Prepare(b.options.MaxMessage); err != nil {
+		return err
+	}
+	if b.isClosed() {
+		return ErrClosed
+	}
+	return nil
 }
 
 // addAll adds those that have no error yet, as withOrigin adds one.
