@@ -111,7 +111,7 @@ func (m *model) hearAfter(rt *rapid.T, topic string, before broker.Position) {
 // pass waits until a key is due for both.
 func (m *model) pass(rt *rapid.T) {
 	start, err := m.client.Time(rt.Context()).Result()
-	begun := time.Now() //clock:real Redis has no other
+	begun := time.Now()                                                                                                //clock:real Redis has no other
 	for now := start; err == nil && (now.Sub(start) < 3*time.Millisecond || time.Since(begun) < 3*time.Millisecond); { //clock:real the same
 		now, err = m.client.Time(rt.Context()).Result()
 	}
