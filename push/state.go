@@ -42,7 +42,7 @@ type StateBroker interface {
 	// IsState reports whether a topic is a state by the broker's rules.
 	IsState(topic string) bool
 	// State reads the keys of a state, and its head, at one moment: each is a message with
-	// the whole value as its data and the position of its last change, which is at offset 0
+	// the whole value as its data, and the epoch and offset of its last change, which is 0
 	// if that was in another epoch. They are in the order of these changes, and those of
 	// offset 0 first. Keys whose time is over aren't there.
 	State(ctx context.Context, topic string) (Page, error)
