@@ -44,7 +44,7 @@ type StateBroker interface {
 	// nobody changes it.
 	Rule(topic string) *broker.TopicRule
 	// State reads the keys of a state, and its head, at one moment: each is a message with
-	// the whole value as its data and the position of its last change, which is at offset 0
+	// the whole value as its data, and the epoch and offset of its last change, which is 0
 	// if that was in another epoch. They are in the order of these changes, and those of
 	// offset 0 first. Keys whose time is over aren't there.
 	State(ctx context.Context, topic string) (Page, error)

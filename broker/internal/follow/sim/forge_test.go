@@ -49,8 +49,8 @@ func (c *simClient) forge(how, far int) {
 func (s *Store) position(topic string) broker.Position {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if head := s.heads([]string{topic})[0]; !head.IsZero() {
-		return head
+	if head := s.heads([]string{topic})[0]; !head.Position.IsZero() {
+		return head.Position
 	}
 	return follow.FirstPosition(s.genesis, topic)
 }
