@@ -87,11 +87,12 @@ func TestKnownSchedules(t *testing.T) {
 		})
 	}
 	for name, s := range map[string]schedule{
-		"the mark changes branches":       theMarkChanges,
-		"what is heard is lost before it": heardIsLost,
-		"a hole ends what is in memory":   aHoleEndsTheWindow,
-		"a head goes at first":            aHeadGoesAtFirst,
-		"an epoch that isn't heard of":    anEpochIsNotHeardOf,
+		"the mark changes branches":        theMarkChanges,
+		"what is heard is lost before it":  heardIsLost,
+		"a hole ends what is in memory":    aHoleEndsTheWindow,
+		"a head goes at first":             aHeadGoesAtFirst,
+		"an epoch that isn't heard of":     anEpochIsNotHeardOf,
+		"the id of an event is of nothing": theIDIsOfNothing,
 	} {
 		t.Run(name, func(t *testing.T) {
 			if violations, timeline, _ := simulate(t, s); violations != "" {
@@ -145,4 +146,11 @@ var anEpochIsNotHeardOf = schedule{Seed: 0x51580238066, Instances: 3, Clients: 3
 	{advance, 40, 32, 3}, {advance, 2, 45, 0}, {forge, 31, 1, 0}, {advance, 51, 24, 1}, {publishMany, 0, 38, 0}, {promote, 13, 3, 1},
 	{resubscribe, 40, 1, 4}, {evict, 50, 18, 13}, {publishOne, 0, 34, 54}, {publishOne, 1, 30, 4}, {publishMany, 22, 9, 2},
 	{publishOne, 12, 59, 20}, {advance, 7, 53, 1}, {publishOne, 28, 53, 1},
+}}
+
+// theIDIsOfNothing has an event stream cut between the gaps of its two topics: the store is
+// frozen, and the last messages of the second are still to be read. The id of the first gap is
+// the cursor of nothing, so both topics begin with a gap when the client is back.
+var theIDIsOfNothing = schedule{Seed: 1, Instances: 2, Clients: 2, Topics: 2, Steps: []step{
+	{publishOne, 1, 0, 0}, {advance, 14, 0, 0}, {freeze, 0, 0, 0}, {forge, 1, 6, 0}, {advance, 9, 0, 0}, {cut, 1, 0, 0}, {advance, 9, 0, 0},
 }}
