@@ -71,6 +71,12 @@ func TestKnownSchedules(t *testing.T) {
 			{advance, 7, 0, 0}, {publishMany, 0, 0, 3}, {advance, 7, 0, 0}, {forge, 0, 1, 5}, {forge, 1, 2, 0}, {forge, 2, 0, 3}, {advance, 8, 0, 0},
 			{publishOne, 0, 1, 0}, {advance, 13, 0, 0}, {forge, 3, 3, 0}, {forge, 0, 5, 0}, {forge, 1, 6, 0}, {publishOne, 0, 0, 0}, {advance, 13, 0, 0},
 		}},
+		// All is lost and begins again while a client waits for what it has missed, which the
+		// store has read before.
+		{"a history ends while it is replayed", []step{
+			{advance, 7, 0, 0}, {publishMany, 0, 0, 4}, {advance, 14, 0, 0}, {delay, 63, 0, 0}, {rewind, 0, 3, 0}, {advance, 7, 0, 0}, {heal, 0, 0, 0},
+			{advance, 9, 0, 0}, {flush, 0, 0, 0}, {publishOne, 0, 0, 0}, {advance, 10, 0, 0},
+		}},
 		// A shutdown while clients come whose topic isn't open yet.
 		{"a shutdown of an instance that is opening", []step{
 			{killSubscriber, 0, 0, 0}, {restart, 0, 0, 0}, {advance, 7, 0, 0}, {killSubscriber, 1, 0, 0}, {restart, 1, 0, 0}, {publishOne, 0, 0, 0},
