@@ -229,6 +229,9 @@ func (s *Session) sendState(sub *subscription) {
 		return
 	}
 	s.replays = s.replays[1:]
+	if sub.state == ended {
+		return // the client has left the topic
+	}
 	l := sub.catchUp.lag
 	l.queued = false
 	if f.mirror.loading {
@@ -295,7 +298,7 @@ func (s *Session) readChanges(sub *subscription) bool {
 	switch {
 	case s.over:
 		return false
-	case !l.history: // a snapshot is to be sent instead
+	case sub.state == ended, !l.history: // the client has left the topic, or a snapshot is to be sent instead
 	case err != nil:
 		s.historyFailed(c.feed, err)
 		return false

@@ -231,13 +231,14 @@ func (r *sharedRead) answer(c *catchUp) (missed []*entry, gap *broker.Gap, ok bo
 	case r.from != c.since:
 		return nil, nil, false
 	case r.gap == broker.GapFork && c.isAhead() && r.head.Offset > c.head.Offset,
+		r.gap == broker.GapTrimmed && c.isAhead() && c.recent > 0,
 		r.gap != "" && r.head.Epoch != c.head.Epoch:
 		// This instance hasn't been told yet of what the client was told elsewhere, or
 		// that its own place is of the past. The client goes on where the broker is.
 		return nil, &broker.Gap{Topic: c.feed.topic, Reason: r.gap, Last: c.since, Now: r.head}, true
 	case r.gap == broker.GapTrimmed && c.isAhead():
 		// This instance's own place, which is older, is trimmed as well: the broker
-		// will tell, and the client with all others.
+		// will tell, and the client with all others, which get no last messages then.
 		return []*entry{}, nil, true
 	case r.gap != "":
 		return nil, c.missing(r.gap), true

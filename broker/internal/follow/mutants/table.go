@@ -140,7 +140,7 @@ var mutants = []mutant{
 	{"a gap is lost", "", []patch{{subscriptionGo, "\t\tsub.applyGap(*d.gap, d.frame)\n", ""}}},
 	{"a gap is told twice", "", []patch{{subscriptionGo, "\t\ts.enqueue(frame)\n\t\ts.hub.stats.gaps.Add(1)\n", "\t\ts.enqueue(frame)\n\t\ts.hub.stats.gaps.Add(1)\n\t\ts.enqueue(frame)\n"}}},
 	{"a gap is told after newer messages", "", []patch{
-		{subscriptionGo, "\tif c.gap != nil {\n\t\ts.enqueue(s.format.Gap(*c.gap))\n\t\ts.hub.stats.gaps.Add(1)\n\t} else if c.isAhead() && !c.met {", "\tgap := c.gap\n\tdefer func() {\n\t\tif gap != nil {\n\t\t\ts.enqueue(s.format.Gap(*gap))\n\t\t}\n\t}()\n\tif c.gap == nil && c.isAhead() && !c.met {"},
+		{subscriptionGo, "\tif gap != nil {\n\t\ts.enqueue(s.format.Gap(*gap))\n\t\ts.hub.stats.gaps.Add(1)\n\t} else if c.isAhead() && !c.met {", "\tdefer func() {\n\t\tif gap != nil {\n\t\t\ts.enqueue(s.format.Gap(*gap))\n\t\t}\n\t}()\n\tif gap == nil && c.isAhead() && !c.met {"},
 	}},
 	{"who replays isn't told of a break", "", []patch{{subscriptionGo, "\t\tc.gap = &gap\n", ""}}},
 	{"a part of a replay passes for the whole", "", []patch{
