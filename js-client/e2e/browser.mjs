@@ -43,6 +43,20 @@ export async function openPage(browser, url, { context } = {}) {
   return page;
 }
 
+/** Keeps pictures for people to look at, light and dark, where SCREENSHOTS names a folder. */
+export async function pictures(page, name, ...viewports) {
+  const folder = process.env.SCREENSHOTS;
+  if (!folder) return;
+  mkdirSync(folder, { recursive: true });
+  for (const viewport of viewports)
+    for (const theme of ["light", "dark"]) {
+      await page.setViewport(viewport);
+      await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: theme }]);
+      await page.evaluate(() => Promise.all(document.getAnimations().map(({ effect, finished }) => effect.getTiming().iterations < 9 && finished)));
+      await page.screenshot({ path: join(folder, `${name}-${viewport.width}-${theme}.png`) });
+    }
+}
+
 /** Waits until `check`, which runs here, gives something true. */
 export async function until(what, check, timeout = 15_000) {
   for (const end = Date.now() + timeout; ; ) {

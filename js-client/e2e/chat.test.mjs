@@ -1,9 +1,7 @@
 // The chat example, as people use it.
 import assert from "node:assert/strict";
-import { mkdirSync } from "node:fs";
-import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { launch, openPage, until } from "./browser.mjs";
+import { launch, openPage, pictures, until } from "./browser.mjs";
 import { startServer } from "./server.mjs";
 
 let chromium;
@@ -47,15 +45,6 @@ async function say(page, text) {
 
 const hears = (page, text) => until(`"${text}"`, async () => (await texts(page)).some((t) => t.includes(text)));
 
-/** Keeps a picture for people to look at, where SCREENSHOTS names a folder. */
-async function picture(page, name, viewport) {
-  if (!process.env.SCREENSHOTS) return;
-  mkdirSync(process.env.SCREENSHOTS, { recursive: true });
-  await page.setViewport(viewport);
-  await page.evaluate(() => Promise.all(document.getAnimations().map((animation) => animation.finished)));
-  await page.screenshot({ path: join(process.env.SCREENSHOTS, `${name}.png`) });
-}
-
 test("two people chat, a third sees the history", async () => {
   const ann = await join_("Ann");
   const bob = await join_("Bob");
@@ -74,8 +63,7 @@ test("two people chat, a third sees the history", async () => {
     assert.deepEqual(page.failures, []);
   }
   assert.equal((await transport(eve)).name, "websocket");
-  await picture(eve, "chat-wide", { width: 1280, height: 800 });
-  await picture(eve, "chat-narrow", { width: 380, height: 720 });
+  await pictures(eve, "chat", { width: 1280, height: 800 }, { width: 380, height: 720 });
   for (const page of [ann, bob, eve]) await page.browserContext().close();
 });
 

@@ -1,10 +1,8 @@
 // The fragments example, as people use it: htmx on raw event streams.
 import assert from "node:assert/strict";
-import { mkdirSync } from "node:fs";
 import { createServer } from "node:http";
-import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { launch, openPage, until } from "./browser.mjs";
+import { launch, openPage, pictures, until } from "./browser.mjs";
 import { startProxy } from "./proxy.mjs";
 import { publish, startServer, startStandalone } from "./server.mjs";
 
@@ -58,20 +56,10 @@ async function postAside(text) {
   assert.equal(response.status, 200);
 }
 
-/** Keeps a picture for people to look at, where SCREENSHOTS names a folder. */
-async function picture(page, name, width, height, theme = "light") {
-  if (!process.env.SCREENSHOTS) return;
-  mkdirSync(process.env.SCREENSHOTS, { recursive: true });
-  await page.setViewport({ width, height });
-  await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: theme }]);
-  await page.evaluate(() => Promise.all(document.getAnimations().map((animation) => animation.finished)));
-  await page.screenshot({ path: join(process.env.SCREENSHOTS, `${name}.png`) });
-}
-
 test("a line appears in all windows, as text", async () => {
   const ann = await open(server.url);
   const bob = await open(server.url);
-  await picture(ann, "fragments-empty", 1000, 500);
+  await pictures(ann, "fragments-empty", { width: 1000, height: 500 });
   const evil = `<img src=x onerror="document.title='run'"> <b>hello</b> & </li>`;
   await post(ann, "Hello Bob");
   await post(bob, evil);
@@ -85,10 +73,7 @@ test("a line appears in all windows, as text", async () => {
   const eve = await open(server.url); // starts with what was posted before
   assert.equal((await texts(eve)).length, 3);
   assert.equal(await eve.$eval("#lines", (lines) => lines.querySelectorAll(":scope > li").length), 3);
-  await picture(ann, "fragments-wide", 1000, 600);
-  await picture(ann, "fragments-dark", 1000, 600, "dark");
-  await picture(ann, "fragments-narrow", 360, 640);
-  await picture(ann, "fragments-narrow-dark", 360, 640, "dark");
+  await pictures(ann, "fragments", { width: 1000, height: 600 }, { width: 360, height: 640 });
   for (const page of [ann, bob, eve]) {
     assert.deepEqual(page.failures, []);
     await page.browserContext().close();
@@ -107,7 +92,7 @@ test("a form that is refused says why, and keeps what was written", async () => 
   await page.click(at("post"));
   await page.waitForSelector(at("problem"));
   assert.equal(await page.$eval(at("text"), (field) => field.value.length), 501);
-  await picture(page, "fragments-problem", 1000, 500);
+  await pictures(page, "fragments-problem", { width: 1000, height: 500 });
   assert.deepEqual(page.failures, []);
   await page.browserContext().close();
 });

@@ -35,7 +35,9 @@ const (
 	// It is less than writeSize, because what is being written can't be replaced by what is
 	// newer.
 	stateWriteSize = 8 << 10
-	// maxInStep is how many bytes may wait for a client that is in step.
+	// maxInStep is how many bytes may wait for a client that is in step, if the kernel says
+	// when it has read too little. A connection of another kind, such as TLS, only shows that
+	// by a write that takes long: for its client no more may wait than one write has.
 	maxInStep = writeSize
 	// lackingCost is what a key counts for that waits.
 	lackingCost = 96
@@ -114,7 +116,7 @@ func (sub *subscription) deliverBatch(b *stateBatch) {
 	sent := 0
 	if sub.catchUp == nil {
 		for _, f := range b.frames {
-			if !s.outbox.inStep(f.frame, s.hub.queue) {
+			if !s.inStep(f.frame) {
 				break
 			}
 			if !s.put(f.frame, b.lent && s.quick()) {
@@ -131,12 +133,16 @@ func (sub *subscription) deliverBatch(b *stateBatch) {
 	sub.lag(b, b.keys[sent:])
 }
 
-// inStep reports whether a client has read so far that it can be sent a frame at once.
-func (o *outbox) inStep(frame *Frame, bound broker.Limit) bool {
-	return o.count == 0 || !o.waits && o.size+frame.size() <= maxInStep && o.fits(frame, bound)
-}
-
 // The methods below are called with session.mu held.
+
+// inStep reports whether a client has read so far that it can be sent a frame at once.
+func (s *Session) inStep(frame *Frame) bool {
+	o, most := &s.outbox, maxInStep
+	if s.try == nil {
+		most = stateWriteSize
+	}
+	return o.count == 0 || !o.waits && o.size+frame.size() <= most && o.fits(frame, s.hub.queue)
+}
 
 // lag adds keys to what the client lacks.
 func (sub *subscription) lag(b *stateBatch, keys []lackingKey) {

@@ -3,6 +3,7 @@ package session_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -225,6 +226,50 @@ func TestSlowReaderOfAStateStays(t *testing.T) {
 		}
 		if w.hub.Stats().Lagged == 0 {
 			t.Error("nobody lagged")
+		}
+	})
+}
+
+// TestWhatASlowReaderGetsIsNew: a client that reads 10 kB a second, over a connection that
+// can't be written without waiting, gets values that are no older than it takes to read the map
+// and what is being written. No write is so long that it would time out.
+func TestWhatASlowReaderGetsIsNew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, format := newStateWorld(t, push.Options{})
+		defer w.shutdown()
+		const keys, rate = 200, 10_000
+		value := func() string { return fmt.Sprintf("%060d", time.Now().UnixNano()) }
+		for i := range keys {
+			w.set(fmt.Sprintf("%04d", i), value())
+		}
+		sized := newStateClient()
+		w.followState(format, sized)
+		synctest.Wait()
+		slow := newStateClient()
+		slow.rate = rate
+		var oldest time.Duration
+		slow.changed = func(key string) {
+			at, err := strconv.ParseInt(slow.values[key], 10, 64)
+			if err != nil {
+				t.Error(err)
+			}
+			oldest = max(oldest, time.Duration(time.Now().UnixNano()-at))
+		}
+		w.followState(format, slow)
+		time.Sleep(time.Minute) //clock:virtual // it has all: it is in step when the burst begins
+		oldest = 0
+		bound := time.Duration(sized.bytes+16<<10)*time.Second/rate + time.Second
+		for i := range 60_000 {
+			w.set(fmt.Sprintf("%04d", i*7%keys), value())
+			if i%20 == 0 {
+				time.Sleep(10 * time.Millisecond) //clock:virtual
+			}
+		}
+		time.Sleep(time.Minute) //clock:virtual
+		synctest.Wait()
+		w.wantMap("slow", slow)
+		if oldest > bound || slow.slowest > 4*time.Second || slow.resets != 0 {
+			t.Errorf("a value was %v old, want at most %v; a write took %v; %d resets", oldest, bound, slow.slowest, slow.resets)
 		}
 	})
 }

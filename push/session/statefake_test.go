@@ -59,6 +59,7 @@ func (f *stateFormat) Reset(topic string, reason broker.GapReason, epoch broker.
 type stateClient struct {
 	topic string
 	pause func() time.Duration // how long a write takes; nil is at once
+	rate  int                  // how many bytes it takes a second; zero doesn't count
 
 	mu       sync.Mutex
 	values   map[string]string
@@ -71,6 +72,21 @@ type stateClient struct {
 	changes  int
 	bytes    int
 	faults   []string
+	slowest  time.Duration    // of all writes
+	changed  func(key string) // is called after each change; nil if nobody asks
+}
+
+// pauseOf is how long a write takes.
+func (c *stateClient) pauseOf(frames []*session.Frame) (pause time.Duration) {
+	if c.pause != nil {
+		pause = c.pause()
+	}
+	if c.rate > 0 {
+		for _, f := range frames {
+			pause += time.Duration(len(f.Bytes)) * time.Second / time.Duration(c.rate)
+		}
+	}
+	return pause
 }
 
 func newStateClient() *stateClient {
@@ -126,6 +142,9 @@ func (c *stateClient) change(change session.Change) {
 		value = string(utf16.Decode(units[:change.Start])) + value
 	}
 	c.values[change.Key] = value
+	if c.changed != nil {
+		c.changed(change.Key)
+	}
 }
 
 // stateConn is one connection of a client.
@@ -136,9 +155,10 @@ type stateConn struct {
 }
 
 func (c *stateConn) Write(frames []*session.Frame) error {
-	if c.client.pause != nil {
+	if pause := c.client.pauseOf(frames); pause > 0 {
+		c.client.slowest = max(c.client.slowest, pause)
 		select {
-		case <-time.After(c.client.pause()): //clock:virtual
+		case <-time.After(pause): //clock:virtual
 		case <-c.cut:
 			return push.CodeTimeout
 		}
@@ -166,7 +186,7 @@ func (w *world) followState(format *stateFormat, c *stateClient) (*session.Sessi
 	w.t.Helper()
 	conn := &stateConn{client: c, cut: make(chan struct{})}
 	opened := session.Client{Format: format, Conn: conn}
-	if c.pause == nil {
+	if c.pause == nil && c.rate == 0 {
 		opened.Try = conn
 	}
 	s, err := session.Of(w.hub).Open(opened)
