@@ -20,7 +20,7 @@ const (
 // opNames are the operations as they stand on the wire.
 var opNames = [...]string{OpPublish: "publish", OpSet: "set", OpAppend: "append", OpDelete: "delete", OpTouch: "touch"}
 
-// String gives the operation as it stands on the wire.
+// String returns the operation as it stands on the wire.
 func (op Op) String() string {
 	if int(op) < len(opNames) {
 		return opNames[op]
@@ -46,7 +46,7 @@ type Version struct {
 	Offset uint64
 }
 
-// String gives the version as it stands on the wire: the epoch, a hyphen and the offset.
+// String returns the version as it stands on the wire: the epoch, a hyphen and the offset.
 // The zero Version is the empty string.
 func (v Version) String() string {
 	if v == (Version{}) {

@@ -43,7 +43,7 @@ var walls = map[string][]string{
 	"transport/poll":                 {"push", "push/session", "broker", "push/cursor", "push/optional", "transport/protocol"},
 	"transport/client":               {"push", "broker", "push/cursor", "push/optional", "transport/protocol", "transport/websocket"},
 	"transport/transporttest":        {"push", "push/session", "broker", "push/cursor", "push/testaid", "transport/protocol", "broker/membroker"},
-	"transport":                      {"push", "push/session", "push/optional", "transport/protocol", "transport/ws", "transport/sse", "transport/poll", "middleware", "js-client"},
+	"transport":                      {"push", "push/session", "broker", "push/optional", "transport/protocol", "transport/ws", "transport/sse", "transport/poll", "middleware", "js-client"},
 	"js-client":                      {},
 }
 

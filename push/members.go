@@ -19,6 +19,12 @@ func (h *Hub) Members(ctx context.Context, topic string) ([]*Message, error) {
 	return members, err
 }
 
+// MemberCount returns how many members a topic of Options.Presence has, over all instances.
+func (h *Hub) MemberCount(ctx context.Context, topic string) (int, error) {
+	members, err := h.Members(ctx, topic)
+	return len(members), err
+}
+
 // checkPresence panics if what Options.Presence wants can't be.
 func checkPresence(b Broker, patterns []string) {
 	for _, pattern := range patterns {

@@ -48,7 +48,8 @@ type Message struct {
 	// set it. The zero value is for logs.
 	Op broker.Op
 	// TTL is how long a key stays after OpSet, OpAppend and OpTouch: then it is deleted,
-	// for every client. Zero is as the topic's rule says, negative for ever.
+	// for every client. Zero is as the topic's rule says, negative for ever. In a message
+	// that was received it is what came of that, and zero for ever.
 	TTL time.Duration
 	// IfVersion makes a change hold only if the key is at this version, and IfAbsent only
 	// if there is no such key.

@@ -52,7 +52,7 @@ type Options struct {
 	// Presence are patterns, as in [Rule], of topics whose members are kept: who follows
 	// them, over all instances. They are the keys of a state topic of the hubs' own, for
 	// Hub.Members and for clients that Authorize allows ActionMembers. A member is a user,
-	// or one connection of somebody anonymous. It is there from its first connection until
+	// or one connection of somebody anonymous that doesn't poll. It is there from its first connection until
 	// five seconds after its last, and at most ten seconds longer if an instance dies. A
 	// topic has at most 10,000 members that are told. Default none; the broker must be a
 	// [StateBroker], else New panics, as it does if a pattern is malformed.

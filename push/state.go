@@ -2,6 +2,7 @@ package push
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/tidewire/tidewire/broker"
@@ -44,7 +45,7 @@ type StateBroker interface {
 	// nobody changes it.
 	Rule(topic string) *broker.TopicRule
 	// State reads the keys of a state, and its head, at one moment: each is a message with
-	// the whole value as its data and the position of its last change, which is at offset 0
+	// the whole value as its data, and the epoch and offset of its last change, which is 0
 	// if that was in another epoch. They are in the order of these changes, and those of
 	// offset 0 first. Keys whose time is over aren't there.
 	State(ctx context.Context, topic string) (Page, error)
@@ -76,6 +77,45 @@ func (h *Hub) Touch(ctx context.Context, m Message) (Receipt, error) {
 func (h *Hub) change(ctx context.Context, op broker.Op, m Message) (Receipt, error) {
 	m.Op = op
 	return h.Publish(ctx, m)
+}
+
+// Update changes a key of a state topic by what it is. change gets the key as a message, or
+// nil if there is none, and returns what it is to be: its Data, Encoding and TTL. If another
+// change comes between, it is called again. Its error is returned as it is, and nothing is
+// changed then. Each try reads the whole state.
+func (h *Hub) Update(ctx context.Context, topic, key string, change func(old *Message) (Message, error)) (Receipt, error) {
+	for {
+		old, err := h.key(ctx, topic, key)
+		if err != nil {
+			return Receipt{}, err
+		}
+		m, err := change(old)
+		if err != nil {
+			return Receipt{}, err
+		}
+		m.Topic, m.Key, m.IfAbsent = topic, key, old == nil
+		if old != nil {
+			m.IfVersion = broker.Version{Epoch: old.Epoch, Offset: old.Offset}
+		}
+		receipt, err := h.Set(ctx, m)
+		if _, beaten := errors.AsType[*broker.VersionError](err); !beaten {
+			return receipt, err
+		}
+	}
+}
+
+// key returns a key of a state topic; nil if it isn't there.
+func (h *Hub) key(ctx context.Context, topic, key string) (*Message, error) {
+	entries, _, err := h.State(ctx, topic)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		if e.Key == key {
+			return e, nil
+		}
+	}
+	return nil, nil
 }
 
 // State returns the keys of a state topic as they are at this moment, oldest change first,

@@ -21,7 +21,7 @@ type Stats struct {
 	States int64
 	// Lagged counts how often a client of a state didn't read in time, and from then on got
 	// only the newest value of each key, until it had all; Resets how often a state's
-	// history broke, so that all its clients got it anew.
+	// history broke, so that all its clients got it again.
 	Lagged, Resets uint64
 
 	// Shed counts the sessions that were cut because all together held too much; see

@@ -42,7 +42,7 @@ func shutdown(t *testing.T, hub *push.Hub) {
 	}
 }
 
-// keysOf gives what a state has.
+// keysOf returns what a state has.
 func keysOf(t *testing.T, hub *push.Hub, topic string) map[string]string {
 	t.Helper()
 	entries, _, err := hub.State(t.Context(), topic)

@@ -57,7 +57,7 @@ func newUsers(h *Hub) *users {
 
 // Disconnect ends the connections of a user, on every instance, and asks their clients to
 // come back: what is queued is dropped, they come with their cursors, and are identified and
-// authorized anew. They lose nothing, and nobody is kept out; see [Hub.Revoke] for that.
+// authorized again. They lose nothing, and nobody is kept out; see [Hub.Revoke] for that.
 func (h *Hub) Disconnect(ctx context.Context, user string) error {
 	if user == "" {
 		return NewError(CodeBadRequest, "a user has a name", nil)

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"os/exec"
 	"regexp"
@@ -20,11 +21,7 @@ import (
 // TestLoopOfTheProtocolPolls runs the loop that docs/protocol.md shows, with data that looks
 // like the end of an answer, and connections that are cut.
 func TestLoopOfTheProtocolPolls(t *testing.T) {
-	for _, tool := range []string{"sh", "curl"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			t.Skip(err)
-		}
-	}
+	needTools(t, "sh", "curl")
 	_, section, _ := strings.Cut(read(t, "../docs/protocol.md"), "\n## Polling\n")
 	loop := regexp.MustCompile("(?s)```sh\n(.*?)```").FindStringSubmatch(section)
 	if loop == nil {
@@ -35,20 +32,7 @@ func TestLoopOfTheProtocolPolls(t *testing.T) {
 	if !strings.Contains(script, in.server.URL) {
 		t.Fatal("the loop is of another server")
 	}
-	command := exec.CommandContext(t.Context(), "sh", "-c", script)
-	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	command.Cancel = func() error { return syscall.Kill(-command.Process.Pid, syscall.SIGKILL) }
-	out, err := command.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := command.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		_ = command.Cancel()
-		_ = command.Wait() // it was killed
-	}()
+	out := startLoop(t, "", script)
 	lines := bufio.NewScanner(out)
 	lines.Scan() // the first answer is the cursor
 	testaid.Eventually(t, "a poll", func() bool { return in.hub.Stats().Sessions == 1 })
@@ -88,4 +72,36 @@ func (l *everyThird) Accept() (net.Conn, error) {
 		conn.Close()
 	}
 	return conn, err
+}
+
+// needTools skips a test of a script whose programs aren't there.
+func needTools(t *testing.T, tools ...string) {
+	t.Helper()
+	for _, tool := range tools {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skip(err)
+		}
+	}
+}
+
+// startLoop runs a script in a directory until the end of the test, and returns what it
+// prints.
+func startLoop(t *testing.T, dir, script string) io.Reader {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), "sh", "-c", script)
+	command.Dir = dir
+	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	command.Cancel = func() error { return syscall.Kill(-command.Process.Pid, syscall.SIGKILL) }
+	out, err := command.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = command.Cancel()
+		_ = command.Wait() // it was killed
+	})
+	return out
 }

@@ -25,6 +25,7 @@ var stateTests = []test{
 	{"OneOfManyIsFirst", testIfAbsent},
 	{"RetriedChangeIsADuplicate", testRetriedChange},
 	{"StateIsBounded", testStateBounds},
+	{"HistoryOfAStateIsBounded", testStateHistory},
 	{"BadChangesAreRefused", testBadChanges},
 	{"LogAndStateAreApart", testWrongKind},
 	{"PublishAllChangesEachTopic", testChangeAll},

@@ -44,6 +44,29 @@ func testWrongKind(t testing.TB, s setup) {
 	}
 }
 
+// testStateHistory has a state whose log keeps four changes: it keeps all keys.
+func testStateHistory(t testing.TB, s setup) {
+	b := s.open(t, Options{
+		History: broker.History{Messages: 4}, Topics: append([]push.TopicRule{{Pattern: "state/bytes", State: true, History: broker.History{Bytes: 500}}}, states...),
+	}).(push.StateBroker)
+	for topic, most := range map[string]int{"state/a": 4, "state/bytes": 3} {
+		start := recent(t, b, topic, 0).Head
+		for i := range 10 {
+			set(t, b, key(topic, fmt.Sprint(i), "x"))
+		}
+		page := recent(t, b, topic, 100)
+		if n := len(page.Messages); n > most || n == 0 || page.Messages[n-1].Op != broker.OpSet || page.Messages[n-1].Key != "9" {
+			t.Errorf("%s has a log of %d changes", topic, n)
+		}
+		if page := since(t, b, topic, start, broker.Limit{}); page.Gap != broker.GapTrimmed {
+			t.Errorf("%s since the start: %+v", topic, page)
+		}
+		if n := len(stateOf(t, b, topic).Messages); n != 10 {
+			t.Errorf("%s has %d keys", topic, n)
+		}
+	}
+}
+
 // testChangeAll sets a key in many topics, some of which refuse.
 func testChangeAll(t testing.TB, s setup) {
 	const topics = 150

@@ -66,6 +66,7 @@ func suite(t *testing.T, client, admin redis.UniversalClient, server *redistest.
 			},
 			Lacks: map[brokertest.Capability]string{
 				brokertest.Lose: "a real Redis loses connections and no single messages; the tests of package redisbroker lose those",
+				brokertest.Fork: "a failover that loses messages has its own tests",
 			},
 		}
 		if server == nil {

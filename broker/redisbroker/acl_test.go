@@ -31,7 +31,7 @@ func TestUserOfTheDocumentation(t *testing.T) {
 	o.Username, o.Password, o.DisableIdentity = "tidewire", "secret", true
 	client := redis.NewClient(o)
 	t.Cleanup(func() { client.Close() })
-	b := brokerOn(t, client, Options{Check: 10 * time.Millisecond, History: broker.History{Messages: 10, Bytes: 1000}})
+	b := brokerOn(t, client, Options{Check: 10 * time.Millisecond, History: broker.History{Messages: 10, Bytes: 1000}, Topics: stateRules})
 	r := &signal{at: make(chan uint64, 100)}
 	_, err = b.Subscribe(t.Context(), "a", r)
 	must(t, err)
@@ -58,6 +58,7 @@ func TestUserOfTheDocumentation(t *testing.T) {
 	must(t, err)
 	_, err = b.Take(t.Context(), "s", "k")
 	must(t, err)
+	changeAll(t, b)
 	healthSays(t, b, "")
 	b.Unsubscribe("a", r)
 	meta, _ := b.keys("bad")

@@ -5,9 +5,13 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"maps"
+	"math"
 	"slices"
+	"strconv"
 
+	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/push"
 )
 
@@ -19,7 +23,8 @@ const (
 	bodyEncoding = 3
 	bodyNamed    = 1 << 2
 	bodyHeader   = 1 << 3
-	bodyFlags    = bodyEncoding | bodyNamed | bodyHeader
+	bodyChange   = 1 << 4
+	bodyFlags    = bodyEncoding | bodyNamed | bodyHeader | bodyChange
 )
 
 var errBody = errors.New("redisbroker: not a stored message")
@@ -27,6 +32,11 @@ var errBody = errors.New("redisbroker: not a stored message")
 // encodeBody writes what the publisher set: version and flags, then ID, event and key
 // with their lengths, the header if there is one, and the data.
 func encodeBody(m *push.Message) []byte {
+	b := append(make([]byte, 0, m.Size()), bodyVersion, bodyFlagsOf(m))
+	return append(appendNames(b, m), m.Data...)
+}
+
+func bodyFlagsOf(m *push.Message) byte {
 	flags := byte(m.Encoding)
 	if m.Named {
 		flags |= bodyNamed
@@ -34,7 +44,10 @@ func encodeBody(m *push.Message) []byte {
 	if len(m.Header) > 0 {
 		flags |= bodyHeader
 	}
-	b := append(make([]byte, 0, m.Size()), bodyVersion, flags)
+	return flags
+}
+
+func appendNames(b []byte, m *push.Message) []byte {
 	for _, s := range []string{m.ID, m.Event, m.Key} {
 		b = appendString(b, s)
 	}
@@ -44,7 +57,15 @@ func encodeBody(m *push.Message) []byte {
 			b = appendString(appendString(b, name), m.Header[name])
 		}
 	}
-	return append(b, m.Data...)
+	return b
+}
+
+// encodeChange writes a change of a state: behind the flags its operation, where an append
+// begins, and the milliseconds of its TTL. Only the script knows where that is, and writes it
+// between start and rest, in eight hexadecimal digits. Behind rest comes the data.
+func encodeChange(m *push.Message) (start, rest []byte) {
+	rest = binary.AppendUvarint(make([]byte, 0, m.Size()-len(m.Data)), uint64(m.TTL.Milliseconds()))
+	return []byte{bodyVersion, bodyFlagsOf(m) | bodyChange, byte(m.Op)}, appendNames(rest, m)
 }
 
 func appendString(b []byte, s string) []byte {
@@ -59,6 +80,9 @@ func decodeBody(m *push.Message, body string) error {
 	}
 	m.Encoding, m.Named = push.Encoding(body[1]&bodyEncoding), body[1]&bodyNamed != 0
 	r := bodyReader{rest: body[2:]}
+	if body[1]&bodyChange != 0 {
+		r.change(m)
+	}
 	m.ID, m.Event, m.Key = r.string(), r.string(), r.string()
 	if body[1]&bodyHeader != 0 {
 		m.Header = r.header()
@@ -76,15 +100,54 @@ type bodyReader struct {
 	broken bool
 }
 
+// change reads what a change has besides.
+func (r *bodyReader) change(m *push.Message) {
+	m.Op = broker.Op(r.take(1)[0])
+	switch m.Op {
+	case broker.OpSet, broker.OpDelete:
+	case broker.OpAppend:
+		start := r.take(8)
+		n, err := strconv.ParseUint(start, 16, 31)
+		m.Start = int(n)
+		r.broken = r.broken || err != nil || fmt.Sprintf("%08x", n) != start
+	default:
+		r.broken = true
+	}
+	ttl := r.uvarint()
+	m.TTL = milliseconds(int64(min(ttl, math.MaxInt64)))
+	r.broken = r.broken || uint64(m.TTL.Milliseconds()) != ttl
+}
+
+// take reads so many bytes, or as many zeros.
+func (r *bodyReader) take(n int) string {
+	if len(r.rest) < n {
+		r.broken, r.rest = true, ""
+		return string(make([]byte, n))
+	}
+	taken := r.rest[:n]
+	r.rest = r.rest[n:]
+	return taken
+}
+
 // length reads the length of what follows, which has at least as many bytes.
 func (r *bodyReader) length() int {
-	n, size := binary.Uvarint([]byte(r.rest[:min(len(r.rest), binary.MaxVarintLen16)]))
-	if size <= 0 || uint64(len(r.rest)-size) < n {
+	n := r.uvarint()
+	if uint64(len(r.rest)) < n {
+		r.broken, r.rest = true, ""
+		return 0
+	}
+	return int(n)
+}
+
+// uvarint reads a number.
+func (r *bodyReader) uvarint() uint64 {
+	n, size := binary.Uvarint([]byte(r.rest[:min(len(r.rest), binary.MaxVarintLen64)]))
+	if size <= 0 {
 		r.broken, r.rest = true, ""
 		return 0
 	}
 	r.rest = r.rest[size:]
-	return int(n)
+	return n
 }
 
 func (r *bodyReader) string() string {
@@ -110,7 +173,12 @@ func (r *bodyReader) header() map[string]string {
 // content is what a repeated message must have in common with the first.
 func content(m *push.Message) string {
 	without := *m
-	without.ID, without.Named, without.Header = "", false, nil
-	sum := sha256.Sum256(encodeBody(&without))
+	without.ID, without.Named, without.Header, without.TTL = "", false, nil, 0
+	body := encodeBody(&without)
+	if m.Op != broker.OpPublish {
+		start, rest := encodeChange(&without)
+		body = slices.Concat(start, rest, m.Data)
+	}
+	sum := sha256.Sum256(body)
 	return base64.RawStdEncoding.EncodeToString(sum[:16])
 }

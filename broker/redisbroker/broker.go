@@ -8,7 +8,7 @@
 //
 // What followers get is decided by package broker/internal/follow, as for every broker over
 // a store that loses notifications. Here is only Redis, behind follow's port: server.go
-// calls the scripts, send.go and pipeline.go send calls together, and subscriber.go listens.
+// calls the scripts, state.go those for states, send.go and pipeline.go send calls together, and subscriber.go listens.
 package redisbroker
 
 import (
@@ -32,8 +32,9 @@ type Broker struct {
 }
 
 var (
-	_ broker.Keeper = (*Broker)(nil)
-	_ broker.Store  = (*Broker)(nil)
+	_ broker.Keeper    = (*Broker)(nil)
+	_ broker.Store     = (*Broker)(nil)
+	_ push.StateBroker = (*Broker)(nil)
 )
 
 // New makes a broker on the application's client (a *redis.Client, of Sentinel too, or a
@@ -68,6 +69,39 @@ func (b *Broker) Publish(ctx context.Context, m push.Message) (push.Receipt, err
 // [push.Hub.PublishAll]. On a Cluster each owner of topics has round trips of its own.
 func (b *Broker) PublishAll(ctx context.Context, m push.Message, topics ...string) []push.Published {
 	return b.follow.PublishAll(ctx, m, topics...)
+}
+
+// Set sets a key of a state; see [push.StatePublisher].
+func (b *Broker) Set(ctx context.Context, m push.Message) (push.Receipt, error) {
+	return b.follow.Set(ctx, m)
+}
+
+// Append adds text to a key of a state; see [push.StatePublisher].
+func (b *Broker) Append(ctx context.Context, m push.Message) (push.Receipt, error) {
+	return b.follow.Append(ctx, m)
+}
+
+// Delete deletes a key of a state; see [push.StatePublisher].
+func (b *Broker) Delete(ctx context.Context, m push.Message) (push.Receipt, error) {
+	return b.follow.Delete(ctx, m)
+}
+
+// Touch renews the time to live of a key of a state; see [push.StatePublisher].
+func (b *Broker) Touch(ctx context.Context, m push.Message) (push.Receipt, error) {
+	return b.follow.Touch(ctx, m)
+}
+
+// Rule returns how a topic is treated, by Options.Topics.
+func (b *Broker) Rule(topic string) *broker.TopicRule { return b.follow.Rule(topic) }
+
+// Renew renews the time to live of keys of a state; see [push.StateBroker].
+func (b *Broker) Renew(ctx context.Context, topic string, keys []string, ttl time.Duration) (gone []string, err error) {
+	return b.follow.Renew(ctx, topic, keys, ttl)
+}
+
+// State reads the keys of a state; see [push.StateBroker].
+func (b *Broker) State(ctx context.Context, topic string) (push.Page, error) {
+	return b.follow.State(ctx, topic)
 }
 
 // Subscribe makes r get the topic's messages. It waits for a Redis that can't be reached

@@ -79,7 +79,12 @@ func onRedis(t *testing.T) brokertest.New {
 				t.Helper()
 				check(t, errors.Join(redis.Stop(os.Kill), redis.Forget(), redis.Restart()))
 			},
-			Lacks: map[brokertest.Capability]string{brokertest.States: "not yet", brokertest.Fork: "not yet"},
+			Fork: func(t testing.TB, topic string) {
+				t.Helper()
+				b := redisbroker.New(admin, o)
+				defer b.Close(t.Context())
+				check(t, admin.HSet(t.Context(), b.Keys(topic)[0], "t", "00000f0f").Err())
+			},
 		}
 	}
 }

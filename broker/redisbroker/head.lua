@@ -4,6 +4,10 @@
 -- hash ends; and for what is kept: d the bytes before a message that was the oldest once, a when that was stored), and a
 -- stream whose entry IDs are the offsets (t tag, p previous tag, m time, c bytes of all messages before, b body). Both are
 -- in one hash slot. A topic that nobody has published to has neither.
+--
+-- A script is about logs or about states, as the line before this file says. The head of a state has more: k its kind, n
+-- and y how many keys there are, and how many bytes in them and their values, z how many of the keys have a deadline, u the
+-- next one. Its keys are in a hash, and their deadlines in a sorted set; see state.lua.
 
 if not redis.REDIS_VERSION_NUM then -- which came with 7.0
   return redis.error_reply('TOOOLD Redis 7.0 or newer is needed')
@@ -15,13 +19,29 @@ now = now[1] * 1000 + math.floor(now[2] / 1000)
 -- The tag before the first message.
 local no_tag = '00000000'
 
--- Starts a history: whatever stood here can't be trusted. Its birth is unlike any other, its epoch perhaps not.
-local function begin(epoch, birth, keep)
+-- When the head ends of a state whose keys stay.
+local forever = 99999999999999
+
+-- Starts a history: whatever stood here can't be trusted. Its birth is unlike any other, its epoch perhaps not. A state
+-- keeps its keys if they are what an old head says.
+local function begin(epoch, birth, keep, old)
+  local head = { e = epoch, b = birth, o = 0, t = no_tag, c = 0, d = 0, a = now, x = now + keep, n = 0, y = 0, z = 0, u = 0 }
+  if state and old and old.n > 0 then
+    head.x, head.n, head.y, head.z, head.u = old.x, old.n, old.y, old.z, old.u
+  end
   -- First: a full Redis refuses it, and then all is as it was.
-  redis.call('HSET', KEYS[1], 'e', epoch, 'b', birth, 'o', 0, 't', no_tag, 'c', 0, 'd', 0, 'a', now, 'x', now + keep)
-  redis.call('PEXPIRE', KEYS[1], keep)
+  redis.call('HSET', KEYS[1], 'e', epoch, 'b', birth, 'o', 0, 't', no_tag, 'c', 0, 'd', 0, 'a', now, 'x', head.x)
+  if state then
+    redis.call('HSET', KEYS[1], 'k', 'state', 'n', head.n, 'y', head.y, 'z', head.z, 'u', head.u)
+  end
   redis.call('DEL', KEYS[2])
-  return { e = epoch, b = birth, o = 0, t = no_tag, c = 0, d = 0, a = now, x = now + keep }
+  if head.n == 0 then
+    redis.call('PEXPIRE', KEYS[1], keep)
+    if state then
+      redis.call('DEL', KEYS[3], KEYS[4])
+    end
+  end
+  return head
 end
 
 -- The stored message at an offset, or nil.
@@ -45,7 +65,7 @@ local function head_of(genesis_key)
   local birth, first, genesis, seen = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
   local mark_epoch, mark_offset, mark_tag, ended = ARGV[5], ARGV[6], ARGV[7], ARGV[8]
   local keep = tonumber(ARGV[10])
-  local stored = redis.call('HMGET', KEYS[1], 'e', 'o', 't', 'c', 'd', 'a', 'x', 'b')
+  local stored = redis.call('HMGET', KEYS[1], 'e', 'o', 't', 'c', 'd', 'a', 'x', 'b', 'k', 'n', 'y', 'z', 'u')
   if not stored[1] or not stored[2] or not stored[3] then
     if first == '' or redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', 1)[1] then
       return begin(birth, birth, keep)
@@ -56,7 +76,7 @@ local function head_of(genesis_key)
     if seen ~= genesis then
       return nil
     end
-    return { e = first, b = birth, o = 0, t = no_tag, c = 0, d = 0, a = now, x = now, unborn = true }
+    return { e = first, b = birth, o = 0, t = no_tag, c = 0, d = 0, a = now, x = now, n = 0, y = 0, z = 0, u = 0, unborn = true }
   end
   local head = {
     e = stored[1], o = whole(stored[2]), t = stored[3], c = whole(stored[4]) or 0,
@@ -66,8 +86,17 @@ local function head_of(genesis_key)
     or #head.t ~= 8 or not string.match(head.t, '^[0-9a-f]+$') then
     error({ err = 'BROKENHEAD this is not the head of a topic' })
   end
+  if (stored[9] == 'state') ~= state then
+    error({ err = 'WRONGKIND the topic is stored as a ' .. (state and 'log' or 'state') })
+  end
+  if state then
+    head.n, head.y, head.z, head.u = whole(stored[10]) or 0, whole(stored[11]) or 0, whole(stored[12]) or 0, whole(stored[13]) or 0
+    if redis.call('HLEN', KEYS[3]) ~= head.n or redis.call('ZCARD', KEYS[4]) ~= head.z then
+      return begin(birth, birth, keep)
+    end
+  end
   if head.e == ended then
-    return begin(birth, birth, keep)
+    return begin(birth, birth, keep, head)
   end
   if mark_epoch == head.e then
     local offset = tonumber(mark_offset)
@@ -77,7 +106,7 @@ local function head_of(genesis_key)
       tag = entry and entry[2][2] or mark_tag
     end
     if offset > head.o or tag ~= mark_tag then
-      return begin(birth, birth, keep)
+      return begin(birth, birth, keep, head)
     end
   end
   return head

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -25,8 +26,8 @@ func TestSimulatedStoreIsLikeRedis(t *testing.T) {
 	runs := 0
 	rapid.Check(t, func(rt *rapid.T) {
 		runs++
-		o := Options{Prefix: fmt.Sprint("run ", runs, ":"), History: broker.History{Messages: 5, Bytes: 1200}}.withDefaults()
-		fake := sim.NewStore(1, sim.Options{Prefix: o.Prefix, History: o.History})
+		o := Options{Prefix: fmt.Sprint("run ", runs, ":"), History: broker.History{Messages: 5, Bytes: 1200}, Topics: modelRules}.withDefaults()
+		fake := sim.NewStore(1, sim.Options{Prefix: o.Prefix, History: o.History, Topics: o.Topics})
 		m := &model{
 			client: client, options: o, fake: fake, fakePort: fake.Port("a"), realPort: newServer(client, o),
 			epochs: map[broker.Epoch]broker.Epoch{}, tags: map[broker.Position]uint32{},
@@ -36,6 +37,7 @@ func TestSimulatedStoreIsLikeRedis(t *testing.T) {
 		rt.Repeat(map[string]func(*rapid.T){
 			"add": m.add, "add again": m.add, "read": m.read, "heads": m.heads, "forget": m.forget,
 			"put": m.put, "take": m.take, "all": m.all,
+			"change": m.change, "change again": m.change, "and again": m.change, "state": m.state, "expire": m.expire, "renew": m.renew, "lose keys": m.loseKeys,
 		})
 	})
 }
@@ -55,10 +57,17 @@ type model struct {
 	known  []broker.Position          // the fake's
 }
 
-var modelTopics = []string{"a", "b"}
+var (
+	modelLogs   = []string{"a", "b"}
+	modelStates = []string{"s", "t"}
+	modelTopics = slices.Concat(modelLogs, modelStates)
+)
 
 func (m *model) listen(rt *rapid.T) {
-	channels := []string{m.realPort.Channel("a"), m.realPort.Channel("b")}
+	var channels []string
+	for _, topic := range modelTopics {
+		channels = append(channels, m.realPort.Channel(topic))
+	}
 	m.pubsub = m.client.SSubscribe(rt.Context(), channels...)
 	var err error
 	if m.subscriber, err = m.fakePort.Subscriber(rt.Context(), channels[0]); err != nil {
@@ -106,7 +115,9 @@ func (m *model) same(rt *rapid.T, fake, actual broker.Position) {
 
 func (m *model) sameMessage(rt *rapid.T, fake, actual *push.Message) {
 	m.same(rt, fake.Position, actual.Position)
-	if fake.ID != actual.ID || string(fake.Data) != string(actual.Data) || fake.Event != actual.Event || fake.Topic != actual.Topic {
+	if fake.Named && fake.ID != actual.ID || fake.Named != actual.Named || string(fake.Data) != string(actual.Data) || fake.Event != actual.Event ||
+		fake.Topic != actual.Topic || fake.Op != actual.Op || fake.Key != actual.Key || fake.Encoding != actual.Encoding ||
+		fake.Start != actual.Start || fake.TTL != actual.TTL {
 		rt.Fatalf("the fake has %+v, Redis %+v", fake, actual)
 	}
 }
@@ -172,7 +183,7 @@ func (m *model) after(rt *rapid.T) (fake, actual broker.Position) {
 }
 
 func (m *model) add(rt *rapid.T) {
-	message := push.Message{Topic: rapid.SampledFrom(modelTopics).Draw(rt, "topic"), Event: "e"}
+	message := push.Message{Topic: rapid.SampledFrom(modelLogs).Draw(rt, "topic"), Event: "e", Named: true}
 	repeatable := rapid.Bool().Draw(rt, "repeatable")
 	message.ID = fmt.Sprint("id", rapid.IntRange(0, 3).Draw(rt, "id"))
 	message.Data = []byte(strings.Repeat("x", rapid.SampledFrom([]int{0, 1, 2, 300, 1300}).Draw(rt, "size")))
@@ -243,7 +254,10 @@ func (m *model) heads(rt *rapid.T) {
 		rt.Fatal(fakeErr, realErr)
 	}
 	for i := range fake {
-		m.same(rt, fake[i], actual[i])
+		m.same(rt, fake[i].Position, actual[i].Position)
+		if (fake[i].Due == 0) != (actual[i].Due == 0) {
+			rt.Fatalf("the next key of %s is due at %d in the fake, at %d in Redis", modelTopics[i], fake[i].Due, actual[i].Due)
+		}
 	}
 }
 

@@ -11,13 +11,15 @@ import (
 // has. What kind of thing, of which topic, and with which ID: two that differ in any of
 // these never have the same name.
 const (
-	kindChannel  = "c:" // where a topic's messages are sent
-	kindHead     = "m:" // a topic's head
-	kindHistory  = "s:" // a topic's stream
-	kindID       = "i:" // of a message, behind idSeparator
-	kindProbe    = "p:" // a subscriber connection's own channel
-	kindValues   = "v:" // of a set
-	kindExpiries = "x:" // of a set
+	kindChannel   = "c:" // where a topic's messages are sent
+	kindHead      = "m:" // a topic's head
+	kindHistory   = "s:" // a topic's stream
+	kindKeys      = "k:" // of a state
+	kindDeadlines = "d:" // of a state's keys
+	kindID        = "i:" // of a message, behind idSeparator
+	kindProbe     = "p:" // a subscriber connection's own channel
+	kindValues    = "v:" // of a set
+	kindExpiries  = "x:" // of a set
 
 	// idSeparator is a character that neither topics nor IDs can have.
 	idSeparator = "\n"
@@ -46,6 +48,12 @@ func (o Options) probeChannel(channel, id string) string {
 func (o Options) topicKeys(topic, id string) (head, history, known string) {
 	slot := o.slot(topic)
 	return slot + kindHead + topic, slot + kindHistory + topic, slot + kindID + topic + idSeparator + id
+}
+
+// stateKeys are where the keys of a state are, and their deadlines.
+func (o Options) stateKeys(topic string) (keys, deadlines string) {
+	slot := o.slot(topic)
+	return slot + kindKeys + topic, slot + kindDeadlines + topic
 }
 
 // genesisKey is the only name that has no tag.

@@ -72,5 +72,5 @@ const unboundedAge = math.MaxInt64 / 10 * 7
 
 // follow returns the options that aren't about Redis.
 func (o Options) follow() follow.Options {
-	return follow.Options{Name: "redisbroker", MaxMessage: o.MaxMessage, Keep: o.Keep, Check: o.Check, Logger: o.Logger}
+	return follow.Options{Name: "redisbroker", Rules: o.rules, MaxMessage: o.MaxMessage, Keep: o.Keep, Check: o.Check, Logger: o.Logger}
 }

@@ -1,15 +1,15 @@
 -- Reads the head of a topic and some of its messages. What was never published to is not stored by being read, and no
 -- message is read for a position that isn't proven.
--- KEYS: head, history, and genesis unless on a Cluster.
+-- KEYS: head, history, of a state its keys and deadlines, and genesis unless on a Cluster.
 -- ARGV: see Read in server.go.
 local age, keep = tonumber(ARGV[9]), tonumber(ARGV[10])
 local mode, count, bytes = ARGV[11], tonumber(ARGV[12]), tonumber(ARGV[13])
 
-local head = head_of(KEYS[3])
+local head = head_of(KEYS[state and 5 or 3])
 if not head then
   return { 'stale' }
 end
-if head.x < now + keep * 7 / 8 and not head.unborn then
+if head.x < now + keep * 7 / 8 and not head.unborn and not (state and head.n > 0) then
   redis.pcall('HSET', KEYS[1], 'x', now + keep) -- which a full Redis refuses; then the next read comes here too
   redis.call('PEXPIRE', KEYS[1], keep, 'GT') -- another broker may keep it longer
 end

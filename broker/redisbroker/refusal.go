@@ -15,6 +15,7 @@ import (
 const (
 	tooOld     = "TOOOLD"
 	brokenHead = "BROKENHEAD"
+	wrongKind  = "WRONGKIND"
 )
 
 // refusal is one of the answers with which Redis refuses a command.
@@ -87,6 +88,9 @@ func unavailable(err error) error {
 }
 
 func refusalOf(err error) error {
+	if redis.HasErrorPrefix(err, wrongKind) {
+		return follow.WrongKind(strings.Contains(err.Error(), "stored as a state"))
+	}
 	for _, r := range refusals {
 		if !redis.HasErrorPrefix(err, r.prefix) {
 			continue

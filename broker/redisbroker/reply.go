@@ -50,11 +50,16 @@ func parts(command *redis.Cmd, atLeast int) ([]any, error) {
 
 var errReply = errors.New("redisbroker: not a reply of the broker's scripts")
 
-// parseReceipt reads what the publish script answers.
-func parseReceipt(id string, command *redis.Cmd) (push.Receipt, error) {
+// parseReceipt reads what the scripts answer that publish and change.
+func parseReceipt(m *push.Message, command *redis.Cmd) (push.Receipt, error) {
 	reply, err := parts(command, 1)
 	if err != nil {
 		return push.Receipt{}, err
+	}
+	if m.Op != broker.OpPublish {
+		if err := refusedChange(reply); err != nil {
+			return push.Receipt{}, err
+		}
 	}
 	what := text(reply[0])
 	switch {
@@ -64,10 +69,10 @@ func parseReceipt(id string, command *redis.Cmd) (push.Receipt, error) {
 		return push.Receipt{}, follow.Foreign(errReply)
 	}
 	position, err := parsePosition(reply[1], reply[2], reply[3])
-	if err != nil || position.Offset == 0 {
+	if err != nil || position.Offset == 0 && m.Op < broker.OpDelete { // which may add nothing
 		return push.Receipt{}, follow.Foreign(errors.Join(errReply, err))
 	}
-	return push.Receipt{ID: id, Position: position, Duplicate: what == "duplicate"}, nil
+	return push.Receipt{ID: m.ID, Position: position, Duplicate: what == "duplicate"}, nil
 }
 
 // parsePage reads what the read script answers.

@@ -74,6 +74,8 @@ func TestHeadThatBreaksWhileItIsFollowed(t *testing.T) {
 // that can't be one.
 func FuzzReplies(f *testing.F) {
 	f.Add("00000000000000ff", "1", "00000001", "00000000", "0", "\x01\x00\x01i\x00\x00x", "", uint8(0))
+	entry := "00000000000000ff" + "00000000000001" + "01700000000000" + "1" + "0000002" + "{}"
+	f.Add("00000000000000ff", "1", "00000001", "00000000", "00000000000001017000000000001"+"0000002{}", entry, "k", uint8(3))
 	f.Add("0000000000000000", "0", "00000000", "", "nan", "", "fork", uint8(1))
 	f.Add("00000000000000ff", "0", "00000001", "garbage", "-1", "\x01\x00\xff", "trimmed", uint8(2))
 	f.Fuzz(func(t *testing.T, epoch, offset, tag, previous, at, body, gap string, shape uint8) {
@@ -83,7 +85,8 @@ func FuzzReplies(f *testing.F) {
 		entry := []any{offset, tag, previous, at, body}[:min(5, int(shape%8))]
 		replies := [][]any{
 			{epoch, offset, tag, []any{entry}, gap}, {epoch, offset, tag, []any{entry, entry, nil, 1}, gap}, {epoch, offset, tag, gap, nil},
-			{epoch, int64(shape), tag, nil, gap}, {gap, epoch, offset, tag}, {gap}, {}, {nil, nil, nil, nil, nil}, {1.5, []any{}, true, nil, []any{}},
+			{epoch, offset, tag, []any{gap, body, nil, 1, tag}, []any{body}}, {epoch, offset, tag, []any{"k", epoch + at}, []any{}}, {"version", epoch, offset},
+			{epoch, offset, tag, at, previous}, {epoch, int64(shape), tag, nil, gap}, {gap, epoch, offset, tag}, {gap}, {}, {nil, nil, nil, nil, nil}, {1.5, []any{}, true, nil, []any{}},
 		}
 		for _, reply := range replies {
 			command := redis.NewCmdResult(any(reply), nil)
@@ -97,7 +100,23 @@ func FuzzReplies(f *testing.F) {
 					}
 				}
 			}
-			if receipt, err := parseReceipt("i", command); err == nil && (!possible(receipt.Position) || receipt.Position.Offset == 0) {
+			if page, err := parseState("a", &call{command: command}); err == nil {
+				for _, m := range page.Messages {
+					if !possible(page.Head) || m.Epoch != page.Head.Epoch || m.Offset > page.Head.Offset || m.Key == "" || m.Check(len(m.Data)) != nil {
+						t.Errorf("%q is read as %+v", reply, m)
+					}
+				}
+			}
+			if e, err := parseExpiry(&call{command: command}); err == nil && (!possible(e.Position) || e.Due < 0 || e.In < 0) {
+				t.Errorf("%q is read as %+v", reply, e)
+			}
+			for _, op := range []broker.Op{broker.OpAppend, broker.OpDelete} {
+				receipt, err := parseReceipt(&push.Message{ID: "i", Op: op}, command)
+				if err == nil && (!possible(receipt.Position) || receipt.Position.Offset == 0 && op == broker.OpAppend) {
+					t.Errorf("%q is read as %+v", reply, receipt)
+				}
+			}
+			if receipt, err := parseReceipt(&push.Message{ID: "i"}, command); err == nil && (!possible(receipt.Position) || receipt.Position.Offset == 0) {
 				t.Errorf("%q is read as %+v", reply, receipt)
 			}
 		}

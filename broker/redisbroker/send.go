@@ -18,6 +18,7 @@ const (
 	addCalls        = "add"
 	replicatedCalls = "replicated"
 	historyCalls    = "history"
+	stateCalls      = "state" // that read all keys of a state
 	checkCalls      = "check" // of heads, of what is heard and of health
 	hubCalls        = "hub"   // what hubs store, and read of topics of their own
 )

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	_ "embed" // the scripts
 	"math"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -34,6 +35,7 @@ type server struct {
 	fetch   *script
 	genesis *script
 	values  valueScripts
+	states  stateScripts
 
 	known     atomic.Bool // the Cluster has said once where its slots are
 	slotted   atomic.Bool // a call's keys have to be of one slot, as on a Cluster
@@ -45,8 +47,8 @@ var _ follow.StorePort = (*server)(nil)
 func newServer(client redis.UniversalClient, o Options) *server {
 	s := &server{
 		client: client, options: o,
-		publish: newScript(headLua + publishLua), fetch: newScript(headLua + readLua),
-		genesis: newScript(headLua + genesisLua), values: newValueScripts(),
+		publish: newScript(ofLogs + headLua + publishLua), fetch: newScript(ofLogs + headLua + readLua),
+		genesis: newScript(ofLogs + headLua + genesisLua), values: newValueScripts(), states: newStateScripts(),
 	}
 	s.cluster, _ = client.(*redis.ClusterClient)
 	s.slotted.Store(s.cluster != nil)
@@ -81,7 +83,7 @@ func addKind(m *push.Message) string {
 
 // added returns what became of a message whose call was carried out.
 func (s *server) added(ctx context.Context, m *push.Message, c *call) (push.Receipt, error) {
-	receipt, err := parseReceipt(m.ID, c.command)
+	receipt, err := parseReceipt(m, c.command)
 	if err == nil && m.Replicated && c.replicas == 0 {
 		err = push.CodeNotReplicated
 	}
@@ -90,6 +92,9 @@ func (s *server) added(ctx context.Context, m *push.Message, c *call) (push.Rece
 
 // addition is the call that adds a message.
 func (s *server) addition(m *push.Message, repeatable bool, mark follow.HighWater, origin follow.Origin) *call {
+	if m.Op != broker.OpPublish {
+		return s.change(m, repeatable, mark, origin)
+	}
 	meta, stream, id := s.options.topicKeys(m.Topic, m.ID)
 	retry, sum := time.Duration(0), ""
 	if repeatable {
@@ -145,6 +150,10 @@ func (s *server) doInSlot(ctx context.Context, what string, build func() *call) 
 func (s *server) Read(ctx context.Context, topic string, q follow.Query, mark follow.HighWater, origin follow.Origin) (push.Page, error) {
 	meta, stream := s.keys(topic)
 	rule := s.options.rules.Of(topic)
+	script, keys := s.fetch, []string{meta, stream}
+	if rule.State {
+		script, keys = s.states.fetch, s.stateKeys(topic)
+	}
 	mode, limit := "since", broker.Limit{Messages: orMost(q.Limit.Messages), Bytes: orMost(q.Limit.Bytes)}
 	if q.Newest {
 		mode, limit.Messages = "recent", min(q.Limit.Messages, most)
@@ -152,18 +161,26 @@ func (s *server) Read(ctx context.Context, topic string, q follow.Query, mark fo
 	args := append(s.headArgs(rule.History.Age, mark, origin, true), mode, limit.Messages, limit.Bytes,
 		q.After.Epoch.String(), q.After.Offset, formatTag(q.After.Tag), min(q.Limit.Least, limit.Messages))
 	c, err := s.doInSlot(ctx, readKind(topic, q), func() *call {
-		c := s.fetch.call(s.withGenesis(meta, stream), args)
+		c := script.call(s.withGenesis(keys...), args)
 		c.size += largestReply(q) // a pipeline mustn't bring too much at once
 		return c
 	})
 	if err != nil {
 		return push.Page{}, err
 	}
-	page, err := parsePage(topic, q.Newest, c.command)
-	for _, m := range page.Messages {
-		m.TellTime = rule.Time
-	}
+	page, err := s.parsePage(topic, q.Newest, c.command)
 	return page, s.inspected(ctx, c, err)
+}
+
+// parsePage reads what the read script answers.
+func (s *server) parsePage(topic string, newestFirst bool, command *redis.Cmd) (push.Page, error) {
+	page, err := parsePage(topic, newestFirst, command)
+	for _, m := range page.Messages {
+		if err := s.fitsTopic(m); err != nil {
+			return push.Page{}, follow.Foreign(err)
+		}
+	}
+	return page, err
 }
 
 // largestReply guesses how many bytes a read may bring: most bring much less than
@@ -188,28 +205,30 @@ func orMost(n int) int {
 }
 
 // Heads is part of [follow.StorePort].
-func (s *server) Heads(ctx context.Context, topics []string) ([]broker.Position, error) {
+func (s *server) Heads(ctx context.Context, topics []string) ([]follow.Head, error) {
 	if len(topics) == 0 {
 		return nil, nil
 	}
 	calls := make([]*call, len(topics))
 	for i, topic := range topics {
 		meta, _ := s.keys(topic)
-		calls[i] = newCall("hmget", meta, "e", "o", "t")
+		calls[i] = newCall("hmget", meta, "e", "o", "t", "u")
 	}
 	meta, _ := s.keys(topics[0])
 	if err := s.do(ctx, meta, checkCalls, calls...); err != nil {
 		return nil, err
 	}
-	heads := make([]broker.Position, len(topics))
+	heads := make([]follow.Head, len(topics))
 	for i, c := range calls {
 		parts, err := c.command.Slice()
 		// A foreign key says nothing of the other topics, and shows when its own is read.
 		if err != nil && !redis.HasErrorPrefix(err, "WRONGTYPE") {
 			return nil, unavailable(err)
 		}
-		if len(parts) == 3 && parts[0] != nil {
-			heads[i], _ = parsePosition(parts[0], parts[1], parts[2]) // else it is no head
+		if len(parts) == 4 && parts[0] != nil {
+			heads[i].Position, _ = parsePosition(parts[0], parts[1], parts[2]) // else it is no head
+			due, _ := strconv.ParseUint(text(parts[3]), 10, 53)                // which a log hasn't
+			heads[i].Due = int64(due)
 		}
 	}
 	return heads, nil

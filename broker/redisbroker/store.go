@@ -117,5 +117,5 @@ func milliseconds(n int64) time.Duration {
 type valueScripts struct{ put, take, all *script }
 
 func newValueScripts() valueScripts {
-	return valueScripts{newScript(headLua + putLua), newScript(headLua + takeLua), newScript(headLua + allLua)}
+	return valueScripts{newScript(ofLogs + headLua + putLua), newScript(ofLogs + headLua + takeLua), newScript(ofLogs + headLua + allLua)}
 }

@@ -68,10 +68,18 @@ func (s *server) ProbeChannel(channel, id string) string { return s.options.prob
 // Decode is part of [follow.StorePort].
 func (s *server) Decode(topic, payload string) (*push.Message, error) {
 	m, err := parsePublished(topic, payload)
-	if err == nil {
-		m.TellTime = s.options.rules.Of(topic).Time
+	if err != nil {
+		return nil, err
 	}
-	return m, err
+	return m, s.fitsTopic(m)
+}
+
+// fitsTopic returns an error for a message that the topic can't have, and notes what its
+// rule says of one that it can.
+func (s *server) fitsTopic(m *push.Message) error {
+	rule := s.options.rules.Of(m.Topic)
+	m.TellTime = rule.Time
+	return rule.CheckOp(m.Op)
 }
 
 // Node returns the address of the node that owns the channel's slot, or "" where there is

@@ -183,8 +183,8 @@ func (s *Session) readHistory(sub *subscription) bool {
 		c.head, c.since = c.goesOn(), gap.Now
 		c.gap = nil
 		c.take(missed)
-		s.enqueue(s.format.Gap(*gap))
 		s.hub.stats.gaps.Add(1)
+		return s.enqueue(s.format.Gap(*gap))
 	case gap != nil:
 		if gap.Now != c.goesOn() {
 			sub.awaitCatchUp(gap.Now)

@@ -92,7 +92,7 @@ func (h *Host) Memory() (counted, found int64) {
 	return h.memory.used.Load(), found
 }
 
-// found is what the mirror has, counted anew.
+// found is what the mirror has, counted again.
 func (mr *mirror) found() (size int64) {
 	for key, e := range mr.entries {
 		size += int64(len(key) + len(e.data) + mirroredCost)

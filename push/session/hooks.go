@@ -43,8 +43,8 @@ func (sub *subscription) join() {
 	if hook := s.hub.options.Followed; hook != nil {
 		s.hub.watch(func() { hook(s.connection(), topic) })
 	}
-	if p := s.hub.present; p != nil && p.covers(topic) {
-		p.join(s, topic, s.hub.describe(s.Identity()))
+	if s.isMemberOf(topic) {
+		s.hub.present.join(s, topic, s.hub.describe(s.Identity()))
 	}
 }
 
@@ -54,10 +54,21 @@ func (sub *subscription) leave() {
 	if !sub.joined {
 		return
 	}
-	if p := s.hub.present; p != nil && p.covers(topic) {
-		p.leave(s, topic)
+	if s.isMemberOf(topic) {
+		s.hub.present.leave(s, topic)
 	}
 	if hook := s.hub.options.Left; hook != nil {
 		s.hub.watch(func() { hook(s.connection(), topic) })
 	}
+}
+
+// isMemberOf reports whether the client is a member of a topic that it follows. One that
+// gets one answer at a time is another session each time, so without a name it is none.
+func (s *Session) isMemberOf(topic string) bool {
+	p := s.hub.present
+	if p == nil || !p.covers(topic) {
+		return false
+	}
+	_, polls := s.conn.(Collector)
+	return !polls || s.Identity().User != ""
 }

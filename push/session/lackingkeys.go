@@ -9,9 +9,9 @@ import (
 // of. What it is told is looked up in the mirror when it is sent.
 type lackingKey struct {
 	key string
-	// whole says that the whole value lacks, or that the key is gone. Else the client has
-	// the value that the key had before the append at offset from, or a later one: that had
-	// start UTF-16 units.
+	// whole says that the whole value lacks, or that the key is gone. Otherwise the client
+	// has the value that the key had before the append at offset from, or a later one: that
+	// had start UTF-16 units.
 	whole bool
 	start int
 	from  uint64

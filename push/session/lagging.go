@@ -20,7 +20,7 @@ type lagging struct {
 	syncing bool             // the client hasn't been told yet that it has all
 
 	told uint64          // the last batch that is in it
-	upTo broker.Position // of that batch
+	upTo broker.Position // all that has changed up to here is in it
 
 	// The cursor moves to mark when so many keys are sent.
 	mark broker.Position
@@ -84,7 +84,7 @@ func (l *lagging) begin(f *feed) {
 	l.snapshot = f.mirror.list()
 	l.keys.all()
 	l.whole, l.history, l.syncing = false, false, true
-	l.mark, l.left = f.head, len(l.snapshot)
+	l.mark, l.left, l.upTo = f.head, len(l.snapshot), f.head
 }
 
 // pay counts what waits. It fails if the hub has no room.
@@ -127,7 +127,7 @@ func (sub *subscription) deliverBatch(b *stateBatch) {
 		if sent == len(b.keys) {
 			return
 		}
-		sub.catchUp = &catchUp{feed: sub.feed, lag: &lagging{mark: b.upTo, left: len(b.keys) - sent}}
+		sub.catchUp = &catchUp{feed: sub.feed, lag: &lagging{mark: b.upTo, left: len(b.keys) - sent, upTo: b.upTo}}
 		s.hub.stats.lagged.Add(1)
 	}
 	sub.lag(b, b.keys[sent:])
@@ -150,7 +150,10 @@ func (sub *subscription) lag(b *stateBatch, keys []lackingKey) {
 	for _, k := range keys {
 		l.keys.add(k)
 	}
-	l.told, l.upTo = b.number, b.upTo
+	l.told = b.number
+	if b.upTo.Reaches(l.upTo) { // it may have begun before a snapshot that has been sent
+		l.upTo = b.upTo
+	}
 	if !l.pay(&sub.session.hub.memory) {
 		sub.session.cutForMemory()
 		return
@@ -158,7 +161,7 @@ func (sub *subscription) lag(b *stateBatch, keys []lackingKey) {
 	sub.sendLater()
 }
 
-// restart has the client told all anew.
+// restart tells the client everything again, from a snapshot.
 func (sub *subscription) restart(b *stateBatch) {
 	if sub.catchUp == nil {
 		sub.catchUp = &catchUp{feed: sub.feed, lag: &lagging{}}
@@ -189,6 +192,9 @@ func (sub *subscription) sendLater() {
 func (sub *subscription) releaseState() {
 	c := sub.catchUp
 	l := c.lag
+	if l.upTo.IsZero() {
+		l.upTo = c.head
+	}
 	sub.state = live
 	switch behind := c.since != c.head || c.outdated; {
 	case l.whole:
@@ -229,10 +235,13 @@ func (s *Session) sendState(sub *subscription) {
 		return
 	}
 	s.replays = s.replays[1:]
+	if sub.state == ended {
+		return // the client has left the topic
+	}
 	l := sub.catchUp.lag
 	l.queued = false
 	if f.mirror.loading {
-		return // all will be told anew
+		return // a snapshot follows
 	}
 	format := s.format.(StateFormat)
 	if l.whole {
@@ -295,7 +304,7 @@ func (s *Session) readChanges(sub *subscription) bool {
 	switch {
 	case s.over:
 		return false
-	case !l.history: // all is to be told anew
+	case sub.state == ended, !l.history: // the client has left the topic, or a snapshot is to be sent instead
 	case err != nil:
 		s.historyFailed(c.feed, err)
 		return false

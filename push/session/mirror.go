@@ -132,7 +132,7 @@ func (mr *mirror) append(m *push.Message) {
 	e.units = m.Start + broker.Units(m.Data)
 }
 
-// entry gives the entry of a message's key, which has been changed now.
+// entry returns the entry of a message's key, which has been changed now.
 func (mr *mirror) entry(m *push.Message) *mirrored {
 	e := mr.entries[m.Key]
 	if e == nil {
@@ -157,7 +157,7 @@ func (mr *mirror) delete(key string) {
 	mr.size -= len(key) + len(e.data) + mirroredCost
 }
 
-// list gives all entries, the one that was changed last at the end. The list is shared:
+// list returns all entries, the one that was changed last at the end. The list is shared:
 // nobody changes it.
 func (mr *mirror) list() []*mirrored {
 	if mr.listed == nil {
@@ -169,7 +169,7 @@ func (mr *mirror) list() []*mirrored {
 	return mr.listed
 }
 
-// change gives what a client that lacks this of a key has to do.
+// change returns what a client that lacks this of a key has to do.
 func (mr *mirror) change(k lackingKey) Change {
 	e := mr.entries[k.key]
 	switch {

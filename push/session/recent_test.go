@@ -368,6 +368,8 @@ func TestRecentWhileHistoryBreaks(t *testing.T) {
 					r.Receive(m)
 				}
 			}, "[hello gap fork 29-7 8 9 10]"},
+		{"behind a gap, of what this instance will find trimmed", cursor.Format("a", broker.Position{Epoch: 1, Offset: 6, Tag: 99}), func(_ push.Receiver, limit broker.Limit) push.Page { return page(messages, 10, limit) },
+			func(r push.Receiver) { r.Break(broker.Gap{Reason: broker.GapTrimmed, Now: messages[9].Position}) }, "[hello gap trimmed 6-7 8 9 10]"},
 		{"behind a gap, while it is read", "garbage", func(r push.Receiver, limit broker.Limit) push.Page {
 			breaks(r)
 			return page(others, 5, limit)
@@ -379,6 +381,9 @@ func TestRecentWhileHistoryBreaks(t *testing.T) {
 				b.since = func(after broker.Position) (push.Page, error) {
 					if after.Offset == 29 {
 						return push.Page{Head: messages[9].Position, Gap: broker.GapFork}, nil
+					}
+					if after.Tag == 99 {
+						return push.Page{Head: messages[9].Position, Gap: broker.GapTrimmed}, nil
 					}
 					if after.Epoch != 2 {
 						return push.Page{Head: others[4].Position, Gap: broker.GapEpoch}, nil

@@ -50,11 +50,13 @@ func (sh *shard) isBehind() bool {
 	return len(sh.queued) >= maxBacklog || len(sh.queued) > 0 && int64(sh.size) > share
 }
 
-// enqueue has a group deliver in the next round. It waits while the shard is far behind.
+// enqueue has a group deliver in the next round. It waits while the shard is far behind, but
+// not for a state, of which each group has at most one delivery queued: to encode that, the
+// shard takes the lock of the feed, which the caller may hold.
 func (sh *shard) enqueue(d delivery) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	for sh.isBehind() {
+	for d.frame != nil && sh.isBehind() {
 		sh.changed.Wait()
 	}
 	if d.lent {

@@ -48,7 +48,7 @@ func (r *sharedRead) leave() {
 	}
 }
 
-// missed gives all that a client missed, kept for it, or the reason why that can't be had. It
+// missed returns all that a client missed, kept for it, or the reason why that can't be had. It
 // comes from the window if that knows the client's place, else from a read that is
 // shared with all who come meanwhile. Who is ahead of this instance asks for its
 // slot alone.
@@ -68,7 +68,7 @@ func (f *feed) missed(ctx context.Context, c *catchUp) ([]*entry, *broker.Gap, e
 	}
 }
 
-// remembered gives what a client missed if the window has it.
+// remembered returns what a client missed if the window has it.
 func (f *feed) remembered(c *catchUp) (missed []*entry, gap *broker.Gap, ok bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -144,7 +144,7 @@ func (f *feed) runReads(key readKey) {
 	}
 }
 
-// nextRead gives the read that begins now: nobody joins it any more.
+// nextRead returns the read that begins now: nobody joins it any more.
 func (f *feed) nextRead(key readKey) *sharedRead {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -219,7 +219,7 @@ func (r *sharedRead) limit(replay broker.Limit) broker.Limit {
 	return replay
 }
 
-// answer gives what the read says to one client, if it does. To who is at the
+// answer returns what the read says to one client, if it does. To who is at the
 // slot where it began it says everything.
 func (r *sharedRead) answer(c *catchUp) (missed []*entry, gap *broker.Gap, ok bool) {
 	if r.window != nil {
@@ -231,13 +231,14 @@ func (r *sharedRead) answer(c *catchUp) (missed []*entry, gap *broker.Gap, ok bo
 	case r.from != c.since:
 		return nil, nil, false
 	case r.gap == broker.GapFork && c.isAhead() && r.head.Offset > c.head.Offset,
+		r.gap == broker.GapTrimmed && c.isAhead() && c.recent > 0,
 		r.gap != "" && r.head.Epoch != c.head.Epoch:
 		// This instance hasn't been told yet of what the client was told elsewhere, or
 		// that its own place is of the past. The client goes on where the broker is.
 		return nil, &broker.Gap{Topic: c.feed.topic, Reason: r.gap, Last: c.since, Now: r.head}, true
 	case r.gap == broker.GapTrimmed && c.isAhead():
 		// This instance's own place, which is older, is trimmed as well: the broker
-		// will tell, and the client with all others.
+		// will tell, and the client with all others, which get no last messages then.
 		return []*entry{}, nil, true
 	case r.gap != "":
 		return nil, c.missing(r.gap), true

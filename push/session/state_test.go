@@ -118,7 +118,7 @@ func TestStateResumes(t *testing.T) {
 	})
 }
 
-// TestStateOfABadPlaceIsReset: a client whose place can't be proven gets all anew.
+// TestStateOfABadPlaceIsReset: a client whose place can't be proven gets all again.
 func TestStateOfABadPlaceIsReset(t *testing.T) {
 	for name, cursor := range map[string]string{"garbage": "nonsense", "another topic": "AQ"} {
 		t.Run(name, func(t *testing.T) {
@@ -391,4 +391,41 @@ func converge(t *testing.T, seed uint64) {
 		w.wantMap(fmt.Sprint("client ", i), c)
 	}
 	w.wantMemory()
+}
+
+// TestStatesDontWaitForShards: a change is noted while the shards are far behind with the
+// messages of logs, whoever waits for whom.
+func TestStatesDontWaitForShards(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, format := newStateWorld(t, push.Options{QueueMessages: -1, QueueBytes: -1})
+		defer w.shutdown()
+		for range 200 {
+			w.subscribe(w.open(newConn()), "", "log")
+		}
+		var clients []*stateClient
+		for range 8 {
+			for _, f := range []*stateFormat{format, {}} {
+				c := newStateClient()
+				w.followState(f, c)
+				clients = append(clients, c)
+			}
+		}
+		var wait sync.WaitGroup
+		for p := range 4 {
+			wait.Go(func() {
+				for i := range 1500 {
+					if p%2 == 0 {
+						w.publish("log", "m")
+					} else {
+						w.set(fmt.Sprint("k", i%100), fmt.Sprint(i))
+					}
+				}
+			})
+		}
+		wait.Wait()
+		synctest.Wait()
+		for i, c := range clients {
+			w.wantMap(fmt.Sprint("client ", i), c)
+		}
+	})
 }

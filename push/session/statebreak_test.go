@@ -140,7 +140,7 @@ func (l *lossyLink) deliver(m *push.Message) {
 }
 
 // TestStateHealsAfterABreak has an instance lose messages while clients follow: they get all
-// anew, and have the map in the end.
+// again, and have the map in the end.
 func TestStateHealsAfterABreak(t *testing.T) {
 	for seed := range uint64(20) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {

@@ -72,7 +72,7 @@ func (f *feed) fillMirror(page push.Page) (loaded bool, err error) {
 	return loaded, nil
 }
 
-// restartAll has all told anew. Called with f.mu held.
+// restartAll sends every client the whole map again. Called with f.mu held.
 func (f *feed) restartAll() {
 	f.hub.stats.resets.Add(1)
 	for _, g := range f.groups {
@@ -119,7 +119,7 @@ func (f *feed) receiveChange(m *push.Message) {
 	}
 }
 
-// lackingOf gives the keys that messages from history have changed.
+// lackingOf returns the keys that messages from history have changed.
 func (f *feed) lackingOf(missed []*entry) []lackingKey {
 	var keys lackingKeys
 	last := map[string]uint64{}
@@ -166,7 +166,7 @@ func (f *feed) reloadMirror() {
 	}
 }
 
-// stateGroup gives the group of a session that follows the topic. Called with f.mu held.
+// stateGroup returns the group of a session that follows the topic. Called with f.mu held.
 func (f *feed) stateGroup(s *Session) *stateGroup {
 	return f.group(s.format).part(s.shard).state
 }
@@ -216,7 +216,7 @@ func (f *feed) reach(ctx context.Context) error {
 	}
 }
 
-// awaits gives what is closed when the feed moves on, or nil if it has come to a place: a
+// awaits returns what is closed when the feed moves on, or nil if it has come to a place: a
 // chain that began only after the place was read goes past it.
 func (f *feed) awaits(place broker.Position, read time.Time) <-chan struct{} {
 	f.mu.Lock()

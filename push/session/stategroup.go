@@ -20,7 +20,7 @@ type stateGroup struct {
 	mu        sync.Mutex // guards the rest; taken under feed.mu or Session.mu
 	lacking   lackingKeys
 	upTo      broker.Position  // of the topic, when the last key was added
-	reset     broker.GapReason // all is to be told anew, for this reason; "" if not
+	reset     broker.GapReason // the whole map is to be told again, for this reason; "" if not
 	scheduled bool             // the shard is to tell them, or the timer runs
 	told      uint64           // counts the batches
 	last      time.Time        // when the last batch began
@@ -52,7 +52,7 @@ const (
 
 func (c *Change) size() int { return len(c.Key) + len(c.Data) + changeOverhead }
 
-// add has the subscriptions told that a key has changed.
+// add notes that a key has changed, and schedules a batch.
 func (g *stateGroup) add(k lackingKey, upTo broker.Position) {
 	g.mu.Lock()
 	g.lacking.add(k)
@@ -64,7 +64,7 @@ func (g *stateGroup) add(k lackingKey, upTo broker.Position) {
 	}
 }
 
-// restart has all subscriptions told anew.
+// restart schedules a batch that tells the whole map again.
 func (g *stateGroup) restart(reason broker.GapReason, at broker.Position) {
 	g.mu.Lock()
 	g.lacking.all()
@@ -135,7 +135,7 @@ func (g *stateGroup) next() *stateBatch {
 }
 
 // encode makes the batch's frames, of the values as they are now. A mirror that isn't good
-// any more has none: all will be told anew.
+// any more has none: the whole map follows.
 func (g *stateGroup) encode(b *stateBatch) {
 	f := g.feed
 	f.mu.Lock()

@@ -219,15 +219,15 @@ func (sub *subscription) release() {
 // goLive queues the gap, if there is one, and all that waited.
 func (sub *subscription) goLive() {
 	s, c := sub.session, sub.catchUp
+	gap, pending := c.gap, c.pending // no longer the subscription's, which a full queue ends
+	c.pending, c.gap, c.missed = nil, nil, nil
 	sub.state = live
-	if c.gap != nil {
-		s.enqueue(s.format.Gap(*c.gap))
+	if gap != nil {
+		s.enqueue(s.format.Gap(*gap))
 		s.hub.stats.gaps.Add(1)
 	} else if c.isAhead() && !c.met {
 		sub.awaitCatchUp(c.since)
 	}
-	pending := c.pending
-	c.pending, c.gap, c.missed = nil, nil, nil
 	if c.ahead.IsZero() {
 		sub.catchUp = nil
 	}

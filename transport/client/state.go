@@ -9,7 +9,6 @@ import (
 
 	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/push"
-	"github.com/tidewire/tidewire/push/session"
 	"github.com/tidewire/tidewire/transport/protocol"
 )
 
@@ -139,7 +138,7 @@ func (s *State) Close() { s.sub.Close() }
 // begin takes the answer that the topic is followed.
 func (s *State) begin(a protocol.Answer) {
 	s.apply(func() (keys []string) {
-		if a.From == string(session.FromSnapshot) {
+		if a.From == protocol.FromSnapshot {
 			return s.reset(a.Epoch)
 		}
 		s.epoch = a.Epoch
@@ -199,7 +198,7 @@ func (s *State) finish(epoch broker.Epoch) []string {
 }
 
 // change makes changes, in order.
-func (s *State) change(changes []session.Change) []string {
+func (s *State) change(changes []protocol.Change) []string {
 	keys := make([]string, len(changes))
 	for i, c := range changes {
 		keys[i] = c.Key

@@ -76,6 +76,12 @@ func Reset(topic string, reason broker.GapReason, epoch broker.Epoch) []byte {
 	return newFrame(TypeReset).text("topic", topic).text("reason", string(reason)).name("epoch", epoch.String()).end()
 }
 
+// Change is what becomes of a key of a state topic.
+type Change = session.Change
+
+// FromSnapshot is where a client begins that gets all keys of a state topic.
+const FromSnapshot = string(session.FromSnapshot)
+
 // StateFrame is what a state, a synced or a reset says of a topic.
 type StateFrame struct {
 	Topic   string

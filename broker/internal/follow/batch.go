@@ -29,7 +29,7 @@ func (b *Broker) PublishAll(ctx context.Context, m push.Message, topics ...strin
 		b.addAll(ctx, additions)
 		published := make([]push.Published, len(distinct))
 		for i, a := range additions {
-			if !a.Receipt.Position.IsZero() {
+			if a.Receipt.Position.Offset > 0 {
 				b.marks.note(a.Message.Topic, a.Receipt.Position, a.Mark.Position)
 			}
 			published[i] = push.Published{Topic: distinct[i], Receipt: a.Receipt, Err: b.problems.note(a.Err)}
@@ -51,12 +51,37 @@ func (b *Broker) additions(m push.Message, topics []string) []*Addition {
 		mine := m
 		mine.Topic = topic
 		a := &Addition{Message: &mine, Repeatable: repeatable, Mark: b.marks.of(topic)}
-		if a.Err = mine.PrepareTopic(); a.Err == nil {
+		if a.Err = b.admitsOp(&mine); a.Err == nil {
+			a.Err = mine.PrepareTopic()
+		}
+		if a.Err == nil {
 			a.Err = err
 		}
 		additions[i] = a
 	}
 	return additions
+}
+
+// admitsMessage prepares a message, or returns why it is refused.
+func (b *Broker) admitsMessage(m *push.Message) error {
+	if err := b.admitsOp(m); err != nil {
+		return err
+	}
+	if err := m.Prepare(b.options.MaxMessage); err != nil {
+		return err
+	}
+	if b.isClosed() {
+		return ErrClosed
+	}
+	return nil
+}
+
+// admitsOp returns an error for what can't be done with a topic of the message's kind.
+func (b *Broker) admitsOp(m *push.Message) error {
+	if err := b.options.Rules.Of(m.Topic).CheckOp(m.Op); err != nil {
+		return push.AsError(err)
+	}
+	return nil
 }
 
 // addAll adds those that have no error yet, as withOrigin adds one.

@@ -6,8 +6,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/push"
 )
@@ -45,7 +43,7 @@ func New(store StorePort, o Options) *Broker {
 	b := &Broker{
 		options:  o,
 		store:    store,
-		id:       uuid.NewString(),
+		id:       o.Instance,
 		problems: newProblems(o.Name, o.Logger),
 		topics:   map[string]*topic{},
 		nodes:    map[string]*node{},
@@ -80,11 +78,8 @@ func (b *Broker) Keep() time.Duration { return b.options.Keep * 7 / 8 }
 // Publish stores a message and notifies all instances.
 func (b *Broker) Publish(ctx context.Context, m push.Message) (push.Receipt, error) {
 	repeatable := m.ID != ""
-	if err := m.Prepare(b.options.MaxMessage); err != nil {
+	if err := b.admitsMessage(&m); err != nil {
 		return push.Receipt{}, err
-	}
-	if b.isClosed() {
-		return push.Receipt{}, ErrClosed
 	}
 	ctx, cancel := deadline(ctx)
 	defer cancel()
@@ -94,7 +89,7 @@ func (b *Broker) Publish(ctx context.Context, m push.Message) (push.Receipt, err
 		receipt, err = b.store.Add(ctx, &m, repeatable, mark, origin)
 		return err
 	})
-	if !receipt.Position.IsZero() {
+	if receipt.Position.Offset > 0 {
 		b.marks.note(m.Topic, receipt.Position, mark.Position)
 	}
 	return receipt, b.problems.note(err)
@@ -181,6 +176,7 @@ func (b *Broker) isClosed() bool {
 func (b *Broker) Close(ctx context.Context) error {
 	b.mu.Lock()
 	again := b.closed
+	topics := b.topics
 	b.closed = true
 	b.topics, b.nodes = nil, nil
 	b.mu.Unlock()
@@ -188,6 +184,9 @@ func (b *Broker) Close(ctx context.Context) error {
 		return nil
 	}
 	b.cancel() // and with it the nodes
+	for _, t := range topics {
+		t.stopExpiry()
+	}
 	if err := Wait(ctx, &b.work); err != nil {
 		return err
 	}

@@ -5,8 +5,6 @@ import (
 	"maps"
 	"strconv"
 	"time"
-
-	"github.com/tidewire/tidewire/broker"
 )
 
 // checkBatch is how many topics are asked for at once.
@@ -113,7 +111,7 @@ func (n *node) check(topics []*topic, due bool) bool {
 	return true
 }
 
-func (n *node) heads(topics []*topic) ([]broker.Position, error) {
+func (n *node) heads(topics []*topic) ([]Head, error) {
 	ctx, cancel := context.WithTimeout(n.ctx, readTimeout)
 	defer cancel()
 	names := make([]string, len(topics))

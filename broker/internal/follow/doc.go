@@ -20,6 +20,13 @@
 //     costs nothing.
 //   - Errors are honest: an error of Add means "maybe", unless it says that nothing was
 //     stored.
+//   - A state is a log and a map. A change stores its message in the log and changes its key
+//     in one atomic step, which also counts keys and bytes in the head. Each key has the
+//     epoch and offset of its last change, and its deadline; the store's clock decides. Before
+//     anything else the step deletes keys that are due, by ordinary messages. Then it looks at
+//     the message ID, and only after that at the key's version. A topic that begins again keeps
+//     its keys, whose version then has offset 0, unless the head was lost or the map isn't what
+//     the head counts.
 //   - Notifications are best effort. Each carries a stored message. They may be lost,
 //     repeated, late or out of order, and a connection may die or fall silent; nothing
 //     that was never stored is ever announced by the store itself.
@@ -43,6 +50,9 @@
 //     call.
 //   - All instances place a topic that isn't stored at the same first position, which
 //     they derive from the store's genesis (see [Origin]).
+//   - Keys of states end in time while somebody follows them: a timer for each topic with
+//     deadlines calls Expire. It goes by the TTL of messages, by what Expire returns, and by
+//     the comparison of heads, which finds what a touch has changed.
 //   - What the store refuses is logged once a minute and part of Health; a call that
 //     waiting can't help fails at once.
 //
@@ -50,7 +60,7 @@
 //
 // broker.go is what [push.Broker] asks for. topic.go, repair.go and history.go decide
 // what followers get; node.go, connection.go and check.go listen, and doubt what they hear;
-// highwater.go and origin.go know what a history must contain and where it begins.
+// state.go and expiry.go are for states; highwater.go and origin.go know what a history must contain and where it begins.
 // port.go is all that they ask of the store.
 //
 // No lock is held while the store is called, so that package sim can run whole systems

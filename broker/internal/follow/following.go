@@ -37,14 +37,23 @@ func (b *Broker) follow(ctx context.Context, name string) (*topic, error) {
 
 // unfollow counts one follower less, and stops listening after the last.
 func (b *Broker) unfollow(t *topic) {
+	if b.isLast(t) {
+		t.stopExpiry()
+	}
+}
+
+// isLast counts one follower less, and reports whether it was the last.
+func (b *Broker) isLast(t *topic) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	t.followers--
-	if t.followers == 0 && b.topics[t.name] == t {
-		delete(b.topics, t.name)
-		b.marks.unfollow(t.name)
-		t.node.remove(t)
+	if t.followers > 0 || b.topics[t.name] != t {
+		return false
 	}
+	delete(b.topics, t.name)
+	b.marks.unfollow(t.name)
+	t.node.remove(t)
+	return true
 }
 
 // follows reports whether somebody still follows the topic.

@@ -56,22 +56,34 @@ func (b *Broker) from(ctx context.Context, topic string, at, heard broker.Positi
 	return newest, nil
 }
 
-// read asks the store, with what this instance has seen. The position before the first
-// message of a topic that nobody has published to needs no high-water mark.
+// read asks the store, with what this instance has seen.
 func (b *Broker) read(ctx context.Context, topic string, q Query, mark HighWater) (page push.Page, err error) {
-	var first broker.Position
-	err = b.withOrigin(ctx, topic, mark, func(origin Origin) (err error) {
-		first = broker.Position{Epoch: origin.Epoch}
+	err = b.reach(ctx, topic, mark, func(mark HighWater, origin Origin) (broker.Position, error) {
 		page, err = b.store.Read(ctx, topic, q, mark, origin)
+		return page.Head, err
+	})
+	if err != nil {
+		return push.Page{}, err
+	}
+	return page, nil
+}
+
+// reach makes a call of the store that returns a topic's head. The position before the first
+// message of a topic that nobody has published to needs no high-water mark.
+func (b *Broker) reach(ctx context.Context, topic string, mark HighWater, call func(HighWater, Origin) (broker.Position, error)) error {
+	var first, head broker.Position
+	err := b.withOrigin(ctx, topic, mark, func(origin Origin) (err error) {
+		first = broker.Position{Epoch: origin.Epoch}
+		head, err = call(mark, origin)
 		return err
 	})
 	switch {
 	case err != nil:
-		return push.Page{}, b.problems.note(err)
-	case page.Head.Epoch == 0:
-		return push.Page{}, b.problems.note(Foreign(errPage))
-	case page.Head != first:
-		b.marks.note(topic, page.Head, mark.Position)
+		return b.problems.note(err)
+	case head.Epoch == 0:
+		return b.problems.note(Foreign(errPage))
+	case head != first:
+		b.marks.note(topic, head, mark.Position)
 	}
-	return page, nil
+	return nil
 }

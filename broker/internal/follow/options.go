@@ -3,6 +3,10 @@ package follow
 import (
 	"log/slog"
 	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/tidewire/tidewire/broker"
 )
 
 // Options configures a [Broker]. The zero value of each field is its production default,
@@ -10,6 +14,10 @@ import (
 type Options struct {
 	// Name starts log messages: the package of the broker. Default "broker".
 	Name string
+	// Instance tells this broker from the others on the store. Default a random text.
+	Instance string
+	// Rules say what topics are. Default none.
+	Rules *broker.TopicRules
 	// MaxMessage is the largest message, in bytes of data. Default 64 KiB.
 	MaxMessage int
 	// Keep is how long the store keeps the head of a topic that nobody uses; it may
@@ -28,6 +36,12 @@ func (o Options) WithDefaults() Options {
 	if o.Name == "" {
 		o.Name = "broker"
 	}
+	if o.Instance == "" {
+		o.Instance = uuid.NewString()
+	}
+	if o.Rules == nil {
+		o.Rules = broker.NewTopicRules(broker.History{}, nil)
+	}
 	if o.MaxMessage <= 0 {
 		o.MaxMessage = 64 << 10
 	}
@@ -39,7 +53,7 @@ func (o Options) WithDefaults() Options {
 	return o
 }
 
-// Duration gives an option of a broker its meaning: what isn't positive is the default,
+// Duration is what an option of a broker means: what isn't positive is the default,
 // and a millisecond is the least.
 func Duration(d, standard time.Duration) time.Duration {
 	if d <= 0 {

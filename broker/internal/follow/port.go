@@ -3,6 +3,7 @@ package follow
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/push"
@@ -25,6 +26,10 @@ type StorePort interface {
 	// may mean that the message was stored all the same, except for push.CodeConflict and
 	// ErrStale. A message that is stored but not replicated, as its publisher asked for,
 	// has both a receipt and push.CodeNotReplicated.
+	//
+	// A message with an Op changes the keys of a state in the same step, as push.StateBroker
+	// and Message have it; see the package documentation. A topic that is stored as another
+	// kind than the store's rules say gives [WrongKind], from each call that is about it.
 	Add(ctx context.Context, m *push.Message, repeatable bool, mark HighWater, origin Origin) (push.Receipt, error)
 	// AddAll is Add for messages of different topics, in as few round trips as the store
 	// allows. Each is a step of its own, and has its own outcome: an error of one says
@@ -35,9 +40,18 @@ type StorePort interface {
 	// A topic begins as in Add, but nothing is stored unless history was lost. The
 	// caller doesn't change the messages.
 	Read(ctx context.Context, topic string, q Query, mark HighWater, origin Origin) (push.Page, error)
+	// State returns the head of a state and its keys, as push.StateBroker has them, read in
+	// one atomic step. A topic begins as in Read. Nothing else is stored, and no key ends.
+	State(ctx context.Context, topic string, mark HighWater, origin Origin) (push.Page, error)
+	// Expire deletes keys of a state that are due, at most 100, as Add does before each
+	// change. A topic begins as in Read.
+	Expire(ctx context.Context, topic string, mark HighWater, origin Origin) (Expiry, error)
+	// Renew has keys of a state stay for this time from now on, after it has done what
+	// Expire does. A topic begins as in Read, and one that isn't stored has no keys.
+	Renew(ctx context.Context, topic string, keys []string, ttl time.Duration, mark HighWater, origin Origin) (Renewal, error)
 	// Heads returns where topics are, in their order; zero for one that isn't stored. It
 	// changes nothing. At most checkBatch topics are asked for at once.
-	Heads(ctx context.Context, topics []string) ([]broker.Position, error)
+	Heads(ctx context.Context, topics []string) ([]Head, error)
 	// Genesis returns the random text that origins are derived from. The store makes one
 	// when it has none, and never replaces or expires it.
 	Genesis(ctx context.Context) (string, error)
@@ -81,6 +95,26 @@ type Query struct {
 	Newest bool            // the last ones; otherwise those after a position
 	After  broker.Position // what follows it is read only if it is proven; otherwise Page.Gap says why not
 	Limit  broker.Limit    // zero fields don't bound, except that Newest with no Messages reads only the head
+}
+
+// Head is where a topic is.
+type Head struct {
+	broker.Position
+	// Due is when the next key of a state ends, in milliseconds by the store's clock: a
+	// message's Time and its TTL. Zero if none does.
+	Due int64
+}
+
+// Expiry is what [StorePort].Expire has left to do.
+type Expiry struct {
+	Head
+	In time.Duration // from now until Due; zero if that has passed
+}
+
+// Renewal is what became of keys that were to be renewed.
+type Renewal struct {
+	broker.Position          // of the topic
+	Gone            []string // those that aren't there
 }
 
 // Subscriber is one connection that receives notifications from one node.

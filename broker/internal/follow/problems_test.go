@@ -75,7 +75,7 @@ func TestFollowerOfForeignDataWaits(t *testing.T) {
 		topic := newTopic(b, "a")
 		b.topics["a"], topic.position = topic, at(1, 2)
 		for range 50 * 1000 {
-			topic.compare(broker.Position{}, true)
+			topic.compare(Head{}, true)
 			time.Sleep(time.Millisecond)
 		}
 		if err := b.Close(context.Background()); err != nil {

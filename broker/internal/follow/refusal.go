@@ -37,6 +37,18 @@ func Foreign(err error) error {
 	return push.NewError(push.CodeInternal, ForeignData, &RefusalError{Answer: err, Lasting: true})
 }
 
+// WrongKind is the error of a topic that is stored as a state, or as a log, while the rules
+// of this instance say that it is the other. Others have other rules, or had.
+func WrongKind(storedAsState bool) error {
+	reason := "the topic is kept as a log, and is to be a state"
+	if storedAsState {
+		reason = "the topic is kept as a state, and is to be a log"
+	}
+	return push.NewError(push.CodeWrongKind, reason, &RefusalError{Answer: errRules, Lasting: true})
+}
+
+var errRules = errors.New("the topic rules of this instance aren't those with which it was stored")
+
 var errPage = errors.New("broker: a page without a head, or with a hole")
 
 // ForeignMessages is the reason of errors about notifications that no broker has sent.

@@ -83,6 +83,9 @@ func (t *topic) readPage() (done bool, err error) {
 		return t.position.Epoch == page.Head.Epoch && t.position.Offset >= page.Head.Offset, nil
 	}
 	t.read = time.Now()
+	if t.isState && page.Head.Offset > 0 {
+		t.endsKey(unknownDue, 0)
+	}
 	switch {
 	case from.IsZero():
 		t.position = page.Head

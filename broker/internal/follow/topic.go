@@ -19,6 +19,7 @@ type topic struct {
 	broker  *Broker
 	name    string
 	channel string
+	isState bool
 	opened  chan struct{} // closed when the position is known
 
 	// guarded by broker.mu
@@ -36,10 +37,14 @@ type topic struct {
 	found        broker.Position // the last message, which a check has found and nobody has heard
 	attempt      *opening        // at the position; nil if nobody waits for it
 	read         time.Time
+	expiry       expiry
 }
 
 func newTopic(b *Broker, name string) *topic {
-	return &topic{broker: b, name: name, channel: b.store.Channel(name), opened: make(chan struct{})}
+	return &topic{
+		broker: b, name: name, channel: b.store.Channel(name), isState: b.options.Rules.Of(name).State,
+		opened: make(chan struct{}),
+	}
 }
 
 // opening is one attempt to find the position, for everybody who waits for it.
@@ -167,6 +172,9 @@ func (t *topic) deliver(m *push.Message) {
 	for _, r := range t.receivers {
 		r.Receive(m)
 	}
+	if m.TTL > 0 {
+		t.endsKey(m.Time.Add(m.TTL).UnixMilli(), m.TTL)
+	}
 }
 
 // quiet reports whether the topic must be compared with the store to know that it has
@@ -191,13 +199,14 @@ func (t *topic) unheard() bool {
 // compare makes the topic read if the store has it elsewhere. A read also tells the store
 // that the topic is in use, so one is due from time to time. What is ahead should be heard
 // too, if the topic was already heard before.
-func (t *topic) compare(head broker.Position, heard bool) {
+func (t *topic) compare(head Head, heard bool) {
 	t.mu.Lock()
 	t.found = broker.Position{}
 	if heard && head.Epoch == t.position.Epoch && head.Offset > t.position.Offset {
-		t.found = head
+		t.found = head.Position
 	}
-	due := head != t.position || time.Since(t.read) > t.broker.options.Keep/4
+	t.endsKey(head.Due, 0) // sooner than is known here: a touch, of which nobody is told
+	due := head.Position != t.position || time.Since(t.read) > t.broker.options.Keep/4
 	if head.IsZero() && t.broker.isFirst(t.name, t.position) {
 		due = false // nothing is stored of it, and nothing need be
 	}

@@ -57,6 +57,20 @@ func (m *Map) Timed() (n int) {
 	return n
 }
 
+// Untime makes all keys stay for ever, as a store does that has lost their deadlines.
+func (m *Map) Untime() {
+	for key, e := range m.entries {
+		e.deadline = time.Time{}
+		m.entries[key] = e
+	}
+}
+
+// IsDue reports whether a key is there whose time is over.
+func (m *Map) IsDue(key string, now time.Time) bool {
+	e, there := m.entries[key]
+	return there && e.isDue(now)
+}
+
 // Clone returns a copy, which no change of m touches.
 func (m *Map) Clone() *Map {
 	return &Map{maps.Clone(m.entries), m.bytes, slices.Clone(m.deadlines)}
@@ -217,8 +231,12 @@ func (m *Map) Messages(topic string, epoch broker.Epoch, tellTime bool, now time
 			Position: broker.Position{Epoch: epoch, Offset: e.offset(epoch)}, Time: e.time, TellTime: tellTime,
 		})
 	}
-	slices.SortFunc(all, func(a, b *push.Message) int {
-		return cmp.Or(cmp.Compare(a.Offset, b.Offset), cmp.Compare(a.Key, b.Key))
-	})
+	slices.SortFunc(all, Order)
 	return all
+}
+
+// Order compares keys by their last change, and those that were changed before the epoch by
+// their names.
+func Order(a, b *push.Message) int {
+	return cmp.Or(cmp.Compare(a.Offset, b.Offset), cmp.Compare(a.Key, b.Key))
 }

@@ -127,7 +127,7 @@ func (t *Table) forget() {
 	t.any.Store(len(t.known) > 0)
 }
 
-// find gives what is revoked of a subject, if it is. t.mu may be held for reading.
+// find returns what is revoked of a subject, if it is. t.mu may be held for reading.
 func (t *Table) find(about Subject, now time.Time) (Record, bool) {
 	r, ok := t.known[about]
 	return r, ok && !r.Restored && now.Before(r.Until)

@@ -35,8 +35,22 @@ func Dial(t testing.TB, server *httptest.Server, headers ...string) *Conn {
 	return c
 }
 
+// DialPath is Dial for a path and a query.
+func DialPath(t testing.TB, server *httptest.Server, path string) *Conn {
+	t.Helper()
+	c := dial(t, server)
+	c.Handshake(t, path)
+	return c
+}
+
 // DialAnswer is Dial, and returns what the server answered as well.
 func DialAnswer(t testing.TB, server *httptest.Server, headers ...string) (*Conn, http.Header) {
+	t.Helper()
+	c := dial(t, server)
+	return c, c.Handshake(t, "/", headers...)
+}
+
+func dial(t testing.TB, server *httptest.Server) *Conn {
 	t.Helper()
 	conn, err := net.Dial("tcp", server.Listener.Addr().String())
 	if err != nil {
@@ -46,8 +60,7 @@ func DialAnswer(t testing.TB, server *httptest.Server, headers ...string) (*Conn
 	if err := conn.SetDeadline(time.Now().Add(testaid.Patience)); err != nil {
 		t.Fatal(err)
 	}
-	c := New(conn)
-	return c, c.Handshake(t, "/", headers...)
+	return New(conn)
 }
 
 // Handshake does the opening handshake for a path, with more header lines.

@@ -34,6 +34,7 @@ const (
 	revokerGo      = "push/revoker.go"
 	learnGo        = "push/learn.go"
 	storeGo        = "broker/internal/follow/sim/store.go"
+	scriptGo       = "broker/internal/follow/sim/script.go"
 	storedGo       = "broker/internal/follow/sim/history.go"
 	feedGo         = "push/session/feed.go"
 	followGo       = "push/session/follow.go"
@@ -83,7 +84,7 @@ var mutants = []mutant{
 		{storeGo, "case after.Offset == head.Offset && after.Tag != head.Tag:", "case false:"},
 		{storeGo, "case own != nil && s.kept(own) && own.Tag != after.Tag:", "case false:"},
 		{storeGo, "case following.PreviousTag != after.Tag:", "case false:"},
-		{topicGo, "due := head != t.position", "due := head.Epoch != t.position.Epoch || head.Offset != t.position.Offset"},
+		{topicGo, "due := head.Position != t.position", "due := head.Epoch != t.position.Epoch || head.Offset != t.position.Offset"},
 		{subscriptionGo, "c.start() != c.head || c.outdated", "c.start().Epoch != c.head.Epoch || c.start().Offset != c.head.Offset"},
 		{windowGo, "p == w.at(p.Offset)", "p.Epoch == w.start.Epoch"},
 		{highWaterGo, "mark.Offset == p.Offset && mark.Tag != p.Tag", "false"},
@@ -106,7 +107,7 @@ var mutants = []mutant{
 	{"a fork is nobody else's business", "", []patch{{historyGo, "page.Gap == broker.GapFork || seen == heard", "seen == heard"}}},
 	{"what was heard counts for nothing", "", []patch{{historyGo, "page.Gap == broker.GapFork || seen == heard", "page.Gap == broker.GapFork"}}},
 	{"no mark is noted", "", []patch{{highWaterGo, "\tmark := w.valid(topic)\n\tswitch {", "\tmark := w.valid(topic)\n\tif true {\n\t\treturn\n\t}\n\tswitch {"}}},
-	{"the publisher's mark isn't noted", "", []patch{{brokerGo, "if !receipt.Position.IsZero() {", "if receipt.Duplicate {"}}},
+	{"the publisher's mark isn't noted", "", []patch{{brokerGo, "if receipt.Position.Offset > 0 {", "if receipt.Duplicate {"}}},
 	{"another branch overtakes the mark", "", []patch{{topicGo, " && !t.broker.marks.contradict(t.name, m.Position)", ""}}},
 
 	// Topics that aren't stored.
@@ -114,7 +115,7 @@ var mutants = []mutant{
 	{"another genesis is taken for the one", "", []patch{{storeGo, "if origin.Genesis != s.genesis {", "if false {"}}},
 	{"the genesis isn't reloaded", "", []patch{{checkGo, "if err := n.reloadGenesis(); err != nil {", "if err := error(nil); err != nil {"}}},
 	{"a topic that isn't stored is where it was", "", []patch{{originGo, "genesis != nil && b.marks.of(topic).IsZero() && at ==", "genesis != nil || at =="}}},
-	{"an ID outlives its history", "", []patch{{storeGo, "known.birth == rec.birth", "known.position.Epoch == rec.head.Epoch"}}},
+	{"an ID outlives its history", "", []patch{{scriptGo, "known.birth != sc.rec.birth", "known.position.Epoch != sc.rec.head.Epoch"}}},
 
 	// The healers themselves.
 	{"no check of quiet topics", "", healer("check").patches},
@@ -139,7 +140,7 @@ var mutants = []mutant{
 	{"a gap is lost", "", []patch{{subscriptionGo, "\t\tsub.applyGap(*d.gap, d.frame)\n", ""}}},
 	{"a gap is told twice", "", []patch{{subscriptionGo, "\t\ts.enqueue(frame)\n\t\ts.hub.stats.gaps.Add(1)\n", "\t\ts.enqueue(frame)\n\t\ts.hub.stats.gaps.Add(1)\n\t\ts.enqueue(frame)\n"}}},
 	{"a gap is told after newer messages", "", []patch{
-		{subscriptionGo, "\tif c.gap != nil {\n\t\ts.enqueue(s.format.Gap(*c.gap))\n\t\ts.hub.stats.gaps.Add(1)\n\t} else if c.isAhead() && !c.met {", "\tgap := c.gap\n\tdefer func() {\n\t\tif gap != nil {\n\t\t\ts.enqueue(s.format.Gap(*gap))\n\t\t}\n\t}()\n\tif c.gap == nil && c.isAhead() && !c.met {"},
+		{subscriptionGo, "\tif gap != nil {\n\t\ts.enqueue(s.format.Gap(*gap))\n\t\ts.hub.stats.gaps.Add(1)\n\t} else if c.isAhead() && !c.met {", "\tdefer func() {\n\t\tif gap != nil {\n\t\t\ts.enqueue(s.format.Gap(*gap))\n\t\t}\n\t}()\n\tif gap == nil && c.isAhead() && !c.met {"},
 	}},
 	{"who replays isn't told of a break", "", []patch{{subscriptionGo, "\t\tc.gap = &gap\n", ""}}},
 	{"a part of a replay passes for the whole", "", []patch{
@@ -149,8 +150,8 @@ var mutants = []mutant{
 
 	// What clients may do, and what they make up.
 	{"a client's cursor becomes a mark", "", []patch{{
-		historyGo, "\t\tb.marks.note(topic, page.Head, mark.Position)\n\t}\n\treturn page, nil",
-		"\t\tb.marks.note(topic, page.Head, mark.Position)\n\t}\n\tif !q.Newest {\n\t\tb.marks.note(topic, q.After, mark.Position)\n\t}\n\treturn page, nil",
+		historyGo, "\treturn page, nil\n}\n\n// reach",
+		"\tif !q.Newest {\n\t\tb.marks.note(topic, q.After, mark.Position)\n\t}\n\treturn page, nil\n}\n\n// reach",
 	}}},
 	{"no other instance hears of a revocation", "", []patch{{revokerGo, "return r.hub.bus.tell(ctx, revocationEvent, value)", "_ = value\n\t\t\treturn nil"}}},
 	{"who was revoked is free in an old copy", "", []patch{{learnGo, "\t\t\terr = r.putBack(stored)\n", "\t\t\t_ = stored\n"}}},

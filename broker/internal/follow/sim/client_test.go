@@ -130,6 +130,9 @@ func (c *simClient) open() (*simConn, string, error) {
 	}
 	if c.lastID != "" && sse {
 		headers += "Last-Event-ID: " + c.lastID + "\r\n"
+		if c.lastID == cursor.Empty {
+			c.forget()
+		}
 	} else if since != "" {
 		query.Set("since", since)
 	}
@@ -177,6 +180,17 @@ func (c *simClient) cursor() string {
 	return cursor.Join(known)
 }
 
+// eventID is the id that an event must have: the cursor of nothing as long as the position in
+// a topic isn't known. Called with c.mu held.
+func (c *simClient) eventID() string {
+	for _, v := range c.views {
+		if v.foreign {
+			return cursor.Empty
+		}
+	}
+	return c.cursor()
+}
+
 // handle takes a frame.
 func (c *simClient) handle(conn *simConn, f simFrame) error {
 	c.mu.Lock()
@@ -212,8 +226,8 @@ func (c *simClient) handle(conn *simConn, f simFrame) error {
 	default:
 		c.world.violate("%s: unexpected frame %+v", c.name, f)
 	}
-	if known := c.cursor(); f.eventID != "" && (known != "" || f.Type != protocol.TypeReconnect) { // a client that is sent away before its welcome has no position
-		if f.eventID != known && f.eventID != cursor.Empty {
+	if known := c.eventID(); f.eventID != "" && (known != "" || f.Type != protocol.TypeReconnect) { // a client that is sent away before its welcome has no position
+		if f.eventID != known {
 			c.world.violate("%s: the event's id is %s, but the cursors are %s", c.name, f.eventID, known)
 		}
 		c.lastID = f.eventID
@@ -301,6 +315,14 @@ func (c *simClient) rewind(n int) {
 			v.rewound = time.Now()
 			c.lastID = ""
 		}
+	}
+}
+
+// forget makes the client one whose cursor is of none of its topics. Called with c.mu held.
+func (c *simClient) forget() {
+	for topic, v := range c.views {
+		v.at, v.forged, v.foreign, v.moves, v.rewound = broker.Position{}, broker.Position{}, true, nil, time.Now()
+		v.cursor = cursor.Format("elsewhere/"+topic, c.world.store.position(topic))
 	}
 }
 

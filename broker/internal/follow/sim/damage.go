@@ -86,10 +86,38 @@ func (s *Store) Evict(topic string, head bool, keep int) {
 	}
 	next := *rec
 	if head {
-		next.head = broker.Position{}
+		next.head, next.stateHead = broker.Position{}, stateHead{}
 	} else {
 		next.entries = next.entries[max(0, len(next.entries)-keep):]
 	}
+	s.change(topic, &next)
+	s.damages++
+}
+
+// EvictKeys forgets the keys of a state, or only when they end.
+func (s *Store) EvictKeys(topic string, all bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	rec := s.topics[topic]
+	if rec == nil || rec.keys == nil {
+		return
+	}
+	next := *rec
+	next.keys = nil
+	if !all {
+		next.keys = rec.keys.Clone()
+		next.keys.Untime()
+	}
+	s.change(topic, &next)
+	s.damages++
+}
+
+// Fork makes a topic's newest message another one than anybody has seen.
+func (s *Store) Fork(topic string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	next := *s.topics[topic]
+	next.head.Tag ^= 1
 	s.change(topic, &next)
 	s.damages++
 }

@@ -13,6 +13,10 @@ import (
 // gap, and nothing but what follows that. Called with c.mu held.
 func (c *simClient) forge(how, far int) {
 	c.lastID = ""
+	if how%7 == 6 { // other topics' cursors
+		c.forget()
+		return
+	}
 	for i, topic := range c.topics {
 		v := c.views[topic]
 		p := c.world.store.position(topic)
@@ -30,16 +34,10 @@ func (c *simClient) forge(how, far int) {
 			p.Offset, p.Tag = 0, 0
 		case 4: // another topic's position
 			p = c.world.store.position(c.world.topics[(i+1+far)%len(c.world.topics)])
-		case 5: // another epoch
+		default: // another epoch
 			p.Epoch++
-		default: // another topic's cursor
-			p, v.foreign = broker.Position{}, true
 		}
 		v.at, v.forged, v.rewound = p, p, time.Now()
-		if v.foreign {
-			v.cursor, v.moves = cursor.Format("elsewhere/"+topic, c.world.store.position(topic)), nil
-			continue
-		}
 		v.cursor = cursor.Format(topic, p)
 		v.moves = []move{{p, true, time.Now(), v.cursor}}
 	}
@@ -49,8 +47,8 @@ func (c *simClient) forge(how, far int) {
 func (s *Store) position(topic string) broker.Position {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if head := s.heads([]string{topic})[0]; !head.IsZero() {
-		return head
+	if head := s.heads([]string{topic})[0]; !head.Position.IsZero() {
+		return head.Position
 	}
 	return follow.FirstPosition(s.genesis, topic)
 }

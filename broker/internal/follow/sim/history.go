@@ -8,6 +8,7 @@ import (
 
 	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/broker/internal/follow"
+	"github.com/tidewire/tidewire/broker/internal/keymap"
 	"github.com/tidewire/tidewire/push"
 )
 
@@ -38,6 +39,34 @@ type record struct {
 	birth   uint64          // unlike that of any other history
 	entries []*entry        // oldest first
 	ids     map[string]storedID
+	stateHead
+	keys *keymap.Map // of a state; nil if there are none, or they were evicted
+}
+
+// stateHead is what the head of a state has besides: what the map must have.
+type stateHead struct {
+	isState             bool
+	count, bytes, timed int // keys, what they and their values have, and those with a deadline
+	due                 int64
+}
+
+// headOf is that of a state with these keys.
+func headOf(keys *keymap.Map) stateHead {
+	h := stateHead{isState: true, count: keys.Len(), bytes: keys.Bytes(), timed: keys.Timed()}
+	if next, ok := keys.Next(); ok {
+		h.due = next.UnixMilli()
+	}
+	return h
+}
+
+// isWhole reports whether the map is what the head says, as far as can be told without
+// reading it.
+func (rec *record) isWhole() bool {
+	keys := rec.keys
+	if keys == nil {
+		keys = &keymap.Map{}
+	}
+	return keys.Len() == rec.count && keys.Timed() == rec.timed
 }
 
 // entry is one stored message.
@@ -93,5 +122,5 @@ func (rec *record) contradicts(mark follow.HighWater) bool {
 
 // content is what a message that is published again must have in common with the first.
 func content(m *push.Message) string {
-	return fmt.Sprintf("%q %q %v %q", m.Event, m.Key, m.Encoding, m.Data)
+	return fmt.Sprintf("%v %q %q %v %q", m.Op, m.Event, m.Key, m.Encoding, m.Data)
 }

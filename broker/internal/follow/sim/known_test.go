@@ -71,6 +71,12 @@ func TestKnownSchedules(t *testing.T) {
 			{advance, 7, 0, 0}, {publishMany, 0, 0, 3}, {advance, 7, 0, 0}, {forge, 0, 1, 5}, {forge, 1, 2, 0}, {forge, 2, 0, 3}, {advance, 8, 0, 0},
 			{publishOne, 0, 1, 0}, {advance, 13, 0, 0}, {forge, 3, 3, 0}, {forge, 0, 5, 0}, {forge, 1, 6, 0}, {publishOne, 0, 0, 0}, {advance, 13, 0, 0},
 		}},
+		// All is lost and begins again while a client waits for what it has missed, which the
+		// store has read before.
+		{"a history ends while it is replayed", []step{
+			{advance, 7, 0, 0}, {publishMany, 0, 0, 4}, {advance, 14, 0, 0}, {delay, 63, 0, 0}, {rewind, 0, 3, 0}, {advance, 7, 0, 0}, {heal, 0, 0, 0},
+			{advance, 9, 0, 0}, {flush, 0, 0, 0}, {publishOne, 0, 0, 0}, {advance, 10, 0, 0},
+		}},
 		// A shutdown while clients come whose topic isn't open yet.
 		{"a shutdown of an instance that is opening", []step{
 			{killSubscriber, 0, 0, 0}, {restart, 0, 0, 0}, {advance, 7, 0, 0}, {killSubscriber, 1, 0, 0}, {restart, 1, 0, 0}, {publishOne, 0, 0, 0},
@@ -87,11 +93,12 @@ func TestKnownSchedules(t *testing.T) {
 		})
 	}
 	for name, s := range map[string]schedule{
-		"the mark changes branches":       theMarkChanges,
-		"what is heard is lost before it": heardIsLost,
-		"a hole ends what is in memory":   aHoleEndsTheWindow,
-		"a head goes at first":            aHeadGoesAtFirst,
-		"an epoch that isn't heard of":    anEpochIsNotHeardOf,
+		"the mark changes branches":        theMarkChanges,
+		"what is heard is lost before it":  heardIsLost,
+		"a hole ends what is in memory":    aHoleEndsTheWindow,
+		"a head goes at first":             aHeadGoesAtFirst,
+		"an epoch that isn't heard of":     anEpochIsNotHeardOf,
+		"the id of an event is of nothing": theIDIsOfNothing,
 	} {
 		t.Run(name, func(t *testing.T) {
 			if violations, timeline, _ := simulate(t, s); violations != "" {
@@ -145,4 +152,11 @@ var anEpochIsNotHeardOf = schedule{Seed: 0x51580238066, Instances: 3, Clients: 3
 	{advance, 40, 32, 3}, {advance, 2, 45, 0}, {forge, 31, 1, 0}, {advance, 51, 24, 1}, {publishMany, 0, 38, 0}, {promote, 13, 3, 1},
 	{resubscribe, 40, 1, 4}, {evict, 50, 18, 13}, {publishOne, 0, 34, 54}, {publishOne, 1, 30, 4}, {publishMany, 22, 9, 2},
 	{publishOne, 12, 59, 20}, {advance, 7, 53, 1}, {publishOne, 28, 53, 1},
+}}
+
+// theIDIsOfNothing has an event stream cut between the gaps of its two topics: the store is
+// frozen, and the last messages of the second are still to be read. The id of the first gap is
+// the cursor of nothing, so both topics begin with a gap when the client is back.
+var theIDIsOfNothing = schedule{Seed: 1, Instances: 2, Clients: 2, Topics: 2, Steps: []step{
+	{publishOne, 1, 0, 0}, {advance, 14, 0, 0}, {freeze, 0, 0, 0}, {forge, 1, 6, 0}, {advance, 9, 0, 0}, {cut, 1, 0, 0}, {advance, 9, 0, 0},
 }}

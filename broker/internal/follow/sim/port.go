@@ -158,14 +158,41 @@ func (p *Port) Read(ctx context.Context, topic string, q follow.Query, mark foll
 	return page, err
 }
 
+// State asks for the keys of a state.
+func (p *Port) State(ctx context.Context, topic string, mark follow.HighWater, origin follow.Origin) (push.Page, error) {
+	page, err := carry(ctx, p, "state "+topic, func() (push.Page, error) { return p.store.readState(topic, mark, origin) })
+	if err == nil {
+		p.saw(topic, page.Head)
+	}
+	return page, err
+}
+
+// Expire deletes keys that are due.
+func (p *Port) Expire(ctx context.Context, topic string, mark follow.HighWater, origin follow.Origin) (follow.Expiry, error) {
+	e, err := carry(ctx, p, "expire "+topic, func() (follow.Expiry, error) { return p.store.expire(topic, mark, origin) })
+	if err == nil {
+		p.saw(topic, e.Position)
+	}
+	return e, err
+}
+
+// Renew renews keys of a state.
+func (p *Port) Renew(ctx context.Context, topic string, keys []string, ttl time.Duration, mark follow.HighWater, origin follow.Origin) (follow.Renewal, error) {
+	r, err := carry(ctx, p, "renew "+topic, func() (follow.Renewal, error) { return p.store.renew(topic, keys, ttl, mark, origin) })
+	if err == nil {
+		p.saw(topic, r.Position)
+	}
+	return r, err
+}
+
 // Genesis makes the genesis if need be.
 func (p *Port) Genesis(ctx context.Context) (string, error) {
 	return carry(ctx, p, "genesis", func() (string, error) { return p.store.loadGenesis(), nil })
 }
 
 // Heads asks where topics are.
-func (p *Port) Heads(ctx context.Context, topics []string) ([]broker.Position, error) {
-	return carry(ctx, p, "heads", func() ([]broker.Position, error) { return p.store.heads(topics), nil })
+func (p *Port) Heads(ctx context.Context, topics []string) ([]follow.Head, error) {
+	return carry(ctx, p, "heads", func() ([]follow.Head, error) { return p.store.heads(topics), nil })
 }
 
 // Notify sends to a channel.

@@ -8,7 +8,6 @@ package sim
 
 import (
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -91,44 +90,30 @@ func (s *Store) Cost() map[string]int {
 
 // The methods below are called with s.mu held.
 
-// add is what publish.lua does.
+// add is what publish.lua does, and state.lua.
 func (s *Store) add(m *push.Message, repeatable bool, mark follow.HighWater, origin follow.Origin) (push.Receipt, error) {
 	rec, err := s.current(m.Topic, mark, origin)
 	if err != nil {
 		return push.Receipt{}, err
 	}
-	said := ""
-	if repeatable {
-		said = content(m)
-		known, ok := rec.ids[m.ID]
-		ok = ok && time.Now().Before(known.until)
-		if ok && known.birth == rec.birth && known.position.Offset <= rec.head.Offset {
-			if known.content != said {
-				return push.Receipt{}, push.CodeConflict
-			}
-			return push.Receipt{ID: m.ID, Position: known.position, Duplicate: true}, nil
-		}
+	sc := s.begin(m.Topic, rec)
+	defer sc.commit()
+	if m.Op != broker.OpPublish {
+		sc.expire(m.Key)
 	}
-	stored := *m
-	stored.Data, stored.Header = slices.Clone(m.Data), maps.Clone(m.Header)
-	stored.TellTime = s.rules.Of(m.Topic).Time
-	stored.Replicated = false
-	stored.Position = broker.Position{Epoch: rec.head.Epoch, Offset: rec.head.Offset + 1, Tag: s.random.Uint32()}
-	stored.PreviousTag = rec.head.Tag
-	stored.Time = time.UnixMilli(time.Now().UnixMilli())
-	e := &entry{Message: &stored, size: m.Size(), before: rec.head, stored: time.Now()}
-	s.all[stored.Position] = e
-	next := &record{stored.Position, rec.birth, s.trimmed(append(slices.Clip(rec.entries), e)), rec.ids}
-	if repeatable {
-		next.ids = maps.Clone(rec.ids)
-		if next.ids == nil {
-			next.ids = map[string]storedID{}
-		}
-		next.ids[m.ID] = storedID{rec.birth, stored.Position, said, time.Now().Add(s.options.Retry)}
+	if first, err := sc.repeated(m, repeatable); err != nil || first.Duplicate {
+		return first, err
 	}
-	s.change(m.Topic, next)
-	s.notify(s.channel(m.Topic), payloadOf(stored.Position))
-	return push.Receipt{ID: m.ID, Position: stored.Position}, nil
+	receipt := push.Receipt{ID: m.ID}
+	if m.Op == broker.OpPublish {
+		receipt.Position = sc.add(*m)
+	} else if receipt, err = sc.change(*m); err != nil {
+		return push.Receipt{}, err
+	}
+	if repeatable {
+		sc.remember(m, receipt.Position)
+	}
+	return receipt, nil
 }
 
 // trimmed drops the oldest entries that are over a bound; never the last.
@@ -226,11 +211,11 @@ func (s *Store) gapAfter(rec *record, after broker.Position) broker.GapReason {
 func over(n, limit int) bool { return limit > 0 && n > limit }
 
 // heads returns where topics are.
-func (s *Store) heads(topics []string) []broker.Position {
-	heads := make([]broker.Position, len(topics))
+func (s *Store) heads(topics []string) []follow.Head {
+	heads := make([]follow.Head, len(topics))
 	for i, topic := range topics {
-		if rec := s.topics[topic]; rec != nil {
-			heads[i] = rec.head
+		if rec := s.topics[topic]; rec != nil && !rec.head.IsZero() {
+			heads[i] = follow.Head{Position: rec.head, Due: rec.due}
 		}
 	}
 	return heads
@@ -246,21 +231,28 @@ func (s *Store) loadGenesis() string {
 }
 
 // current returns a topic, which begins if it isn't stored or contradicts the high-water
-// mark. Where nothing is known to be lost, it is stored with its first message.
+// mark. Where nothing is known to be lost, it is stored with its first message. A state that
+// begins again keeps its keys, if they are what its head says.
 func (s *Store) current(topic string, mark follow.HighWater, origin follow.Origin) (*record, error) {
 	rec := s.topics[topic]
 	if rec == nil {
 		rec = &record{}
 	}
-	next := &record{birth: s.random.Uint64(), ids: rec.ids}
+	isState := s.rules.Of(topic).State
+	next := &record{birth: s.random.Uint64(), ids: rec.ids, stateHead: stateHead{isState: isState}}
 	switch {
 	case rec.head.IsZero() && origin.Epoch != 0 && !s.hasHistory(rec):
 		if origin.Genesis != s.genesis {
 			return nil, follow.ErrStale
 		}
 		next.head.Epoch = origin.Epoch
-	case rec.head.IsZero() || rec.contradicts(mark):
+	case !rec.head.IsZero() && rec.isState != isState:
+		return nil, follow.WrongKind(rec.isState)
+	case rec.head.IsZero() || rec.contradicts(mark) || !rec.isWhole():
 		next.head.Epoch = broker.Epoch(max(s.random.Uint64(), 1))
+		if !rec.head.IsZero() && rec.isWhole() {
+			next.stateHead, next.keys = rec.stateHead, rec.keys
+		}
 		s.change(topic, next)
 	default:
 		return rec, nil

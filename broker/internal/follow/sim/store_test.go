@@ -39,7 +39,7 @@ func backend(_ testing.TB, c brokertest.Options) brokertest.Backend {
 	return brokertest.Backend{
 		Instance: func(testing.TB) push.Broker {
 			port := store.Port(fmt.Sprint("port ", len(ports)))
-			b := follow.New(port, follow.Options{MaxMessage: c.MaxMessage})
+			b := follow.New(port, follow.Options{MaxMessage: c.MaxMessage, Rules: store.rules})
 			ports[b] = port
 			return b
 		},
@@ -66,6 +66,6 @@ func backend(_ testing.TB, c brokertest.Options) brokertest.Backend {
 			store.flush()
 			store.promote(0, false)
 		},
-		Lacks: map[brokertest.Capability]string{brokertest.States: "not yet", brokertest.Fork: "not yet"},
+		Fork: func(_ testing.TB, topic string) { store.Fork(topic) },
 	}
 }

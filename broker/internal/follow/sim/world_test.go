@@ -136,7 +136,7 @@ func (w *world) start() *instance {
 	n := &instance{name: fmt.Sprintf("node %d", w.started), listener: newSimListener()}
 	logger := slog.New(&simLogger{w, n.name})
 	n.port = w.store.Port(n.name)
-	n.broker = follow.New(n.port, follow.Options{Logger: logger})
+	n.broker = follow.New(n.port, follow.Options{Instance: n.name, Logger: logger})
 	n.hub = push.New(n.broker, push.Options{Identify: identify, Authorize: push.Anyone, QueueMessages: w.queue.Messages, QueueBytes: w.queue.Bytes, ReplayMessages: w.replay.Messages, ReplayBytes: w.replay.Bytes, Logger: logger})
 	n.server = &http.Server{Handler: transport.Routes(n.hub), ErrorLog: log.New(io.Discard, "", 0), ReadHeaderTimeout: 5 * time.Second}
 	w.work.Go(func() { _ = n.server.Serve(n.listener) }) // until it is closed
