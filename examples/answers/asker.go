@@ -31,7 +31,7 @@ func askerOf(w http.ResponseWriter, r *http.Request) asker {
 		return asker(cookie.Value)
 	}
 	secret := rand.Text()
-	http.SetCookie(w, &http.Cookie{
+	http.SetCookie(w, &http.Cookie{ //nolint:gosec // an example runs without TLS, too
 		Name: askerCookie, Value: secret, Path: "/", MaxAge: int(askerFor.Seconds()),
 		HttpOnly: true, Secure: r.TLS != nil, SameSite: http.SameSiteLaxMode,
 	})

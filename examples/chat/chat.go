@@ -25,8 +25,8 @@ var page embed.FS
 // stores nothing new.
 const remembered = 24 * time.Hour
 
-// brokerOptions keep posts, and tell pages when each was stored. Who types is a state: a key
-// for each guest, which ends by itself.
+// brokerOptions keep posts, and tell pages when each was stored. Guests that type are
+// the keys of a state, which end by themselves.
 var brokerOptions = redisbroker.Options{
 	Topics: []push.TopicRule{
 		{Pattern: topicPrefix + "{room}", History: broker.History{Age: remembered}, Time: true},

@@ -73,7 +73,7 @@ func introduce(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, push.AsError(err).Reason, http.StatusBadRequest)
 		return
 	}
-	http.SetCookie(w, &http.Cookie{
+	http.SetCookie(w, &http.Cookie{ //nolint:gosec // an example runs without TLS, too
 		Name: guestCookie, Value: g.secret + "." + base64.RawURLEncoding.EncodeToString([]byte(g.name)),
 		Path: "/", MaxAge: int(guestFor.Seconds()), HttpOnly: true, Secure: r.TLS != nil, SameSite: http.SameSiteLaxMode,
 	})

@@ -68,7 +68,7 @@ test("two people chat, a third sees the history", async () => {
 });
 
 const here = (page) => page.$$eval(at("member"), (items) => items.map((item) => item.querySelector("bdi").textContent + (item.dataset.own === "true" ? " (you)" : "")));
-const typing = (page) => page.$eval(at("typing"), (line) => (line.dataset.typing === "true" ? line.innerText : ""));
+const typing = (page) => page.$eval(at("typing"), (line) => (line.dataset.typing === "true" ? line.textContent.trim() : ""));
 const shows = (page, ...names) => until(`${names} are here`, async () => JSON.stringify(await here(page)) === JSON.stringify(names));
 
 /** Opens the chat as somebody who has been there before, and has the name already. */

@@ -42,6 +42,6 @@ export function show(answer, own) {
   Object.assign(received.dataset, { characters, pieces, kept });
   received.textContent =
     (kept ? `${number.format(kept)} characters were here when the page was loaded. ` : "") +
-    `${number.format(characters)} came since, in ${number.format(pieces)} ${pieces === 1 ? "piece" : "pieces"}.`;
+    `${number.format(characters)} ${kept ? "came since" : "characters came"}, in ${number.format(pieces)} ${pieces === 1 ? "piece" : "pieces"}.`;
   if (atEnd && state === "open") page.scrollTop = page.scrollHeight;
 }
