@@ -48,6 +48,7 @@ export async function pictures(page, name, ...viewports) {
   const folder = process.env.SCREENSHOTS;
   if (!folder) return;
   mkdirSync(folder, { recursive: true });
+  const before = page.viewport();
   for (const viewport of viewports)
     for (const theme of ["light", "dark"]) {
       await page.setViewport(viewport);
@@ -55,6 +56,7 @@ export async function pictures(page, name, ...viewports) {
       await page.evaluate(() => Promise.all(document.getAnimations().map(({ effect, finished }) => effect.getTiming().iterations < 9 && finished)));
       await page.screenshot({ path: join(folder, `${name}-${viewport.width}-${theme}.png`) });
     }
+  await page.setViewport(before);
 }
 
 /** Waits until `check`, which runs here, gives something true. */

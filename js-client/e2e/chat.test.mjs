@@ -120,11 +120,15 @@ test("one sees who is here, and who types", async () => {
   await bob.browserContext().close();
   await shows(ann, "Ann (you)");
 
-  if (process.env.SCREENSHOTS) {
-    await ann.click(at("who"));
-    await pictures(ann, "chat-who", { width: 380, height: 720 });
-    await ann.click(at("who"));
-  }
+  // Where there is little room a button shows who it is.
+  const wide = ann.viewport();
+  await ann.setViewport({ width: 380, height: 720 });
+  assert.equal(await (await ann.$(at("member"))).isVisible(), false);
+  await ann.click(at("who"));
+  assert.equal(await (await ann.$(at("member"))).isVisible(), true);
+  await pictures(ann, "chat-who", { width: 380, height: 720 });
+  await ann.keyboard.press("Escape");
+  await ann.setViewport(wide);
 
   // Who is there is that of the room that is open.
   const eve = await comeBack("Eve", "elsewhere");

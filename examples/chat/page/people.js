@@ -17,7 +17,7 @@ export class People {
   #followed = [];
 
   constructor() {
-    wide.addEventListener("change", () => this.#panel.hidePopover());
+    wide.addEventListener("change", ({ matches }) => matches && this.#panel.hidePopover());
   }
 
   /** Follows a room, on a connection, instead of what was followed before. */
