@@ -60,6 +60,7 @@ func TestHooksWatchClients(t *testing.T) {
 		time.Sleep(time.Minute) //clock:virtual
 		watched.want(t, s, "connected ann", "followed room/a", "followed log", "left log")
 		closed(s)
+		synctest.Wait()
 		watched.want(t, s, "connected ann", "followed room/a", "followed log", "left log", "left room/a", "disconnected <nil> 1m0s")
 		other := w.enterAs("bob")
 		w.shutdown()

@@ -208,6 +208,7 @@ func TestSlowReaderOfAStateStays(t *testing.T) {
 		slow.pause = func() time.Duration { return time.Second }
 		w.followState(format, slow)
 		w.followState(format, fast)
+		time.Sleep(time.Minute) //clock:virtual // both are in step
 		for i := range 20_000 {
 			w.set(fmt.Sprint("k", i%100), fmt.Sprint(i))
 			if i%10 == 0 {
@@ -257,6 +258,7 @@ func TestWhatASlowReaderGetsIsNew(t *testing.T) {
 		}
 		w.followState(format, slow)
 		time.Sleep(time.Minute) //clock:virtual // it has all: it is in step when the burst begins
+		synctest.Wait()
 		oldest = 0
 		bound := time.Duration(sized.bytes+16<<10)*time.Second/rate + time.Second
 		for i := range 60_000 {
