@@ -5,6 +5,7 @@ import (
 	"embed"
 	"io/fs"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -24,10 +25,14 @@ var page embed.FS
 // stores nothing new.
 const remembered = 24 * time.Hour
 
-// brokerOptions keep posts, and tell pages when each was stored.
+// brokerOptions keep posts, and tell pages when each was stored. Guests that type are
+// the keys of a state, which end by themselves.
 var brokerOptions = redisbroker.Options{
-	Topics: []push.TopicRule{{Pattern: topicPrefix + "{room}", History: broker.History{Age: remembered}, Time: true}},
-	Retry:  remembered,
+	Topics: []push.TopicRule{
+		{Pattern: topicPrefix + "{room}", History: broker.History{Age: remembered}, Time: true},
+		{Pattern: typingPrefix + "{room}", State: true, TTL: typingFor, MaxKeys: 1000, MaxValue: 1 << 10},
+	},
+	Retry: remembered,
 }
 
 // chat is the server.
@@ -35,19 +40,34 @@ type chat struct{ hub *push.Hub }
 
 func newChat(broker push.Broker) *chat {
 	c := &chat{}
-	c.hub = push.New(broker, push.Options{Authorize: authorize, Receive: c.receive})
+	c.hub = push.New(broker, push.Options{
+		Identify: identify, Authorize: authorize, Receive: c.receive,
+		Presence: []string{topicPrefix + "{room}"}, Member: member,
+	})
 	return c
 }
 
-// authorize lets anyone read and write in every room, and nowhere else.
-func authorize(_ context.Context, a push.Access) error {
-	_, err := roomOf(a.Topic)
-	return err
+// authorize lets anyone read and write in every room, see who is there and who types, and
+// nothing else.
+var authorize = push.Rules(
+	push.Rule{Pattern: topicPrefix + "{room}", Follow: isRoom, Send: isRoom, Members: isRoom},
+	push.Rule{Pattern: typingPrefix + "{room}", Follow: isRoom},
+)
+
+// receive takes what a page sends to a room: a post, or that somebody types.
+func (c *chat) receive(ctx context.Context, in push.Inbound) (push.Reply, error) {
+	room := strings.TrimPrefix(in.Topic, topicPrefix)
+	if in.Event == typingEvent {
+		return c.typing(ctx, in, room)
+	}
+	reply, err := c.post(ctx, in)
+	c.typed(ctx, in, room)
+	return reply, err
 }
 
-// receive publishes a post. The message keeps the ID that its sender gave it, so
+// post publishes a post. The message keeps the ID that its sender gave it, so
 // that one which is sent again, because the answer got lost, is stored once.
-func (c *chat) receive(ctx context.Context, in push.Inbound) (push.Reply, error) {
+func (c *chat) post(ctx context.Context, in push.Inbound) (push.Reply, error) {
 	data, err := readPost(in)
 	if err != nil {
 		return push.Reply{}, err
@@ -67,6 +87,7 @@ func (c *chat) routes() http.Handler {
 	pages := serve.Page(files)
 	r := chi.NewRouter()
 	r.Mount("/push", transport.Routes(c.hub))
+	r.With(http.NewCrossOriginProtection().Handler).Post("/me", introduce)
 	r.Get("/room/{room:"+roomPattern+"}", func(w http.ResponseWriter, r *http.Request) {
 		http.StripPrefix(r.URL.Path, pages).ServeHTTP(w, r) // the page at / shows every room
 	})

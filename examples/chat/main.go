@@ -3,8 +3,8 @@
 //	go run ./examples/chat
 //
 // Each room is a topic. Browsers follow it, and post by sending to it; the
-// server checks each post and publishes it. Nobody signs in, so anyone can use
-// any name.
+// server checks each post and publishes it. The people in a room are its presence,
+// and those that type there the keys of a state topic. Nobody signs in, so anyone can use any name.
 package main
 
 import (

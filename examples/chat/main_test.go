@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -78,7 +79,7 @@ func TestARetryIsStoredOnce(t *testing.T) {
 
 func TestOnlyRoomsAreTopics(t *testing.T) {
 	s := servetest.Start(t, run)
-	for _, topic := range []string{"lobby", "chat/", "chat/Lobby", "chat/a/b", "chat/-a", "chat/" + strings.Repeat("a", 31)} {
+	for _, topic := range []string{"lobby", "chat/", "chat/Lobby", "chat/a/b", "chat/-a", "typing/Lobby", "chat/" + strings.Repeat("a", 31)} {
 		status, _ := s.Do(t, http.MethodGet, "/push/sse?topic="+topic, "")
 		if status != http.StatusForbidden {
 			t.Errorf("follow %q: %d", topic, status)
@@ -114,8 +115,121 @@ func TestReadPost(t *testing.T) {
 	}
 }
 
+// introduced is a guest by this name: what others know the guest by, and the cookie.
+func introduced(t *testing.T, s *servetest.Server, name, cookie string, want int) (user, newCookie string) {
+	t.Helper()
+	body, err := json.Marshal(map[string]string{"name": name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL+"/me", bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cookie != "" {
+		r.Header.Set("Cookie", cookie)
+	}
+	response, err := s.Client.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode != want {
+		t.Fatalf("%q: %s", name, response.Status)
+	}
+	if want != http.StatusOK {
+		return "", ""
+	}
+	var answer struct{ User string }
+	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil || len(response.Cookies()) != 1 {
+		t.Fatal(err, response.Cookies())
+	}
+	set := response.Cookies()[0]
+	if !set.HttpOnly || set.SameSite != http.SameSiteLaxMode || strings.Contains(set.Value, answer.User) {
+		t.Errorf("the cookie is %v", set)
+	}
+	return answer.User, set.Name + "=" + set.Value
+}
+
+func TestAGuestStaysTheSame(t *testing.T) {
+	s := servetest.Start(t, run)
+	mira, cookie := introduced(t, s, " Mira ", "", http.StatusOK)
+	if again, same := introduced(t, s, "Mira", cookie, http.StatusOK); again != mira || same != cookie {
+		t.Errorf("%s is %s the next time", mira, again)
+	}
+	for name, cookie := range map[string]string{"another name": cookie, "another browser": "", "a cookie of nobody": "guest=x.TWlyYQ"} {
+		to := "Mira"
+		if name == "another name" {
+			to = "Ada"
+		}
+		if other, _ := introduced(t, s, to, cookie, http.StatusOK); other == mira {
+			t.Errorf("%s: the same guest", name)
+		}
+	}
+	for _, name := range []string{"", " ", "a\nb", strings.Repeat("a", maxName+1)} {
+		introduced(t, s, name, "", http.StatusBadRequest)
+	}
+}
+
+// keys are those of a state, with their values.
+func keys(t *testing.T, s *servetest.Server, topic string) map[string]json.RawMessage {
+	t.Helper()
+	status, body := s.Do(t, http.MethodGet, "/push/poll?wait=0&state="+topic, "")
+	var answer struct {
+		Frames []struct {
+			Changes []struct {
+				Key  string
+				Data json.RawMessage
+			}
+		}
+	}
+	if err := json.Unmarshal([]byte(body), &answer); err != nil || status != http.StatusOK {
+		t.Fatalf("%s: %d %s", topic, status, body)
+	}
+	values := map[string]json.RawMessage{}
+	for _, frame := range answer.Frames {
+		for _, change := range frame.Changes {
+			values[change.Key] = change.Data
+		}
+	}
+	return values
+}
+
+func TestWhoTypesAndWhoIsThere(t *testing.T) {
+	s := servetest.Start(t, run)
+	user, cookie := introduced(t, s, "Mira", "", http.StatusOK)
+	say := func(event, body string, cookies ...string) int {
+		t.Helper()
+		status, _ := s.Do(t, http.MethodPost, "/push/send?topic=chat/lobby&event="+event, body, cookies...)
+		return status
+	}
+	if status := say("typing", "true"); status != http.StatusForbidden {
+		t.Errorf("nobody types: %d", status)
+	}
+	if status := say("typing", "true", "Cookie", cookie, "Origin", s.URL); status != http.StatusOK {
+		t.Errorf("Mira types: %d", status)
+	}
+	if typing := keys(t, s, "typing/lobby"); len(typing) != 1 || string(typing[user]) != `"Mira"` {
+		t.Errorf("%s types", typing)
+	}
+	if status := say("", `{"name":"Mira","text":"done"}`, "Cookie", cookie, "Origin", s.URL); status != http.StatusOK {
+		t.Errorf("Mira posts: %d", status)
+	}
+	if typing := keys(t, s, "typing/lobby"); len(typing) != 0 {
+		t.Errorf("%s types", typing)
+	}
+	s.Follow(t, "chat/lobby", "", 0)
+	for len(keys(t, s, "tidewire.members/chat/lobby")) == 0 { // somebody anonymous, soon
+	}
+	for name, value := range keys(t, s, "tidewire.members/chat/lobby") {
+		if name[0] != '~' || strings.Contains(string(value), "user") {
+			t.Errorf("a member is %s: %s", name, value)
+		}
+	}
+}
+
 func TestThePageOfEveryRoomIsUnderAStrictPolicy(t *testing.T) {
-	chat := newChat(membroker.New())
+	chat := newChat(membroker.New(membroker.Options{Topics: brokerOptions.Topics}))
 	defer chat.hub.Shutdown(t.Context())
 	routes := chat.routes()
 	for path, want := range map[string]int{

@@ -29,11 +29,19 @@ func readPost(in push.Inbound) ([]byte, error) {
 	}
 	p.Name = strings.TrimSpace(p.Name)
 	p.Text = strings.TrimSpace(p.Text)
-	if n := utf8.RuneCountInString(p.Name); n == 0 || n > maxName || strings.ContainsFunc(p.Name, unicode.IsControl) {
-		return nil, push.NewError(push.CodeBadRequest, "a name has 1 to 40 characters, on one line", nil)
+	if err := checkName(p.Name); err != nil {
+		return nil, err
 	}
 	if n := utf8.RuneCountInString(p.Text); n == 0 || n > maxText {
 		return nil, push.NewError(push.CodeBadRequest, "a text has 1 to 2,000 characters", nil)
 	}
 	return json.Marshal(p)
+}
+
+func checkName(name string) error {
+	n := utf8.RuneCountInString(name)
+	if n == 0 || n > maxName || !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) {
+		return push.NewError(push.CodeBadRequest, "a name has 1 to 40 characters, on one line", nil)
+	}
+	return nil
 }

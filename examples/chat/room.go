@@ -1,8 +1,8 @@
 package main
 
 import (
+	"context"
 	"regexp"
-	"strings"
 
 	"github.com/tidewire/tidewire/push"
 )
@@ -13,13 +13,15 @@ const roomPattern = `[a-z0-9][a-z0-9-]{0,29}`
 
 var roomName = regexp.MustCompile(`^` + roomPattern + `$`)
 
-const topicPrefix = "chat/"
+const (
+	topicPrefix  = "chat/"   // before a room: its posts
+	typingPrefix = "typing/" // before a room: who types there
+)
 
-// roomOf returns the room of a topic, if it is one of a room.
-func roomOf(topic string) (string, error) {
-	room, ok := strings.CutPrefix(topic, topicPrefix)
-	if !ok || !roomName.MatchString(room) {
-		return "", push.NewError(push.CodeForbidden, "there is no such room", nil)
+// isRoom refuses topics of rooms that can't be.
+func isRoom(_ context.Context, a push.Access) error {
+	if !roomName.MatchString(a.PathValue("room")) {
+		return push.NewError(push.CodeForbidden, "there is no such room", nil)
 	}
-	return room, nil
+	return nil
 }

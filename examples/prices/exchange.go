@@ -58,7 +58,7 @@ func openExchange(broker push.Broker) (*exchange, error) {
 			push.Rule{Pattern: marketTopic, Follow: push.Anyone},
 		)}),
 		stop: stop, done: make(chan struct{}),
-		market: newMarket(rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())), time.Now()), //nolint:gosec // it isn't real money
+		market: newMarket(rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())), time.Now()),
 	}
 	err := x.setOpen(ctx, true)
 	for symbol, q := range x.market.quotes {

@@ -67,6 +67,78 @@ test("two people chat, a third sees the history", async () => {
   for (const page of [ann, bob, eve]) await page.browserContext().close();
 });
 
+const here = (page) => page.$$eval(at("member"), (items) => items.map((item) => item.querySelector("bdi").textContent + (item.dataset.own === "true" ? " (you)" : "")));
+const typing = (page) => page.$eval(at("typing"), (line) => (line.dataset.typing === "true" ? line.textContent.trim() : ""));
+const shows = (page, ...names) => until(`${names} are here`, async () => JSON.stringify(await here(page)) === JSON.stringify(names));
+
+/** Opens the chat as somebody who has been there before, and has the name already. */
+async function comeBack(name, room) {
+  const page = await openPage(chromium.browser, `${server.url}/icon.svg`, { context: await chromium.browser.createBrowserContext() });
+  await page.evaluate((name) => localStorage.setItem("tidewire.chat.name", JSON.stringify(name)), name);
+  await page.goto(`${server.url}/room/${room}`);
+  await until("a connection", async () => (await transport(page)).state === "online");
+  return page;
+}
+
+test("one sees who is here, and who types", async () => {
+  const ann = await comeBack("Ann", "people");
+  await shows(ann, "Ann (you)");
+  const bob = await comeBack("Bob", "people");
+  await shows(ann, "Ann (you)", "Bob");
+  await shows(bob, "Bob (you)", "Ann");
+  assert.equal(await ann.$eval(at("online"), (count) => count.textContent), "2");
+
+  // While somebody types the others see it, and for three seconds more.
+  await bob.type(at("composer"), "Hel");
+  await until("Bob types", async () => (await typing(ann)) === "Bob is typing");
+  assert.equal(await typing(bob), "");
+  await pictures(ann, "chat-people", { width: 1280, height: 800 }, { width: 380, height: 720 });
+  await until("Bob has stopped", async () => (await typing(ann)) === "");
+  await bob.type(at("composer"), "lo");
+  await until("Bob types again", async () => (await typing(ann)) === "Bob is typing");
+  await bob.click(at("send"));
+  await hears(ann, "Hello");
+  await until("Bob has posted", async () => (await typing(ann)) === "", 1500);
+
+  // A page that is loaded again hasn't left, on either transport; one that is closed has, some seconds later.
+  await ann.evaluate((member) => {
+    window.most = window.least = document.querySelectorAll(member).length;
+    new MutationObserver(() => {
+      const n = document.querySelectorAll(member).length;
+      window.most = Math.max(most, n);
+      window.least = Math.min(least, n);
+    }).observe(document.querySelector("#members"), { childList: true });
+  }, at("member"));
+  for (const reload of [() => bob.reload(), () => bob.click(at("force-sse")), () => bob.reload(), () => bob.reload()]) {
+    await reload();
+    await until("Bob is back", async () => (await transport(bob)).state === "online");
+    await shows(bob, "Bob (you)", "Ann");
+  }
+  assert.equal((await transport(bob)).name, "sse");
+  await ann.evaluate(() => new Promise((done) => setTimeout(done, 7000))); // longer than a leave takes to be told
+  assert.deepEqual(await ann.evaluate(() => [least, most]), [2, 2]);
+  await bob.browserContext().close();
+  await shows(ann, "Ann (you)");
+
+  if (process.env.SCREENSHOTS) {
+    await ann.click(at("who"));
+    await pictures(ann, "chat-who", { width: 380, height: 720 });
+    await ann.click(at("who"));
+  }
+
+  // Who is there is that of the room that is open.
+  const eve = await comeBack("Eve", "elsewhere");
+  await shows(eve, "Eve (you)");
+  await ann.goto(`${server.url}/room/elsewhere`);
+  await shows(eve, "Eve (you)", "Ann");
+  await ann.click('[data-room="random"]');
+  await shows(ann, "Ann (you)", "Eve");
+  for (const page of [ann, eve]) {
+    assert.deepEqual(page.failures, []);
+    await page.browserContext().close();
+  }
+});
+
 test("the switch forces the event stream, and nothing is lost", async () => {
   const ann = await join_("Ann", "switch");
   const bob = await join_("Bob", "switch");

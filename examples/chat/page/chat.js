@@ -1,9 +1,11 @@
 import { Badge } from "/badge.js";
 import { Composer } from "/composer.js";
 import { Connection } from "/connection.js";
+import { introduce } from "/me.js";
 import { memory } from "/memory.js";
 import { Name } from "/name.js";
 import { isOwn } from "/own.js";
+import { People } from "/people.js";
 import { Room } from "/room.js";
 import { forget, knownRooms, remember, roomName } from "/rooms.js";
 import { Sidebar } from "/sidebar.js";
@@ -21,13 +23,15 @@ const rooms = new Map();
 /** The one that is open. */
 let open;
 let timer;
+let introduced = Promise.resolve();
 
 onlySSE.checked = memory.get("onlySSE", false);
 const badge = new Badge(() => connection.push.reconnect());
-const connection = new Connection(onlySSE.checked, (status) => badge.show(status));
+const connection = new Connection((status) => badge.show(status));
+const people = new People();
 const sidebar = new Sidebar(leave);
 const timeline = new Timeline(seen);
-const name = new Name(hint);
+const name = new Name(rename);
 const composer = new Composer(
   (text) => {
     open.send(name.value, text);
@@ -36,6 +40,7 @@ const composer = new Composer(
   },
   (draft) => {
     open.draft = draft;
+    if (draft.trim()) open.typing();
   },
 );
 
@@ -43,6 +48,24 @@ function enter(...names) {
   const entered = names.map((each) => new Room(each, connection, changed));
   for (const room of entered) rooms.set(room.name, room);
   for (const room of entered) room.follow();
+}
+
+/** Continues on another connection, with other transports or another name. */
+function reconnect() {
+  connection.use(onlySSE.checked, () => {
+    for (const room of rooms.values()) room.follow();
+    if (open) people.follow(connection.push, open);
+  });
+}
+
+/** Makes the name of now the one that others see. */
+function rename() {
+  if (open) hint();
+  introduced = introduced.then(async () => {
+    people.self = await introduce(name.value);
+    reconnect();
+  });
+  return introduced;
 }
 
 function leave(left) {
@@ -58,6 +81,7 @@ function go(to, how = "pushState") {
   remember(to);
   if (!rooms.has(to)) enter(to);
   open = rooms.get(to);
+  people.follow(connection.push, open);
   memory.set("room", to);
   if (location.pathname !== `/room/${to}`) history[how](undefined, "", `/room/${to}`);
   sidebar.close();
@@ -126,13 +150,12 @@ join.addEventListener("submit", (event) => {
 joinName.addEventListener("input", () => joinName.setCustomValidity(""));
 onlySSE.addEventListener("change", () => {
   memory.set("onlySSE", onlySSE.checked);
-  connection.use(onlySSE.checked, () => {
-    for (const room of rooms.values()) room.follow();
-  });
+  reconnect();
 });
 notice.querySelector("button").addEventListener("click", () => open.notify(""));
 document.addEventListener("visibilitychange", seen);
 addEventListener("popstate", goToURL);
 
+await rename();
 enter(...knownRooms());
 goToURL();

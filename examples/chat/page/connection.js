@@ -6,17 +6,16 @@ export class Connection {
   push;
   #onStatus;
 
-  constructor(onlySSE, onStatus) {
+  constructor(onStatus) {
     this.#onStatus = onStatus;
-    this.#open(onlySSE);
   }
 
-  /** Connects anew. `move` makes each room continue on the new connection from its place on the old one. */
+  /** Connects, or connects anew. `move` makes each room continue on the new connection from its place on the old one. */
   use(onlySSE, move) {
     const old = this.push;
     this.#open(onlySSE);
     move();
-    old.close();
+    old?.close();
   }
 
   #open(onlySSE) {

@@ -2,6 +2,7 @@ import { newId } from "/own.js";
 
 const most = 1000; // messages that are kept here
 const recent = 50; // that a room begins with
+const typingEvery = 2000; // milliseconds; what the others see of it lasts three seconds
 const reasons = { timeout: "there is no connection", unknown: "the server gave no answer" };
 
 /** One room: its messages, and those on their way to it. */
@@ -23,6 +24,7 @@ export class Room {
   #subscription;
   #entered = Date.now();
   #left = false;
+  #saidTyping = 0;
 
   /** `changed` is called after each change, with the message if there is a new one. */
   constructor(name, connection, changed) {
@@ -41,6 +43,7 @@ export class Room {
   async send(name, text) {
     const message = { id: newId(), time: Date.now(), name, text };
     this.outbox.push(message);
+    this.#saidTyping = 0; // the server takes it back with the message
     await this.#deliver(message);
   }
 
@@ -52,6 +55,13 @@ export class Room {
   discard(message) {
     this.outbox = this.outbox.filter((other) => other !== message);
     this.#changed(this);
+  }
+
+  /** Tells the others that something is being written. */
+  typing() {
+    if (Date.now() - this.#saidTyping < typingEvery) return;
+    this.#saidTyping = Date.now();
+    this.#connection.push.send(this.topic, true, { event: "typing" }).catch(() => {}); // it's of no use later
   }
 
   notify(notice) {

@@ -49,7 +49,7 @@ function mark(state) {
 }
 
 /** A circle with the first letter of a name, in a color of the name's own. */
-function avatar(name) {
+export function avatar(name) {
   const hue = [...name].reduce((sum, character) => (sum * 31 + character.codePointAt(0)) % 360, 7);
   const made = element("span", { className: "avatar", ariaHidden: "true" }, [...name][0].toUpperCase());
   made.style.setProperty("--hue", hue);
