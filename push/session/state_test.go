@@ -258,7 +258,7 @@ func TestWhatASlowReaderGetsIsNew(t *testing.T) {
 		}
 		w.followState(format, slow)
 		time.Sleep(time.Minute) //clock:virtual // it has all: it is in step when the burst begins
-		synctest.Wait()
+		slow.mu.Lock()
 		oldest = 0
 		slow.mu.Unlock()
 		bound := time.Duration(sized.bytes+16<<10)*time.Second/rate + time.Second
