@@ -133,7 +133,6 @@ type stateConn struct {
 	client *stateClient
 	cut    chan struct{}
 	once   sync.Once
-	ended  bool
 }
 
 func (c *stateConn) Write(frames []*session.Frame) error {
