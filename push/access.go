@@ -20,12 +20,6 @@ type Identity struct {
 	Claims any
 }
 
-// Connection is one connection of a client, for the hooks that watch clients.
-type Connection struct {
-	Identity Identity
-	Session  string // its ID, which is unique over all instances
-}
-
 // Action is what a client wants to do with a topic.
 type Action string
 

@@ -63,13 +63,13 @@ type Options struct {
 	Member func(id Identity) any
 	// Connected and Disconnected are called when a connection has been let in and when it has
 	// ended, Followed and Left when a client begins and ends to follow a topic: for one
-	// connection in this order, for several at once. The reason is nil if the client has
-	// left. They only watch, and must return soon; whoever wants to keep a client out has
+	// connection in this order, for several at once. The session names the connection,
+	// uniquely over all instances. The reason is nil if the client has left. They only watch, and must return soon; whoever wants to keep a client out has
 	// Identify and Authorize. Nil watches nothing.
-	Connected    func(c Connection)
-	Disconnected func(c Connection, reason error, lasted time.Duration)
-	Followed     func(c Connection, topic string)
-	Left         func(c Connection, topic string)
+	Connected    func(id Identity, session string)
+	Disconnected func(id Identity, session string, reason error, lasted time.Duration)
+	Followed     func(id Identity, session, topic string)
+	Left         func(id Identity, session, topic string)
 	// Origins are the web pages that may connect, beside those of the same host, by the
 	// Origin header that every browser sends with a WebSocket handshake, a POST and a
 	// cross-site fetch (RFC 6454, RFC 6455 section 10.2). Each entry is one origin as a

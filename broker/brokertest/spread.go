@@ -102,7 +102,7 @@ func (s *spread) Rule(topic string) *broker.TopicRule {
 }
 
 func (s *spread) Renew(ctx context.Context, topic string, keys []string, ttl time.Duration) ([]string, error) {
-	return s.changer().(push.StateBroker).Renew(ctx, topic, keys, ttl)
+	return s.changer().Renew(ctx, topic, keys, ttl)
 }
 
 func (s *spread) State(ctx context.Context, topic string) (push.Page, error) {

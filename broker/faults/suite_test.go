@@ -113,7 +113,7 @@ func TestBrokerOverTLS(t *testing.T) {
 var limitedUser = strings.Fields(`ACL SETUSER tidewire on >` + password + ` ~tidewire:* &tidewire:* -@all
 	+cluster|slots +asking +ping
 	+evalsha +eval +time +hmget +hset +del +pexpire +xadd +xdel +xrange +xrevrange +spublish +ssubscribe +sunsubscribe +wait +type
-	+hdel +hlen +hgetall +zadd +zrange +zrem`)
+	+hdel +hlen +hgetall +zadd +zrange +zrem +zcard +zscore +persist`)
 
 func TestBrokerAsALimitedUser(t *testing.T) {
 	t.Parallel()

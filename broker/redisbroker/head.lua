@@ -65,7 +65,7 @@ local function head_of(genesis_key)
   local birth, first, genesis, seen = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
   local mark_epoch, mark_offset, mark_tag, ended = ARGV[5], ARGV[6], ARGV[7], ARGV[8]
   local keep = tonumber(ARGV[10])
-  local stored = redis.call('HMGET', KEYS[1], 'e', 'o', 't', 'c', 'd', 'a', 'x', 'b', 'k', 'n', 'y', 'z', 'u')
+  local stored = redis.call('HMGET', KEYS[1], 'e', 'o', 't', 'c', 'd', 'a', 'x', 'b', 'k')
   if not stored[1] or not stored[2] or not stored[3] then
     if first == '' or redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', 1)[1] then
       return begin(birth, birth, keep)
@@ -90,7 +90,8 @@ local function head_of(genesis_key)
     error({ err = 'WRONGKIND the topic is stored as a ' .. (state and 'log' or 'state') })
   end
   if state then
-    head.n, head.y, head.z, head.u = whole(stored[10]) or 0, whole(stored[11]) or 0, whole(stored[12]) or 0, whole(stored[13]) or 0
+    local counts = redis.call('HMGET', KEYS[1], 'n', 'y', 'z', 'u')
+    head.n, head.y, head.z, head.u = whole(counts[1]) or 0, whole(counts[2]) or 0, whole(counts[3]) or 0, whole(counts[4]) or 0
     if redis.call('HLEN', KEYS[3]) ~= head.n or redis.call('ZCARD', KEYS[4]) ~= head.z then
       return begin(birth, birth, keep)
     end

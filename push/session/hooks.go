@@ -6,11 +6,6 @@ import (
 	"github.com/tidewire/tidewire/push"
 )
 
-// connection is the session as the application's hooks see it.
-func (s *Session) connection() push.Connection {
-	return push.Connection{Identity: s.Identity(), Session: s.ID()}
-}
-
 // watch calls a hook that only watches.
 func (h *Host) watch(hook func()) {
 	_, _ = guarded(h, func() (struct{}, error) { hook(); return struct{}{}, nil }) // a panic is logged
@@ -18,7 +13,7 @@ func (h *Host) watch(hook func()) {
 
 func (s *Session) hookConnected() {
 	if hook := s.hub.options.Connected; hook != nil {
-		s.hub.watch(func() { hook(s.connection()) })
+		s.hub.watch(func() { hook(s.Identity(), s.ID()) })
 	}
 }
 
@@ -33,7 +28,7 @@ func (s *Session) hookDisconnected(reason *push.Error) {
 	}
 	seconds, nanoseconds := s.id.Time().UnixTime()
 	lasted := max(0, time.Since(time.Unix(seconds, nanoseconds)))
-	s.hub.watch(func() { hook(s.connection(), why, lasted) })
+	s.hub.watch(func() { hook(s.Identity(), s.ID(), why, lasted) })
 }
 
 // join makes the client of a subscription one that follows its topic, for those who watch.
@@ -41,7 +36,7 @@ func (sub *subscription) join() {
 	s, topic := sub.session, sub.feed.topic
 	sub.joined = true
 	if hook := s.hub.options.Followed; hook != nil {
-		s.hub.watch(func() { hook(s.connection(), topic) })
+		s.hub.watch(func() { hook(s.Identity(), s.ID(), topic) })
 	}
 	if s.isMemberOf(topic) {
 		s.hub.present.join(s, topic, s.hub.describe(s.Identity()))
@@ -58,7 +53,7 @@ func (sub *subscription) leave() {
 		s.hub.present.leave(s, topic)
 	}
 	if hook := s.hub.options.Left; hook != nil {
-		s.hub.watch(func() { hook(s.connection(), topic) })
+		s.hub.watch(func() { hook(s.Identity(), s.ID(), topic) })
 	}
 }
 

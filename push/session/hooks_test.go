@@ -20,23 +20,23 @@ type watcher struct {
 	log map[string][]string // by session
 }
 
-func (w *watcher) note(c push.Connection, what ...any) {
+func (w *watcher) note(session string, what ...any) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.log == nil {
 		w.log = map[string][]string{}
 	}
-	w.log[c.Session] = append(w.log[c.Session], fmt.Sprint(what...))
+	w.log[session] = append(w.log[session], fmt.Sprint(what...))
 }
 
 func (w *watcher) options() push.Options {
 	return push.Options{
-		Connected: func(c push.Connection) { w.note(c, "connected ", c.Identity.User) },
-		Disconnected: func(c push.Connection, reason error, lasted time.Duration) {
-			w.note(c, "disconnected ", reason, " ", lasted.Round(time.Second))
+		Connected: func(id push.Identity, session string) { w.note(session, "connected ", id.User) },
+		Disconnected: func(_ push.Identity, session string, reason error, lasted time.Duration) {
+			w.note(session, "disconnected ", reason, " ", lasted.Round(time.Second))
 		},
-		Followed: func(c push.Connection, topic string) { w.note(c, "followed ", topic) },
-		Left:     func(c push.Connection, topic string) { w.note(c, "left ", topic) },
+		Followed: func(_ push.Identity, session, topic string) { w.note(session, "followed ", topic) },
+		Left:     func(_ push.Identity, session, topic string) { w.note(session, "left ", topic) },
 	}
 }
 
@@ -60,6 +60,7 @@ func TestHooksWatchClients(t *testing.T) {
 		time.Sleep(time.Minute) //clock:virtual
 		watched.want(t, s, "connected ann", "followed room/a", "followed log", "left log")
 		closed(s)
+		synctest.Wait()
 		watched.want(t, s, "connected ann", "followed room/a", "followed log", "left log", "left room/a", "disconnected <nil> 1m0s")
 		other := w.enterAs("bob")
 		w.shutdown()
@@ -72,8 +73,8 @@ func TestHooksWatchClients(t *testing.T) {
 func TestHooksThatPanicHarmNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, nil, push.Options{
-			Connected: func(push.Connection) { panic("connected") },
-			Followed:  func(push.Connection, string) { panic("followed") },
+			Connected: func(push.Identity, string) { panic("connected") },
+			Followed:  func(push.Identity, string, string) { panic("followed") },
 			Member:    func(push.Identity) any { panic("member") },
 			Presence:  []string{"room/{name}"},
 		})

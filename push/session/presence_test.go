@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,20 +19,20 @@ import (
 // shared is a broker that outlives the hubs on it, as the store of several instances does.
 type shared struct {
 	*membroker.Broker
-	dead bool // nothing of this instance reaches the others any more
+	dead atomic.Bool // nothing of this instance reaches the others any more
 }
 
 func (b *shared) Close(context.Context) error { return nil }
 
 func (b *shared) Publish(ctx context.Context, m push.Message) (push.Receipt, error) {
-	if b.dead {
+	if b.dead.Load() {
 		return push.Receipt{}, push.CodeUnavailable
 	}
 	return b.Broker.Publish(ctx, m)
 }
 
 func (b *shared) Renew(ctx context.Context, topic string, keys []string, ttl time.Duration) ([]string, error) {
-	if b.dead {
+	if b.dead.Load() {
 		return nil, push.CodeUnavailable
 	}
 	return b.Broker.Renew(ctx, topic, keys, ttl)
@@ -205,10 +206,10 @@ func TestInstanceThatDiesTakesItsMembers(t *testing.T) {
 		other.enterAs("bob")
 		synctest.Wait()
 		other.wantMembers("ann", "bob")
-		dying.dead = true
+		dying.dead.Store(true)
 		time.Sleep(11 * time.Second) //clock:virtual
 		other.wantMembers("bob")
-		dying.dead = false          // it was only cut off, and comes back
+		dying.dead.Store(false)     // it was only cut off, and comes back
 		time.Sleep(4 * time.Second) //clock:virtual
 		other.wantMembers("ann", "bob")
 	})
@@ -250,6 +251,7 @@ func TestMembersAreFollowed(t *testing.T) {
 			time.Sleep(10 * time.Millisecond) //clock:virtual
 		}
 		time.Sleep(time.Second) //clock:virtual
+		synctest.Wait()
 		if len(c.values) != 500 {
 			t.Errorf("%d members", len(c.values))
 		}

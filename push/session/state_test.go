@@ -208,6 +208,7 @@ func TestSlowReaderOfAStateStays(t *testing.T) {
 		slow.pause = func() time.Duration { return time.Second }
 		w.followState(format, slow)
 		w.followState(format, fast)
+		time.Sleep(time.Minute) //clock:virtual // both are in step
 		for i := range 20_000 {
 			w.set(fmt.Sprint("k", i%100), fmt.Sprint(i))
 			if i%10 == 0 {

@@ -12,6 +12,7 @@ import (
 	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/push/session"
 )
 
 // lossyBroker is an instance of a broker that delivers late, and loses what it is told to
@@ -199,4 +200,40 @@ func TestClientIsNotShownWhatWasBefore(t *testing.T) {
 			t.Errorf("%d sessions", w.hub.Stats().Sessions)
 		}
 	})
+}
+
+// silentBroker is one whose heads come as late as the caller waits for them.
+type silentBroker struct{ lossyBroker }
+
+func (b *silentBroker) Recent(ctx context.Context, topic string, limit broker.Limit) (push.Page, error) {
+	<-ctx.Done()
+	page, _ := b.Broker.Recent(context.Background(), topic, limit)
+	return page, ctx.Err()
+}
+
+// TestHeadThatComesTooLate: a client whose time is up while a state's head is read is refused for now, and reads nothing of
+// what still comes. The race detector sees if it does.
+func TestHeadThatComesTooLate(t *testing.T) {
+	b := &silentBroker{}
+	b.Broker = membroker.New(membroker.Options{Topics: []push.TopicRule{{Pattern: "s/{x}", State: true}}})
+	w, format := newWorld(t, b, push.Options{BrokerTimeout: 5 * time.Millisecond}), &stateFormat{}
+	defer w.shutdown()
+	var clients sync.WaitGroup
+	for range 50 {
+		clients.Go(func() {
+			s, err := session.Of(w.hub).Open(session.Client{Format: format, Conn: newConn()})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			s.Subscribe(t.Context(), []session.Follow{{Topic: "s/a", State: true}}, func(answers []session.Followed) *session.Frame {
+				if answers[0].Err == nil {
+					t.Error("it is followed")
+				}
+				return &session.Frame{Bytes: []byte("{}")}
+			})
+			closed(s)
+		})
+	}
+	clients.Wait()
 }

@@ -235,8 +235,10 @@ func (f *feed) awaits(place broker.Position, read time.Time) <-chan struct{} {
 func (f *feed) readHead(ctx context.Context) (broker.Position, error) {
 	r := f.join(readKey{head: true}, func(r *sharedRead) { r.headOnly = true })
 	defer r.leave()
-	err := r.wait(ctx)
-	return r.head, err
+	if err := r.wait(ctx); err != nil {
+		return broker.Position{}, err // which may come before the read has ended
+	}
+	return r.head, nil
 }
 
 func (f *feed) fetchHead(r *sharedRead) {

@@ -11,6 +11,8 @@ const (
 	expirySpread = 200 * time.Millisecond
 	// expiryRetry is when one asks again that got no answer.
 	expiryRetry = time.Second
+	// expiryWait is the longest time until the store is asked, whenever the next key is due.
+	expiryWait = 24 * time.Hour
 	// unknownDue is before every deadline: the store is asked for the next one.
 	unknownDue = 1
 )
@@ -27,7 +29,7 @@ type expiry struct {
 // endsKey notes that a key ends, so that it does. Called with t.mu held.
 func (t *topic) endsKey(due int64, in time.Duration) {
 	e := &t.expiry
-	if due != 0 && (e.due == 0 || due < e.due) {
+	if t.isState && due != 0 && (e.due == 0 || due < e.due) {
 		e.due, e.at = due, time.Now().Add(in)
 		t.setTimer()
 	}
@@ -39,7 +41,7 @@ func (t *topic) setTimer() {
 	if e.asking || e.ended || e.due == 0 {
 		return
 	}
-	wait := time.Until(e.at)
+	wait := min(time.Until(e.at), expiryWait)
 	if wait > 0 {
 		wait += t.expiryDelay()
 	}

@@ -180,17 +180,6 @@ func (c *simClient) cursor() string {
 	return cursor.Join(known)
 }
 
-// eventID is the id that an event must have: the cursor of nothing as long as the position in
-// a topic isn't known. Called with c.mu held.
-func (c *simClient) eventID() string {
-	for _, v := range c.views {
-		if v.foreign {
-			return cursor.Empty
-		}
-	}
-	return c.cursor()
-}
-
 // handle takes a frame.
 func (c *simClient) handle(conn *simConn, f simFrame) error {
 	c.mu.Lock()
@@ -226,13 +215,31 @@ func (c *simClient) handle(conn *simConn, f simFrame) error {
 	default:
 		c.world.violate("%s: unexpected frame %+v", c.name, f)
 	}
-	if known := c.eventID(); f.eventID != "" && (known != "" || f.Type != protocol.TypeReconnect) { // a client that is sent away before its welcome has no position
-		if f.eventID != known {
-			c.world.violate("%s: the event's id is %s, but the cursors are %s", c.name, f.eventID, known)
-		}
-		c.lastID = f.eventID
-	}
+	c.takeID(f)
 	return nil
+}
+
+// takeID holds the id of an event against the cursors, and keeps it. That of a client which
+// is sent away before its welcome is of the welcome. Called with c.mu held.
+func (c *simClient) takeID(f simFrame) {
+	if f.eventID == "" || f.Type == protocol.TypeReconnect && c.views[c.topics[0]].state == absent {
+		return
+	}
+	if known := c.eventID(); f.eventID != known {
+		c.world.violate("%s: the event's id is %s, but the cursors are %s", c.name, f.eventID, known)
+	}
+	c.lastID = f.eventID
+}
+
+// eventID is the id that an event must have: the cursor of nothing as long as the position in
+// a topic isn't known. Called with c.mu held.
+func (c *simClient) eventID() string {
+	for _, v := range c.views {
+		if v.foreign {
+			return cursor.Empty
+		}
+	}
+	return c.cursor()
 }
 
 // lost notes that a connection has ended.

@@ -77,6 +77,18 @@ func TestKnownSchedules(t *testing.T) {
 			{advance, 7, 0, 0}, {publishMany, 0, 0, 4}, {advance, 14, 0, 0}, {delay, 63, 0, 0}, {rewind, 0, 3, 0}, {advance, 7, 0, 0}, {heal, 0, 0, 0},
 			{advance, 9, 0, 0}, {flush, 0, 0, 0}, {publishOne, 0, 0, 0}, {advance, 10, 0, 0},
 		}},
+		// A client has made up its position, which is real, and its instance misses more than is
+		// kept: it is told with all others.
+		{"a forged cursor is good", []step{
+			{advance, 7, 0, 0}, {publishOne, 0, 0, 0}, {advance, 7, 0, 0}, {forge, 1, 4, 0}, {advance, 8, 0, 0}, {silenceSubscriber, 1, 0, 0},
+			{publishMany, 0, 0, 19}, {advance, 14, 0, 0},
+		}},
+		// A topic is revoked while a client waits for its welcome, which has a younger cursor of
+		// the place before the first message.
+		{"a topic is revoked before the welcome", []step{
+			{advance, 14, 0, 0}, {kill, 1, 0, 0}, {advance, 6, 0, 0}, {killSubscriber, 1, 0, 0}, {advance, 6, 0, 0}, {advance, 5, 0, 0},
+			{revoke, 1, 1, 1}, {advance, 9, 0, 0},
+		}},
 		// A shutdown while clients come whose topic isn't open yet.
 		{"a shutdown of an instance that is opening", []step{
 			{killSubscriber, 0, 0, 0}, {restart, 0, 0, 0}, {advance, 7, 0, 0}, {killSubscriber, 1, 0, 0}, {restart, 1, 0, 0}, {publishOne, 0, 0, 0},

@@ -181,7 +181,7 @@ func (v *view) gap(f simFrame) {
 	case !v.isTrueOf(broker.GapReason(f.Reason), now):
 		v.violate("I4: %s to %v isn't true", f.Reason, now)
 	}
-	if v.foreign || v.at == v.forged { // other gaps may come to a client that is live
+	if v.foreign || v.at == v.forged && !v.world.store.isPosition(v.at) { // other gaps may come to a client that is live
 		v.recent(now)
 	}
 	v.move(now, true, f.Cursor)
