@@ -123,9 +123,10 @@ test("one sees who is here, and who types", async () => {
   // Where there is little room a button shows who it is.
   const wide = ann.viewport();
   await ann.setViewport({ width: 380, height: 720 });
-  assert.equal(await (await ann.$(at("member"))).isVisible(), false);
+  const visible = () => ann.$eval(at("member"), (item) => item.checkVisibility());
+  assert.equal(await visible(), false);
   await ann.click(at("who"));
-  assert.equal(await (await ann.$(at("member"))).isVisible(), true);
+  await until("the list", visible);
   await pictures(ann, "chat-who", { width: 380, height: 720 });
   await ann.keyboard.press("Escape");
   await ann.setViewport(wide);
