@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"strconv"
 	"sync/atomic"
 	"testing"
@@ -22,7 +23,12 @@ import (
 	"github.com/tidewire/tidewire/push/testaid"
 )
 
+// TestMain is also the main of the instances that tests start to kill them.
 func TestMain(m *testing.M) {
+	if len(os.Args) == 4 && os.Args[1] == childArgument {
+		fmt.Fprintln(os.Stderr, runChild(os.Args[2], os.Args[3]))
+		os.Exit(1)
+	}
 	logging.Disable() // the client would report each connection that is refused
 	// The tests wait far more than they work.
 	flag.Parse()

@@ -15,7 +15,7 @@ func TestChaos(t *testing.T) {
 	var out bytes.Buffer
 	r, err := run(t.Context(), config{
 		lasts: 15 * time.Second, period: 5 * time.Second, seed: 10,
-		webSockets: 25, eventStreams: 5, topics: 6, publishers: 10, rate: 50, heartbeat: defaultHeartbeat,
+		webSockets: 25, eventStreams: 5, topics: 6, states: 2, publishers: 10, rate: 50, heartbeat: defaultHeartbeat,
 	}, &out)
 	if err != nil {
 		t.Fatal(err, out.String())

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/broker"
+	"github.com/tidewire/tidewire/broker/faults/mirror"
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/push/cursor"
 	"github.com/tidewire/tidewire/push/session"
@@ -25,10 +26,12 @@ type client struct {
 	number    int
 	user      string
 	topics    []string
-	home      []way      // the ways that it prefers
-	away      []way      // and takes sometimes
-	addresses [][]string // of each instance's links
-	random    *rand.Rand // owned by run
+	state     string      // a topic that is a state; "" for none
+	mirror    *mirror.Map // of the state
+	home      []way       // the ways that it prefers
+	away      []way       // and takes sometimes
+	addresses [][]string  // of each instance's links
+	random    *rand.Rand  // owned by run
 	violated  *violations
 
 	// owned by run
@@ -102,7 +105,7 @@ func (c *client) connect(ctx context.Context) (wait time.Duration, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	patience := time.AfterFunc(connectTimeout, cancel)
-	link, err := w.dial(ctx, address, c.user, c.topics, cursor)
+	link, err := w.dial(ctx, address, c.user, c.asked(), cursor)
 	if err != nil {
 		return 0, err
 	}
@@ -119,12 +122,14 @@ func (c *client) connect(ctx context.Context) (wait time.Duration, err error) {
 			}
 			welcomed = true
 			link.expect(time.Duration(f.Heartbeat) * time.Millisecond)
-			err = c.welcome(f.Topics, f.Session, began)
+			err = errors.Join(c.welcome(f.Topics, f.Session, began), c.beginState(&f))
 			c.failures = 0
 		case protocol.TypeReconnect:
 			wait = time.Duration(f.After) * time.Millisecond
 		case protocol.TypeMessage, protocol.TypeGap:
 			err = c.take(f)
+		case protocol.TypeState, protocol.TypeSynced, protocol.TypeReset:
+			err = c.takeState(&f)
 		case protocol.TypeError:
 			err = fmt.Errorf("error %s: %s", f.Code, f.Reason)
 		}
@@ -164,6 +169,9 @@ func (c *client) cursor() string {
 			known = append(known, cursor)
 		}
 	}
+	if c.mirror != nil && c.mirror.Cursor() != "" {
+		known = append(known, c.mirror.Cursor())
+	}
 	if len(known) == 0 {
 		return ""
 	}
@@ -184,6 +192,8 @@ func (c *client) welcome(answers []topicAnswer, s string, began time.Time) error
 	for _, a := range answers {
 		v := c.views[a.Topic]
 		switch {
+		case a.Topic == c.state:
+			continue // see beginState
 		case v == nil:
 			c.violated.add(broken, c.number, a.Topic, "an answer for a topic that wasn't asked for")
 			continue
@@ -296,7 +306,7 @@ func (c *client) following() bool {
 			return false
 		}
 	}
-	return true
+	return c.mirror == nil || c.mirror.Complete()
 }
 
 // timeline is what happened to the client in one topic.

@@ -34,6 +34,7 @@ type frame struct {
 	Last      *place        `json:"last"`
 	Now       *place        `json:"now"`
 
+	text    []byte // all of it
 	eventID string // of an event stream: where the client is in all topics
 }
 
@@ -90,7 +91,14 @@ var (
 )
 
 func query(topics []string, cursor string) string {
-	q := url.Values{"topic": topics}
+	q := url.Values{}
+	for _, topic := range topics {
+		if strings.HasPrefix(topic, statePrefix) {
+			q.Add("state", topic)
+		} else {
+			q.Add("topic", topic)
+		}
+	}
 	if cursor != "" {
 		q.Set("since", cursor)
 	}
@@ -164,6 +172,7 @@ func dialWebSocket(ctx context.Context, address, user string, subprotocols ...st
 		if err != nil {
 			return f, err
 		}
+		f.text = data
 		if err := json.Unmarshal(data, &f); err != nil {
 			return f, err
 		}
@@ -223,7 +232,7 @@ func (e *events) next() (frame, error) {
 			if data == "" {
 				continue // after a heartbeat
 			}
-			f := frame{eventID: e.id}
+			f := frame{eventID: e.id, text: []byte(data)}
 			return f, json.Unmarshal([]byte(data), &f)
 		}
 	}

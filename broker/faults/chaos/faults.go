@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -201,13 +202,16 @@ func (w *world) flush(d *draws) error {
 	})
 }
 
-// topicKeys gives the keys of topics' heads and histories, but not those of message IDs: who deletes these asks for
+// ofTopic matches the keys of topics' heads and histories, and of states' keys and deadlines.
+var ofTopic = regexp.MustCompile(`\}[mskd]:`)
+
+// topicKeys gives the keys of topics, but not those of message IDs: who deletes these asks for
 // duplicates.
 func topicKeys(ctx context.Context, client *redis.Client) ([]string, error) {
 	var keys []string
 	scan := client.Scan(ctx, 0, "*", 1000).Iterator()
 	for scan.Next(ctx) {
-		if key := scan.Val(); strings.Contains(key, "}m:") || strings.Contains(key, "}s:") {
+		if key := scan.Val(); ofTopic.MatchString(key) {
 			keys = append(keys, key)
 		}
 	}

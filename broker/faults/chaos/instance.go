@@ -52,7 +52,7 @@ func instance(args []string, stdin io.Reader, stdout io.Writer) error {
 	}()
 	others := goleak.IgnoreCurrent()
 	client := newRedis(*kind, failoverOptions(*name, strings.Split(*sentinels, ","), parseRoutes(*routes)))
-	hub := push.New(redisbroker.New(client, redisbroker.Options{}), push.Options{Identify: identify, Authorize: push.Anyone})
+	hub := push.New(redisbroker.New(client, redisbroker.Options{Topics: rules}), push.Options{Identify: identify, Authorize: push.Anyone})
 	r := chi.NewRouter()
 	r.Mount("/push", transport.Routes(hub, transport.Options{
 		WebSocket: ws.New(hub, ws.Options{Heartbeat: *heartbeat, PongTimeout: *heartbeat}),

@@ -2,6 +2,7 @@ package main
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tidewire/tidewire/broker"
@@ -11,7 +12,8 @@ import (
 // ledger is what is known of all messages: what publishers were told, and what all clients together have got. It is
 // the history that each client's view is judged by.
 type ledger struct {
-	found *violations
+	found        *violations
+	stateChanges atomic.Int64 // of states that were made
 
 	mu           sync.Mutex // guards the rest
 	topics       map[string]history

@@ -4,8 +4,9 @@
 //	go run ./chaos -for 10m -seed 1
 //
 // At the end it heals everything and compares what each client got with what was published. Nothing may be lost in
-// silence, nothing may come twice or out of order, and each loss of Redis must be told by one gap. Else it prints what
-// happened to whom, and fails.
+// silence, nothing may come twice or out of order, and each loss of Redis must be told by one gap. Each client also has a
+// copy of a state, which may not go back and must be the broker's in the end. Else it prints what happened to whom, and
+// fails.
 //
 // The clients are light ones in this process. What browsers do in such a run is tested with the browser client.
 package main
@@ -34,6 +35,7 @@ func main() {
 	flag.IntVar(&c.webSockets, "websockets", 500, "clients on WebSockets")
 	flag.IntVar(&c.eventStreams, "eventstreams", 100, "clients on event streams")
 	flag.IntVar(&c.topics, "topics", 20, "topics")
+	flag.IntVar(&c.states, "states", 5, "topics that are states")
 	flag.IntVar(&c.publishers, "publishers", 50, "publishers")
 	flag.Float64Var(&c.rate, "rate", 200, "messages a second, of all publishers")
 	flag.DurationVar(&c.heartbeat, "heartbeat", defaultHeartbeat, "how often instances are heard")

@@ -18,6 +18,7 @@ type publisher struct {
 	broker   push.Broker
 	ledger   *ledger
 	topics   []string
+	states   []string // topics that are states
 	random   *rand.Rand
 	interval time.Duration // the mean time between two messages
 
@@ -38,6 +39,10 @@ func (p *publisher) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-time.After(time.Duration(p.random.Int64N(int64(2 * p.interval)))):
+		}
+		if len(p.states) > 0 && p.random.IntN(stateShare) == 0 {
+			p.change(ctx)
+			continue
 		}
 		p.publish(ctx, p.topics[p.random.IntN(len(p.topics))], p.random.IntN(2) == 0)
 	}

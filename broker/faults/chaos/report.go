@@ -7,6 +7,8 @@ import (
 	"sync"
 	"text/tabwriter"
 	"time"
+
+	"github.com/tidewire/tidewire/broker/faults/mirror"
 )
 
 // report is what a run has to tell.
@@ -14,7 +16,8 @@ type report struct {
 	config  config
 	world   *world
 	verdict verdict
-	left    error // goroutines that didn't end
+	states  mirror.Figures // that clients were told, together
+	left    error          // goroutines that didn't end
 
 	mu    sync.Mutex // guards the rest
 	tally []*tally
@@ -79,7 +82,7 @@ const allKindsWithin = 5 * time.Minute
 // failures tells what is wrong; nothing if the run has passed.
 func (r *report) failures() []string {
 	var failures []string
-	for _, kind := range []violationKind{lost, duplicated, disordered, mistold, trespassed, broken} {
+	for _, kind := range []violationKind{lost, duplicated, disordered, mistold, misled, trespassed, broken} {
 		if n := r.world.found.count(kind); n > 0 {
 			failures = append(failures, fmt.Sprintf("%d violations: %s", n, kind))
 		}
@@ -99,8 +102,8 @@ func (r *report) failures() []string {
 func (r *report) print(out io.Writer) {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	c := r.config
-	fmt.Fprintf(out, "\nseed %d: %v, %d WebSocket and %d event stream clients, %d instances, %d publishers, %d topics\nclients of Redis: %s\n\n",
-		c.seed, c.lasts, c.webSockets, c.eventStreams, instances, c.publishers, c.topics, strings.Join(kinds, ", "))
+	fmt.Fprintf(out, "\nseed %d: %v, %d WebSocket and %d event stream clients, %d instances, %d publishers, %d topics, %d states\nclients of Redis: %s\n\n",
+		c.seed, c.lasts, c.webSockets, c.eventStreams, instances, c.publishers, c.topics, c.states, strings.Join(kinds, ", "))
 	fmt.Fprintf(table, "fault\tfired\tall clients whole after it, and its company, within\n")
 	for _, t := range r.tally {
 		fmt.Fprintf(table, "%s\t%d\t%s\n", t.fault.name, t.fired, t.within())
@@ -154,6 +157,12 @@ func (r *report) rows() []row {
 	}
 	return append(rows,
 		row{"gaps told", gaps},
+		row{"changes of states", int(r.world.ledger.stateChanges.Load())},
+		row{"  told to clients: sets", r.states.Sets},
+		row{"  appends", r.states.Appends},
+		row{"  deletes", r.states.Deletes},
+		row{"  snapshots for clients that came without a cursor", r.states.Snapshots},
+		row{"  resets", r.states.Resets},
 		row{"forged cursors, told by a gap", int(r.world.forged.Load())},
 		row{"connections of clients", connections},
 		row{"  ended by the client, which heard nothing", silent},

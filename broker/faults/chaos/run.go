@@ -22,6 +22,7 @@ type config struct {
 	webSockets   int // clients
 	eventStreams int
 	topics       int
+	states       int
 	publishers   int
 	rate         float64 // messages a second, of all publishers
 	heartbeat    time.Duration
@@ -59,7 +60,7 @@ func run(ctx context.Context, c config, out io.Writer) (*report, error) {
 	}
 	w.stop()
 	w.running.Wait()
-	r.verdict = w.ledger.judge(w.views())
+	r.verdict, r.states = w.ledger.judge(w.views()), w.judgeStates()
 	if err := w.close(); err != nil {
 		w.found.add(broken, noClient, "", "%v", err)
 	}
@@ -134,6 +135,7 @@ func (w *world) probe(ctx context.Context, p *publisher) time.Duration {
 			}
 		}
 	}
+	w.probeStates(ctx, p)
 	if ctx.Err() != nil {
 		return never
 	}
@@ -173,7 +175,7 @@ func (w *world) settle() error {
 		}
 		time.Sleep(pollInterval)
 	}
-	return w.compare(ctx)
+	return errors.Join(w.compare(ctx), w.settleStates(ctx))
 }
 
 // heads tells where topics are.

@@ -25,6 +25,7 @@ const (
 	duplicated violationKind = "duplicated" // delivered, or stored, twice
 	disordered violationKind = "disordered" // in another order than the topic's
 	mistold    violationKind = "mistold"    // a gap that is wrong, needless or told twice
+	misled     violationKind = "misled"     // a copy of a state that went back, or isn't what the broker has
 	trespassed violationKind = "trespassed" // delivered to a user who was revoked
 	broken     violationKind = "broken"     // anything else
 )

@@ -33,6 +33,7 @@ type world struct {
 	found   *violations
 	ledger  *ledger
 	topics  []string
+	states  []string // topics that are states
 
 	printing sync.Mutex // guards out
 	out      io.Writer
@@ -80,6 +81,9 @@ func newWorld(c config, out io.Writer) (*world, error) {
 	w := &world{config: c, out: out, started: time.Now(), found: &violations{}}
 	for i := range c.topics {
 		w.topics = append(w.topics, fmt.Sprintf("topic/%d", i))
+	}
+	for i := range c.states {
+		w.states = append(w.states, fmt.Sprint(statePrefix, i))
 	}
 	w.ledger = newLedger(w.found, w.topics)
 	var err error
@@ -154,10 +158,10 @@ func (w *world) startBrokers() error {
 		w.redis = append(w.redis, client)
 		if i == brokers {
 			silent := slog.New(slog.DiscardHandler)
-			w.desk = push.New(redisbroker.New(client, redisbroker.Options{Logger: silent}), push.Options{Authorize: push.Anyone, Logger: silent})
+			w.desk = push.New(redisbroker.New(client, redisbroker.Options{Topics: rules, Logger: silent}), push.Options{Authorize: push.Anyone, Logger: silent})
 			break
 		}
-		w.brokers = append(w.brokers, redisbroker.New(client, redisbroker.Options{}))
+		w.brokers = append(w.brokers, redisbroker.New(client, redisbroker.Options{Topics: rules}))
 	}
 	interval := time.Duration(float64(w.config.publishers) / w.config.rate * float64(time.Second))
 	for i := range w.config.publishers {
@@ -172,6 +176,7 @@ func (w *world) newPublisher(number int, interval time.Duration) *publisher {
 		broker:   w.brokers[number%len(w.brokers)],
 		ledger:   w.ledger,
 		topics:   w.topics,
+		states:   w.states,
 		random:   w.random(publisherStream, number),
 		interval: interval,
 	}
@@ -206,6 +211,9 @@ func (w *world) startClients() error {
 			topic := w.topics[t]
 			c.topics = append(c.topics, topic)
 			c.views[topic] = &view{ledger: w.ledger, client: i, topic: topic}
+		}
+		if len(w.states) > 0 {
+			c.followState(w.states[i%len(w.states)])
 		}
 		w.clients = append(w.clients, c)
 		w.running.Go(func() { c.run(ctx) })
