@@ -69,8 +69,8 @@ func (c *simClient) decide(n *instance, topic string, revoke bool) error {
 	if revoke {
 		do = n.hub.Revoke
 	}
-	err := do(context.Background(), r.revocation)
 	damages := c.world.store.damageSoFar()
+	err := do(context.Background(), r.revocation)
 	c.world.logf("%s: revoke %v %+v: %v", n.name, revoke, r.revocation, err)
 	c.mu.Lock()
 	defer c.mu.Unlock()
