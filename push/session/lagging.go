@@ -268,6 +268,9 @@ func (s *Session) sendChanges(format StateFormat, f *feed, l *lagging) bool {
 	changes := l.take(f.mirror)
 	at := broker.Position{}
 	reached := l.left <= 0 && len(l.snapshot) == 0
+	if reached && l.keys.len() == 0 { // all that has changed since is sent, too
+		l.mark = l.upTo
+	}
 	if reached && !l.syncing {
 		at = l.mark
 	}

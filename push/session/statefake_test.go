@@ -204,10 +204,15 @@ func (w *world) followState(format *stateFormat, c *stateClient) (*session.Sessi
 	return s, conn
 }
 
-// wantMap fails unless the client has what the broker has, and has seen no fault.
+// wantMap fails unless the client has what the broker has, and is where it is, and has seen no
+// fault.
 func (w *world) wantMap(name string, c *stateClient) {
 	w.t.Helper()
 	want := w.stateOf("s/a")
+	head, err := w.hub.Cursor(w.t.Context(), "s/a")
+	if err != nil {
+		w.t.Fatal(err)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, fault := range c.faults {
@@ -216,9 +221,17 @@ func (w *world) wantMap(name string, c *stateClient) {
 	if !c.synced {
 		w.t.Errorf("%s isn't synced", name)
 	}
+	if at, _ := cursor.Parse(head); c.place != positionOf(at, c.topic) {
+		w.t.Errorf("%s is at %v, and the state at %v", name, c.place, positionOf(at, c.topic))
+	}
 	if !maps.Equal(c.values, want) {
 		w.t.Errorf("%s has %d keys %.300v, want %d %.300v", name, len(c.values), c.values, len(want), want)
 	}
+}
+
+func positionOf(c cursor.Cursor, topic string) broker.Position {
+	at, _ := c.Position(topic)
+	return at
 }
 
 func (w *world) stateOf(topic string) map[string]string {

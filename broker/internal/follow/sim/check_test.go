@@ -60,15 +60,23 @@ func (w *world) try(n *instance, a *attempt) {
 			w.count("duplicates", 1)
 		}
 		if err != nil {
-			w.count("publishing failed: "+string(push.AsError(err).Code), 1)
+			w.count(failing[a.Op]+" failed: "+string(push.AsError(err).Code), 1)
 			return
-		}
-		e := w.store.find(receipt.Position)
-		if e == nil || string(e.Data) != string(a.Data) || e.Topic != a.Topic {
-			w.violate("P8: %q is acknowledged at %v, and not stored there", a.Data, receipt.Position)
 		}
 		w.mu.Lock()
 		n.acked++
+		w.mu.Unlock()
+		if a.Op == broker.OpTouch || a.Op == broker.OpDelete && receipt.Duplicate {
+			return // nothing is stored
+		}
+		e := w.store.find(receipt.Position)
+		switch {
+		case e == nil || string(e.Data) != string(a.Data) || e.Topic != a.Topic || e.Op != a.Op || e.Key != a.Key:
+			w.violate("P8: %v %q is acknowledged at %v, and not stored there", a.Op, a.Data, receipt.Position)
+		default:
+			w.conditionHeld(a, e)
+		}
+		w.mu.Lock()
 		a.acked = append(a.acked, receipt.Position)
 		w.mu.Unlock()
 	})
@@ -79,6 +87,10 @@ const (
 	healing = 12 * time.Second
 	// promptly is how long a message may take when all is well.
 	promptly = 50 * time.Millisecond
+	// slowly is how long what has changed in a state may take to a client that reads slowly:
+	// what waits for it is the map at most, while it gets what was the map before, however
+	// much was changed.
+	slowly = 4 * time.Second
 )
 
 // disturbed notes that the system isn't well, until heal or for a while.
@@ -123,34 +135,44 @@ func (w *world) calmSince(then time.Time) bool {
 }
 
 // onTime holds a message that a client gets against the clock.
-func (w *world) onTime(v *view, e *entry) {
+func (w *world) onTime(p *place, e *entry) {
 	due := e.stored
-	for _, t := range []time.Time{v.since, v.client.calmAt} {
+	for _, t := range []time.Time{p.since, p.client.calmAt} {
 		if t.After(due) {
 			due = t
 		}
 	}
-	if late := time.Since(due) - promptly; late > 0 && w.calmSince(e.stored) {
-		v.violate("late: %v came %v after the bound", e.Position, late)
+	if late := time.Since(due) - promptly; late > 0 && !p.client.slow && w.calmSince(e.stored) {
+		p.violate("late: %v came %v after the bound", e.Position, late)
 	}
 }
 
 // check looks for what clients should have got by now.
 func (w *world) check() {
-	due := time.Now().Add(-promptly)
 	for _, c := range w.clients {
 		c.mu.Lock()
-		for _, v := range c.views {
-			if v.state != following || v.since.After(due) || c.stalled || c.calmAt.After(due) {
+		for _, p := range c.places {
+			within := w.delivery(p.topic)
+			if c.slow && c.onlyStates {
+				within += slowly
+			}
+			due := time.Now().Add(-within)
+			if p.stage != following || p.since.After(due) || c.stalled || c.slow && !c.onlyStates || c.calmAt.After(due) {
 				continue
 			}
-			e := w.store.newest(v.topic, due)
-			if e != nil && w.calmSince(e.stored) && (v.at.Epoch != e.Epoch || v.at.Offset < e.Offset) {
-				v.violate("late: %v should have come long ago", e.Position)
+			e := w.store.newest(p.topic, due)
+			if e != nil && w.calmSince(e.stored) && (p.at.Epoch != e.Epoch || p.at.Offset < e.Offset) {
+				p.violate("late: %v should have come long ago", e.Position)
 			}
 		}
 		c.mu.Unlock()
 	}
+	w.endInTime()
+}
+
+// delivery is how long what is published may take to the clients of a topic when all is well.
+func (w *world) delivery(topic string) time.Duration {
+	return promptly + w.store.rules.Of(topic).Interval
 }
 
 // newest returns the newest message that was stored by then.
@@ -168,18 +190,24 @@ func (s *Store) newest(topic string, then time.Time) *entry {
 	return s.all[at]
 }
 
-// whole checks that every client is at the head of all its topics.
+// whole checks that every client is at the head of all its topics, with the map of each that
+// is a state.
 func (w *world) whole(when string) {
+	w.awaitEnds()
 	for _, c := range w.clients {
 		c.mu.Lock()
-		for _, v := range c.views {
-			head := w.store.position(v.topic)
-			if v.state != following || v.at != head {
-				v.violate("I6: %s it isn't at %v (state %d)", when, head, v.state)
+		for _, p := range c.places {
+			head := w.store.position(p.topic)
+			if p.stage != following || p.at != head {
+				p.violate("I6: %s it isn't at %v (stage %d)", when, head, p.stage)
 			}
+		}
+		for _, v := range c.states {
+			v.converged(when)
 		}
 		c.mu.Unlock()
 	}
+	w.present(when)
 }
 
 // mark publishes on each topic from each instance: one that has seen what the store has
@@ -188,6 +216,9 @@ func (w *world) mark() {
 	for i := range w.instances {
 		for _, topic := range w.topics {
 			w.publish(i, topic, false, false)
+		}
+		for _, topic := range w.states {
+			w.change(i, push.Message{Topic: topic, Key: "mark", Op: broker.OpSet}, false)
 		}
 	}
 }
@@ -219,8 +250,8 @@ func (w *world) once() {
 	r := w.store
 	stored := map[string][]*entry{}
 	for _, e := range r.all {
-		if strings.HasPrefix(e.Topic, broker.ReservedTopicPrefix) {
-			continue // hubs say the same again
+		if strings.HasPrefix(e.Topic, broker.ReservedTopicPrefix) || e.Op == broker.OpDelete {
+			continue // hubs say the same again, and a key may be deleted again
 		}
 		key := e.Topic + " " + string(e.Data)
 		for _, other := range stored[key] {

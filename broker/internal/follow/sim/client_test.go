@@ -14,7 +14,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/push/cursor"
 	"github.com/tidewire/tidewire/transport/protocol"
 )
@@ -24,25 +23,30 @@ import (
 // connection for dead on which it hears nothing.
 type simClient struct {
 	// static
-	world  *world
-	name   string
-	topics []string
-	recent int // how many of the last messages it asks for
-	stop   chan struct{}
-	turn   time.Duration // differs between clients, for the same order each time
+	world      *world
+	name       string
+	topics     []string // logs
+	recent     int      // how many of the last messages it asks for
+	onlyStates bool
+	stop       chan struct{}
+	turn       time.Duration // differs between clients, for the same order each time
 
-	mu        sync.Mutex // guards the rest
-	views     map[string]*view
-	rights    map[string]*right // by topic; "" is whether its user may do anything
-	next      int               // the instance that it goes to next
-	sse       bool
-	conn      *simConn
-	at        *instance // where it is
-	connected int       // so many times
-	lastID    string    // of the event stream, as an EventSource keeps it
-	stalled   bool
-	calmAt    time.Time // when what was done to it is over
-	requests  int
+	mu         sync.Mutex // guards the rest
+	views      map[string]*view
+	states     map[string]*stateView
+	places     []*place          // of all, in the order in which it asks for them
+	rights     map[string]*right // by topic; "" is whether its user may do anything
+	next       int               // the instance that it goes to next
+	sse        bool
+	conn       *simConn
+	at         *instance // where it is
+	connected  int       // so many times
+	lastID     string    // of the event stream, as an EventSource keeps it
+	stalled    bool
+	wasStalled bool      // some time
+	slow       bool      // it reads slowly
+	calmAt     time.Time // when what was done to it is over
+	requests   int
 }
 
 const (
@@ -78,7 +82,7 @@ func (c *simClient) session() (welcomed bool, err error) {
 		return false, err
 	}
 	defer c.lost(conn)
-	alive := &watchdog{conn: conn, patience: openTimeout}
+	alive := &watchdog{client: c, conn: conn, patience: openTimeout}
 	if _, err := io.WriteString(conn, request); err != nil {
 		return false, err
 	}
@@ -103,13 +107,36 @@ func (c *simClient) session() (welcomed bool, err error) {
 
 // watchdog is a connection on which something must be heard from time to time.
 type watchdog struct {
+	client   *simClient
 	conn     *simConn
 	patience time.Duration
+	unpaid   int // bytes that were read, by a client that reads slowly
 }
 
 func (w *watchdog) Read(p []byte) (int, error) {
 	w.conn.SetReadDeadline(time.Now().Add(w.patience))
-	return w.conn.Read(p)
+	n, err := w.conn.Read(p)
+	if w.client.isSlow() {
+		w.unpaid += n
+	}
+	if w.unpaid >= 512 {
+		time.Sleep(time.Duration(w.unpaid) * time.Second / slowRate)
+		w.unpaid = 0
+	}
+	return n, err
+}
+
+const (
+	// slowRate is how many bytes a second a client reads that reads slowly.
+	slowRate = 20 << 10
+	// slowestRead is how long it takes for what it reads at once.
+	slowestRead = (4<<10 + 512) * time.Second / slowRate
+)
+
+func (c *simClient) isSlow() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.slow
 }
 
 // open dials, and returns the request.
@@ -118,7 +145,10 @@ func (c *simClient) open() (*simConn, string, error) {
 	n, sse := c.world.instance(c.next), c.sse
 	c.connected++
 	times := c.connected
-	query := url.Values{"topic": c.topics}
+	query := url.Values{}
+	for _, p := range c.places {
+		query.Add(kindOf(p.state), p.topic)
+	}
 	if c.recent > 0 {
 		query.Set("recent", strconv.Itoa(c.recent))
 	}
@@ -136,8 +166,8 @@ func (c *simClient) open() (*simConn, string, error) {
 	} else if since != "" {
 		query.Set("since", since)
 	}
-	for _, v := range c.views {
-		v.state, v.asked = absent, v.at
+	for _, p := range c.places {
+		p.stage, p.asked = absent, p.at
 	}
 	c.mu.Unlock()
 	c.world.logf("%s: connects to %s by %s", c.name, n.name, path)
@@ -166,12 +196,24 @@ var (
 	errRefused = errors.New("a topic is refused")
 )
 
+// kindOf is how a topic is asked for in the URL.
+func kindOf(state bool) string {
+	if state {
+		return "state"
+	}
+	return "topic"
+}
+
 // cursor joins the positions that are known. Called with c.mu held.
 func (c *simClient) cursor() string {
+	return c.join(func(*place) bool { return true })
+}
+
+func (c *simClient) join(take func(*place) bool) string {
 	var known []string
-	for _, topic := range c.topics {
-		if v := c.views[topic]; !v.at.IsZero() || v.foreign {
-			known = append(known, v.cursor)
+	for _, p := range c.places {
+		if p.isKnown() && take(p) {
+			known = append(known, p.cursor)
 		}
 	}
 	if len(known) == 0 {
@@ -199,7 +241,11 @@ func (c *simClient) handle(conn *simConn, f simFrame) error {
 			if t.Error != nil {
 				return fmt.Errorf("%w: %s, %s", errRefused, t.Topic, string(t.Error.Code))
 			}
-			c.views[t.Topic].welcome(t)
+			if v := c.states[t.Topic]; v != nil {
+				v.welcome(t)
+			} else {
+				c.views[t.Topic].welcome(t)
+			}
 		}
 	case protocol.TypeUnsubscribed:
 		return c.follow(conn)
@@ -207,6 +253,12 @@ func (c *simClient) handle(conn *simConn, f simFrame) error {
 		c.views[f.Topic].message(f)
 	case protocol.TypeGap:
 		c.views[f.Topic].gap(f)
+	case protocol.TypeState:
+		c.states[f.Topic].change(f)
+	case protocol.TypeSynced:
+		c.states[f.Topic].whole(f)
+	case protocol.TypeReset:
+		c.states[f.Topic].reset(f)
 	case protocol.TypeReconnect:
 		c.world.logf("%s: is asked to reconnect", c.name)
 		c.next++
@@ -222,7 +274,7 @@ func (c *simClient) handle(conn *simConn, f simFrame) error {
 // takeID holds the id of an event against the cursors, and keeps it. That of a client which
 // is sent away before its welcome is of the welcome. Called with c.mu held.
 func (c *simClient) takeID(f simFrame) {
-	if f.eventID == "" || f.Type == protocol.TypeReconnect && c.views[c.topics[0]].state == absent {
+	if f.eventID == "" || f.Type == protocol.TypeReconnect && c.places[0].stage == absent {
 		return
 	}
 	if known := c.eventID(); f.eventID != known {
@@ -232,14 +284,14 @@ func (c *simClient) takeID(f simFrame) {
 }
 
 // eventID is the id that an event must have: the cursor of nothing as long as the position in
-// a topic isn't known. Called with c.mu held.
+// a log isn't known, and without the states whose position isn't. Called with c.mu held.
 func (c *simClient) eventID() string {
 	for _, v := range c.views {
 		if v.foreign {
 			return cursor.Empty
 		}
 	}
-	return c.cursor()
+	return c.join(func(p *place) bool { return !p.foreign })
 }
 
 // lost notes that a connection has ended.
@@ -258,8 +310,8 @@ func (c *simClient) detach() {
 	if !c.sse {
 		c.lastID = ""
 	}
-	for _, v := range c.views {
-		v.state = absent
+	for _, p := range c.places {
+		p.stage = absent
 	}
 }
 
@@ -297,8 +349,15 @@ func (c *simClient) stall() {
 	defer c.mu.Unlock()
 	if c.conn != nil {
 		c.conn.stall(true)
-		c.stalled = true
+		c.stalled, c.wasStalled = true, true
 	}
+}
+
+// slowDown makes the client read slowly.
+func (c *simClient) slowDown() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.slow = true
 }
 
 // repair lets everything through that was held up, and lets the connection live.
@@ -309,13 +368,16 @@ func (c *simClient) repair() {
 		c.conn.repair()
 	}
 	c.stalled, c.calmAt = false, time.Now()
+	if c.slow {
+		c.slow, c.calmAt = false, c.calmAt.Add(slowestRead)
+	}
 }
 
 // rewind makes the client forget its last moves, as one that had not stored them.
 // Called with c.mu held.
 func (c *simClient) rewind(n int) {
 	for _, v := range c.views {
-		if n = min(n, len(v.moves)-1); n > 0 {
+		if n := min(n, len(v.moves)-1); n > 0 {
 			v.moves = v.moves[:len(v.moves)-n]
 			last := v.moves[len(v.moves)-1]
 			v.at, v.cursor = last.to, last.cursor
@@ -323,21 +385,31 @@ func (c *simClient) rewind(n int) {
 			c.lastID = ""
 		}
 	}
+	for _, v := range c.states {
+		if v.rewind(n, n%2 == 1) {
+			c.lastID = ""
+		}
+	}
 }
 
 // forget makes the client one whose cursor is of none of its topics. Called with c.mu held.
 func (c *simClient) forget() {
-	for topic, v := range c.views {
-		v.at, v.forged, v.foreign, v.moves, v.rewound = broker.Position{}, broker.Position{}, true, nil, time.Now()
-		v.cursor = cursor.Format("elsewhere/"+topic, c.world.store.position(topic))
+	for _, p := range c.places {
+		p.forget()
+	}
+	for _, v := range c.views {
+		v.moves = nil
 	}
 }
 
-// reload makes the client begin again with the last messages, as a page that is loaded
-// again. Called with c.mu held.
+// reload makes the client begin again with the last messages and all keys, as a page that is
+// loaded again. Called with c.mu held.
 func (c *simClient) reload() {
+	for _, p := range c.places {
+		p.begin()
+	}
 	for _, v := range c.views {
-		v.at, v.cursor, v.moves, v.foreign, v.forged = broker.Position{}, "", nil, false, broker.Position{}
+		v.moves = nil
 	}
 	c.lastID = ""
 }
@@ -351,20 +423,26 @@ func (c *simClient) end() {
 func (c *simClient) resubscribe(topic string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	v := c.views[topic]
-	if v != nil && c.conn != nil && !c.sse && v.state == following {
-		v.state = leaving
-		c.request(c.conn, `{"type":"unsubscribe","id":%d,"topics":[%q]}`, topic)
+	for _, p := range c.places {
+		if p.topic == topic && c.conn != nil && !c.sse && p.stage == following {
+			p.stage = leaving
+			c.request(c.conn, `{"type":"unsubscribe","id":%d,"topics":[%q]}`, topic)
+		}
 	}
 }
 
 // follow follows the topics again that are left, from where they were.
 func (c *simClient) follow(conn *simConn) error {
-	for _, topic := range c.topics {
-		if v := c.views[topic]; v.state == leaving {
-			v.state = absent
-			v.asked = v.at
-			c.request(conn, `{"type":"subscribe","id":%d,"topics":[{"topic":%q,"since":%q,"recent":%d}]}`, topic, v.cursor, c.recent)
+	for _, p := range c.places {
+		if p.stage != leaving {
+			continue
+		}
+		p.stage = absent
+		p.asked = p.at
+		if p.state {
+			c.request(conn, `{"type":"subscribe","id":%d,"topics":[{"topic":%q,"kind":"state","since":%q}]}`, p.topic, p.cursor)
+		} else {
+			c.request(conn, `{"type":"subscribe","id":%d,"topics":[{"topic":%q,"since":%q,"recent":%d}]}`, p.topic, p.cursor, c.recent)
 		}
 	}
 	return nil

@@ -5,42 +5,53 @@ import (
 
 	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/broker/internal/follow"
-	"github.com/tidewire/tidewire/push/cursor"
 )
 
 // forge makes the client forget where it was and come with positions that it has made up
 // from what any follower knows. From then on it is a client like any other: it must get a
-// gap, and nothing but what follows that. Called with c.mu held.
+// gap, and nothing but what follows that, or a reset and the whole state. Called with c.mu
+// held.
 func (c *simClient) forge(how, far int) {
 	c.lastID = ""
 	if how%7 == 6 { // other topics' cursors
 		c.forget()
 		return
 	}
-	for i, topic := range c.topics {
-		v := c.views[topic]
-		p := c.world.store.position(topic)
-		v.foreign = false
-		switch how % 7 {
-		case 0: // another tag
-			p.Offset = max(p.Offset, 1)
-			p.Tag ^= uint32(1 + far)
-		case 1: // ahead of everybody
-			p.Offset += uint64(1 + far)
-			p.Tag = uint32(far)
-		case 2:
-			p.Offset, p.Tag = broker.MaxOffset, 1
-		case 3: // before the first message, which is real
-			p.Offset, p.Tag = 0, 0
-		case 4: // another topic's position
-			p = c.world.store.position(c.world.topics[(i+1+far)%len(c.world.topics)])
-		default: // another epoch
-			p.Epoch++
+	for i, p := range c.places {
+		at, isPlace := c.world.madeUp(p.topic, i, how, far)
+		if p.state && isPlace {
+			continue // with another map than it had there
 		}
-		v.at, v.forged, v.rewound = p, p, time.Now()
-		v.cursor = cursor.Format(topic, p)
-		v.moves = []move{{p, true, time.Now(), v.cursor}}
+		p.forge(at)
+		if v := c.views[p.topic]; v != nil {
+			v.moves = []move{{at, true, time.Now(), v.cursor}}
+		}
 	}
+}
+
+// madeUp returns a position that a client makes up, and whether it is one of the topic.
+func (w *world) madeUp(topic string, i, how, far int) (p broker.Position, isPlace bool) {
+	p = w.store.position(topic)
+	switch how % 7 {
+	case 0: // another tag
+		p.Offset = max(p.Offset, 1)
+		p.Tag ^= uint32(1 + far)
+	case 1: // ahead of everybody
+		p.Offset += uint64(1 + far)
+		p.Tag = uint32(far)
+	case 2:
+		p.Offset, p.Tag = broker.MaxOffset, 1
+	case 3: // before the first message, which is real
+		p.Offset, p.Tag = 0, 0
+		isPlace = true
+	case 4: // another topic's position
+		others := w.all()
+		other := others[(i+1+far)%len(others)]
+		return w.store.position(other), other == topic
+	default: // another epoch
+		p.Epoch++
+	}
+	return p, isPlace
 }
 
 // position is where a topic is.

@@ -72,9 +72,18 @@ func (rec *record) isWhole() bool {
 // entry is one stored message.
 type entry struct {
 	*push.Message
-	size   int
-	before broker.Position
-	stored time.Time
+	size    int
+	before  broker.Position
+	stored  time.Time
+	damages int    // how often the store had lost something by then
+	value   []byte // that the key of a state then had
+}
+
+// keep notes what is stored for those who ask what ever was.
+func (s *Store) keep(e *entry) {
+	s.all[e.Position] = e
+	at := broker.Position{Epoch: e.Epoch, Offset: e.Offset}
+	s.branches[at] = append(s.branches[at], e)
 }
 
 type storedID struct {

@@ -6,28 +6,14 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/broker"
-	"github.com/tidewire/tidewire/push/cursor"
 	"github.com/tidewire/tidewire/push/session"
 )
 
 // view is what a client has seen of one topic, and the oracle of it: each frame is
 // held against what is stored, at the moment when it comes.
 type view struct {
-	// static
-	world  *world
-	client *simClient
-	topic  string
-
-	// guarded by client.mu
-	at      broker.Position // the client's position; zero if it has none
-	cursor  string          // the last that came for the position
-	asked   broker.Position // with which it has asked for the topic
-	state   viewState
-	since   time.Time // when it was welcomed
-	moves   []move
-	rewound time.Time
-	forged  broker.Position // a position that the client has made up
-	foreign bool            // its cursor is another topic's, and it has no position
+	place
+	moves []move // guarded by client.mu
 }
 
 // move is one step of a view: to the next message, or over a gap.
@@ -38,21 +24,9 @@ type move struct {
 	cursor string
 }
 
-type viewState uint8
-
-const (
-	absent viewState = iota
-	following
-	leaving
-)
-
-func (v *view) violate(format string, args ...any) {
-	v.world.violate("%s, %s at %v: "+format, append([]any{v.client.name, v.topic, v.at}, args...)...)
-}
-
 // welcome takes the answer for the topic.
 func (v *view) welcome(t simAnswer) {
-	v.state, v.since = following, time.Now()
+	v.stage, v.since = following, time.Now()
 	at, ok := v.position(t.Cursor)
 	begins := session.FromNow
 	if v.client.recent > 0 {
@@ -100,14 +74,6 @@ func (v *view) recent(at broker.Position) {
 	}
 }
 
-func (v *view) position(at string) (broker.Position, bool) {
-	c, err := cursor.Parse(at)
-	if err != nil {
-		v.violate("cursor %q: %v", at, err)
-	}
-	return c.Position(v.topic)
-}
-
 func (v *view) move(to broker.Position, gap bool, cursor string) {
 	v.at, v.cursor, v.foreign = to, cursor, false
 	v.moves = append(v.moves, move{to, gap, time.Now(), cursor})
@@ -118,15 +84,12 @@ func (v *view) move(to broker.Position, gap bool, cursor string) {
 
 // message takes a message, which must be the one after the client's position.
 func (v *view) message(f simFrame) {
-	after := f.At
-	if len(v.cursor) >= cursor.Constant {
-		after = v.cursor[:cursor.Constant] + f.At
-	}
+	after := v.after(f.At)
 	at, _ := v.position(after)
 	v.world.logf("%s: %s %q at %v", v.client.name, f.Topic, f.Data, at)
 	e := v.world.store.find(at)
 	switch {
-	case v.state == absent:
+	case v.stage == absent:
 		v.violate("%v came, which isn't followed", at)
 	case e == nil || e.Topic != v.topic || string(e.Data) != f.Data || e.Named != (f.ID != nil) || e.Named && strconv.Quote(e.ID) != string(f.ID):
 		v.violate("%+v was never stored", f)
@@ -141,8 +104,8 @@ func (v *view) message(f simFrame) {
 		v.violate("I3: %v came, which follows %v", at, e.before)
 	}
 	if e != nil {
-		v.world.onTime(v, e)
-		v.allowed(e)
+		v.world.onTime(&v.place, e)
+		v.client.allowed(&v.place, e)
 	}
 	v.move(at, false, after)
 	v.client.at.port.saw(v.topic, at)
@@ -170,7 +133,7 @@ func (v *view) gap(f simFrame) {
 	now, ok := v.position(f.Cursor)
 	v.world.logf("%s: %s gap %s to %v", v.client.name, f.Topic, f.Reason, now)
 	switch {
-	case v.state == absent:
+	case v.stage == absent:
 		v.violate("a gap came, and it isn't followed")
 	case !ok || !v.world.store.isPosition(now) || !f.Now.is(now):
 		v.violate("I4: the gap leads to %+v, %v, which is no position", f.Now, now)
@@ -254,7 +217,8 @@ func (v *view) isTrue(reason broker.GapReason, now broker.Position) bool {
 func (s *Store) isPosition(p broker.Position) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.begun[p] || s.all[p] != nil
+	_, begun := s.begun[p]
+	return begun || s.all[p] != nil
 }
 
 func (s *Store) find(p broker.Position) *entry {

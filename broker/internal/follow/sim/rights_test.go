@@ -69,8 +69,8 @@ func (c *simClient) decide(n *instance, topic string, revoke bool) error {
 	if revoke {
 		do = n.hub.Revoke
 	}
-	err := do(context.Background(), r.revocation)
 	damages := c.world.store.damageSoFar()
+	err := do(context.Background(), r.revocation)
 	c.world.logf("%s: revoke %v %+v: %v", n.name, revoke, r.revocation, err)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -103,18 +103,18 @@ func (w *world) allowAll() {
 // allowed holds a message against what was revoked. It is for nobody whose rights were
 // taken away, once the system has been well for long enough, as long as it is known: to
 // the store, or else to an instance.
-func (v *view) allowed(e *entry) {
+func (c *simClient) allowed(p *place, e *entry) {
 	sent := e.stored
-	if v.since.After(sent) {
-		sent = v.since
+	if p.since.After(sent) {
+		sent = p.since
 	}
-	for _, topic := range []string{"", v.topic} {
-		r := v.client.rights[topic]
-		if r == nil || r.revoked.IsZero() || !sent.After(r.revoked.Add(cutWithin)) || !v.world.calmSince(sent) {
+	for _, topic := range []string{"", p.topic} {
+		r := c.rights[topic]
+		if r == nil || r.revoked.IsZero() || !sent.After(r.revoked.Add(cutWithin)) || !c.world.calmSince(sent) {
 			continue
 		}
-		if v.world.store.damageSoFar() == r.damages || v.world.lives(r.by) {
-			v.violate("P10: %v came %v after %+v was revoked", e.Position, time.Since(r.revoked), r.revocation)
+		if c.world.store.damageSoFar() == r.damages || c.world.lives(r.by) {
+			p.violate("P10: %v came %v after %+v was revoked", e.Position, time.Since(r.revoked), r.revocation)
 		}
 	}
 }

@@ -90,12 +90,13 @@ func (sc *script) add(m push.Message) broker.Position {
 	m.Position = broker.Position{Epoch: rec.head.Epoch, Offset: rec.head.Offset + 1, Tag: sc.store.random.Uint32()}
 	m.PreviousTag = rec.head.Tag
 	m.Time = now()
-	e := &entry{Message: &m, size: size, before: rec.head, stored: time.Now()}
-	sc.store.all[m.Position] = e
+	e := &entry{Message: &m, size: size, before: rec.head, stored: time.Now(), damages: sc.store.damages}
+	sc.store.keep(e)
 	rec.head, rec.entries = m.Position, sc.store.trimmed(append(slices.Clip(rec.entries), e))
 	sc.added = append(sc.added, m.Position)
 	if m.Op != broker.OpPublish {
 		rec.keys.Apply(&m)
+		e.value = rec.keys.Value(m.Key)
 	}
 	return m.Position
 }

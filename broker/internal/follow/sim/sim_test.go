@@ -54,6 +54,7 @@ func (w *world) run(steps []step) {
 		w.wait(time.Second)
 		w.whole("after new messages")
 		w.wait(44 * time.Second)
+		w.whole("at the end")
 		w.settleAccounts()
 	}
 	w.close()
@@ -68,9 +69,7 @@ func (w *world) wait(d time.Duration) {
 // close ends everything.
 func (w *world) close() {
 	w.logf("STEP close")
-	for _, c := range w.clients {
-		c.end()
-	}
+	w.allLeave()
 	for _, n := range w.instances {
 		w.shutDown(n)
 	}

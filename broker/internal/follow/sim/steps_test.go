@@ -17,6 +17,8 @@ type schedule struct {
 	Instances, Clients, Topics int
 	Tight                      bool // history, queues and replays have room for little
 	Steps                      []step
+	States                     int  // topics that are states, besides
+	Presence                   bool // whose members are kept, of logs
 }
 
 // step is one thing that happens; what its numbers mean depends on its kind.
@@ -57,7 +59,17 @@ const (
 	evict             kind = "evict"   // A topic, B: head, or how much of the history stays
 	restart           kind = "restart"
 	kill              kind = "kill"
+
+	// Of states; all others befall them too.
+	changeOne  kind = "change"      // A key, B instance and how long it stays, C: how
+	changeMany kind = "change many" // the same, and so many
+	contend    kind = "contend"     // A key, B: how many, C instances
+	slow       kind = "slow"        // A client
+	evictKeys  kind = "evict keys"  // A topic, B: all, or only when they end
 )
+
+// stateKinds are those that only a schedule with states has.
+var stateKinds = []kind{changeOne, changeOne, changeOne, changeOne, changeMany, changeMany, contend, slow, slow, advance, advance, advance, evictKeys}
 
 // kinds are those that a schedule has or lacks, besides publishing and waiting.
 var kinds = []kind{
@@ -111,8 +123,32 @@ func schedules(without string) *rapid.Generator[schedule] {
 		for range maxSteps / part { // each part may become empty when a schedule is made smaller
 			s.Steps = append(s.Steps, rapid.SliceOfN(one, 0, part).Draw(t, "steps")...)
 		}
+		s.Presence = number.Draw(t, "presence")%16 == 15
+		if s.States = states[number.Draw(t, "states")%len(states)]; without != "" {
+			s.States = 0 // keys end by what the check finds
+		}
+		if s.States > 0 {
+			s.drawStates(t)
+		}
 		return s
 	})
+}
+
+// states are how many a schedule may have.
+var states = []int{0, 0, 0, 0, 0, 1, 1, 1, 2}
+
+// drawStates puts what is about states between the other steps. It is drawn last, so that
+// schedules without states are what they would be if there were none.
+func (s *schedule) drawStates(t *rapid.T) {
+	one := rapid.Custom(func(t *rapid.T) step {
+		k := stateKinds[number.Draw(t, "kind")%len(stateKinds)]
+		return step{k, number.Draw(t, "a") % 64, number.Draw(t, "b") % 64, number.Draw(t, "c") % 64}
+	})
+	for range maxSteps / part {
+		for _, step := range rapid.SliceOfN(one, 0, part).Draw(t, "changes") {
+			s.Steps = slices.Insert(s.Steps, number.Draw(t, "where")%(len(s.Steps)+1), step)
+		}
+	}
 }
 
 // number is from so wide a range that rapid, which prefers small ones, isn't partial
@@ -122,7 +158,7 @@ var number = rapid.IntRange(0, 1<<16)
 // String writes the schedule as Go, to be kept as a regression case.
 func (s schedule) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "{Seed: %#x, Instances: %d, Clients: %d, Topics: %d, Tight: %v, Steps: []step{\n", s.Seed, s.Instances, s.Clients, s.Topics, s.Tight)
+	fmt.Fprintf(&b, "{Seed: %#x, Instances: %d, Clients: %d, Topics: %d, Tight: %v, States: %d, Presence: %v, Steps: []step{\n", s.Seed, s.Instances, s.Clients, s.Topics, s.Tight, s.States, s.Presence)
 	for _, step := range s.Steps {
 		fmt.Fprintf(&b, "\t{%q, %d, %d, %d},\n", step.Kind, step.A, step.B, step.C)
 	}
@@ -142,6 +178,7 @@ func (w *world) take(s step) {
 	w.logf("STEP %s %d %d %d", s.Kind, s.A, s.B, s.C)
 	w.count("step "+string(s.Kind), 1)
 	topic, client := w.topics[s.A%len(w.topics)], w.clients[s.A%len(w.clients)]
+	all := w.all()
 	switch s.Kind {
 	case publishOne:
 		w.publish(s.B, topic, s.C%3 == 1, s.C%5 == 1)
@@ -162,7 +199,7 @@ func (w *world) take(s step) {
 	case hop:
 		client.leave(func() {
 			client.next, client.sse = s.B/2, s.B%2 == 1
-			if client.recent > 0 && s.C%2 == 1 {
+			if (client.recent > 0 || len(client.states) > 0) && s.C%2 == 1 {
 				client.reload()
 			}
 		})
@@ -171,7 +208,7 @@ func (w *world) take(s step) {
 	case revoke, allow:
 		topic := ""
 		if s.C%3 == 1 {
-			topic = client.topics[s.C%len(client.topics)]
+			topic = client.places[s.C%len(client.places)].topic
 		}
 		w.decide(w.instance(s.B), client, topic, s.Kind == revoke)
 	case forge:
@@ -184,14 +221,33 @@ func (w *world) take(s step) {
 			})
 		}
 	case resubscribe:
-		client.resubscribe(w.topics[s.B%len(w.topics)])
+		client.resubscribe(all[s.B%len(all)])
 	case restart:
 		old := w.replace(s.A)
 		w.work.Go(func() { w.shutDown(old) })
 	case kill:
 		w.abandon(w.replace(s.A))
+	case changeOne, changeMany, contend, slow:
+		w.takeOfState(s)
 	default:
-		w.spoil(s, topic)
+		w.spoil(s, all[s.A%len(all)])
+	}
+}
+
+// takeOfState carries out a step that is about states.
+func (w *world) takeOfState(s step) {
+	topic := w.states[s.A%len(w.states)]
+	switch s.Kind {
+	case changeOne:
+		w.change(s.B, w.drawnChange(topic, s), s.C%5 == 1)
+	case changeMany:
+		for i := range s.C%20 + 1 {
+			w.change(s.B, w.drawnChange(topic, step{s.Kind, s.A + 2*i, s.B, s.C + i}), false)
+		}
+	case contend:
+		w.contend(topic, s)
+	case slow:
+		w.clients[s.A%len(w.clients)].slowDown()
 	}
 }
 
@@ -220,6 +276,8 @@ func (w *world) spoil(s step, topic string) {
 		}
 	case evict:
 		r.Evict(topic, s.B%3 == 0, s.B%5)
+	case evictKeys:
+		r.EvictKeys(topic, s.B%2 == 0)
 	default:
 		goesOn = r.suffer(s)
 		if !goesOn {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/broker/internal/follow"
+	"github.com/tidewire/tidewire/broker/internal/keymap"
 	"github.com/tidewire/tidewire/push"
 )
 
@@ -34,13 +35,14 @@ type Store struct {
 
 	mu sync.Mutex // guards the rest
 	state
-	saved       *state                     // what a restart from an old copy brings back; nil if none was made
-	past        []state                    // what a lagging replica may still have, oldest first
-	all         map[broker.Position]*entry // everything that was ever stored
-	begun       map[broker.Position]bool   // the positions before the first message
-	flushed     map[broker.Position]bool   // what was lost together with everything else
-	primary     int                        // how many there have been before
-	damages     int                        // how often it has lost something that it had stored
+	saved       *state                          // what a restart from an old copy brings back; nil if none was made
+	past        []state                         // what a lagging replica may still have, oldest first
+	all         map[broker.Position]*entry      // everything that was ever stored
+	begun       map[broker.Position]*keymap.Map // the positions before the first message; of a state with the keys that it had then
+	branches    map[broker.Position][]*entry    // of all, those at an epoch and offset
+	flushed     map[broker.Position]bool        // what was lost together with everything else
+	primary     int                             // how many there have been before
+	damages     int                             // how often it has lost something that it had stored
 	subscribers map[*Subscriber]bool
 	faults      faults
 }
@@ -62,7 +64,8 @@ func NewStore(seed uint64, o Options) *Store {
 		random:      rand.New(rand.NewPCG(seed, 1)),
 		state:       emptyState(),
 		all:         map[broker.Position]*entry{},
-		begun:       map[broker.Position]bool{},
+		begun:       map[broker.Position]*keymap.Map{},
+		branches:    map[broker.Position][]*entry{},
 		flushed:     map[broker.Position]bool{},
 		subscribers: map[*Subscriber]bool{},
 		faults:      faults{seed: seed},
@@ -257,7 +260,7 @@ func (s *Store) current(topic string, mark follow.HighWater, origin follow.Origi
 	default:
 		return rec, nil
 	}
-	s.begun[next.head] = true
+	s.begun[next.head] = next.keys
 	return next, nil
 }
 

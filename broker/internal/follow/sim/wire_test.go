@@ -38,8 +38,28 @@ type simFrame struct {
 	Topics    json.RawMessage `json:"topics"`
 	Last      *simPosition    `json:"last"`
 	Now       *simPosition    `json:"now"`
+	Changes   []simChange     `json:"changes"`
+	Epoch     string          `json:"epoch"`
 
 	eventID string // of an event stream
+}
+
+// simChange is what becomes of a key of a state.
+type simChange struct {
+	Key     string          `json:"key"`
+	Op      string          `json:"op"`
+	Start   int             `json:"start"`
+	Version uint64          `json:"version"`
+	Data    json.RawMessage `json:"data"`
+}
+
+// value is what the data stands for: a text, or JSON as it is.
+func (c *simChange) value() string {
+	var text string
+	if json.Unmarshal(c.Data, &text) != nil {
+		return string(c.Data)
+	}
+	return text
 }
 
 type simPosition struct {
@@ -60,6 +80,8 @@ type simAnswer struct {
 	Topic  string      `json:"topic"`
 	From   string      `json:"from"`
 	Cursor string      `json:"cursor"`
+	Kind   string      `json:"kind"`
+	Epoch  string      `json:"epoch"`
 	Error  *push.Error `json:"error"`
 }
 

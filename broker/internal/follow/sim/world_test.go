@@ -4,6 +4,7 @@ package sim
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -25,15 +26,18 @@ import (
 // transports, and one store, all on virtual time.
 type world struct {
 	// static
-	store   *Store
-	begun   time.Time
-	seed    uint64
-	topics  []string
-	clients []*simClient
-	history broker.History
-	queue   broker.Limit
-	replay  broker.Limit
-	work    sync.WaitGroup // publishers and clients
+	store  *Store
+	begun  time.Time
+	seed   uint64
+	topics []string // logs
+	states []string
+	// presence says that the members of logs are kept
+	presence bool
+	clients  []*simClient
+	history  broker.History
+	queue    broker.Limit
+	replay   broker.Limit
+	work     sync.WaitGroup // publishers and clients
 	// decisions are calls of Revoke and Restore under way
 	decisions sync.WaitGroup
 
@@ -105,7 +109,14 @@ func newWorld(s schedule) *world {
 	if s.Tight {
 		w.history.Messages, w.queue.Messages, w.replay.Messages = 8, 12, 6
 	}
-	w.store = NewStore(s.Seed, Options{History: w.history})
+	for i := range s.States {
+		w.states = append(w.states, fmt.Sprintf("state/%d", i))
+	}
+	w.presence = s.Presence
+	w.store = NewStore(s.Seed, Options{History: w.history, Topics: []push.TopicRule{
+		{Pattern: "state/1", State: true, Interval: 300 * time.Millisecond, TTL: 20 * time.Second, MaxValue: 4 << 10},
+		{Pattern: "state/{number}", State: true, MaxValue: 4 << 10},
+	}})
 	w.store.faults.delay, w.store.faults.lost = usualDelay, func() { w.disturbed(false) }
 	for i := range s.Topics {
 		w.topics = append(w.topics, fmt.Sprintf("topic/%d", i))
@@ -114,20 +125,42 @@ func newWorld(s schedule) *world {
 		w.instances = append(w.instances, w.start())
 	}
 	for i := range s.Clients {
-		c := &simClient{world: w, name: fmt.Sprintf("client %d", i), turn: time.Duration(i), next: i, sse: i%2 == 1, stop: make(chan struct{}), views: map[string]*view{}, rights: map[string]*right{}}
-		if i%2 == 1 {
-			c.recent = 1 + int(s.Seed>>(8*i))&15
-		}
-		for j, topic := range w.topics {
-			if i == 0 || (i+j)%3 > 0 || len(w.topics) == 1 {
-				c.topics = append(c.topics, topic)
-				c.views[topic] = &view{world: w, client: c, topic: topic}
-			}
-		}
+		c := w.newClient(i)
 		w.clients = append(w.clients, c)
 		w.work.Go(c.run)
 	}
 	return w
+}
+
+// all are the topics.
+func (w *world) all() []string { return slices.Concat(w.topics, w.states) }
+
+// newClient makes a client. If there are states every other one follows nothing else.
+func (w *world) newClient(i int) *simClient {
+	c := &simClient{
+		world: w, name: fmt.Sprintf("client %d", i), turn: time.Duration(i), next: i, sse: i%2 == 1, stop: make(chan struct{}),
+		views: map[string]*view{}, states: map[string]*stateView{}, rights: map[string]*right{},
+		onlyStates: len(w.states) > 0 && i%4 > 1,
+	}
+	if i%2 == 1 {
+		c.recent = 1 + int(w.seed>>(8*i))&15
+	}
+	for j, topic := range w.topics {
+		if (i == 0 || (i+j)%3 > 0 || len(w.topics) == 1) && !c.onlyStates {
+			v := &view{place: place{world: w, client: c, topic: topic}}
+			c.topics, c.views[topic], c.places = append(c.topics, topic), v, append(c.places, &v.place)
+		}
+	}
+	if c.onlyStates {
+		c.recent = 0
+	}
+	for j, topic := range w.states {
+		if c.onlyStates || (i+j)%3 > 0 {
+			v := &stateView{place: place{world: w, client: c, topic: topic, state: true}}
+			c.states[topic], c.places = v, append(c.places, &v.place)
+		}
+	}
+	return c
 }
 
 // start makes an instance.
@@ -136,11 +169,33 @@ func (w *world) start() *instance {
 	n := &instance{name: fmt.Sprintf("node %d", w.started), listener: newSimListener()}
 	logger := slog.New(&simLogger{w, n.name})
 	n.port = w.store.Port(n.name)
-	n.broker = follow.New(n.port, follow.Options{Instance: n.name, Logger: logger})
-	n.hub = push.New(n.broker, push.Options{Identify: identify, Authorize: push.Anyone, QueueMessages: w.queue.Messages, QueueBytes: w.queue.Bytes, ReplayMessages: w.replay.Messages, ReplayBytes: w.replay.Bytes, Logger: logger})
+	n.broker = follow.New(n.port, follow.Options{Instance: n.name, Logger: logger, Rules: w.store.rules})
+	options := push.Options{
+		Identify: identify, Authorize: push.Anyone, Disconnected: w.disconnected, Logger: logger,
+		QueueMessages: w.queue.Messages, QueueBytes: w.queue.Bytes, ReplayMessages: w.replay.Messages, ReplayBytes: w.replay.Bytes,
+	}
+	if w.presence {
+		options.Presence = []string{"topic/{number}"}
+	}
+	n.hub = push.New(n.broker, options)
 	n.server = &http.Server{Handler: transport.Routes(n.hub), ErrorLog: log.New(io.Discard, "", 0), ReadHeaderTimeout: 5 * time.Second}
 	w.work.Go(func() { _ = n.server.Serve(n.listener) }) // until it is closed
 	return n
+}
+
+// disconnected holds the end of a connection against the promise that slow readers of states
+// stay, if they read at all.
+func (w *world) disconnected(of push.Identity, _ string, reason error, _ time.Duration) {
+	if !errors.Is(reason, push.CodeSlowConsumer) {
+		return
+	}
+	for _, c := range w.clients {
+		c.mu.Lock()
+		if c.name == of.User && c.onlyStates && !c.wasStalled {
+			w.violate("%s follows only states, and is cut for reading slowly", c.name)
+		}
+		c.mu.Unlock()
+	}
 }
 
 // shutDown ends an instance as a restart does, and checks that nothing of it is left.
