@@ -26,6 +26,15 @@ test("a handshake that is refused leads to the event stream at once", async () =
   expect(got).toEqual(["a:1"]);
 });
 
+test("where a WebSocket works nothing else is asked for", async () => {
+  const { server } = await onSocket();
+  for (let s = 0; s < 600; s += 20) {
+    await pass(20_000);
+    FakeSocket.last.say({ type: "ping" });
+  }
+  expect([FakeSocket.all.length, server.requests.length]).toEqual([1, 0]);
+});
+
 test("a socket always has a listener for its error: at first, as a trial, and after it was closed", async () => {
   const { push, server } = client();
   push.subscribe("a", () => {});
