@@ -54,6 +54,7 @@ test("messages arrive over a WebSocket", async () => {
   await publish(server, "b", Buffer.from([0, 255]));
   await wholeUntil(20);
   await until("the binary message", async () => (await seen(page)).some((m) => m.topic === "b" && m.data[1] === 255));
+  assert.deepEqual([proxy.handshakes, proxy.streams], [1, 0]);
 });
 
 test("WebSockets that are refused from the start", async () => {
@@ -101,6 +102,52 @@ test("event streams that are cut again and again", async () => {
   await numbers("e", 1, 1);
   await wholeUntil(300);
   await wholeUntil(1, "e");
+});
+
+for (const [eventStreams, connectTimeout] of [["buffer", 2000], ["hang", undefined]])
+  test(`WebSockets that are refused, and event streams that ${eventStreams}`, async () => {
+    Object.assign(proxy, { webSockets: "refuse", eventStreams });
+    const begin = Date.now();
+    await open(["a", "b"], { connectTimeout });
+    assert.ok(Date.now() - begin < 9000, `polls took ${Date.now() - begin} ms`);
+    assert.equal((await status(page)).transport, "poll");
+    await numbers("a", 1, 100);
+    assert.ok((await wholeUntil(100)).every(({ via }) => via === "poll"));
+    await publish(server, "b", Buffer.from([0, 255]));
+    await until("the binary message", async () => (await seen(page)).some((m) => m.topic === "b" && m.data[1] === 255));
+  });
+
+test("polls that are cut again and again", async () => {
+  await open(["a", "b"], { transports: ["poll"], backoff: [10, 100] });
+  const cutting = setInterval(() => proxy.cut(false), 150);
+  await numbers("a", 1, 300);
+  clearInterval(cutting);
+  await numbers("b", 1, 1);
+  await wholeUntil(300);
+  await wholeUntil(1, "b");
+});
+
+test("from polls to the event stream, and to the WebSocket, as the network lets them through", async () => {
+  Object.assign(proxy, { webSockets: "refuse", eventStreams: "buffer" });
+  await open(["a"], { backoff: [10, 100], probe: 500, connectTimeout: 1000 });
+  assert.equal((await status(page)).transport, "poll");
+  await numbers("a", 1, 10);
+  const { streams } = proxy;
+  await until("a trial of the event stream that hangs", () => proxy.streams > streams, 10_000);
+  await numbers("a", 11, 20);
+  assert.equal((await wholeUntil(20)).at(-1).via, "poll");
+  proxy.eventStreams = "pass";
+  let publishing = numbers("a", 21, 200);
+  await until("the event stream", async () => (await status(page)).transport === "sse");
+  await publishing;
+  await numbers("a", 201, 210);
+  assert.equal((await wholeUntil(210)).at(-1).via, "sse");
+  proxy.webSockets = "pass";
+  publishing = numbers("a", 211, 400);
+  await until("the WebSocket", async () => (await status(page)).transport === "websocket");
+  await publishing;
+  await numbers("a", 401, 410);
+  assert.equal((await wholeUntil(410)).at(-1).via, "websocket");
 });
 
 test("to the event stream and back to the WebSocket, with one cursor", async () => {
@@ -194,7 +241,7 @@ test("messages from the client, over both transports", async () => {
   ]);
 });
 
-for (const transport of ["websocket", "sse"])
+for (const transport of ["websocket", "sse", "poll"])
   test(`JSON, text and bytes stay what they are over ${transport}, there and back`, async () => {
     await open(["a"], { transports: [transport] });
     await page.evaluate(() => {
@@ -217,7 +264,7 @@ for (const transport of ["websocket", "sse"])
     assert.deepEqual(kinds.slice(wanted.length).map(([, id]) => id), wanted.map((_, n) => `sent-${n}`));
   });
 
-for (const transport of ["websocket", "sse"])
+for (const transport of ["websocket", "sse", "poll"])
   test(`cursors that were joined over ${transport} resume in another page`, async () => {
     await open(["a", "b"], { transports: [transport] });
     for (const n of [1, 2, 3]) for (const topic of ["a", "b"]) await publish(server, topic, n);

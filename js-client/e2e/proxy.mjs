@@ -1,4 +1,4 @@
-// A TCP proxy that a test can make hostile to WebSockets, cut, or silence.
+// A TCP proxy that a test can make hostile to WebSockets and event streams, or cut.
 import { createServer, connect } from "node:net";
 
 /** Listens on a free port before `target` (host:port). */
@@ -8,8 +8,14 @@ export async function startProxy(target) {
   const proxy = {
     /** What becomes of a WebSocket handshake: "pass", "refuse" (status 403), "hang", or "kill" (cut right after it succeeded). */
     webSockets: "pass",
-    /** How many WebSocket handshakes have come. */
+    /**
+     * What becomes of an event stream: "pass", "buffer" (its headers come, and its body is held back until its end, which doesn't
+     * come), or "hang" (nothing of it comes).
+     */
+    eventStreams: "pass",
+    /** How many WebSocket handshakes, and requests for event streams, have come. */
     handshakes: 0,
+    streams: 0,
     /** Cuts all connections that are WebSockets (true), that aren't (false), or all. */
     cut(webSocket) {
       for (const pair of pairs) if (webSocket === undefined || pair.webSocket === webSocket) pair.end();
@@ -47,6 +53,21 @@ export async function startProxy(target) {
         });
       }
       if (webSocket && proxy.webSockets === "hang") return;
+      // A browser may ask for a stream on a connection that it had for something else. The stream ends the connection.
+      const read = (request) => {
+        if (!/^GET \S+\/sse\?/.test(request.toString("latin1"))) return;
+        proxy.streams++;
+        if (proxy.eventStreams === "pass") return;
+        upstream.unpipe(client);
+        let head = "";
+        upstream.on("data", (data) => {
+          if (head.includes("\r\n\r\n")) return;
+          head += data.toString("latin1");
+          const end = head.indexOf("\r\n\r\n") + 4;
+          if (end > 3 && proxy.eventStreams === "buffer") client.write(head.slice(0, end));
+        });
+      };
+      client.on("data", read);
       upstream.write(first);
       client.pipe(upstream);
       if (webSocket && proxy.webSockets === "kill") {
@@ -54,6 +75,7 @@ export async function startProxy(target) {
         return;
       }
       upstream.pipe(client);
+      read(first);
     });
   });
   await new Promise((done) => server.listen(0, "127.0.0.1", done));

@@ -63,7 +63,7 @@ test("the page of the protocol mirrors a state by a stock EventSource, whatever 
   await page.close();
 });
 
-for (const transport of ["websocket", "sse"])
+for (const transport of ["websocket", "sse", "poll"])
   test(`the client mirrors a state over ${transport}, and changes it if nobody else has`, async () => {
     const { epoch } = await change("set", "ACME", { px: 1.5 });
     const page = await openPage(chromium.browser, proxy.url);

@@ -4,6 +4,7 @@ import { codeOf, toError } from "./failure.ts";
 import { type Frame, pack, payload, toChange, toMessage } from "./frame.ts";
 import type { Link } from "./link.ts";
 import { notify } from "./notify.ts";
+import { poll } from "./poll.ts";
 import { createTopic, cursorAt, moveTo, type Topic } from "./topic.ts";
 import type { Options, Push, Status, TransportName } from "./types.ts";
 
@@ -16,7 +17,7 @@ const longestTimer = 2e9;
 /** A link that has lived this long after its welcome has proved that it works. */
 const provenAfter = 5_000;
 
-/** What an event stream carries. */
+/** What an event stream or a poll carries. */
 const mostTopics = 50;
 
 /** Of a frame, in bytes: a longer one would make the server end the connection. */
@@ -40,7 +41,7 @@ interface Send {
 /** Connects to the push routes below `url`, which may be relative to the page, and stays connected until `close()`. */
 export function connect(url: string | URL, options: Options = {}): Push {
   const {
-    transports = ["websocket", "sse"],
+    transports = ["websocket", "sse", "poll"],
     backoff: [least, greatest] = [500, 30_000],
     connectTimeout = 10_000,
     probe = 300_000,
@@ -55,11 +56,16 @@ export function connect(url: string | URL, options: Options = {}): Push {
   let status: Status = { state: "closed" };
 
   let link: Link | undefined;
-  /** It is an event stream, whose topics are fixed. */
+  /** It is no WebSocket: its topics are fixed. */
   let stream = false;
   /** Which of the transports, and how often in a row it has failed. */
   let at = 0;
   let strikes = 0;
+  /**
+   * How much speaks for polls, of which 2 is enough: 1 for a failure of the transport before them, 2 if it hung. Once a
+   * transport has proved that it works, a failure says that the server is away, and nothing for polls.
+   */
+  let doubts = 0;
   /** What it means if nothing more comes over the link. */
   let silence: string;
   /** When the link's first frame came. */
@@ -74,9 +80,11 @@ export function connect(url: string | URL, options: Options = {}): Push {
   let page: AbortController | undefined;
   /** Of the attempt, of the silence, or of the wait: only one of them is on. */
   let timer: ReturnType<typeof setTimeout> | undefined;
-  /** A link of the preferred transport, which is tried beside another. */
+  /** A link of a better transport, which is tried beside the one that serves. */
   let trial: Link | undefined;
   let trialTimer: ReturnType<typeof setTimeout> | undefined;
+
+  const is = (name: TransportName, which = at): boolean => transports[which] === name;
 
   const arm = (wait: number, then: () => void): void => {
     clearTimeout(timer);
@@ -194,8 +202,15 @@ export function connect(url: string | URL, options: Options = {}): Push {
     const age = welcomed && Date.now() - welcomed;
     leave(final);
     // Transports take turns: the next one's is when one has not even opened, or has opened and soon died twice.
-    if (age > provenAfter) failures = strikes = 0;
-    else if (/^transport/.test(error.code) && ++strikes > (age && 1)) {
+    if (age > provenAfter) {
+      failures = strikes = 0;
+      if (!is("poll")) doubts = Number.NEGATIVE_INFINITY;
+    } else if (/^transport/.test(error.code) && ++strikes > (age && 1)) {
+      if (is("poll", at + 1)) {
+        doubts = /failed/.test(error.code) ? doubts + 1 : 2;
+        // Their turn is skipped.
+        if (doubts < 2) at++;
+      }
       at = (at + 1) % transports.length;
       strikes = 0;
     }
@@ -249,6 +264,7 @@ export function connect(url: string | URL, options: Options = {}): Push {
       heartbeat = frame.heartbeat;
       takesRecent = frame.features?.includes("recent");
       takesStates = frame.features?.includes("state");
+      if (at && stream) trialTimer = setTimeout(tryBetter, provenAfter, 0);
       sync();
       flush();
       change({ state: "online", transport: transports[at], session: frame.session });
@@ -269,13 +285,27 @@ export function connect(url: string | URL, options: Options = {}): Push {
   const socket = (): Link =>
     Object.assign(new Socket(`${base.replace("http", "ws")}/ws`, "tidewire.v1"), { onerror() {} }) as unknown as Link;
 
-  const tryPreferred = (): void => {
+  const open = (which: number, followed: Topic[]): Link =>
+    is("websocket", which)
+      ? socket()
+      : (is("sse", which) ? eventStream : poll)(base, request, followed.slice(0, mostTopics));
+
+  /** Tries the transports before the one that serves, from `which` on, and rests before the next time. */
+  const tryBetter = (which: number): void => {
+    clearTimeout(trialTimer);
     trial?.close();
-    trialTimer = setTimeout(tryPreferred, Math.min(probe, longestTimer));
-    trial = socket();
-    trial.onmessage = ({ data }) => {
-      if (trial && /"welcome"/.test(data as string)) {
-        at = strikes = 0;
+    const rests = which === at;
+    trialTimer = setTimeout(tryBetter, rests ? Math.min(probe, longestTimer) : connectTimeout, rests ? 0 : which + 1);
+    const tried = rests ? undefined : open(which, [...topics.values()]);
+    trial = tried;
+    if (!tried) return;
+    tried.onclose = () => {
+      if (trial === tried) tryBetter(which + 1);
+    };
+    tried.onmessage = ({ data }) => {
+      if (trial === tried && /"welcome"/.test(data as string)) {
+        at = which;
+        strikes = 0;
         start();
       }
     };
@@ -283,14 +313,14 @@ export function connect(url: string | URL, options: Options = {}): Push {
 
   const start = (): void => {
     leave();
-    stream = transports[at] === "sse";
+    stream = !is("websocket");
     ending = undefined;
     silence = "transport_timeout";
-    link = stream ? eventStream(base, request, ask("welcome").slice(0, mostTopics)) : socket();
+    link = open(at, stream ? ask("welcome") : []);
     link.onmessage = hear;
     link.onclose = ({ code, reason }) => down(codeOf(code), code, reason);
-    if (at && stream) trialTimer = setTimeout(tryPreferred, provenAfter);
-    arm(connectTimeout, silent);
+    // What answers at all answers a stream at once, and there is something left to try.
+    arm(is("sse") && is("poll", at + 1) ? connectTimeout / 2 : connectTimeout, silent);
     if (!status.transport) change({ state: "connecting" });
   };
 
@@ -298,7 +328,7 @@ export function connect(url: string | URL, options: Options = {}): Push {
     if (!link) start();
     else if (write({ type: "ping" })) arm(pingTimeout, silent);
   };
-  const open = (): void => {
+  const reconnect = (): void => {
     if (!page) {
       page = new AbortController();
       // What happens to the document passes the window when it is captured. Never by `unload`: it would keep the page out of
@@ -318,7 +348,7 @@ export function connect(url: string | URL, options: Options = {}): Push {
     }
     wake();
   };
-  open();
+  reconnect();
 
   return {
     get status() {
@@ -389,7 +419,7 @@ export function connect(url: string | URL, options: Options = {}): Push {
         }
       }),
 
-    reconnect: open,
+    reconnect,
     close() {
       ending = { code: "closed" };
       down();

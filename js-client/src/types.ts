@@ -1,15 +1,18 @@
 import type { PushError } from "./error.ts";
 
-export type TransportName = "websocket" | "sse";
+export type TransportName = "websocket" | "sse" | "poll";
 
 export interface Options {
-  /** The transports to use, the preferred one first. Default: `["websocket", "sse"]`. */
+  /** The transports to use, the preferred one first. Default: `["websocket", "sse", "poll"]`. */
   transports?: readonly TransportName[];
   /** The wait before a new attempt, in milliseconds: it grows between these two, with full jitter. Default: `[500, 30_000]`. */
   backoff?: readonly [least: number, greatest: number];
-  /** How long a transport may take until the server's first frame, in milliseconds. Default: 10 s. */
+  /**
+   * How long a transport may take until the server's first frame, in milliseconds; an event stream half as long where polls
+   * are next. Default: 10 s.
+   */
   connectTimeout?: number;
-  /** How often to try the preferred transport again while another one serves, in milliseconds. Default: 5 minutes. */
+  /** How often to try the better transports again while another one serves, in milliseconds. Default: 5 minutes. */
   probe?: number;
   /** Where there is no global one. */
   WebSocket?: typeof WebSocket;
@@ -113,7 +116,7 @@ export interface SubscribeOptions {
   since?: string | undefined;
   /**
    * Begin with so many of the last messages where there is no cursor to continue from, and after each gap. Ignored for a
-   * topic that is followed already. An event stream has one such number: the largest that one of its topics asks for.
+   * topic that is followed already. Event streams and polls have one such number: the largest that one of their topics asks for.
    */
   recent?: number | undefined;
   /**

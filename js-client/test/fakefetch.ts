@@ -17,7 +17,7 @@ export class FakeRequest {
       this.#resolve = resolve;
       this.#reject = reject;
     });
-    init.signal?.addEventListener("abort", () => this.fail());
+    init.signal?.addEventListener("abort", this.fail);
   }
 
   get aborted(): boolean {
@@ -29,6 +29,7 @@ export class FakeRequest {
   }
 
   respond(body: string | null, init: ResponseInit): void {
+    this.init.signal?.removeEventListener("abort", this.fail);
     this.#resolve(new Response(body, init));
   }
 
@@ -36,12 +37,12 @@ export class FakeRequest {
     this.respond(JSON.stringify(body), { status, headers: { "Content-Type": "application/json", ...headers } });
   }
 
-  fail(): void {
+  readonly fail = (): void => {
     this.#reject(new TypeError("network"));
     try {
       this.#stream?.error(new TypeError("network"));
     } catch {}
-  }
+  };
 
   /** Begins the stream. */
   open(type = "text/event-stream"): void {
@@ -63,14 +64,23 @@ export class FakeRequest {
     this.#stream.close();
   }
 
-  welcome(cursors: Record<string, string> = {}): void {
-    this.open();
-    const answers = this.topics.map((topic) => ({
+  #answers(cursors: Record<string, string>): object[] {
+    return this.topics.map((topic) => ({
       topic,
       from: "now",
       cursor: Object.hasOwn(cursors, topic) ? cursors[topic] : cursorAt(0, topic),
     }));
-    this.say({ type: "welcome", protocol: "tidewire.v1", session: "s", heartbeat: 15_000, topics: answers });
+  }
+
+  welcome(cursors: Record<string, string> = {}): void {
+    this.open();
+    const topics = this.#answers(cursors);
+    this.say({ type: "welcome", protocol: "tidewire.v1", session: "s", heartbeat: 15_000, topics });
+  }
+
+  /** Answers a poll. */
+  answer(cursor: string, frames: object[] = [], topics = this.#answers({})): void {
+    this.json(200, { topics, frames, cursor });
   }
 }
 

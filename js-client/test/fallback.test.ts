@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { cursorAt } from "./cursors.ts";
+import type { FakeRequest } from "./fakefetch.ts";
 import { FakeSocket, messageAt } from "./fakesocket.ts";
 import { client, notes, onSocket, pass, settle, virtualTime } from "./setup.ts";
 
@@ -23,6 +24,15 @@ test("a handshake that is refused leads to the event stream at once", async () =
   server.last().say(messageAt(1));
   await settle();
   expect(got).toEqual(["a:1"]);
+});
+
+test("where a WebSocket works nothing else is asked for", async () => {
+  const { server } = await onSocket();
+  for (let s = 0; s < 600; s += 20) {
+    await pass(20_000);
+    FakeSocket.last.say({ type: "ping" });
+  }
+  expect([FakeSocket.all.length, server.requests.length]).toEqual([1, 0]);
 });
 
 test("a socket always has a listener for its error: at first, as a trial, and after it was closed", async () => {
@@ -102,7 +112,9 @@ test("the messages go on where they were", async () => {
   expect(got).toEqual(["a:1", "a:2"]);
 });
 
-test("if both fail they take turns, with backoff", async () => {
+const routes = (requests: { url: URL }[]): string[] => requests.map(({ url }) => url.pathname.replace("/push/", ""));
+
+test("if all fail they take turns, with backoff, and polls when the event stream has failed twice", async () => {
   const { push, server } = client();
   push.subscribe("a", () => {});
   const waits: number[] = [];
@@ -110,22 +122,140 @@ test("if both fail they take turns, with backoff", async () => {
     waits.push((push.status.retryAt ?? 0) - Date.now());
     await pass(waits.at(-1) as number);
   };
-  for (let i = 1; i <= 3; i++) {
-    expect([FakeSocket.all.length, server.requests.length]).toEqual([i, i - 1]);
+  for (const [round, want] of [["sse"], ["sse", "poll"], ["sse", "poll"]].entries()) {
+    expect(FakeSocket.all).toHaveLength(round + 1);
     FakeSocket.last.end(1006);
     await wait();
-    expect([FakeSocket.all.length, server.requests.length]).toEqual([i, i]);
-    server.last().fail();
-    await settle();
-    await wait();
+    for (const route of want) {
+      expect(routes(server.requests.slice(-1))).toEqual([route]);
+      server.last().fail();
+      await settle();
+      await wait();
+    }
   }
-  expect(waits).toEqual([250, 1000, 1500, 2500, 4500, 8500]);
+  expect(waits.slice(0, 6)).toEqual([250, 1000, 1500, 2500, 4500, 8500]);
+});
+
+for (const [how, begin] of [
+  ["is never answered", () => {}],
+  ["begins and brings nothing", (request) => request.open()],
+] as [string, (request: FakeRequest) => void][])
+  test(`an event stream that ${how} leads to polls, after half of the connect timeout`, async () => {
+    const { push, server } = client();
+    const { got, handlers } = notes();
+    push.subscribe("a", handlers, { since: cursorAt(1) });
+    FakeSocket.last.end(1006);
+    await pass(500);
+    const stream = server.last();
+    begin(stream);
+    await pass(4500);
+    expect([routes(server.requests), stream.aborted]).toEqual([["sse"], false]);
+    await pass(1500);
+    expect([routes(server.requests), stream.aborted]).toEqual([["sse", "poll"], true]);
+    expect(server.last().url.searchParams.get("since")).toBe(cursorAt(1));
+    server.last().answer(cursorAt(2), [messageAt(2)]);
+    await settle();
+    expect(got).toEqual(["a:2"]);
+    expect(push.status).toMatchObject({ state: "online", transport: "poll" });
+  });
+
+test("once a WebSocket has worked, failures lead to polls no more, but an event stream that hangs does", async () => {
+  const { push, server } = await onSocket();
+  await pass(6000);
+  FakeSocket.last.end(1006); // the server is away
+  for (let attempt = 0; attempt < 12; attempt++) {
+    await pass((push.status.retryAt ?? 0) - Date.now());
+    if (FakeSocket.last.closed) server.last().fail();
+    else {
+      FakeSocket.last.end(1006);
+      FakeSocket.last.close();
+    }
+    await settle();
+  }
+  expect(routes(server.requests)).toEqual(Array(6).fill("sse"));
+  await pass(20_000);
+  FakeSocket.last.end(1006);
+  await pass(50_000);
+  expect(routes(server.requests).slice(6, 8)).toEqual(["sse", "poll"]);
+});
+
+test("without an event stream polls follow the WebSocket", async () => {
+  const { push, server } = client({ transports: ["websocket", "poll"] });
+  push.subscribe("a", () => {});
+  for (let i = 1; i <= 2; i++) {
+    expect([FakeSocket.all.length, server.requests.length]).toEqual([i, 0]);
+    FakeSocket.last.end(1006);
+    await pass(1000);
+  }
+  expect(routes(server.requests)).toEqual(["poll"]);
+});
+
+/** A client that follows "a" by polls, because WebSockets are refused and event streams hang. */
+async function polling() {
+  const made = client();
+  const noted = notes();
+  made.push.subscribe("a", noted.handlers);
+  FakeSocket.last.end(1006);
+  await pass(6500);
+  made.server.last().answer(cursorAt(0));
+  await pass(200);
+  return { ...made, ...noted };
+}
+
+test("beside polls first the WebSocket is tried again, then the event stream, then neither for a while", async () => {
+  const { push, server } = await polling();
+  expect([FakeSocket.all.length, routes(server.requests)]).toEqual([1, ["sse", "poll", "poll"]]);
+  await pass(5000);
+  expect(FakeSocket.all).toHaveLength(2);
+  FakeSocket.last.end(1006);
+  const stream = server.last();
+  expect(routes(server.requests.slice(3))).toEqual(["sse"]);
+  await pass(9_900);
+  expect(stream.aborted).toBe(false);
+  await pass(200);
+  expect(stream.aborted).toBe(true);
+  for (let s = 0; s < 300; s += 10) {
+    expect(FakeSocket.all).toHaveLength(2);
+    server.requests.findLast(({ url }) => url.pathname === "/push/poll")?.answer(cursorAt(0));
+    await pass(10_000);
+  }
+  expect(FakeSocket.all).toHaveLength(3);
+  expect(push.status).toMatchObject({ state: "online", transport: "poll" });
+});
+
+test("an event stream that gets through takes over from polls without a break", async () => {
+  const { push, server, got, names } = await polling();
+  server.last().answer(cursorAt(1), [messageAt(1)]);
+  await pass(5000);
+  FakeSocket.last.end(1006);
+  const [polled, trial] = server.requests.slice(-2) as [FakeRequest, FakeRequest];
+  expect([trial.url.pathname, trial.topics]).toEqual(["/push/sse", ["a"]]);
+  trial.welcome();
+  trial.say(messageAt(2));
+  await settle();
+  expect([polled.aborted, trial.aborted, got]).toEqual([true, true, ["a:1"]]);
+  expect(server.last().url.searchParams.get("since")).toBe(cursorAt(1));
+  server.last().welcome({ a: cursorAt(1) });
+  await settle();
+  server.last().say(messageAt(2));
+  await settle();
+  expect(got).toEqual(["a:1", "a:2"]);
+  expect([push.status.transport, names().slice(-2)]).toEqual(["sse", ["online", "online"]]);
+});
+
+test("so does a WebSocket", async () => {
+  const { push, server } = await polling();
+  await pass(5000);
+  FakeSocket.last.welcome();
+  FakeSocket.last.welcome();
+  await settle();
+  expect([push.status.transport, server.last().aborted]).toEqual(["websocket", true]);
 });
 
 test("the WebSocket is tried again beside the stream, and takes over without a break", async () => {
   const { push, server, got, names } = await fallenBack();
   server.last().say(messageAt(1));
-  await pass(4700);
+  await pass(4900);
   expect(FakeSocket.all).toHaveLength(1);
   await pass(100);
   expect(FakeSocket.all).toHaveLength(2);

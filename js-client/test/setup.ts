@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, vi } from "vitest";
 import { connect } from "../src/connect.ts";
 import type { Gap, Message, Options, Push, Status } from "../src/types.ts";
+import { cursorAt } from "./cursors.ts";
 import { fakeFetch } from "./fakefetch.ts";
 import { FakeSocket } from "./fakesocket.ts";
 
@@ -81,5 +82,16 @@ export async function onStream(options: Options = {}, since?: string) {
   await settle();
   made.server.last().welcome();
   await settle();
+  return { ...made, ...noted, sub };
+}
+
+/** A client that polls for topic "a", and waits for more. */
+export async function onPoll(options: Options = {}, since?: string) {
+  const made = client({ transports: ["poll"], ...options });
+  const noted = notes();
+  const sub = made.push.subscribe("a", noted.handlers, { since });
+  await settle();
+  made.server.last().answer(cursorAt(0));
+  await pass(100);
   return { ...made, ...noted, sub };
 }

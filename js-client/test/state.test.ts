@@ -41,7 +41,7 @@ async function follower() {
 
 const entries = (map: State): Record<string, unknown> => Object.fromEntries(map);
 
-for (const transport of ["websocket", "sse"] as const)
+for (const transport of ["websocket", "sse", "poll"] as const)
   test(`the golden conversation about a state over ${transport}`, async () => {
     type Said = { frame: Frame; cursor: string; map: object; versions: Record<string, string> };
     const [first, ...rest] = read("conversation/state.json").frames as [Said, ...Said[]];
@@ -63,12 +63,16 @@ for (const transport of ["websocket", "sse"] as const)
       server.last().open();
       server.last().say({ ...read("server/welcome_state.json"), topics: first.frame.topics });
       await settle();
+    } else if (transport === "poll") {
+      server.last().answer(first.cursor, [], first.frame.topics);
+      await pass(100);
     } else await answer(...first.frame.topics);
     const cursor = () => push.subscribe("prices", {}, { kind: "state" }).cursor ?? "";
     for (const { frame, cursor: after, map: values, versions } of rest) {
       if (transport === "sse") server.last().say(frame);
+      else if (transport === "poll") server.last().answer(after, [frame], []);
       else FakeSocket.last.say(frame);
-      await settle();
+      await pass(100);
       expect(entries(map)).toEqual(values);
       expect(Object.fromEntries(mirror)).toEqual(values);
       expect(map.size).toBe(Object.keys(values).length);

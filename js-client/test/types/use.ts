@@ -95,7 +95,7 @@ const off: () => void = push.onStatus(({ state, transport, error, retryAt }) => 
   if (state === "offline") return;
   // @ts-expect-error: it may be absent
   retryAt.toFixed();
-  transport satisfies "websocket" | "sse" | undefined;
+  transport satisfies "websocket" | "sse" | "poll" | undefined;
 });
 const count: number = push.pending;
 // @ts-expect-error: the status is the client's
