@@ -153,8 +153,8 @@ func (mr *mirror) delete(key string) {
 	}
 	delete(mr.entries, key)
 	mr.order.Remove(e.place)
-	e.gone = true
 	mr.size -= len(key) + len(e.data) + mirroredCost
+	*e = mirrored{gone: true} // a snapshot that waits for a slow client keeps no more of it
 }
 
 // list returns all entries, the one that was changed last at the end. The list is shared:
