@@ -215,7 +215,7 @@ func (f *feed) attach(sub *subscription) {
 		p = &shardGroup{shard: sub.session.shard}
 		if f.mirror != nil {
 			format, interval := sub.session.format.(StateFormat), f.hub.states.Rule(f.topic).Interval
-			p.state = &stateGroup{feed: f, part: p, format: format, interval: interval}
+			p.state = &stateGroup{feed: f, part: p, format: format, interval: interval, restarts: f.mirror.restarts}
 		}
 		g.parts = append(g.parts, p)
 	}

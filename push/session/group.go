@@ -39,7 +39,7 @@ func (p *shardGroup) attach(sub *subscription, lastSeq uint64) {
 		p.state.mu.Lock() // no batch begins meanwhile
 		defer p.state.mu.Unlock()
 		lastSeq = p.state.told
-		sub.catchUp.lag.told = lastSeq
+		sub.catchUp.lag.told, sub.catchUp.lag.seen = lastSeq, p.state.restarts
 	}
 	sub.lastSeq = lastSeq
 	sub.index = len(p.subscriptions)

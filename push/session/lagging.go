@@ -20,6 +20,7 @@ type lagging struct {
 	syncing bool             // the client hasn't been told yet that it has all
 
 	told uint64          // the last batch that is in it
+	seen uint64          // mirror.restarts, of what the client has
 	upTo broker.Position // all that has changed up to here is in it
 
 	// The cursor moves to mark when so many keys are sent.
@@ -127,7 +128,7 @@ func (sub *subscription) deliverBatch(b *stateBatch) {
 		if sent == len(b.keys) {
 			return
 		}
-		sub.catchUp = &catchUp{feed: sub.feed, lag: &lagging{mark: b.upTo, left: len(b.keys) - sent, upTo: b.upTo}}
+		sub.catchUp = &catchUp{feed: sub.feed, lag: &lagging{mark: b.upTo, left: len(b.keys) - sent, seen: b.restarts, upTo: b.upTo}}
 		s.hub.stats.lagged.Add(1)
 	}
 	sub.lag(b, b.keys[sent:])
@@ -171,7 +172,7 @@ func (sub *subscription) restart(b *stateBatch) {
 	l.pay(&sub.session.hub.memory)
 	l.snapshot, l.history = nil, false
 	l.whole, l.reset, l.syncing = true, b.reset, true
-	l.told, l.upTo = b.number, b.upTo
+	l.told, l.seen, l.upTo = b.number, b.restarts, b.upTo
 	sub.sendLater()
 }
 
@@ -240,7 +241,7 @@ func (s *Session) sendState(sub *subscription) {
 	}
 	l := sub.catchUp.lag
 	l.queued = false
-	if f.mirror.loading {
+	if f.mirror.loading || f.mirror.restarts != l.seen {
 		return // a snapshot follows
 	}
 	format := s.format.(StateFormat)

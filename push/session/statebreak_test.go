@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -180,6 +181,42 @@ func TestStateHealsAfterABreak(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestNothingOfAnotherHistoryBeforeTheReset has the map read again while a client is being sent
+// what had changed before, and the reset waits: the client gets no value of what was read
+// before it.
+func TestNothingOfAnotherHistoryBeforeTheReset(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &lossyBroker{late: func() time.Duration { return time.Millisecond }}
+		b.Broker = membroker.New(membroker.Options{Topics: []push.TopicRule{{Pattern: "s/{x}", State: true, Interval: time.Second}}})
+		w, format := newWorld(t, b, push.Options{}), &stateFormat{}
+		defer w.shutdown()
+		c := newStateClient()
+		c.pause = func() time.Duration { return 300 * time.Millisecond }
+		w.followState(format, c)
+		time.Sleep(5 * time.Second) //clock:virtual
+		large := strings.Repeat("x", 3<<10)
+		for i := range 12 {
+			w.set(fmt.Sprint("k", i), "old"+large)
+		}
+		time.Sleep(1100 * time.Millisecond) //clock:virtual
+		c.mu.Lock()
+		c.changed = func(key string) {
+			if strings.HasPrefix(c.values[key], "new") && c.resets == 0 {
+				t.Errorf("%s is new before the reset", key)
+			}
+		}
+		c.mu.Unlock()
+		b.lose(1)
+		w.set("k11", "new"+large)
+		w.set("k0", "new"+large)
+		time.Sleep(time.Minute) //clock:virtual
+		w.wantMap("after the reset", c)
+		if c.resets != 1 {
+			t.Errorf("%d resets", c.resets)
+		}
+	})
 }
 
 // TestClientIsNotShownWhatWasBefore: a client that comes from an instance which had heard

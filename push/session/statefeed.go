@@ -75,9 +75,10 @@ func (f *feed) fillMirror(page push.Page) (loaded bool, err error) {
 // restartAll sends every client the whole map again. Called with f.mu held.
 func (f *feed) restartAll() {
 	f.hub.stats.resets.Add(1)
+	f.mirror.restarts++
 	for _, g := range f.groups {
 		for _, p := range g.parts {
-			p.state.restart(f.mirror.broke, f.head)
+			p.state.restart(f.mirror, f.head)
 		}
 	}
 }

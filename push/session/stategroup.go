@@ -21,6 +21,7 @@ type stateGroup struct {
 	lacking   lackingKeys
 	upTo      broker.Position  // of the topic, when the last key was added
 	reset     broker.GapReason // the whole map is to be told again, for this reason; "" if not
+	restarts  uint64           // mirror.restarts
 	scheduled bool             // the shard is to tell them, or the timer runs
 	told      uint64           // counts the batches
 	last      time.Time        // when the last batch began
@@ -30,12 +31,13 @@ type stateGroup struct {
 // stateBatch is what the subscriptions of a stateGroup are told at once. Those that have all
 // that was before it share its frames; the last of these moves the cursor.
 type stateBatch struct {
-	number uint64
-	keys   []lackingKey
-	upTo   broker.Position
-	reset  broker.GapReason
-	frames []stateFrame
-	lent   bool // the shard keeps the frames for those to which it writes in its round
+	number   uint64
+	keys     []lackingKey
+	upTo     broker.Position
+	reset    broker.GapReason
+	restarts uint64 // of the mirror, by the time of upTo
+	frames   []stateFrame
+	lent     bool // the shard keeps the frames for those to which it writes in its round
 }
 
 type stateFrame struct {
@@ -65,10 +67,10 @@ func (g *stateGroup) add(k lackingKey, upTo broker.Position) {
 }
 
 // restart schedules a batch that tells the whole map again.
-func (g *stateGroup) restart(reason broker.GapReason, at broker.Position) {
+func (g *stateGroup) restart(mr *mirror, at broker.Position) {
 	g.mu.Lock()
 	g.lacking.all()
-	g.reset, g.upTo = reason, at
+	g.reset, g.restarts, g.upTo = mr.broke, mr.restarts, at
 	now := g.schedule()
 	g.mu.Unlock()
 	if now {
@@ -122,7 +124,7 @@ func (g *stateGroup) toldSoFar() uint64 {
 func (g *stateGroup) next() *stateBatch {
 	g.mu.Lock()
 	g.told++
-	b := &stateBatch{number: g.told, keys: g.lacking.all(), upTo: g.upTo, reset: g.reset}
+	b := &stateBatch{number: g.told, keys: g.lacking.all(), upTo: g.upTo, reset: g.reset, restarts: g.restarts}
 	g.reset, g.scheduled = "", false
 	if g.interval > 0 {
 		g.last = time.Now()
@@ -135,12 +137,12 @@ func (g *stateGroup) next() *stateBatch {
 }
 
 // encode makes the batch's frames, of the values as they are now. A mirror that isn't good
-// any more has none: the whole map follows.
+// any more has none, nor has one that was read again since: the whole map follows.
 func (g *stateGroup) encode(b *stateBatch) {
 	f := g.feed
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.mirror.loading {
+	if f.mirror.loading || f.mirror.restarts != b.restarts {
 		return
 	}
 	var changes []Change
