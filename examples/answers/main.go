@@ -24,16 +24,17 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	addr := flags.String("addr", "127.0.0.1:8004", "`address` to listen on; port 0 takes a free one")
 	host := flags.String("host", "", serve.HostFlag)
 	redis := flags.String("redis", "", "`URL` of a Redis that several instances share, as in redis://localhost:6379; without it, memory")
+	rate := flags.Int("rate", 100, "`tokens` a second")
 	drainDelay := flags.Duration("drain-delay", 0, serve.DrainDelayFlag)
 	_ = flags.Parse(args) // ExitOnError
-	if flags.NArg() > 0 {
-		return errors.New("answers takes flags only; see -help")
+	if flags.NArg() > 0 || *rate < 1 || *rate > 1000 {
+		return errors.New("answers takes flags only, and a rate from 1 to 1000; see -help")
 	}
 	broker, err := serve.Broker(ctx, *redis, brokerOptions)
 	if err != nil {
 		return err
 	}
-	site := newSite(broker)
+	site := newSite(broker, *rate)
 	return serve.Run(ctx, stdout, serve.Server{
 		Name: "Answers", Addr: *addr, Handler: serve.Hosts(*addr, *host)(site.routes()), Drain: site.close, DrainDelay: *drainDelay,
 	})

@@ -62,7 +62,7 @@ func TestHowAnswersEnd(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newSite(memory())
+				s := newSite(memory(), 100)
 				defer s.close(t.Context())
 				if err := s.begin(t.Context(), "1", tt.question, "secret"); err != nil {
 					t.Fatal(err)
@@ -88,7 +88,7 @@ func TestHowAnswersEnd(t *testing.T) {
 
 func TestAnswersAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSite(memory())
+		s := newSite(memory(), 100)
 		defer s.close(t.Context())
 		for range maxAnswers {
 			s.slots <- struct{}{}

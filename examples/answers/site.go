@@ -48,16 +48,19 @@ var brokerOptions = redisbroker.Options{
 
 // site is the server.
 type site struct {
-	hub     *push.Hub
-	writers sync.WaitGroup
-	slots   chan struct{} // one for each answer that is being written
+	hub        *push.Hub
+	tokenEvery time.Duration
+	writers    sync.WaitGroup
+	slots      chan struct{} // one for each answer that is being written
 }
 
-// newSite makes a site, whose answers anyone may follow that knows their ID.
-func newSite(broker push.Broker) *site {
+// newSite makes a site that writes so many tokens a second. Anyone may follow an answer that
+// knows its ID.
+func newSite(broker push.Broker, rate int) *site {
 	return &site{
-		hub:   push.New(broker, push.Options{Authorize: push.Rules(push.Rule{Pattern: topicPrefix + "{id}", Follow: push.Anyone})}),
-		slots: make(chan struct{}, maxAnswers),
+		hub:        push.New(broker, push.Options{Authorize: push.Rules(push.Rule{Pattern: topicPrefix + "{id}", Follow: push.Anyone})}),
+		tokenEvery: time.Second / time.Duration(rate),
+		slots:      make(chan struct{}, maxAnswers),
 	}
 }
 

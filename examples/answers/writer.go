@@ -12,7 +12,6 @@ import (
 )
 
 const (
-	tokenEvery = 10 * time.Millisecond // 100 a second
 	paragraphs = 10
 	sentences  = 6 // of a paragraph
 )
@@ -24,7 +23,7 @@ func (s *site) write(stream *push.Stream, topic, question string) {
 	if strings.Contains(strings.ToLower(question), "fail") {
 		failing /= 2
 	}
-	ticker := time.NewTicker(tokenEvery)
+	ticker := time.NewTicker(s.tokenEvery)
 	defer ticker.Stop()
 	for i, token := range tokens {
 		if i == failing {

@@ -50,8 +50,8 @@ const grows = (page, length) => until(`${length} characters`, async () => (await
 const ends = (page, how) => until(how, async () => (await text(page, "end")) === how, 30_000);
 
 /** What the server has, by a poll. */
-async function stored(id) {
-  const { frames } = await (await fetch(`${server.url}/push/poll?wait=0&state=answers/${id}`)).json();
+async function stored(id, from = server) {
+  const { frames } = await (await fetch(`${from.url}/push/poll?wait=0&state=answers/${id}`)).json();
   return Object.fromEntries(frames.flatMap(({ changes = [] }) => changes.map(({ key, data }) => [key, data])));
 }
 const idOf = (page) => page.url().split("/").at(-1);
@@ -107,7 +107,8 @@ test("one that comes late gets the text so far as one value, and the rest", asyn
 });
 
 test("whoever has asked stops it, for everybody", async () => {
-  const page = await open();
+  const slow = await startServer("answers", ["-rate", "20"]);
+  const page = await open(slow.url);
   await ask(page, "Stop me");
   const late = await open(page.url());
   await grows(late, 200);
@@ -115,7 +116,7 @@ test("whoever has asked stops it, for everybody", async () => {
   assert.equal(forbidden, 403);
   await page.click(at("stop"));
   for (const each of [page, late]) await ends(each, "Stopped");
-  const { text: want } = await stored(idOf(page));
+  const { text: want } = await stored(idOf(page), slow);
   for (const each of [page, late]) assert.equal(await text(each, "text"), want);
   assert.ok(want.length < 2900);
   await pictures(page, "answers-stopped", { width: 380, height: 720 });
@@ -125,6 +126,7 @@ test("whoever has asked stops it, for everybody", async () => {
     assert.deepEqual(each.failures, []);
     await each.browserContext().close();
   }
+  assert.equal((await slow.stop()).code, 0);
 });
 
 test("it is said how an answer has failed, and that there is none", async () => {

