@@ -65,7 +65,8 @@ type Limits struct {
 	// addresses. Default 600 a minute, and 600 at once.
 	Topics Rate
 	// Resumes is how fast one connection may come back to topics with a cursor, each of
-	// which may cost a read of history. What is past it is refused like what is past
+	// which may cost a read of history, and how often it may follow states, each of which
+	// may cost all keys. What is past it is refused like what is past
 	// Topics, and a user and an address have as many times that. Of a poll only those
 	// topics count of which the hub doesn't have in memory what follows the cursor, so a
 	// client may poll a busy topic. Default 20 a second, and

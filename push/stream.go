@@ -3,6 +3,7 @@ package push
 import (
 	"context"
 	"encoding/json"
+	"strings"
 	"sync"
 	"time"
 
@@ -26,18 +27,20 @@ type Stream struct {
 	topic, key string
 	stopped    chan struct{}
 	ended      chan struct{} // closed when run has ended
+	lasts      time.Duration // how long the text stays that nothing renews; zero is for ever
 
-	version broker.Version // of the status; static once that is there
+	version broker.Version // of the status; guarded by mu until that is there, then static
 	renewed time.Time      // when it was, at the latest; owned by run
 
-	mu       sync.Mutex // guards the rest
-	text     []byte     // that waits to be appended
+	mu       sync.Mutex      // guards the rest
+	wish     broker.Position // of the last wish to stop; zero if there is none
+	heeded   bool            // stopped is closed
+	text     []byte          // that waits to be appended
 	arrived  chan struct{}
 	room     *sync.Cond
 	finished bool
 	outcome  streamStatus // if it is finished
 	err      error        // why it has failed
-	stopOnce sync.Once
 }
 
 // streamStatus is what the status of a stream says.
@@ -68,7 +71,9 @@ const (
 )
 
 // Stream begins a text as a key of a state topic. Another text of that key is replaced, but
-// one that is still being written is CodeConflict. The context is for the beginning only.
+// one that is still being written is CodeConflict. While it is written its text stays,
+// whatever the topic's TopicRule.TTL, which counts from then on. A key that ends with .status
+// or .stop is CodeBadRequest. The context is for the beginning only.
 func (h *Hub) Stream(ctx context.Context, topic, key string) (*Stream, error) {
 	s := &Stream{
 		hub: h, topic: topic, key: key,
@@ -87,12 +92,30 @@ func (h *Hub) Stream(ctx context.Context, topic, key string) (*Stream, error) {
 	return s, nil
 }
 
-// begin takes the key, and listens for the wish to stop.
+// begin listens for the wish to stop, and takes the key: whoever sees the stream can stop it.
 func (s *Stream) begin(ctx context.Context) error {
+	if s.key == "" || strings.HasSuffix(s.key, statusSuffix) || strings.HasSuffix(s.key, stopSuffix) {
+		return NewError(CodeBadRequest, "a stream needs a key that doesn't end with .status or .stop", nil)
+	}
 	before, err := s.current(ctx)
 	if err != nil {
 		return err
 	}
+	if ttl := s.hub.broker.(StateBroker).Rule(s.topic).TTL; ttl > 0 {
+		s.lasts = max(ttl, streamLease)
+	}
+	if _, err := s.hub.broker.Subscribe(ctx, s.topic, (*stopReceiver)(s)); err != nil {
+		return err
+	}
+	if err := s.take(ctx, before); err != nil {
+		s.hub.broker.Unsubscribe(s.topic, (*stopReceiver)(s))
+		return err
+	}
+	return nil
+}
+
+// take makes the key the stream's, if the status is still as it was before.
+func (s *Stream) take(ctx context.Context, before broker.Version) error {
 	m := s.change(broker.OpSet, statusSuffix)
 	m.Data, m.Encoding, m.TTL = []byte(`{"state":"open"}`), EncodingJSON, streamLease
 	m.IfVersion, m.IfAbsent = before, before == broker.Version{}
@@ -101,14 +124,19 @@ func (s *Stream) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.mu.Lock()
 	s.version = broker.Version{Epoch: receipt.Position.Epoch, Offset: receipt.Position.Offset}
+	s.heed()
+	s.mu.Unlock()
 	for _, m := range []Message{s.change(broker.OpDelete, stopSuffix), s.change(broker.OpSet, "")} {
 		if _, err := s.hub.Publish(ctx, m); err != nil {
+			undo := s.change(broker.OpDelete, statusSuffix)
+			undo.IfVersion = s.version
+			_, _ = s.hub.Publish(ctx, undo) // else it ends with its lease
 			return err
 		}
 	}
-	_, err = s.hub.broker.Subscribe(ctx, s.topic, (*stopReceiver)(s))
-	return err
+	return nil
 }
 
 // current is the version of the status of an earlier stream of this key, if there was one.
@@ -131,7 +159,11 @@ func (s *Stream) current(ctx context.Context) (version broker.Version, err error
 }
 
 func (s *Stream) change(op broker.Op, suffix string) Message {
-	return Message{ID: newID().String(), Topic: s.topic, Key: s.key + suffix, Op: op}
+	m := Message{ID: newID().String(), Topic: s.topic, Key: s.key + suffix, Op: op}
+	if suffix == "" {
+		m.TTL = s.lasts
+	}
+	return m
 }
 
 // Write adds text, which reaches readers within some tens of milliseconds. What isn't UTF-8
@@ -142,15 +174,20 @@ func (s *Stream) change(op broker.Op, suffix string) Message {
 func (s *Stream) Write(text []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for len(s.text) >= maxWaiting && !s.finished {
-		s.room.Wait()
+	for written := 0; ; {
+		for len(s.text) >= maxWaiting && !s.finished {
+			s.room.Wait()
+		}
+		if s.finished {
+			return written, s.closedError()
+		}
+		n := min(len(text)-written, maxWaiting-len(s.text))
+		s.text = append(s.text, text[written:written+n]...)
+		s.wake()
+		if written += n; written == len(text) {
+			return written, nil
+		}
 	}
-	if s.finished {
-		return 0, s.closedError()
-	}
-	s.text = append(s.text, text...)
-	s.wake()
-	return len(text), nil
 }
 
 func (s *Stream) closedError() error {
@@ -172,6 +209,9 @@ func (s *Stream) Close() error { return s.finish(streamStatus{State: "done"}) }
 // Fail ends the text as one that isn't whole, and tells readers why: by the Reason of an
 // [Error], else by nothing that could say too much.
 func (s *Stream) Fail(err error) error {
+	if err == nil {
+		err = CodeInternal
+	}
 	return s.finish(streamStatus{"failed", AsError(err).Reason})
 }
 
@@ -209,7 +249,22 @@ type stopReceiver Stream
 // Receive is part of [Receiver].
 func (r *stopReceiver) Receive(m *Message) {
 	if m.Key == r.key+stopSuffix && m.Op == broker.OpSet {
-		r.stopOnce.Do(func() { close(r.stopped) })
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.wish = m.Position
+		(*Stream)(r).heed()
+	}
+}
+
+// heed tells the producer of a wish to stop, unless it came before the stream was there: that
+// was for another of this key. Called with s.mu held.
+func (s *Stream) heed() {
+	if s.heeded || s.wish.IsZero() || s.version == (broker.Version{}) {
+		return
+	}
+	if s.wish.Epoch != s.version.Epoch || s.wish.Offset > s.version.Offset {
+		s.heeded = true
+		close(s.stopped)
 	}
 }
 

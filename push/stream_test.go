@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/push"
 )
@@ -29,9 +31,15 @@ func (b *stalling) Publish(ctx context.Context, m push.Message) (push.Receipt, e
 	return b.Broker.Publish(ctx, m)
 }
 
+// newStateBroker has this rule for answers.
+func newStateBroker(rule push.TopicRule) *membroker.Broker {
+	rule.Pattern, rule.State = "answers/{id}", true
+	return membroker.New(membroker.Options{Topics: []push.TopicRule{rule}})
+}
+
 func newStreamHub(t *testing.T) (*push.Hub, *stalling) {
 	t.Helper()
-	b := &stalling{Broker: membroker.New(membroker.Options{Topics: []push.TopicRule{{Pattern: "answers/{id}", State: true}}})}
+	b := &stalling{Broker: newStateBroker(push.TopicRule{})}
 	return push.New(b, push.Options{}), b
 }
 
@@ -267,5 +275,140 @@ func TestShutdownFailsStreams(t *testing.T) {
 		if err := s.Close(); !errors.Is(err, push.CodeDraining) {
 			t.Errorf("%v", err)
 		}
+	})
+}
+
+// TestPromptWishToStop: whoever sees that a stream is there can stop it, and a wish that was for
+// the stream before doesn't.
+func TestPromptWishToStop(t *testing.T) {
+	for name, at := range map[string]broker.Op{"once the status is there": broker.OpDelete, "once the text is there": broker.OpSet} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := &prompt{Broker: newStateBroker(push.TopicRule{}), at: at}
+				hub := push.New(b, push.Options{})
+				defer shutdown(t, hub)
+				b.stop = func() {
+					if err := hub.StopStream(t.Context(), "answers/1", "text"); err != nil {
+						t.Error(err)
+					}
+				}
+				b.stop()
+				s, err := hub.Stream(t.Context(), "answers/1", "text")
+				if err != nil {
+					t.Fatal(err)
+				}
+				select {
+				case <-s.Stopped():
+				case <-time.After(time.Second): //clock:virtual
+					t.Error("the wish was lost")
+				}
+				if err := s.Close(); err != nil {
+					t.Error(err)
+				}
+				if s, err = hub.Stream(t.Context(), "answers/1", "text"); err != nil {
+					t.Fatal(err)
+				}
+				select {
+				case <-s.Stopped():
+					t.Error("the wish for one stream has stopped the next")
+				case <-time.After(time.Second): //clock:virtual
+				}
+			})
+		})
+	}
+}
+
+// prompt is a broker with a reader that asks a stream to stop as soon as it sees it.
+type prompt struct {
+	*membroker.Broker
+	at   broker.Op // before this change of another key than the status
+	stop func()
+	once sync.Once
+}
+
+func (b *prompt) Publish(ctx context.Context, m push.Message) (push.Receipt, error) {
+	if m.Op == b.at && m.Topic == "answers/1" && m.TTL == 0 {
+		b.once.Do(b.stop)
+	}
+	return b.Broker.Publish(ctx, m)
+}
+
+// TestStreamThatCantBegin leaves nothing behind.
+func TestStreamThatCantBegin(t *testing.T) {
+	tests := []struct {
+		name, key string
+		keys      int
+		want      push.Code
+	}{
+		{"no key", "", 0, push.CodeBadRequest},
+		{"a key that may be another's status", "x.status", 0, push.CodeBadRequest},
+		{"a key that may be another's wish to stop", "x.stop", 0, push.CodeBadRequest},
+		{"a key that ends with a space", "x ", 0, push.CodeBadRequest},
+		{"a key too long for its status", strings.Repeat("x", 194), 0, push.CodeBadRequest},
+		{"no room for the text", "text", 1, push.CodeLimitReached},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			hub := push.New(newStateBroker(push.TopicRule{MaxKeys: test.keys}), push.Options{})
+			defer shutdown(t, hub)
+			if _, err := hub.Stream(t.Context(), "answers/1", test.key); !errors.Is(err, test.want) {
+				t.Errorf("%v, want %s", err, test.want)
+			}
+			wantKeys(t, hub, map[string]string{})
+		})
+	}
+}
+
+// TestOpenStreamKeepsItsText, also if nothing is written for longer than keys of the topic stay.
+func TestOpenStreamKeepsItsText(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hub := push.New(newStateBroker(push.TopicRule{TTL: 2 * time.Second}), push.Options{})
+		defer shutdown(t, hub)
+		s, err := hub.Stream(t.Context(), "answers/1", "text")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, piece := range []string{"first ", "second ", "third"} {
+			if _, err := s.Write([]byte(piece)); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Minute) //clock:virtual
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		wantKeys(t, hub, map[string]string{"text": "first second third", "text.status": `{"state":"done"}`})
+		time.Sleep(time.Minute) //clock:virtual
+		wantKeys(t, hub, map[string]string{})
+	})
+}
+
+// TestStreamThatIsMisused: nothing of it ends the program, or takes memory without bound.
+func TestStreamThatIsMisused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hub, b := newStreamHub(t)
+		defer shutdown(t, hub)
+		s, err := hub.Stream(t.Context(), "answers/1", "text")
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.refuses.Store(true)
+		written := make(chan int)
+		go func() {
+			n, _ := s.Write(make([]byte, 64<<20))
+			written <- n
+		}()
+		time.Sleep(time.Minute) //clock:virtual
+		if n := <-written; n > 300<<10 {
+			t.Errorf("%d bytes were taken while the broker was away", n)
+		}
+		b.refuses.Store(false)
+		if s, err = hub.Stream(t.Context(), "answers/1", "text"); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Fail(nil); err != nil {
+			t.Error(err)
+		}
+		wantKeys(t, hub, map[string]string{"text": "", "text.status": `{"state":"failed","reason":"internal error"}`})
 	})
 }

@@ -104,15 +104,22 @@ func (s *Stream) append(piece []byte) bool {
 	})
 }
 
-// renew renews the status. It isn't there any more if this process has stood still for so
+// renew renews the status, and the text. The status isn't there any more if this process has stood still for so
 // long that readers have been told that the stream failed.
 func (s *Stream) renew(ctx context.Context) error {
 	at := time.Now()
 	m := s.change(broker.OpTouch, statusSuffix)
 	m.TTL, m.IfVersion = streamLease, s.version
 	_, err := s.hub.Publish(ctx, m)
-	if err == nil {
-		s.renewed = at
+	if err != nil {
+		return err
+	}
+	s.renewed = at
+	if s.lasts == 0 {
+		return nil
+	}
+	if _, err = s.hub.Publish(ctx, s.change(broker.OpTouch, "")); errors.Is(err, CodeConflict) {
+		return nil // somebody has deleted the text
 	}
 	return err
 }

@@ -210,6 +210,8 @@ func (s *Session) follow(ctx context.Context, f Follow, start *startingPlace) (*
 	action := push.ActionFollow
 	if start.from != FromNow {
 		action = push.ActionResume
+	}
+	if start.from != FromNow || f.State {
 		if err := s.countResume(topic, start); err != nil {
 			return refused(err)
 		}

@@ -247,3 +247,32 @@ func TestTopicsWeighAsMuchAsFrames(t *testing.T) {
 		})
 	}
 }
+
+// TestSnapshotsCountAsResumes: to follow a state again and again costs as much as a replay.
+func TestSnapshotsCountAsResumes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, format := newStateWorld(t, push.Options{Limits: push.Limits{Resumes: push.Rate{PerSecond: 1, Burst: 5}}})
+		defer w.shutdown()
+		w.set("k", "v")
+		admission, err := session.Of(w.hub).Admit(from("203.0.113.1"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer admission.Release()
+		c := newStateClient()
+		s, err := session.Of(w.hub).Open(session.Client{
+			Admission: admission, Format: format, Conn: &stateConn{client: c, cut: make(chan struct{})},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 20 {
+			s.Subscribe(t.Context(), []session.Follow{{Topic: "s/a", State: true}}, hello)
+			synctest.Wait()
+			leave(s, "s/a")
+		}
+		if c.changes != 5 {
+			t.Errorf("%d snapshots at once", c.changes)
+		}
+	})
+}
