@@ -143,7 +143,7 @@ func (h *Host) describe(id push.Identity) []byte {
 	v := memberValue{Since: time.Now().UnixMilli(), User: id.User}
 	if h.options.Member != nil {
 		info, err := guarded(h, func() (any, error) { return h.options.Member(id), nil })
-		if err == nil {
+		if err == nil && info != nil {
 			v.Info, err = json.Marshal(info)
 		}
 		if err == nil && len(v.Info) > maxMemberInfo {

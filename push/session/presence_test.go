@@ -124,6 +124,22 @@ func TestMembersSayWhoTheyAre(t *testing.T) {
 	})
 }
 
+// TestMemberOfWhomNothingIsSaid: nil says nothing.
+func TestMemberOfWhomNothingIsSaid(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		options := presenceOptions()
+		options.Member = func(push.Identity) any { return nil }
+		w := newWorld(t, nil, options)
+		defer w.shutdown()
+		w.enterAs("ann")
+		synctest.Wait()
+		members, err := w.hub.Members(t.Context(), "room/a")
+		if err != nil || len(members) != 1 || strings.Contains(string(members[0].Data), "info") {
+			t.Errorf("%s, %v", members[0].Data, err)
+		}
+	})
+}
+
 // TestAnonymousMembers: each connection is one, and its name tells nothing of it; a user
 // with a strange name is still one.
 func TestAnonymousMembers(t *testing.T) {
