@@ -4,6 +4,7 @@ package sim
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -129,6 +130,97 @@ func (w *world) endInTime() {
 		due := time.UnixMilli(rec.due)
 		if late := time.Since(due) - endsWithin; late > 0 && w.calmSince(due) && w.followedSince(topic, due) {
 			w.violate("P11: a key of %s is there %v after it should have ended", topic, late+endsWithin)
+		}
+	}
+}
+
+// touching is the time in which somebody has touched a key.
+type touching struct {
+	begun, ended time.Time // the latter is zero while it isn't known to have been done
+	ttl          time.Duration
+}
+
+// noteTouch notes a call that has touched a key, or may have.
+func (w *world) noteTouch(a *attempt, begun time.Time, done bool) {
+	t := touching{begun: begun, ttl: a.TTL}
+	if rule := w.store.rules.Of(a.Topic); a.TTL == 0 {
+		t.ttl = rule.TTL
+	}
+	if done {
+		t.ended = time.Now()
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	key := a.Topic + " " + a.Key
+	w.touched[key] = append(w.touched[key], t)
+}
+
+// lifeOf returns between when a key must be there that was changed last by e, by what was done
+// until then, and when it may be, as far as can be told: the store may have been touched at any moment of a call, and later
+// if that has failed. Called at the end.
+func (w *world) lifeOf(e *entry, until time.Time) (atLeast, atMost time.Time) {
+	forever := time.Now().Add(time.Hour)
+	end := func(begun time.Time, ttl time.Duration) time.Time {
+		if ttl <= 0 {
+			return forever
+		}
+		return begun.Add(ttl)
+	}
+	atLeast = end(e.Time, e.TTL)
+	atMost = atLeast
+	var sure touching
+	touched := slices.DeleteFunc(slices.Clone(w.touched[e.Topic+" "+e.Key]), func(t touching) bool { return t.begun.After(until) })
+	for _, t := range touched {
+		if t.begun.After(e.stored) && t.ended.Before(until) && t.ended.After(sure.ended) {
+			sure = t
+		}
+	}
+	if !sure.ended.IsZero() {
+		atLeast, atMost = end(sure.begun, sure.ttl), end(sure.ended, sure.ttl)
+	}
+	for _, t := range touched {
+		if !t.ended.IsZero() && (t.ended.Before(e.stored) || t.ended.Before(sure.begun)) {
+			continue
+		}
+		if first := end(t.begun, t.ttl); first.Before(atLeast) {
+			atLeast = first
+		}
+		if last := end(t.ended, t.ttl); last.After(atMost) {
+			atMost = last
+		}
+		if t.ended.IsZero() {
+			atMost = forever
+		}
+	}
+	return atLeast, atMost
+}
+
+// livesWereKept checks that no key has ended before its time, and none is there long after it.
+func (w *world) livesWereKept() {
+	r := w.store
+	for _, e := range r.all {
+		last, _ := r.changeBefore(e.before, e.Key)
+		if e.Op != broker.OpDelete || !strings.HasPrefix(e.ID, "ended-") || !slices.Contains(w.states, e.Topic) || last == nil || last.damages != e.damages {
+			continue
+		}
+		if atLeast, _ := w.lifeOf(last, e.stored); e.Time.Before(atLeast.Truncate(time.Millisecond)) {
+			w.violate("P11: %q ended at %v, which was to be there until %v", e.Key, e.Time.Sub(w.begun), atLeast.Sub(w.begun))
+		}
+		w.count("keys that ended", 1)
+	}
+	for _, topic := range w.states {
+		rec := r.topics[topic]
+		if rec == nil || rec.keys == nil || !rec.isWhole() {
+			continue
+		}
+		for _, m := range rec.keys.Messages(topic, rec.head.Epoch, false, time.Time{}) {
+			last, _ := r.changeBefore(rec.head, m.Key)
+			if last == nil || last.damages != r.damages {
+				continue
+			}
+			if _, atMost := w.lifeOf(last, time.Now()); time.Since(atMost) > endsWithin && w.calmSince(atMost) {
+				w.violate("P11: %q is there %v after its time", m.Key, time.Since(atMost))
+			}
 		}
 	}
 }

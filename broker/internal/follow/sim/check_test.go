@@ -4,6 +4,7 @@ package sim
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"strings"
@@ -54,7 +55,11 @@ func (w *world) try(n *instance, a *attempt) {
 	w.mu.Unlock()
 	w.work.Go(func() {
 		time.Sleep(time.Duration(turn)) // one after the other, for the same order each time
+		begun := time.Now()
 		receipt, err := n.hub.Publish(context.Background(), a.Message)
+		if a.Op == broker.OpTouch && !receipt.Duplicate && !errors.Is(err, push.CodeConflict) {
+			w.noteTouch(a, begun, err == nil)
+		}
 		w.logf("%s: published %q: %+v, %v", n.name, a.Data, receipt, err)
 		if receipt.Duplicate {
 			w.count("duplicates", 1)
@@ -229,6 +234,7 @@ func (w *world) settleAccounts() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	w.once()
+	w.livesWereKept()
 	seen := w.seen()
 	for _, a := range w.attempts {
 		for _, p := range a.acked {

@@ -46,7 +46,8 @@ type world struct {
 	started    int
 	gone       []*instance
 	attempts   []*attempt
-	tries      int // at publishing
+	tries      int                   // at publishing
+	touched    map[string][]touching // by topic and key
 	violations []string
 	log        []event
 	calmAt     time.Time // when what was done to the system has healed; zero if it goes on
@@ -105,6 +106,7 @@ func newWorld(s schedule) *world {
 		replay:  broker.Limit{Messages: 50},
 		calmAt:  time.Now(),
 		tally:   tally{"schedules": 1},
+		touched: map[string][]touching{},
 	}
 	if s.Tight {
 		w.history.Messages, w.queue.Messages, w.replay.Messages = 8, 12, 6
