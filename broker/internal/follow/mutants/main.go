@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -58,7 +59,7 @@ func run(schedules, healthy int, only string) error {
 	for _, h := range healers {
 		try("healer off: "+h.name, h.patches, healthy, h.name, false)
 	}
-	for _, m := range mutants {
+	for _, m := range slices.Concat(logMutants, stateMutants) {
 		try(m.String(), m.all(), schedules, m.without, true)
 	}
 	if len(bad) > 0 {

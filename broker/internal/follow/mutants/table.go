@@ -50,11 +50,21 @@ const (
 	writerGo       = "push/session/writer.go"
 	sseFormatGo    = "transport/sse/format.go"
 	recentGo       = "push/session/recent.go"
+	mirrorGo       = "push/session/mirror.go"
+	lackingGo      = "push/session/lackingkeys.go"
+	laggingGo      = "push/session/lagging.go"
+	stateFeedGo    = "push/session/statefeed.go"
+	stateGroupGo   = "push/session/stategroup.go"
+	presenceGo     = "push/session/presence.go"
+	presenceRunGo  = "push/session/presencerun.go"
+	keymapGo       = "broker/internal/keymap/keymap.go"
+	expiryGo       = "broker/internal/follow/expiry.go"
 
 	protocolServerGo = "transport/protocol/server.go"
 )
 
-var mutants = []mutant{
+// logMutants are those of topics that are logs, and of what all topics have.
+var logMutants = []mutant{
 	// The seam between history and live messages.
 	{"history read before subscribing", "compare", []patch{{
 		brokerGo, "\topening := t.opening()\n", "\topening := t.opening()\n\tif !t.isOpen() {\n\t\tt.repair()\n\t}\n",

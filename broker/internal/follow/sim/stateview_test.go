@@ -97,10 +97,10 @@ func (v *stateView) justifies(reason broker.GapReason) bool {
 	defer r.mu.Unlock()
 	rec := r.topics[v.topic]
 	switch {
-	case v.foreign:
-		return reason == broker.GapUnknownCursor
 	case reason == broker.GapUnknownCursor:
-		return false
+		return v.foreign
+	case v.foreign: // unless the history breaks meanwhile
+		return !v.world.calmSince(v.since)
 	case v.at == v.forged:
 		return true
 	case r.damages == 0 && (reason == broker.GapEpoch || reason == broker.GapFork):
