@@ -88,7 +88,7 @@ func (rule *TopicRule) CheckState() error {
 }
 
 // members is the rule of the topics that have the members of others.
-var members = withDefaults(TopicRule{State: true, Interval: 500 * time.Millisecond, MaxValue: 4 << 10}, History{}.WithDefaults())
+var members = withDefaults(TopicRule{State: true, Interval: 500 * time.Millisecond, MaxValue: 8 << 10}, History{}.WithDefaults())
 
 // TopicRules are rules as a broker looks them up.
 type TopicRules struct {

@@ -76,7 +76,7 @@ func (s *Session) Subscribe(ctx context.Context, follows []Follow, announce func
 	if !s.enter() {
 		return
 	}
-	defer s.hub.work.Done()
+	defer s.exit()
 	identity := s.identity.Load()
 	answers := make([]Followed, len(follows))
 	feeds := make([]*feed, len(follows)) // nil where the topic isn't new, or is refused
@@ -151,8 +151,21 @@ func (s *Session) enter() bool {
 	defer s.mu.Unlock()
 	if !s.over {
 		s.hub.work.Add()
+		s.calls++
 	}
 	return !s.over
+}
+
+// exit ends a call that enter or lasts has begun.
+func (s *Session) exit() {
+	defer s.hub.work.Done()
+	s.mu.Lock()
+	s.calls--
+	late := s.calls == 0 && s.untold
+	s.mu.Unlock()
+	if late {
+		s.hookDisconnected(s.reason)
+	}
 }
 
 // admit makes attached subscriptions part of the session, unless that is over.
@@ -279,7 +292,7 @@ func (s *Session) Unsubscribe(topics []string, announce func() *Frame) {
 	if !s.lasts() {
 		return
 	}
-	defer s.hub.work.Done()
+	defer s.exit()
 	for _, sub := range s.release(topics, announce) {
 		s.hub.leave(sub)
 	}
@@ -291,6 +304,7 @@ func (s *Session) lasts() bool {
 	defer s.mu.Unlock()
 	if !s.ended {
 		s.hub.work.Add()
+		s.calls++
 	}
 	return !s.ended
 }

@@ -17,6 +17,18 @@ func (s *Session) hookConnected() {
 	}
 }
 
+// disconnected tells those who watch that the session has ended, once they have heard of all
+// that its client has followed and left.
+func (s *Session) disconnected() {
+	s.mu.Lock()
+	s.untold = s.calls > 0
+	waits := s.untold
+	s.mu.Unlock()
+	if !waits {
+		s.hookDisconnected(s.reason)
+	}
+}
+
 func (s *Session) hookDisconnected(reason *push.Error) {
 	hook := s.hub.options.Disconnected
 	if hook == nil {

@@ -1,9 +1,11 @@
 package session_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -66,6 +68,42 @@ func TestHooksWatchClients(t *testing.T) {
 		w.shutdown()
 		watched.want(t, other, "connected bob", "followed room/a", "followed log", "left room/a", "left log",
 			"disconnected "+push.NewError(push.CodeDraining, "", nil).Error()+" 0s")
+	})
+}
+
+// TestHooksOfAClientThatLeavesEarly: a connection that ends while a topic is asked for, or left, is
+// still told of in order.
+func TestHooksOfAClientThatLeavesEarly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var watched watcher
+		options := watched.options()
+		options.Authorize = func(context.Context, push.Access) error {
+			time.Sleep(time.Second) //clock:virtual
+			return nil
+		}
+		left := options.Left
+		options.Left = func(id push.Identity, session, topic string) {
+			time.Sleep(time.Second) //clock:virtual
+			left(id, session, topic)
+		}
+		w := newWorld(t, nil, options)
+		defer w.shutdown()
+		asks, leaves := w.open(newConn()), w.open(newConn())
+		w.subscribe(leaves, "", "log")
+		go w.subscribe(asks, "", "log")
+		go leave(leaves, "log")
+		time.Sleep(100 * time.Millisecond) //clock:virtual
+		closed(asks)
+		closed(leaves)
+		time.Sleep(time.Minute) //clock:virtual
+		for _, s := range []*session.Session{asks, leaves} {
+			watched.mu.Lock()
+			log := watched.log[s.ID()]
+			watched.mu.Unlock()
+			if last := log[len(log)-1]; !strings.HasPrefix(last, "disconnected") {
+				t.Errorf("the hooks were told %q", log)
+			}
+		}
 	})
 }
 

@@ -288,7 +288,7 @@ func (h *Host) remove(s *Session) {
 	h.mu.Unlock()
 	h.reviews.remove(s)
 	h.stats.countClosed(s.reason)
-	s.hookDisconnected(s.reason)
+	s.disconnected()
 	h.work.Done()
 }
 

@@ -24,15 +24,19 @@ type presence struct {
 
 	mu      sync.Mutex // guards the rest; innermost
 	rooms   map[string]*room
-	running bool          // a goroutine runs run
-	wake    chan struct{} // has an element if there is something to tell
+	changed map[*room]bool // in which something may have to be told
+	behind  bool           // the broker has refused something
+	running bool           // a goroutine runs run
+	wake    chan struct{}  // has an element if there is something to tell
 }
 
 // room is the members of a topic on this instance.
 type room struct {
+	of      string // the topic that they follow
 	topic   string // of the members
 	members map[string]*member
 	changed map[string]bool // the members of whom something may have to be told
+	full    bool            // the broker takes no more members; set while changes are told
 }
 
 // member is who follows a topic on this instance, by one or more connections.
@@ -53,14 +57,16 @@ const (
 	memberGrace = 5 * time.Second
 	// presenceRetry is when what the broker didn't take is tried again.
 	presenceRetry = time.Second
-	// membersAtOnce is how many joins are told at the same time.
-	membersAtOnce = 64
-	// maxMemberInfo bounds what Options.Member says of a member, in bytes of JSON.
+	// presenceCalls is how many calls of the broker are under way at most.
+	presenceCalls = 64
+	// maxMemberInfo bounds what Options.Member says of a member, in bytes of JSON, and
+	// maxMemberName the names that are told.
 	maxMemberInfo = 1 << 10
+	maxMemberName = 1 << 10
 )
 
 func newPresence(h *Host) *presence {
-	p := &presence{host: h, rooms: map[string]*room{}, wake: make(chan struct{}, 1)}
+	p := &presence{host: h, rooms: map[string]*room{}, changed: map[*room]bool{}, wake: make(chan struct{}, 1)}
 	for _, pattern := range h.options.Presence {
 		p.patterns = append(p.patterns, broker.MustParsePattern(pattern))
 	}
@@ -96,7 +102,7 @@ func (p *presence) join(s *Session, topic string, value []byte) {
 	defer p.mu.Unlock()
 	r := p.rooms[topic]
 	if r == nil {
-		r = &room{topic: broker.MembersTopic(topic), members: map[string]*member{}, changed: map[string]bool{}}
+		r = &room{of: topic, topic: broker.MembersTopic(topic), members: map[string]*member{}, changed: map[string]bool{}}
 		p.rooms[topic] = r
 	}
 	m := r.members[key]
@@ -120,7 +126,7 @@ func (p *presence) leave(s *Session, topic string) {
 
 // note has what may have changed of a member told. Called with p.mu held.
 func (p *presence) note(r *room, key string) {
-	r.changed[key] = true
+	r.changed[key], p.changed[r] = true, true
 	if !p.running {
 		p.running = true
 		p.host.work.Go(p.run)
@@ -141,22 +147,37 @@ type memberValue struct {
 // describe is what clients are told of who they are.
 func (h *Host) describe(id push.Identity) []byte {
 	v := memberValue{Since: time.Now().UnixMilli(), User: id.User}
+	if len(v.User) > maxMemberName {
+		v.User = ""
+	}
 	if h.options.Member != nil {
-		info, err := guarded(h, func() (any, error) { return h.options.Member(id), nil })
-		if err == nil && info != nil {
-			v.Info, err = json.Marshal(info)
-		}
-		if err == nil && len(v.Info) > maxMemberInfo {
-			err = errors.New("it has more than 1024 bytes")
-		}
+		info, err := guarded(h, func() ([]byte, error) { return memberInfo(h.options.Member(id)) })
 		if err != nil {
 			h.warnings.log("push: Options.Member has said what can't be told", "error", shortened(err))
-			v.Info = nil
 		}
+		v.Info = info
 	}
 	value, err := json.Marshal(v)
-	if err != nil { // the name isn't UTF-8, for which there is a character instead
+	if err != nil { // it is a number, a string and JSON
 		return []byte("{}")
 	}
 	return value
+}
+
+// memberInfo encodes what Options.Member has said; nil if that is nothing.
+func memberInfo(said any) ([]byte, error) {
+	if said == nil {
+		return nil, nil
+	}
+	info, err := json.Marshal(said)
+	if err != nil {
+		return nil, err
+	}
+	if len(info) > maxMemberInfo {
+		return nil, errors.New("it has more than 1024 bytes")
+	}
+	if _, err := push.EncodingJSON.Normalize(slices.Concat([]byte("["), info, []byte("]"))); err != nil { // as deep as in a value
+		return nil, err
+	}
+	return info, nil
 }

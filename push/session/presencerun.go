@@ -3,7 +3,6 @@ package session
 import (
 	"context"
 	"errors"
-	"slices"
 	"sync"
 	"time"
 
@@ -39,23 +38,42 @@ func (p *presence) run() {
 func (p *presence) ended() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for topic, r := range p.rooms {
-		if len(r.members) == 0 {
-			delete(p.rooms, topic)
-		}
-	}
 	p.running = len(p.rooms) > 0
 	return !p.running
 }
 
 // tell brings the broker up to date. It reports whether all is told.
 func (p *presence) tell() bool {
-	all := true
+	var calls []func()
 	for _, c := range p.changes() {
-		all = p.tellLeft(c) && all
-		all = p.tellJoined(c) && all
+		if len(c.left) > 0 {
+			calls = append(calls, func() { p.settle(c.room, c.left, p.tellLeft(c.room, c.left)) })
+		}
+		for _, key := range c.joined {
+			calls = append(calls, func() { p.settle(c.room, []string{key}, p.tellJoined(c.room, key)) })
+		}
 	}
+	together(calls)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	all := !p.behind
+	p.behind = false
 	return all
+}
+
+// together makes calls, a bounded number of them at the same time: one after the other, those
+// for thousands of rooms would take longer than a member stays that isn't renewed.
+func together(calls []func()) {
+	var wait sync.WaitGroup
+	free := make(chan struct{}, presenceCalls)
+	for _, call := range calls {
+		free <- struct{}{}
+		wait.Go(func() {
+			defer func() { <-free }()
+			call()
+		})
+	}
+	wait.Wait()
 }
 
 // roomChange is what is to be told of a room.
@@ -68,7 +86,7 @@ type roomChange struct {
 func (p *presence) changes() (all []roomChange) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, r := range p.rooms {
+	for r := range p.changed {
 		c := roomChange{room: r}
 		for key := range r.changed {
 			m := r.members[key]
@@ -79,74 +97,58 @@ func (p *presence) changes() (all []roomChange) {
 			case m.connections == 0 && m.told:
 				c.left = append(c.left, key)
 			case m.connections == 0:
-				delete(r.members, key)
+				p.remove(r, key)
 			}
 		}
 		clear(r.changed)
+		r.full = false
 		if len(c.joined)+len(c.left) > 0 {
 			all = append(all, c)
 		}
 	}
+	clear(p.changed)
 	return all
 }
 
-// tellLeft returns those that have left their grace.
-func (p *presence) tellLeft(c roomChange) bool {
-	if len(c.left) == 0 {
-		return true
+// remove forgets a member of whom the broker needn't be told any more. Called with p.mu held.
+func (p *presence) remove(r *room, key string) {
+	delete(r.members, key)
+	if len(r.members) == 0 {
+		delete(p.rooms, r.of)
 	}
-	_, err := p.renewAll(c.room.topic, c.left, memberGrace)
+}
+
+// tellLeft returns those that have left their grace.
+func (p *presence) tellLeft(r *room, keys []string) error {
+	_, err := p.renewAll(r.topic, keys, memberGrace)
 	if err != nil && !p.host.isDraining() { // else they end with their lease
-		p.failed(c.room, c.left, err)
-		return false
+		return err
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, key := range c.left {
-		m := c.room.members[key]
+	for _, key := range keys {
+		m := r.members[key]
 		m.told = false
 		if m.connections == 0 {
-			delete(c.room.members, key)
+			p.remove(r, key)
 		} else {
-			p.note(c.room, key) // it has come back
+			p.note(r, key) // it has come back
 		}
 	}
-	return true
+	return nil
 }
 
-// tellJoined tells of those that have come, many at once.
-func (p *presence) tellJoined(c roomChange) bool {
-	var failed []string
-	var failure error
-	for keys := range slices.Chunk(c.joined, membersAtOnce) {
-		errs := make([]error, len(keys))
-		var wait sync.WaitGroup
-		for i, key := range keys {
-			wait.Go(func() { errs[i] = p.tellOne(c.room, key) })
-		}
-		wait.Wait()
-		for i, err := range errs {
-			if err != nil {
-				failed, failure = append(failed, keys[i]), err
-			}
-		}
-	}
-	if failure != nil && !p.host.isDraining() {
-		p.failed(c.room, failed, failure)
-		return false
-	}
-	return true
-}
-
-// tellOne tells of a member that has come. One that is there already, because another
+// tellJoined tells of a member that has come. One that is there already, because another
 // instance has it or its grace isn't over, stays as it is.
-func (p *presence) tellOne(r *room, key string) error {
+func (p *presence) tellJoined(r *room, key string) error {
 	p.mu.Lock()
-	m := r.members[key]
-	value := m.value
+	m, full := r.members[key], r.full
 	p.mu.Unlock()
+	if full {
+		return errRoomFull
+	}
 	_, err := p.host.change(push.Message{
-		Topic: r.topic, Key: key, Op: broker.OpSet, Data: value, Encoding: push.EncodingJSON, TTL: memberLease, IfAbsent: true,
+		Topic: r.topic, Key: key, Op: broker.OpSet, Data: m.value, Encoding: push.EncodingJSON, TTL: memberLease, IfAbsent: true,
 	})
 	if errors.Is(err, push.CodeConflict) {
 		var gone []string
@@ -155,11 +157,12 @@ func (p *presence) tellOne(r *room, key string) error {
 			err = push.CodeConflict // it has just ended; once more
 		}
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	r.full = r.full || errors.Is(err, push.CodeLimitReached)
 	if err != nil {
 		return err
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	m.told = true
 	if m.connections == 0 {
 		p.note(r, key)
@@ -167,11 +170,17 @@ func (p *presence) tellOne(r *room, key string) error {
 	return nil
 }
 
-// failed has what the broker didn't take tried again.
-func (p *presence) failed(r *room, keys []string, err error) {
+var errRoomFull = push.NewError(push.CodeLimitReached, "a topic has at most 10,000 members", nil)
+
+// settle has what the broker didn't take tried again.
+func (p *presence) settle(r *room, keys []string, err error) {
+	if err == nil || p.host.isDraining() {
+		return
+	}
 	p.host.warnings.log("push: who follows a topic can't be told", "error", shortened(err))
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.behind, p.changed[r] = true, true
 	for _, key := range keys {
 		r.changed[key] = true
 	}
@@ -179,20 +188,26 @@ func (p *presence) failed(r *room, keys []string, err error) {
 
 // renew renews all members. Those that the broker has lost are told again.
 func (p *presence) renew() {
+	var calls []func()
 	for _, c := range p.present() {
-		gone, err := p.renewAll(c.room.topic, c.joined, memberLease)
-		if err != nil {
-			p.host.warnings.log("push: who follows a topic can't be renewed", "error", shortened(err))
-			continue
+		calls = append(calls, func() { p.renewRoom(c.room, c.joined) })
+	}
+	together(calls)
+}
+
+func (p *presence) renewRoom(r *room, keys []string) {
+	gone, err := p.renewAll(r.topic, keys, memberLease)
+	if err != nil {
+		p.host.warnings.log("push: who follows a topic can't be renewed", "error", shortened(err))
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, key := range gone {
+		if m := r.members[key]; m != nil {
+			m.told = false
+			r.changed[key], p.changed[r] = true, true
 		}
-		p.mu.Lock()
-		for _, key := range gone {
-			if m := c.room.members[key]; m != nil {
-				m.told = false
-				c.room.changed[key] = true
-			}
-		}
-		p.mu.Unlock()
 	}
 }
 

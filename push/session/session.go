@@ -47,6 +47,8 @@ type Session struct {
 	writing       bool            // somebody writes, or will
 	over          bool            // nothing more is queued
 	ended         bool            // the connection is closed
+	untold        bool            // those who watch are told of the end when calls is 0
+	calls         int32           // of Subscribe and Unsubscribe that are under way
 	done          chan struct{}   // closed when it is; nil if nobody has asked
 }
 

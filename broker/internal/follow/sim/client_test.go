@@ -236,20 +236,6 @@ func (c *simClient) isSamePlace(one, other string) bool {
 	return err1 == nil && err2 == nil
 }
 
-// isSamePlace reports whether cursors differ at most in when they were issued, as they do for a
-// client that is sent away before its welcome.
-func (c *simClient) isSamePlace(one, other string) bool {
-	a, err1 := cursor.Parse(one)
-	b, err2 := cursor.Parse(other)
-	for _, p := range c.places {
-		at, known := a.Position(p.topic)
-		if same, both := b.Position(p.topic); same != at || both != known {
-			return false
-		}
-	}
-	return err1 == nil && err2 == nil
-}
-
 // handle takes a frame.
 func (c *simClient) handle(conn *simConn, f simFrame) error {
 	c.mu.Lock()
