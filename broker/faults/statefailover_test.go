@@ -142,6 +142,7 @@ func TestStateIsCutInTheSnapshotAfterAFork(t *testing.T) {
 
 	for _, w := range []way{webSocket, eventStream} {
 		t.Run("Simple/"+string(w), func(t *testing.T) {
+			t.Parallel()
 			r := newReader(t, topic).slowly(1_000_000)
 			r.to(w, own.url)
 			await(t, "the map", func() bool { return r.Differs(entries) == "" })
@@ -156,6 +157,7 @@ func TestStateIsCutInTheSnapshotAfterAFork(t *testing.T) {
 	}
 	for _, w := range []client.Transport{client.WebSocket, client.EventStream} {
 		t.Run("Library/"+w.String(), func(t *testing.T) {
+			t.Parallel()
 			l := closing[*link.Link](t)(link.New(own.Host()))
 			c, err := client.New("http://"+l.Addr(), client.Options{Transport: w, Logger: quiet, MaxBackoff: time.Second})
 			check(t, err)
