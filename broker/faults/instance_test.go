@@ -3,6 +3,7 @@ package faults_test
 import (
 	"context"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/redis/go-redis/v9"
@@ -37,6 +38,9 @@ func startInstance(t *testing.T, client redis.UniversalClient, o push.Options) *
 	})
 	return &instance{hub, server.URL}
 }
+
+// Host is where it listens.
+func (i *instance) Host() string { return strings.TrimPrefix(i.url, "http://") }
 
 // mirrorOf follows a state by the client library.
 func mirrorOf(t *testing.T, i *instance, topic string) *client.State {

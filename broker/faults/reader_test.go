@@ -2,6 +2,7 @@ package faults_test
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 	"github.com/coder/websocket"
 
 	"github.com/tidewire/tidewire/broker/faults/mirror"
+	"github.com/tidewire/tidewire/push/cursor"
 	"github.com/tidewire/tidewire/transport/protocol"
 )
 
@@ -218,7 +220,7 @@ func (r *reader) followStream(ctx context.Context, address string) error {
 			if err != nil {
 				return err
 			}
-			if id != "" && f.Type != protocol.TypeWelcome && id != r.Cursor() {
+			if id != "" && f.Type != protocol.TypeWelcome && id != cmp.Or(r.Cursor(), cursor.Empty) {
 				r.t.Errorf("%s: the id of a %s is %q, and the cursor is %q", r.topic, f.Type, id, r.Cursor())
 			}
 			data, id = "", ""

@@ -1,6 +1,7 @@
 package faults_test
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/tidewire/tidewire/broker"
+	"github.com/tidewire/tidewire/broker/faults/link"
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/transport/client"
 )
@@ -112,4 +114,66 @@ func TestStateHealsAfterAFailoverToALaggingReplica(t *testing.T) {
 	t.Logf("%d resets of %d readers; instances: %d and %d times", resets, len(readers), instances[0].Stats().Resets, instances[1].Stats().Resets)
 	s.make(set(1, "last")) // nobody is stuck
 	s.converge(readers, mirrors...)
+}
+
+// TestStateIsCutInTheSnapshotAfterAFork: a client has the map of one branch of a fork. An instance that is on the other has
+// it begin again, and the connection is cut in the middle of that. Back on the first branch, where its cursor would be good,
+// the client gets the whole map, and not only what has changed.
+func TestStateIsCutInTheSnapshotAfterAFork(t *testing.T) {
+	t.Parallel()
+	const topic = "state/map"
+	primary := startServer(t)
+	replica := startReplica(t, primary)
+	other := startInstance(t, connect(t, primary), push.Options{})
+	fill := &stateTrial{T: t, instances: []*instance{other}, topic: topic}
+	for key := range 2000 {
+		fill.make(push.Message{Key: fmt.Sprint("key", key), Op: broker.OpSet, Data: make([]byte, 500)})
+	}
+	check(t, replica.AwaitSync(primary))
+	check(t, primary.CutReplicas())
+	check(t, replica.Promote())
+	own := startInstance(t, connect(t, replica), push.Options{})
+	for _, on := range []*instance{own, other} {
+		_, err := on.Set(t.Context(), push.Message{Topic: topic, Key: on.url, Data: []byte("branch")})
+		check(t, err)
+	}
+	entries, _, err := own.State(t.Context(), topic)
+	check(t, err)
+
+	for _, w := range []way{webSocket, eventStream} {
+		t.Run("Simple/"+string(w), func(t *testing.T) {
+			t.Parallel()
+			r := newReader(t, topic).slowly(1_000_000)
+			r.to(w, own.url)
+			await(t, "the map", func() bool { return r.Differs(entries) == "" })
+			r.to(w, other.url)
+			await(t, "a part of the other map", func() bool { _, some := r.Get("key1"); return r.Figures().Resets > 0 && some && !r.Complete() })
+			r.to(w, own.url)
+			await(t, "all", r.Complete)
+			if differs := r.Differs(entries); differs != "" {
+				t.Errorf("%s; %+v", differs, r.Figures())
+			}
+		})
+	}
+	for _, w := range []client.Transport{client.WebSocket, client.EventStream} {
+		t.Run("Library/"+w.String(), func(t *testing.T) {
+			t.Parallel()
+			l := closing[*link.Link](t)(link.New(own.Host()))
+			c, err := client.New("http://"+l.Addr(), client.Options{Transport: w, Logger: quiet, MaxBackoff: time.Second})
+			check(t, err)
+			t.Cleanup(func() { check(t, c.Close(context.Background())) })
+			s, err := c.State(topic)
+			check(t, err)
+			await(t, "the map", func() bool { return stateDiffers(s, entries) == "" })
+			check(t, l.Slow(300))
+			check(t, l.To(other.Host()))
+			await(t, "a part of the other map", func() bool { n := s.Len(); return !s.Complete() && n > 0 && n < len(entries)/2 })
+			check(t, l.To(own.Host()))
+			check(t, l.Heal())
+			await(t, "all", s.Complete)
+			if differs := stateDiffers(s, entries); differs != "" {
+				t.Errorf("%s; %d keys of %d", differs, s.Len(), len(entries))
+			}
+		})
+	}
 }

@@ -253,6 +253,8 @@ export function connect(url: string | URL, options: Options = {}): Push {
       else if (type === "gap") notify(topic.listeners, type, fields);
       else if (cursor && cursor === topic.cursor) return;
       else notify(topic.listeners, type, toMessage(fields, cursor));
+      // A reset takes the cursor: elsewhere it may be good, and the map would lack what was forgotten.
+      if (type === "reset") topic.cursor = undefined;
       if (/gap|synced/.test(type)) moveTo(topic, frame.cursor);
       topic.cursor = cursor ?? topic.cursor;
     }

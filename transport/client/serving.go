@@ -159,17 +159,21 @@ func (s *serving) gap(ctx context.Context, f *protocol.Frame) bool {
 }
 
 // state applies what the server says of a state, and moves the topic's cursor once that is
-// done.
+// done. A reset takes it: elsewhere it may be good, and the map would lack what was forgotten.
 func (s *serving) state(f *protocol.Frame) {
 	sub, at := s.following(f.State.Topic)
 	if sub == nil || sub.state == nil {
 		return
 	}
 	sub.state.take(f)
-	if f.Type == protocol.TypeState {
-		f.Cursor = moved(at, f.At)
+	switch f.Type {
+	case protocol.TypeReset:
+		s.unlocate(sub)
+	case protocol.TypeState:
+		s.move(sub, moved(at, f.At))
+	default:
+		s.move(sub, f.Cursor)
 	}
-	s.move(sub, f.Cursor)
 }
 
 // following returns the subscription of a topic that the server has confirmed, and its
@@ -195,6 +199,13 @@ func (s *serving) move(sub *Subscription, cursor string) {
 	s.client.mu.Lock()
 	defer s.client.mu.Unlock()
 	sub.cursor, sub.located = cursor, true
+}
+
+// unlocate forgets the cursor.
+func (s *serving) unlocate(sub *Subscription) {
+	s.client.mu.Lock()
+	defer s.client.mu.Unlock()
+	sub.cursor, sub.located = "", false
 }
 
 // refusal takes an error that answers a request: a send, or a subscribe as a whole.

@@ -97,6 +97,7 @@ func stateTalk() (all []stateSaid) {
 	say(state(at(first, 12, 3), set("ACME", 12, `[2]`)), at(first, 12, 3), e, "ACME", "[2]", "12")
 	say(state(at(first, 14, 4), text(broker.OpAppend, "log", 4, 14, "de")), at(first, 14, 4), e, "log", `"ab😀de"`, "14")
 	say(state(at(first, 16, 5)), at(first, 16, 5), e)
+	place = "" // which a reset takes
 	say(protocol.Reset(topic, broker.GapEpoch, second.Epoch), "", second.Epoch, "ACME", "", "", "log", "", "", "new", "", "")
 	say(state("", set("ACME", 300, "3")), "", second.Epoch, "ACME", "3", "300")
 	say(protocol.Synced(topic, second.Epoch, at(second, 300, 6)), at(second, 300, 6), e)

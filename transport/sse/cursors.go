@@ -13,7 +13,7 @@ type cursors []topicCursor
 
 type topicCursor struct {
 	topic  string
-	cursor string // "" if not known
+	cursor string // "" if not known; cursor.Empty after a reset, until the state is told
 	state  bool   // it is a state topic
 }
 
@@ -64,22 +64,28 @@ func (all cursors) append(b []byte, f *session.Frame) (joined, left []byte) {
 // appendID appends the id line: the joined cursors of all topics. While that of a log isn't
 // known it is the cursor of nothing, since one that lacks a topic would mean that the client
 // is new to it, and hide the gap that is still to come. A state whose cursor isn't known is
-// left out, since a client that is new to it begins with all its keys; if that leaves none,
-// there is no id, and the client keeps what it has.
+// left out, since a client that is new to it begins with all its keys. If that leaves none,
+// there is no id, and the client keeps what it has; after a reset that isn't good any more,
+// and the id is the cursor of nothing.
 func (all cursors) appendID(b []byte) []byte {
 	if slices.ContainsFunc(all, func(at topicCursor) bool { return at.cursor == "" && !at.state }) {
 		return appendID(b, cursor.Empty)
 	}
-	separator := "id: "
+	separator, reset := "id: ", false
 	for _, at := range all {
-		if at.cursor == "" {
+		reset = reset || at.cursor == cursor.Empty
+		if at.cursor == "" || at.cursor == cursor.Empty {
 			continue
 		}
 		b = append(append(b, separator...), at.cursor...)
 		separator = cursor.Separator
 	}
-	if separator == cursor.Separator {
-		b = append(b, '\n')
+	switch {
+	case separator == cursor.Separator:
+		return append(b, '\n')
+	case reset:
+		return appendID(b, cursor.Empty)
+	default:
+		return b
 	}
-	return b
 }

@@ -45,9 +45,10 @@ func (t *Transport) Synced(topic string, at broker.Position) *session.Frame {
 	return event(topic, cursor, broker.ReservedEventPrefix+protocol.TypeSynced, protocol.Synced(topic, at.Epoch, cursor))
 }
 
-// Reset encodes that a client is to forget what it has of a state topic.
+// Reset encodes that a client is to forget what it has of a state topic, its cursor too:
+// on an instance where that is good it would get only what has changed since.
 func (t *Transport) Reset(topic string, reason broker.GapReason, epoch broker.Epoch) *session.Frame {
-	return event(topic, "", broker.ReservedEventPrefix+protocol.TypeReset, protocol.Reset(topic, reason, epoch))
+	return event(topic, cursor.Empty, broker.ReservedEventPrefix+protocol.TypeReset, protocol.Reset(topic, reason, epoch))
 }
 
 // Reconnect encodes the request to come back. EventSource does so after the time that

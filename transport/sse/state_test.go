@@ -18,7 +18,8 @@ func place(offset uint64) broker.Position {
 	return broker.Position{Epoch: 1, Offset: offset, Tag: uint32(offset)}
 }
 
-// TestIDStaysUntilTheCursorMoves: during a snapshot the id of a stream is what it was before.
+// TestIDStaysUntilTheCursorMoves: during a snapshot the id of a stream is what it was before. After a reset a state has none:
+// it is left out, or if that leaves nothing, the id is the cursor of nothing.
 func TestIDStaysUntilTheCursorMoves(t *testing.T) {
 	transport := New(push.New(membroker.New(), push.Options{}))
 	state := func(offset uint64) *session.Frame {
@@ -40,12 +41,12 @@ func TestIDStaysUntilTheCursorMoves(t *testing.T) {
 		answers []session.Followed
 		want    string // the ids, joined by spaces; - for none
 	}{
-		{"a new state", []session.Followed{fresh}, "- - - s5 s5 s6"},
-		{"a state with a cursor", []session.Followed{back}, "s3 s3 s3 s5 s5 s6"},
+		{"a new state", []session.Followed{fresh}, "- 1 1 s5 s5 s6"},
+		{"a state with a cursor", []session.Followed{back}, "s3 1 1 s5 s5 s6"},
 		{"a new state and a log", []session.Followed{fresh, log}, "a8 a8 a9 a9 s5.a9 s5.a9 s6.a9"},
-		{"a log and a state with a cursor", []session.Followed{log, back}, "a8.s3 a8.s3 a9.s3 a9.s3 a9.s5 a9.s5 a9.s6"},
+		{"a log and a state with a cursor", []session.Followed{log, back}, "a8.s3 a8 a9 a9 a9.s5 a9.s5 a9.s6"},
 		{"a log whose place isn't known", []session.Followed{lost, fresh}, "1 1 1 1 1 1"},
-		{"another state that isn't known", []session.Followed{{Topic: "t", Epoch: 1}, back}, "s3 s3 s3 s5 s5 s6"},
+		{"another state that isn't known", []session.Followed{{Topic: "t", Epoch: 1}, back}, "s3 1 1 s5 s5 s6"},
 		{"a refused one", []session.Followed{refused, fresh}, "r2 r2 r2 r2.s5 r2.s5 r2.s6"},
 	} {
 		for _, together := range []bool{false, true} {
@@ -108,7 +109,7 @@ func TestStateEvents(t *testing.T) {
 		{transport.State("s", changes, place(7)), at, "state", string(protocol.State("s", changes, at))},
 		{transport.State("s", changes, broker.Position{}), "", "state", string(protocol.State("s", changes, ""))},
 		{transport.Synced("s", place(7)), at, "synced", string(protocol.Synced("s", 1, at))},
-		{transport.Reset("s", broker.GapTrimmed, 1), "", "reset", string(protocol.Reset("s", broker.GapTrimmed, 1))},
+		{transport.Reset("s", broker.GapTrimmed, 1), cursor.Empty, "reset", string(protocol.Reset("s", broker.GapTrimmed, 1))},
 	} {
 		want := "event: tidewire." + test.name + "\ndata: " + test.want + "\n\n"
 		if test.cursor != "" {

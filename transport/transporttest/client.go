@@ -155,6 +155,8 @@ func (c *Client) note(f Frame) error {
 		}
 	case protocol.TypeGap, protocol.TypeSynced:
 		c.cursors[f.Topic] = f.Cursor
+	case protocol.TypeReset:
+		delete(c.cursors, f.Topic)
 	case protocol.TypeMessage, protocol.TypeState:
 		if f.At == "" {
 			break

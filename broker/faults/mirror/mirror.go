@@ -166,7 +166,7 @@ func (m *Map) Take(f *protocol.Frame) {
 		m.figures.Resets++
 		m.empty()
 		clear(m.newest)
-		m.epoch, m.at = f.State.Epoch, broker.Position{}
+		m.epoch, m.at, m.cursor = f.State.Epoch, broker.Position{}, ""
 	case protocol.TypeSynced:
 		if f.State.Epoch != m.epoch {
 			m.object("the epoch is %s, and %s at the end of the snapshot", m.epoch, f.State.Epoch)
