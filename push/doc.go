@@ -24,8 +24,12 @@
 //     answers with a [Reply].
 //  6. It loads its state again when a client is told of a [broker.Gap]. [Hub.Cursor] is
 //     for pages that begin with a state, [Hub.Recent] for those that show the last messages.
-//  7. It may end rights before they expire: [Hub.Revoke], [Hub.Restore].
-//  8. It watches [Hub.Stats], and sets [Limits] where the defaults don't fit.
+//  7. It may keep state topics, maps of keys to values that a [TopicRule] of the broker
+//     declares: [Hub.Set] changes a key, [Hub.State] reads all, [Hub.Stream] writes a text
+//     bit by bit. docs/live-state.md is the guide.
+//  8. It may show who follows a topic: [Options.Presence], [Hub.Members].
+//  9. It may end rights before they expire: [Hub.Revoke], [Hub.Restore].
+//  10. It watches [Hub.Stats], and sets [Limits] where the defaults don't fit.
 //
 // Errors that a client may see are of type [*Error]. Each has a [Code], and a code is an
 // error by itself: errors.Is(err, push.CodeConflict).

@@ -52,7 +52,8 @@ type Message struct {
 	// that was received it is what came of that, and zero for ever.
 	TTL time.Duration
 	// IfVersion makes a change hold only if the key is at this version, and IfAbsent only
-	// if there is no such key.
+	// if there is no such key. A version is the Epoch and the Offset of a change's Position:
+	// in its Receipt, or in a message of Hub.State.
 	IfVersion broker.Version
 	IfAbsent  bool
 

@@ -52,8 +52,8 @@ type Options struct {
 	// Presence are patterns, as in [Rule], of topics whose members are kept: who follows
 	// them, over all instances. They are the keys of a state topic of the hubs' own, for
 	// Hub.Members and for clients that Authorize allows ActionMembers. A member is a user,
-	// or one connection of somebody anonymous that doesn't poll. It is there from its first connection until
-	// five seconds after its last, and at most ten seconds longer if an instance dies. A
+	// or one connection of somebody anonymous that doesn't poll. It is there from its first
+	// connection until five seconds after its last, or for 11 s at most if the instance dies. A
 	// topic has at most 10,000 members that are told. Default none; the broker must be a
 	// [StateBroker], else New panics, as it does if a pattern is malformed.
 	Presence []string
@@ -64,8 +64,9 @@ type Options struct {
 	// Connected and Disconnected are called when a connection has been let in and when it has
 	// ended, Followed and Left when a client begins and ends to follow a topic: for one
 	// connection in this order, for several at once. The session names the connection,
-	// uniquely over all instances. The reason is nil if the client has left. They only watch, and must return soon; whoever wants to keep a client out has
-	// Identify and Authorize. Nil watches nothing.
+	// uniquely over all instances. The reason is nil if the client has left, and CodeDraining
+	// if it was asked to come back, by Hub.Disconnect too. They only watch, and must return
+	// soon; whoever wants to keep a client out has Identify and Authorize. Nil watches nothing.
 	Connected    func(id Identity, session string)
 	Disconnected func(id Identity, session string, reason error, lasted time.Duration)
 	Followed     func(id Identity, session, topic string)

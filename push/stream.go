@@ -203,7 +203,8 @@ var errStreamClosed = NewError(CodeBadRequest, "the stream is closed", nil)
 // is to be done then is the producer's to decide.
 func (s *Stream) Stopped() <-chan struct{} { return s.stopped }
 
-// Close ends the text, and returns when that is stored. Closing again does nothing.
+// Close ends the text, and returns when that is stored. Closing again, or after Fail,
+// does nothing.
 func (s *Stream) Close() error { return s.finish(streamStatus{State: "done"}) }
 
 // Fail ends the text as one that isn't whole, and tells readers why: by the Reason of an

@@ -36,12 +36,14 @@ func TestReadmeShowsTheExample(t *testing.T) {
 // TestGuidesShowTheExamples keeps the guides' Go code code that compiles.
 func TestGuidesShowTheExamples(t *testing.T) {
 	indented := regexp.MustCompile(`(?m)^\t+`)
-	examples := indented.ReplaceAllString(read(t, "../middleware/jwtauth/example_test.go")+read(t, "../push/example_test.go"), "")
+	examples := read(t, "../push/example_test.go") + read(t, "../push/example_state_test.go") +
+		read(t, "../middleware/jwtauth/example_test.go") + program(t, "example_board_test.go")
+	examples = indented.ReplaceAllString(examples, "")
 	_, readme, _ := strings.Cut(read(t, "../README.md"), "## Who may follow what")
 	readme, _, _ = strings.Cut(readme, "\n## What is promised")
-	guides := readme + read(t, "../docs/authentication.md") + read(t, "../docs/authorization.md")
+	guides := readme + read(t, "../docs/authentication.md") + read(t, "../docs/authorization.md") + read(t, "../docs/live-state.md")
 	blocks := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(guides, -1)
-	if len(blocks) != 10 {
+	if len(blocks) != 21 {
 		t.Errorf("there are %d blocks", len(blocks))
 	}
 	for _, block := range blocks {
@@ -49,6 +51,14 @@ func TestGuidesShowTheExamples(t *testing.T) {
 			t.Errorf("no example has\n%s", block[1])
 		}
 	}
+}
+
+// program returns a file of one example as the program that a guide shows.
+func program(t *testing.T, path string) string {
+	t.Helper()
+	_, text, _ := strings.Cut(read(t, path), "\npackage ")
+	text = regexp.MustCompile(`(?m)^(// .*\n)*func Example\w*`).ReplaceAllString("package "+text, "func main")
+	return strings.Replace(text, "package transport_test", "package main", 1)
 }
 
 // TestPromisesNameTestsThatExist keeps docs/internals/promises.md from promising what
