@@ -72,9 +72,9 @@ func upTo(n, largest int) int {
 func (rule *TopicRule) CheckOp(op Op) error {
 	switch {
 	case rule.State && op == OpPublish:
-		return WrongKindError("the topic is a state: its keys are set, appended to and deleted")
+		return WrongKindError("the topic is a state: it is changed by an op: set, append, delete or touch")
 	case !rule.State && op != OpPublish:
-		return WrongKindError("the topic is a log: it has no keys to be set, appended to or deleted")
+		return WrongKindError("the topic is a log: no rule of the broker makes it a state, with keys to be changed")
 	}
 	return nil
 }

@@ -169,7 +169,9 @@ func AsError(err error) *Error {
 	case errors.As(err, &bad):
 		return NewError(CodeBadRequest, string(bad), nil)
 	case errors.As(err, &kind):
-		return NewError(CodeWrongKind, string(kind), nil)
+		e := NewError(CodeWrongKind, string(kind), nil)
+		e.Hint = "a push.TopicRule with State in the broker's Options.Topics makes a topic a state, on every instance"
+		return e
 	case errors.Is(err, context.DeadlineExceeded):
 		return NewError(CodeTimeout, "", err)
 	default:

@@ -48,7 +48,7 @@ func ExampleHub_Set() {
 	_ = hub.Shutdown(ctx)
 	// Output:
 	// 1 <nil>
-	// wrong_kind: the topic is a log: it has no keys to be set, appended to or deleted
+	// wrong_kind: the topic is a log: no rule of the broker makes it a state, with keys to be changed
 	// 0 <nil>
 }
 
@@ -67,7 +67,7 @@ func ExampleMessage_conditions() {
 	}
 
 	// A version is the epoch and the offset of a change: of a receipt, or of a message of State.
-	version := broker.Version{Epoch: claimed.Position.Epoch, Offset: claimed.Position.Offset}
+	version := claimed.Version()
 	_, err = hub.Set(ctx, push.Message{Topic: "jobs", Key: "42", Data: []byte("done"), IfVersion: version})
 	fmt.Println(err)
 

@@ -20,10 +20,11 @@ import (
 // goroutines.
 type Hub struct {
 	// static
-	broker  Broker
-	options Options
-	bus     *bus
-	revoker *revoker
+	broker   Broker
+	presence []broker.Pattern
+	options  Options
+	bus      *bus
+	revoker  *revoker
 
 	work      tasks.Tasks
 	streams   streams
@@ -65,8 +66,8 @@ func New(broker Broker, options Options) *Hub {
 	if broker == nil {
 		panic("push.New: a hub needs a Broker; membroker.New() is one for a single process")
 	}
-	checkPresence(broker, options.Presence)
 	h := &Hub{broker: broker, options: options.withDefaults(), bus: newBus(broker)}
+	h.presence = presenceOf(broker, options.Presence)
 	h.revoker = newRevoker(h)
 	h.users = newUsers(h)
 	return h

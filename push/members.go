@@ -2,6 +2,7 @@ package push
 
 import (
 	"context"
+	"slices"
 
 	"github.com/tidewire/tidewire/broker"
 )
@@ -15,6 +16,9 @@ func (h *Hub) Members(ctx context.Context, topic string) ([]*Message, error) {
 	if err := broker.CheckTopic(topic); err != nil {
 		return nil, AsError(err)
 	}
+	if !slices.ContainsFunc(h.presence, func(p broker.Pattern) bool { _, ok := p.Match(topic, ""); return ok }) {
+		return nil, errNoMembers
+	}
 	members, _, err := h.stateOf(ctx, broker.MembersTopic(topic))
 	return members, err
 }
@@ -25,12 +29,16 @@ func (h *Hub) MemberCount(ctx context.Context, topic string) (int, error) {
 	return len(members), err
 }
 
-// checkPresence panics if what Options.Presence wants can't be.
-func checkPresence(b Broker, patterns []string) {
-	for _, pattern := range patterns {
-		broker.MustParsePattern(pattern)
+var errNoMembers = NewError(CodeBadRequest, "the members of this topic aren't kept: Options.Presence says of which they are", nil)
+
+// presenceOf reads Options.Presence, and panics if what it wants can't be.
+func presenceOf(b Broker, patterns []string) []broker.Pattern {
+	all := make([]broker.Pattern, len(patterns))
+	for i, pattern := range patterns {
+		all[i] = broker.MustParsePattern(pattern)
 	}
 	if _, ok := b.(StateBroker); !ok && len(patterns) > 0 {
 		panic("push.New: Options.Presence needs a broker with states")
 	}
+	return all
 }

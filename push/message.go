@@ -193,6 +193,12 @@ func newID() uuid.UUID {
 	return id
 }
 
+// Version is that of a key of a state topic, as [Hub.State] returns it; see
+// [Message.IfVersion].
+func (m *Message) Version() broker.Version {
+	return broker.Version{Epoch: m.Epoch, Offset: m.Offset}
+}
+
 // Follows reports whether m is the message that comes right after p.
 func (m *Message) Follows(p broker.Position) bool {
 	return m.Epoch == p.Epoch && m.Offset == p.Offset+1 && m.PreviousTag == p.Tag

@@ -22,6 +22,12 @@ type Publisher interface {
 	Publish(ctx context.Context, m Message) (Receipt, error)
 }
 
+// Version is that of the key which a change of a state topic has changed; see
+// [Message.IfVersion].
+func (r Receipt) Version() broker.Version {
+	return broker.Version{Epoch: r.Position.Epoch, Offset: r.Position.Offset}
+}
+
 // Receipt is what Publish returns for a message that was stored.
 type Receipt struct {
 	// ID is the message's ID.

@@ -95,7 +95,7 @@ func (h *Hub) Update(ctx context.Context, topic, key string, change func(old *Me
 		}
 		m.Topic, m.Key, m.IfAbsent = topic, key, old == nil
 		if old != nil {
-			m.IfVersion = broker.Version{Epoch: old.Epoch, Offset: old.Offset}
+			m.IfVersion = old.Version()
 		}
 		receipt, err := h.Set(ctx, m)
 		if _, beaten := errors.AsType[*broker.VersionError](err); !beaten {

@@ -125,7 +125,7 @@ func (s *Stream) take(ctx context.Context, before broker.Version) error {
 		return err
 	}
 	s.mu.Lock()
-	s.version = broker.Version{Epoch: receipt.Position.Epoch, Offset: receipt.Position.Offset}
+	s.version = receipt.Version()
 	s.heed()
 	s.mu.Unlock()
 	for _, m := range []Message{s.change(broker.OpDelete, stopSuffix), s.change(broker.OpSet, "")} {

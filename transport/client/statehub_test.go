@@ -66,7 +66,7 @@ func TestStateIsThatOfTheHub(t *testing.T) {
 		}
 		has(map[string]string{"px": `{"a":1}`, "log": "ab😀c"})
 
-		version := broker.Version{Epoch: receipt.Position.Epoch, Offset: receipt.Position.Offset}
+		version := receipt.Version()
 		if got, ok := state.Get("px"); !ok || got.Version != version || got.Encoding != push.EncodingJSON {
 			t.Errorf("%+v, and the receipt is %+v", got, receipt)
 		}

@@ -14,12 +14,17 @@ const (
 	TooManyKeys   = "the topic has as many keys as it may"
 	TooManyBytes  = "the topic's keys and values would have more bytes than they may"
 	otherVersion  = "the key isn't as the change asks for"
+	noSuchKey     = "there is no such key"
 )
 
 // Conflict is the error of a change that asks for another version of its key than it has;
 // the zero Version if it isn't there.
 func Conflict(current broker.Version) error {
-	return push.NewError(push.CodeConflict, otherVersion, &broker.VersionError{Current: current})
+	reason := otherVersion
+	if current == (broker.Version{}) {
+		reason = noSuchKey
+	}
+	return push.NewError(push.CodeConflict, reason, &broker.VersionError{Current: current})
 }
 
 // TTL is how long a key stays after a change that says what m.TTL does, by the topic's rule:
