@@ -41,7 +41,8 @@ type Access struct {
 	rule *compiled // that is asked; nil if there are no Rules
 }
 
-// Anyone is the Authorize for public topics: anyone may follow and send.
+// Anyone is the Authorize for public topics: anyone may follow, send, and see the members of
+// those of Options.Presence.
 func Anyone(context.Context, Access) error { return nil }
 
 // Inbound is a message from a client.

@@ -103,7 +103,7 @@ type Options struct {
 
 	// AccessTimeout is how long Identify and Authorize may take. Default 5 s.
 	AccessTimeout time.Duration
-	// Recheck is how often Authorize is asked again (with ActionFollow) about each
+	// Recheck is how often Authorize is asked again (with ActionFollow, or ActionMembers) about each
 	// topic that a connected client follows: after this time and up to a tenth more,
 	// and about a few clients at a time. A refusal takes the topic away: the client
 	// is asked to come back with its cursor, goes on with its other topics, and is

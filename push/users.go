@@ -6,6 +6,7 @@ import (
 	"errors"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -59,11 +60,14 @@ func newUsers(h *Hub) *users {
 // come back: what is queued is dropped, they come with their cursors, and are identified and
 // authorized again. They lose nothing, and nobody is kept out; see [Hub.Revoke] for that.
 func (h *Hub) Disconnect(ctx context.Context, user string) error {
-	if user == "" {
-		return NewError(CodeBadRequest, "a user has a name", nil)
+	if user == "" || !utf8.ValidString(user) {
+		return errUser
 	}
 	return h.users.tell(ctx, disconnectEvent, disconnection{User: user})
 }
+
+// errUser is of names that nobody has, or that other hubs would take for another's.
+var errUser = NewError(CodeBadRequest, "a user has a name, in UTF-8", nil)
 
 // DisconnectSession is Disconnect for one session, on whatever instance it is.
 func (h *Hub) DisconnectSession(ctx context.Context, session string) error {
@@ -82,6 +86,9 @@ func (h *Hub) Connections(ctx context.Context, user string) (int, error) {
 	here := h.connections(user)
 	if _, alone := h.broker.(broker.NonBlocking); alone || user == "" {
 		return here, nil
+	}
+	if !utf8.ValidString(user) {
+		return here, errUser
 	}
 	elsewhere, err := h.users.ask(ctx, user)
 	return here + elsewhere, err

@@ -2,6 +2,7 @@ package session_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -174,8 +175,13 @@ func TestUsersOfSeveralInstances(t *testing.T) {
 				t.Errorf("a session %q: %v", id, err)
 			}
 		}
-		if err := worlds[0].hub.Disconnect(t.Context(), ""); push.AsError(err).Code != push.CodeBadRequest {
-			t.Errorf("nobody: %v", err)
+		for _, user := range []string{"", "\xff"} {
+			if err := worlds[0].hub.Disconnect(t.Context(), user); !errors.Is(err, push.CodeBadRequest) {
+				t.Errorf("the user %q: %v", user, err)
+			}
+		}
+		if _, err := worlds[0].hub.Connections(t.Context(), "\xff"); !errors.Is(err, push.CodeBadRequest) {
+			t.Errorf("a name that isn't UTF-8: %v", err)
 		}
 	})
 }
