@@ -37,7 +37,7 @@ check: test fmt-check vet clocks style lint js-check cross modules-test sim-test
 	@printf '\nall checks passed\n'
 
 .PHONY: soak
-soak: promises hostile mutants sim chaos fuzz ## look for what takes hours to find, on a machine with nothing else to do
+soak: promises states hostile mutants sim chaos fuzz ## look for what takes hours to find, on a machine with nothing else to do
 	@printf '\nnothing was found\n'
 
 .PHONY: install
@@ -118,6 +118,10 @@ busy: ## run the tests beside busy loops, three times: none may depend on how fa
 .PHONY: promises
 promises: ## hold the broker over Redis to the times that are promised after a fault; needs a quiet machine
 	$(STEP) 'promised times' go -C broker/faults test -count=1 -timeout 30m . -quiet
+
+.PHONY: states
+states: ## 3,000 members on three instances, and a stream of 2,000 tokens, over Redis
+	$(STEP) 'members and a stream' go -C broker/faults test -count=1 -timeout 30m -v -run 'TestMembersOverInstances|TestStreamReachesAllReaders' . -members=3000 -tokens=2000
 
 .PHONY: hostile
 hostile: ## 10,000 hostile clients, 3,000 that don't read, one at its worst; needs a quiet machine

@@ -256,17 +256,51 @@ func (r *reader) poll(ctx context.Context, address string) error {
 
 // slowly makes the reader one that reads so many bytes a second, over sockets that hold little.
 func (r *reader) slowly(rate int) *reader {
-	r.http.Transport = &http.Transport{DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+	r.http.Transport = &http.Transport{DialContext: slowDial(rate)}
+	return r
+}
+
+// slowDial makes connections that are read slowly.
+func slowDial(rate int) func(ctx context.Context, network, address string) (net.Conn, error) {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := new(net.Dialer).DialContext(ctx, network, address)
 		if err != nil {
 			return nil, err
 		}
-		if err := conn.(*net.TCPConn).SetReadBuffer(16 << 10); err != nil {
-			return nil, err
+		return &slowConn{conn, rate}, conn.(*net.TCPConn).SetReadBuffer(16 << 10)
+	}
+}
+
+// detour leads the connections of a client to where it is told to.
+type detour struct {
+	dial func(ctx context.Context, network, address string) (net.Conn, error)
+
+	mu    sync.Mutex // guards the rest
+	to    string
+	conns []net.Conn
+}
+
+func (d *detour) client() *http.Client {
+	return &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		conn, err := d.dial(ctx, network, d.to)
+		if err == nil {
+			d.conns = append(d.conns, conn)
 		}
-		return &slowConn{conn, rate}, nil
-	}}
-	return r
+		return conn, err
+	}}}
+}
+
+// lead cuts all connections, and leads those that follow to another address.
+func (d *detour) lead(to string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.to = to
+	for _, conn := range d.conns {
+		conn.Close()
+	}
+	d.conns = nil
 }
 
 // slowConn is read slowly.

@@ -13,7 +13,6 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/tidewire/tidewire/broker"
-	"github.com/tidewire/tidewire/broker/faults/link"
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/transport/client"
 )
@@ -126,8 +125,8 @@ func TestStateIsCutInTheSnapshotAfterAFork(t *testing.T) {
 	replica := startReplica(t, primary)
 	other := startInstance(t, connect(t, primary), push.Options{})
 	fill := &stateTrial{T: t, instances: []*instance{other}, topic: topic}
-	for key := range 2000 {
-		fill.make(push.Message{Key: fmt.Sprint("key", key), Op: broker.OpSet, Data: make([]byte, 500)})
+	for key := range 800 {
+		fill.make(push.Message{Key: fmt.Sprint("key", key), Op: broker.OpSet, Data: make([]byte, 300)})
 	}
 	check(t, replica.AwaitSync(primary))
 	check(t, primary.CutReplicas())
@@ -158,18 +157,16 @@ func TestStateIsCutInTheSnapshotAfterAFork(t *testing.T) {
 	for _, w := range []client.Transport{client.WebSocket, client.EventStream} {
 		t.Run("Library/"+w.String(), func(t *testing.T) {
 			t.Parallel()
-			l := closing[*link.Link](t)(link.New(own.Host()))
-			c, err := client.New("http://"+l.Addr(), client.Options{Transport: w, Logger: quiet, MaxBackoff: time.Second})
+			d := &detour{dial: slowDial(1_000_000), to: own.Host()}
+			c, err := client.New(own.url, client.Options{Transport: w, Logger: quiet, MaxBackoff: time.Second, HTTPClient: d.client()})
 			check(t, err)
 			t.Cleanup(func() { check(t, c.Close(context.Background())) })
 			s, err := c.State(topic)
 			check(t, err)
 			await(t, "the map", func() bool { return stateDiffers(s, entries) == "" })
-			check(t, l.Slow(300))
-			check(t, l.To(other.Host()))
+			d.lead(other.Host())
 			await(t, "a part of the other map", func() bool { n := s.Len(); return !s.Complete() && n > 0 && n < len(entries)/2 })
-			check(t, l.To(own.Host()))
-			check(t, l.Heal())
+			d.lead(own.Host())
 			await(t, "all", s.Complete)
 			if differs := stateDiffers(s, entries); differs != "" {
 				t.Errorf("%s; %d keys of %d", differs, s.Len(), len(entries))

@@ -31,7 +31,7 @@ type topology struct {
 }
 
 // TestStatesOnStandalone: in the middle all connections for pub/sub are cut.
-func TestStatesOnStandalone(t *testing.T) {
+func TestStatesOnStandalone(t *testing.T) { //nolint:tparallel // the promises share one Redis, and disturb it
 	t.Parallel()
 	server := startServer(t)
 	admin := connect(t, server)
@@ -45,7 +45,7 @@ func TestStatesOnStandalone(t *testing.T) {
 }
 
 // TestStatesOnSentinel: in the middle the primary is killed, which comes back as a replica of the one that replaces it.
-func TestStatesOnSentinel(t *testing.T) {
+func TestStatesOnSentinel(t *testing.T) { //nolint:tparallel // the promises share one Redis, and disturb it
 	t.Parallel()
 	primary, replica, sentinels := startSentinels(t, downAfter)
 	statePromises(t, topology{
@@ -65,7 +65,7 @@ func TestStatesOnSentinel(t *testing.T) {
 }
 
 // TestStatesOnCluster: in the middle the topic's slot moves to another owner.
-func TestStatesOnCluster(t *testing.T) {
+func TestStatesOnCluster(t *testing.T) { //nolint:tparallel // the promises share one Redis, and disturb it
 	t.Parallel()
 	c := onCluster(t, calmCluster...)
 	statePromises(t, topology{

@@ -205,7 +205,7 @@ func (w *world) flush(d *draws) error {
 // ofTopic matches the keys of topics' heads and histories, and of states' keys and deadlines.
 var ofTopic = regexp.MustCompile(`\}[mskd]:`)
 
-// topicKeys gives the keys of topics, but not those of message IDs: who deletes these asks for
+// topicKeys returns the keys of topics, but not those of message IDs: who deletes these asks for
 // duplicates.
 func topicKeys(ctx context.Context, client *redis.Client) ([]string, error) {
 	var keys []string

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -38,7 +39,7 @@ func (c *client) asked() []string {
 	if c.state == "" {
 		return c.topics
 	}
-	return append(c.topics[:len(c.topics):len(c.topics)], c.state)
+	return append(slices.Clip(c.topics), c.state)
 }
 
 // beginState takes the answer about the state, and returns why it is refused for now.
@@ -165,7 +166,7 @@ func (w *world) settleStates(ctx context.Context) error {
 	}
 }
 
-// differing gives a client whose map isn't the broker's.
+// differing returns a client whose map isn't the broker's.
 func (w *world) differing(ctx context.Context) (differing *client, how string, err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishTimeout)
 	defer cancel()
