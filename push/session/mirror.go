@@ -24,8 +24,8 @@ type mirror struct {
 	bufferedSize int
 	overflowed   bool             // what was buffered is dropped: the read has to begin again
 	broke        broker.GapReason // why it is read again
-	// restarts counts how often it was read again. Who has been told what was before is told
-	// nothing of it but the whole.
+	// restarts counts how often it was read again. A client that was told what was before is
+	// told nothing of it but the whole.
 	restarts uint64
 
 	arrived chan struct{} // closed when the feed has moved on; nil if nobody waits

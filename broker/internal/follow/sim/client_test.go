@@ -223,7 +223,7 @@ func (c *simClient) join(take func(*place) bool) string {
 }
 
 // isSamePlace reports whether cursors differ at most in when they were issued, as they do for a
-// client that is sent away before its welcome.
+// client that is disconnected before its welcome.
 func (c *simClient) isSamePlace(one, other string) bool {
 	a, err1 := cursor.Parse(one)
 	b, err2 := cursor.Parse(other)
@@ -286,7 +286,7 @@ func (c *simClient) handle(conn *simConn, f simFrame) error {
 }
 
 // takeID holds the id of an event against the cursors, and keeps it. That of a client which
-// is sent away before its welcome is of the welcome. Called with c.mu held.
+// is disconnected before its welcome is of the welcome. Called with c.mu held.
 func (c *simClient) takeID(f simFrame) {
 	if f.eventID == "" || f.Type == protocol.TypeReconnect && c.places[0].stage == absent {
 		return

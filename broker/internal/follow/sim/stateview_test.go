@@ -173,8 +173,8 @@ func (v *stateView) apply(c *simChange) {
 	if told := v.told[c.Key]; c.Version < told || c.Version == told && told > 0 && !there && !v.isNew {
 		v.violate("%q goes back from %d to %d", c.Key, told, c.Version)
 	}
-	e, real := r.had(v.topic, v.epoch, c, old.text)
-	if !real {
+	e, was := r.had(v.topic, v.epoch, c, old.text)
+	if !was {
 		v.violate("%q never was %.40q at version %d", c.Key, old.text, c.Version)
 	}
 	if e != nil {
