@@ -45,7 +45,7 @@ var stateMutants = []mutant{
 	{"a touch takes the value", "", []patch{{keymapGo, "\t\tnext = old\n", "\t\tnext.version = old.version\n"}}},
 	{"a touch doesn't renew", "", []patch{{keymapGo, "\t\tnext.deadline = time.Time{}\n", "\t\tc.TTL = 0\n"}}},
 	{"a version outlives its epoch", "", []patch{{keymapGo, "if e.version.Epoch != epoch {", "if epoch == 0 {"}}},
-	{"nobody asks for the end of keys", "", []patch{{expiryGo, "if due != 0 && (e.due == 0 || due < e.due) {", "if due < 0 {"}}},
+	{"nobody asks for the end of keys", "", []patch{{expiryGo, "if t.isState && due != 0 && (e.due == 0 || due < e.due) {", "if due < 0 {"}}},
 	{"the end of keys isn't asked for again", "", []patch{
 		{topicGo, "\tt.endsKey(head.Due, 0)", "\t_ = head.Due"},
 		{repairGo, "\t\tt.endsKey(unknownDue, 0)\n", ""},
@@ -53,7 +53,7 @@ var stateMutants = []mutant{
 
 	// Members.
 	{"the members of an instance outlive it", "", []patch{{presenceGo, "memberLease   = 10 * time.Second", "memberLease   = time.Hour"}}},
-	{"a member that was lost stays so", "", []patch{{presenceRunGo, "\t\t\t\tm.told = false\n\t\t\t\tc.room.changed[key] = true\n", ""}}},
+	{"a member that was lost stays so", "", []patch{{presenceRunGo, "\t\t\tm.told = false\n\t\t\tr.changed[key], p.changed[r] = true, true\n", ""}}},
 	{"a member leaves with one of its connections", "", []patch{{presenceGo, "r.members[key].connections--", "r.members[key].connections = 0"}}},
 	{"who leaves isn't told", "", []patch{{presenceRunGo, "case m.connections == 0 && m.told:", "case m.connections < 0:"}}},
 }
