@@ -52,7 +52,8 @@ type StateFormat interface {
 	// frame moves the cursor to the position, and has the whole of it.
 	Synced(topic string, at broker.Position) *Frame
 	// Reset encodes that what the client has of the topic isn't good any more: it forgets
-	// all keys, and gets those that there are, in this epoch, up to the next Synced.
+	// all keys and its place, and gets those that there are, in this epoch, up to the next
+	// Synced. A place that another instance can still prove says nothing of a part of them.
 	Reset(topic string, reason broker.GapReason, epoch broker.Epoch) *Frame
 }
 

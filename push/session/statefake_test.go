@@ -106,7 +106,7 @@ func (c *stateClient) apply(text []byte) {
 	switch f.Kind {
 	case "reset":
 		c.values, c.versions, c.synced = map[string]string{}, map[string]uint64{}, false
-		c.place = broker.Position{}
+		c.place, c.cursor = broker.Position{}, ""
 		c.resets++
 	case "synced":
 		c.synced = true

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -299,14 +300,19 @@ func (c *simClient) takeID(f simFrame) {
 }
 
 // eventID is the id that an event must have: the cursor of nothing as long as the position in
-// a log isn't known, and without the states whose position isn't. Called with c.mu held.
+// a log isn't known, and without the states whose position isn't: of nothing again if that leaves
+// none behind a reset. Called with c.mu held.
 func (c *simClient) eventID() string {
 	for _, v := range c.views {
 		if v.foreign {
 			return cursor.Empty
 		}
 	}
-	return c.join(func(p *place) bool { return !p.foreign })
+	id := c.join(func(p *place) bool { return !p.foreign })
+	if id == "" && slices.ContainsFunc(c.places, func(p *place) bool { return p.emptied }) {
+		return cursor.Empty
+	}
+	return id
 }
 
 // lost notes that a connection has ended.

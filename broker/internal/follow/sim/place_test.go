@@ -24,6 +24,7 @@ type place struct {
 	rewound time.Time       // when the client has last forgotten where it was
 	forged  broker.Position // a position that the client has made up
 	foreign bool            // its cursor is another topic's, and it has no position
+	emptied bool            // a reset has taken the position of a state
 }
 
 // stage is how far a client is with following a topic.
@@ -66,7 +67,7 @@ func (p *place) forget() {
 
 // begin makes the client new to the topic.
 func (p *place) begin() {
-	p.at, p.forged, p.foreign, p.cursor = broker.Position{}, broker.Position{}, false, ""
+	p.at, p.forged, p.foreign, p.emptied, p.cursor = broker.Position{}, broker.Position{}, false, false, ""
 }
 
 // forge puts the client at a position that it has made up.

@@ -20,6 +20,7 @@ type stateView struct {
 	epoch  broker.Epoch      // of the versions
 	lost   bool              // its position isn't real: a reset must come first
 	isNew  bool              // a snapshot has begun, and isn't whole yet
+	beyond map[string]bool   // keys that it has from after its position, which may have been lost since
 	moves  []stateMove
 }
 
@@ -45,8 +46,9 @@ func (v *stateView) welcome(t simAnswer) {
 	switch {
 	case t.Kind != "state":
 		v.violate("it is welcomed to a %q", t.Kind)
-	case t.From == "snapshot" && v.asked.IsZero() && !v.foreign:
+	case t.From == "snapshot" && v.asked.IsZero(): // also with the cursor of a log, which another topic's part doesn't spoil
 		v.clear(false)
+		v.foreign = false
 	case t.From != "cursor":
 		v.violate("its cursor is forgotten: it begins with %q", t.From)
 	case v.foreign:
@@ -56,6 +58,18 @@ func (v *stateView) welcome(t simAnswer) {
 	default:
 		v.lost = at == v.forged || at.Epoch != v.epoch
 		v.cursor = t.Cursor
+		v.doubt()
+	}
+}
+
+// doubt notes what the client has from after the position with which it comes back. If the
+// store has lost something, that may be lost too, and nobody may be left who knows.
+func (v *stateView) doubt() {
+	v.beyond = map[string]bool{}
+	for key, told := range v.told {
+		if told > v.at.Offset && v.world.store.damageSoFar() > 0 {
+			v.beyond[key], v.told[key] = true, v.at.Offset
+		}
 	}
 }
 
@@ -70,7 +84,7 @@ func (v *stateView) setEpoch(text string) {
 // clear begins a snapshot. What the client knew stays known, unless the history may have gone
 // another way.
 func (v *stateView) clear(another bool) {
-	v.values, v.isNew, v.lost = map[string]stateValue{}, true, false
+	v.values, v.isNew, v.lost, v.beyond = map[string]stateValue{}, true, false, nil
 	if another || v.told == nil || v.world.store.damageSoFar() > 0 {
 		v.told = map[string]uint64{}
 	}
@@ -87,6 +101,8 @@ func (v *stateView) reset(f simFrame) {
 		v.violate("a reset for %s isn't justified", reason)
 	}
 	v.clear(f.Reason == string(broker.GapFork) || f.Reason == string(broker.GapEpoch))
+	v.begin() // what it had is gone, and so is where that was
+	v.emptied = true
 	v.world.count("resets "+f.Reason, 1)
 }
 
@@ -157,6 +173,7 @@ func (v *stateView) apply(c *simChange) {
 			v.violate("%q is deleted, which nobody has done", c.Key)
 		}
 		delete(v.values, c.Key)
+		delete(v.beyond, c.Key)
 		v.told[c.Key] = deleted
 		return
 	case "append":
@@ -181,6 +198,7 @@ func (v *stateView) apply(c *simChange) {
 		v.client.allowed(&v.place, e)
 	}
 	v.values[c.Key], v.told[c.Key] = stateValue{old.text, c.Version}, c.Version
+	delete(v.beyond, c.Key)
 }
 
 // moveTo moves the cursor forward: the client must have all that is up to there.
@@ -200,7 +218,7 @@ func (v *stateView) moveTo(to broker.Position, cursor string) {
 }
 
 func (v *stateView) moved(to broker.Position, cursor string) {
-	v.at, v.cursor, v.foreign = to, cursor, false
+	v.at, v.cursor, v.foreign, v.emptied = to, cursor, false, false
 	v.moves = append(v.moves, stateMove{to, cursor, maps.Clone(v.values), maps.Clone(v.told), v.epoch})
 	v.client.at.port.saw(v.topic, to)
 }
@@ -211,6 +229,7 @@ func (v *stateView) has(keys map[string]*entry, at broker.Position) {
 	for key, e := range keys {
 		value, there := v.values[key]
 		switch {
+		case v.beyond[key]: // it may be of another branch
 		case e.Op == broker.OpDelete && there && value.version < e.Offset:
 			v.violate("at %v it has %q of version %d, which was deleted at %d", at, key, value.version, e.Offset)
 		case e.Op == broker.OpDelete:
@@ -264,12 +283,12 @@ func (v *stateView) whole(f simFrame) {
 func (v *stateView) hasNoMore(at broker.Position) {
 	changed, before := v.world.store.upTo(broker.Position{}, at), v.world.store.before(at)
 	for key, value := range v.values {
-		if changed[key] == nil && value.version <= at.Offset && (value.version > 0 || before[key] == "") {
+		if changed[key] == nil && !v.beyond[key] && value.version <= at.Offset && (value.version > 0 || before[key] == "") {
 			v.violate("at %v it has %q of version %d, which wasn't there", at, key, value.version)
 		}
 	}
 	for key := range before {
-		if _, there := v.values[key]; !there && changed[key] == nil && !v.isDeleted(key, at.Offset) {
+		if _, there := v.values[key]; !there && changed[key] == nil && !v.beyond[key] && !v.isDeleted(key, at.Offset) {
 			v.violate("at %v it lacks %q, which was there before the epoch", at, key)
 		}
 	}
@@ -284,7 +303,7 @@ func (v *stateView) rewind(n int, onlyCursor bool) (rewound bool) {
 	}
 	v.moves = v.moves[:len(v.moves)-n]
 	last := v.moves[len(v.moves)-1]
-	v.at, v.cursor, v.foreign, v.rewound = last.at, last.cursor, false, time.Now()
+	v.at, v.cursor, v.foreign, v.emptied, v.rewound = last.at, last.cursor, false, false, time.Now()
 	if !onlyCursor {
 		v.values, v.told, v.epoch, v.isNew = maps.Clone(last.values), maps.Clone(last.told), last.epoch, false
 	}
@@ -303,6 +322,13 @@ func (v *stateView) converged(when string) {
 		return !there && v.world.store.isDue(v.topic, key)
 	})
 	v.world.store.mu.Unlock()
+	for key := range v.beyond {
+		if v.values[key] != want[key] {
+			v.world.count("beyond the cursor and lost", 1)
+			delete(want, key)
+			delete(v.values, key)
+		}
+	}
 	if v.isNew || !maps.Equal(v.values, want) {
 		v.violate("%s it has %v (new %v), and the store %v", when, v.values, v.isNew, want)
 	}

@@ -158,7 +158,7 @@ func (w *world) newClient(i int) *simClient {
 	}
 	for j, topic := range w.states {
 		if c.onlyStates || (i+j)%3 > 0 {
-			v := &stateView{place: place{world: w, client: c, topic: topic, state: true}}
+			v := &stateView{place: place{world: w, client: c, topic: topic, state: true}, values: map[string]stateValue{}, told: map[string]uint64{}}
 			c.states[topic], c.places = v, append(c.places, &v.place)
 		}
 	}
