@@ -69,7 +69,7 @@ func (w *world) change(node int, m push.Message, named bool) {
 	case m.Encoding == push.EncodingJSON:
 		m.Data = fmt.Appendf(nil, `{"change":%d}`, n)
 	case n%4 == 3: // more than one buffer holds
-		m.Data = fmt.Appendf(nil, "%d<%s>", n, strings.Repeat("é😀x", 200))
+		m.Data = fmt.Appendf(nil, "%d<%s>", n, strings.Repeat("é😀x", 400))
 	default:
 		m.Data = fmt.Appendf(nil, "%d😀", n)
 	}

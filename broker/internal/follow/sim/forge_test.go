@@ -23,6 +23,9 @@ func (c *simClient) forge(how, far int) {
 			continue // with another map than it had there
 		}
 		p.forge(at)
+		if isPlace && c.world.store.isPosition(at) {
+			p.forged = broker.Position{} // it is real
+		}
 		if v := c.views[p.topic]; v != nil {
 			v.moves = []move{{at, true, time.Now(), v.cursor}}
 		}
