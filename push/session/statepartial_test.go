@@ -13,21 +13,16 @@ import (
 	"github.com/tidewire/tidewire/push"
 )
 
-// sharedBroker is one of several instances of a broker, which outlives their hubs.
-type sharedBroker struct{ *membroker.Broker }
-
-func (sharedBroker) Close(context.Context) error { return nil }
-
 // TestResetEndsThePlace has a client cut right after a reset, and come back to an instance that
 // still remembers the place where it was: what the client had there is forgotten, so it gets
 // all keys, not only those that have changed since.
 func TestResetEndsThePlace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		shared := membroker.New(membroker.Options{Topics: []push.TopicRule{
+		store := membroker.New(membroker.Options{Topics: []push.TopicRule{
 			{Pattern: "s/{x}", State: true, History: broker.History{Messages: 5}},
 		}})
-		defer shared.Close(context.Background())
-		here, there := newWorld(t, sharedBroker{shared}, push.Options{}), newWorld(t, sharedBroker{shared}, push.Options{})
+		defer store.Close(context.Background())
+		here, there := newWorld(t, &shared{Broker: store}, push.Options{}), newWorld(t, &shared{Broker: store}, push.Options{})
 		defer here.shutdown()
 		defer there.shutdown()
 		format := &stateFormat{}
@@ -55,6 +50,7 @@ func TestResetEndsThePlace(t *testing.T) {
 		_, conn := there.followState(format, c)
 		time.Sleep(250 * time.Millisecond) //clock:virtual
 		conn.Abort()
+		synctest.Wait()
 		if c.resets != 1 || c.synced || len(c.values) == 0 {
 			t.Fatalf("%d resets, synced %v, %d keys; want it cut within a snapshot", c.resets, c.synced, len(c.values))
 		}
