@@ -23,8 +23,8 @@ import (
 // topology is a Redis, and what befalls it while states change.
 type topology struct {
 	client  func() redis.UniversalClient
-	disturb func(topic string)
-	settle  func() // when nobody changes anything any more; may be nil
+	disturb func(t *testing.T, topic string)
+	settle  func(t *testing.T) // when nobody changes anything any more; may be nil
 	// lossless says that no change is lost by that, so that no client may have to begin again. Replicated asks for changes
 	// that are safe from it.
 	lossless, replicated bool
@@ -37,7 +37,8 @@ func TestStatesOnStandalone(t *testing.T) { //nolint:tparallel // the promises s
 	admin := connect(t, server)
 	statePromises(t, topology{
 		client: func() redis.UniversalClient { return connect(t, server) },
-		disturb: func(string) {
+		disturb: func(t *testing.T, _ string) {
+			t.Helper()
 			check(t, admin.ClientKillByFilter(t.Context(), "TYPE", "pubsub").Err())
 		},
 		lossless: true,
@@ -47,19 +48,24 @@ func TestStatesOnStandalone(t *testing.T) { //nolint:tparallel // the promises s
 // TestStatesOnSentinel: in the middle the primary is killed, which comes back as a replica of the one that replaces it.
 func TestStatesOnSentinel(t *testing.T) { //nolint:tparallel // the promises share one Redis, and disturb it
 	t.Parallel()
-	primary, replica, sentinels := startSentinels(t, downAfter)
+	// Six failovers one after the other: a busy machine may cause none besides.
+	primary, replica, sentinels := startSentinels(t, 4*downAfter)
 	statePromises(t, topology{
 		client: func() redis.UniversalClient {
 			return closing[*redis.Client](t)(redis.NewFailoverClient(sentinels.Options()), nil)
 		},
-		disturb: func(string) {
+		disturb: func(t *testing.T, _ string) {
+			t.Helper()
 			check(t, primary.Stop(os.Kill))
 			await(t, "another primary", func() bool { return sentinels.Primary() == replica.Addr() })
 			primary, replica = replica, primary
 			host, port, _ := strings.Cut(primary.Addr(), ":")
 			check(t, replica.Restart("--replicaof", host+" "+port))
 		},
-		settle:     func() { check(t, replica.AwaitSync(primary)) },
+		settle: func(t *testing.T) {
+			t.Helper()
+			check(t, replica.AwaitSync(primary))
+		},
 		replicated: true,
 	})
 }
@@ -72,7 +78,9 @@ func TestStatesOnCluster(t *testing.T) { //nolint:tparallel // the promises shar
 		client: func() redis.UniversalClient {
 			return closing[*redis.ClusterClient](t)(redis.NewClusterClient(c.Options()), nil)
 		},
-		disturb: func(topic string) {
+		disturb: func(t *testing.T, topic string) {
+			t.Helper()
+			c := &clustered{c.Cluster, t, c.client}
 			key := c.key(topic)
 			owner := c.Owner(key)
 			for _, node := range c.Nodes[:3] {
@@ -154,7 +162,7 @@ func (s *stateTrial) writing(writers, n int, change func(writer, number int) pus
 	}
 	before := s.changes.Load()
 	await(s.T, "changes before", func() bool { return s.changes.Load() >= before+int64(writers*n) || s.Failed() })
-	s.on.disturb(s.topic)
+	s.on.disturb(s.T, s.topic)
 	disturbed.Store(true)
 	work.Wait()
 	s.settle()
@@ -162,7 +170,7 @@ func (s *stateTrial) writing(writers, n int, change func(writer, number int) pus
 
 func (s *stateTrial) settle() {
 	if s.on.settle != nil {
-		s.on.settle()
+		s.on.settle(s.T)
 	}
 }
 
@@ -393,7 +401,7 @@ func (s *stateTrial) keysEnd() {
 			}
 		}
 	})
-	s.on.disturb(s.topic)
+	s.on.disturb(s.T, s.topic)
 	have("left", false)
 	have("touched", true)
 	close(enough)
