@@ -71,9 +71,10 @@ clocks: ## fail if a test depends on how fast the machine is
 style: ## fail if a text breaks docs/STYLE.md: phrases, dead links, long lines and files
 	$(STEP) 'style' go -C .ci/tools run ./style "$(CURDIR)"
 
+# Many packages wait for times and servers, so there are more at a time than processors.
 .PHONY: go-test
 go-test: ## run the Go tests with the race detector
-	$(STEP) 'go test -race' go test -race -timeout 30m ./...
+	$(STEP) 'go test -race' go test -race -p 4 -timeout 30m ./...
 
 .PHONY: modules-test
 modules-test: ## run the Go tests of the other modules with the race detector
@@ -96,7 +97,7 @@ smoke: $(NODE_MODULES) ## try in Chromium that messages arrive, and are resumed
 
 .PHONY: e2e
 e2e: $(NODE_MODULES) ## run the end-to-end tests in Chromium
-	$(STEP) 'end-to-end tests in Chromium' sh -c 'cd js-client && node --test --test-reporter=spec e2e/*.test.mjs'
+	$(STEP) 'end-to-end tests in Chromium' sh -c 'cd js-client && node --test --test-concurrency=2 --test-reporter=spec e2e/*.test.mjs'
 
 .PHONY: sim-test
 sim-test: ## run 20,000 schedules of the simulation
