@@ -313,3 +313,17 @@ func TestChangesOnACluster(t *testing.T) {
 		t.Errorf("what isn't replicated isn't stored: %+v", page)
 	}
 }
+
+// TestKeysOfALostHeadAreGone has an instance that knows nothing of a state renew a key of
+// which only the value is left.
+func TestKeysOfALostHeadAreGone(t *testing.T) {
+	o := onStates()
+	b, client := scripted(t, o)
+	setKey(t, b, "state/a", "k", time.Hour)
+	head, history := newServer(nil, b.options).keys("state/a")
+	must(t, client.Del(t.Context(), head, history).Err())
+	gone, err := brokerOn(t, client, o).Renew(t.Context(), "state/a", []string{"k"}, time.Hour)
+	if err != nil || len(gone) != 1 {
+		t.Errorf("gone are %q, %v", gone, err)
+	}
+}
