@@ -23,8 +23,8 @@ import (
 )
 
 var (
-	mirrors  = flag.Int("mirrors", 100, "how many clients TestConflation has; a tenth of them reads slowly")
-	mirrored = flag.Duration("mirrored", 2*time.Second, "for how long TestConflation changes a state")
+	mirrors  = flag.Int("mirrors", 20, "how many clients TestConflation has; a tenth of them reads slowly")
+	mirrored = flag.Duration("mirrored", 500*time.Millisecond, "for how long TestConflation changes a state")
 )
 
 const (
@@ -124,6 +124,9 @@ func TestConflation(t *testing.T) {
 	clients := make([]*mirroring, *mirrors)
 	for i := range clients {
 		conn := rawclient.DialPath(t, server, "/?state=prices")
+		if err := conn.SetDeadline(time.Time{}); err != nil { // the test waits for them itself
+			t.Fatal(err)
+		}
 		clients[i] = &mirroring{conn: conn, values: map[string]json.RawMessage{}}
 		if i%10 == 0 {
 			clients[i].rate = slowRate
