@@ -12,12 +12,13 @@ import { minify } from "terser";
 process.chdir(import.meta.dirname);
 
 // What only the client's own objects bear, nothing of the API, the wire or the browser.
-const internal = /^(asked|again|refusals|base|listeners|settle|frame|via|answer)$/;
+const internal =
+  /^(phase|again|unloaded|refusals|listeners|settle|promise|moveTo|cursorAt|number|serves|served|lost|answered|duplex|sender|watcher|welcomed|heard|begun|which|serving|posts|authenticates|renew|foreign|via|stop|way|flush|newest|follow|leave|sync|reopened|proved|failed|remembered|once|hear|ended|begin|won|sleep|wake|idle|answer|age)$/;
 
 // Budgets in bytes, min + gzip -9.
 const bundles = [
-  { out: "dist/client.mjs", entry: "src/index.ts", format: "esm", budget: 4608 },
-  { out: "dist/client.js", entry: "src/script.ts", format: "iife", budget: 4608 },
+  { out: "dist/client.mjs", entry: "src/index.ts", format: "esm", budget: 8600 },
+  { out: "dist/client.js", entry: "src/script.ts", format: "iife", budget: 8600 },
   { out: "dist/state.mjs", entry: "src/state.ts", format: "esm", budget: 1024 },
 ];
 

@@ -28,7 +28,7 @@ test("a ticket for each connection, from a page of another site", async () => {
     window.token = "ann";
     const Ticketed = ticketed(() => ({ Authorization: `Bearer ${token}` }));
     const { WebSocket } = window;
-    window.WebSocket = function (url, protocol) {
+    window.WebSocket = (url, protocol) => {
       urls.push(url);
       return new WebSocket(url, protocol);
     };

@@ -8,6 +8,7 @@ export type ErrorCode =
   | "forbidden"
   | "conflict"
   | "too_large"
+  | "unsupported"
   | "wrong_kind"
   | "rate_limited"
   | "limit_reached"
@@ -17,7 +18,7 @@ export type ErrorCode =
   | "unavailable"
   | "not_replicated"
   | "internal"
-  /** The server, or something before it, says no for good and gives no code. */
+  /** The server ended the connection for good and gave no code. */
   | "refused"
   /** The server broke the protocol; the client has left and resumes. */
   | "protocol_violation"
@@ -29,13 +30,33 @@ export type ErrorCode =
   | "transport_buffered"
   /** Nothing was heard for too long. */
   | "transport_silent"
+  /** The option `token` threw. */
+  | "token_failed"
+  /** The option `load` threw. */
+  | "load_failed"
+  /** Messages were missed, in a loop over a subscription. */
+  | "gap"
   /** It may or may not have happened: sending again with the same id is safe. */
   | "unknown"
-  /** This client is closed. */
+  /** This client, or this subscription, is closed. */
   | "closed"
   | (string & {});
 
-/** The one error of this library. */
+/** Of a code that comes without. */
+const retries: Record<string, Retry> = {
+  bad_request: "never",
+  unauthenticated: "never",
+  forbidden: "never",
+  conflict: "never",
+  too_large: "never",
+  unsupported: "never",
+  wrong_kind: "never",
+  refused: "never",
+  closed: "never",
+  slow_consumer: "now",
+};
+
+/** The one error of this library. What caused it, if that was an exception, is its `cause`. */
 export class PushError extends Error {
   declare readonly code: ErrorCode;
   declare readonly retry: Retry;
@@ -44,13 +65,7 @@ export class PushError extends Error {
   /** The id of the message that was to be sent; undefined for other errors. */
   declare readonly id: string | undefined;
 
-  constructor(
-    code: ErrorCode,
-    reason: string = code,
-    retry: Retry = /refused|closed|large/.test(code) ? "never" : "later",
-    after = 0,
-    id?: string,
-  ) {
+  constructor(code: ErrorCode, reason: string = code, retry: Retry = retries[code] ?? "later", after = 0, id?: string) {
     super(reason);
     Object.assign(this, { name: "PushError", code, retry, after, id });
   }

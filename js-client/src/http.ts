@@ -1,93 +1,99 @@
-import { payload } from "./frame.ts";
-import type { Link } from "./link.ts";
-import type { Topic } from "./topic.ts";
+import type { PushError } from "./error.ts";
+import { caught, ofResponse, toError } from "./failure.ts";
+import type { Frame } from "./frame.ts";
+import type { Options, TokenReason } from "./types.ts";
 
-// All bodies that a browser keeps alive may have 64 KiB together.
-const mostKeptAlive = 1e4;
+/** The longest URL in characters, and the most topics in one, that all that is between can be trusted to let through. */
+const longestURL = 2_000;
+const mostTopics = 50;
 
-/** The characters of a cursor's part that are of the topic alone. */
-const ofTopic = 10;
-
-/** One cursor of many. A page may give one of several topics to each: a server knows no place of a topic that is there twice. */
-function join(cursors: string[]): string {
-  const parts = new Map<string, string>();
-  // A topic's own cursor is shorter than one of several, and newer.
-  for (const cursor of cursors.sort((a, b) => b.length - a.length))
-    for (const part of cursor.split(".")) parts.set(part.slice(0, ofTopic), part);
-  return [...parts.values()].join(".");
+/** Requests to the routes below one URL, in the name that the page's token gives. */
+export interface Http {
+  /** There is a token to ask for. */
+  readonly authenticates: boolean;
+  /** The next request asks for the token anew, and says why. */
+  renew(why: TokenReason): void;
+  /** Where a route is. Throws if the URL is none. */
+  url(route: string, query: URLSearchParams | undefined, scheme: "http" | "ws"): string;
+  /** The answer, of this content type. Any other answer throws an error, which has the topics that it may tell of. */
+  get(route: string, query: URLSearchParams, type: string, signal: AbortSignal): Promise<Response>;
+  /** The answer to a POST, as a frame; throws if none came from the server. */
+  post(route: string, query: Record<string, string>, init?: RequestInit): Promise<Frame>;
+  /** A ticket for one connection. */
+  ticket(): Promise<string>;
 }
 
-/** Asks for the topics, from where they are unless `since` says. */
-export function query(topics: Topic[], since = join(topics.flatMap(({ cursor }) => cursor ?? []))): URLSearchParams {
-  const query = new URLSearchParams(topics.map(({ topic, kind = "topic" }) => [kind, topic]));
-  query.set("since", since);
-  const recent = Math.max(...topics.map(({ recent = 0 }) => recent));
-  if (recent) query.set("recent", `${recent}`);
-  return query;
+/** Where routes are, below a URL that may be relative to the page, and may have a query, which they all get. */
+function locate(base: string | URL, route: string, query: URLSearchParams | undefined, scheme: "http" | "ws"): string {
+  const url = new URL(base, globalThis.document?.baseURI ?? globalThis.location?.href);
+  url.protocol = url.protocol.replace(/^(http|ws)/, scheme);
+  url.pathname = url.pathname.replace(/\/?$/, `/${route}`);
+  for (const [name, value] of query ?? []) url.searchParams.append(name, value);
+  url.hash = "";
+  return url.href;
 }
 
-/** What a link is read with, until `signal` says that it is closed. */
-export interface Reader {
-  readonly signal: AbortSignal;
-  /** Resolves to an answer with status 2xx; another one ends the link. */
-  get(path: string): Promise<Response>;
-  /** Hands on a frame as JSON, or a sign of life. */
-  hear(data?: string): void;
-}
+export function createHttp(base: string | URL, { token, fetch: request }: Options): Http {
+  let why: TokenReason = "connect";
+  let asking: Promise<HeadersInit> | undefined;
 
-/**
- * Carries frames over HTTP: those that `read` hears, which asks for the topics, and beside them what is sent. Follows the
- * topics it is opened with, until `read` returns or throws. Ends like a WebSocket whose close code is the HTTP status and
- * 4000, or 1006 if there was no answer.
- */
-export function overHTTP(
-  url: string,
-  request: typeof fetch,
-  topics: Topic[],
-  read: (reader: Reader) => Promise<void>,
-): Link {
-  const stop = new AbortController();
-  const link: Link = {
-    async send(json) {
-      const frame = JSON.parse(json);
-      const { topic, event, message: id } = frame;
-      const data = payload(frame);
-      const response = await request(`${url}/send?${new URLSearchParams({ topic, event, id })}`, {
-        method: "POST",
-        body:
-          typeof data === "string"
-            ? data
-            : data instanceof Uint8Array
-              ? new Blob([data], { type: "application/octet-stream" })
-              : new Blob([JSON.stringify(data)], { type: "application/json" }),
-        keepalive: json.length < mostKeptAlive,
-      });
-      return { ...(await response.json()), type: response.ok ? "reply" : "error" };
-    },
-    close: () => stop.abort(),
-  };
-  const hear: Reader["hear"] = (data) => link.onmessage?.({ data });
-
-  const { signal } = stop;
-  let response: Response | undefined;
-  const get: Reader["get"] = async (path) => {
-    signal.throwIfAborted();
-    response = await request(`${url}/${path}`, { signal, cache: "no-store" });
-    if (response.ok) return response;
-    hear(JSON.stringify({ ...(await response.json()), type: "error" }));
-    throw response;
-  };
-  const run = async (): Promise<void> => {
+  const ask = async (): Promise<HeadersInit> => {
     try {
-      await read({ signal, get, hear });
-    } catch {}
-    link.onclose?.({
-      code: response ? 4000 + response.status : 1006,
-      reason: `${response?.headers.get("Retry-After")}000`,
-    });
+      const bearer = await token?.(why);
+      return bearer ? { Authorization: `Bearer ${bearer}` } : {};
+    } catch (cause) {
+      throw caught(cause, "token_failed");
+    }
   };
-  // Nothing is asked for without a topic, and a send needs none.
-  if (topics[0]) run();
-  else setTimeout(hear, 0, '{"type":"welcome","heartbeat":1e9}');
-  return link;
+
+  // Nothing is stored, and a redirect would lead away from the server, or around in circles.
+  const send = async (url: string, init: RequestInit): Promise<Response> => {
+    asking ??= token && ask();
+    const headers = asking && (await asking);
+    return (request ?? fetch)(url, { cache: "no-store", redirect: "error", ...init, ...(headers && { headers }) });
+  };
+
+  const refusal = (frame: Frame): PushError => Object.assign(toError(frame), { topics: frame.topics });
+
+  const http: Http = {
+    authenticates: !!token,
+    url: (...where) => locate(base, ...where),
+    renew(reason) {
+      why = reason;
+      asking = undefined;
+    },
+
+    async get(route, query, type, signal) {
+      signal.throwIfAborted();
+      const url = http.url(route, query, "http");
+      const short =
+        url.length < longestURL && query.getAll("topic").length + query.getAll("state").length <= mostTopics;
+      const response = await (short
+        ? send(url, { signal })
+        : send(http.url(route, undefined, "http"), { signal, method: "POST", body: query }));
+      if (response.ok && response.headers.get("Content-Type")?.startsWith(type)) return response;
+      throw refusal(await ofResponse(response));
+    },
+
+    async post(route, query, init) {
+      const url = http.url(route, new URLSearchParams(query), "http");
+      for (let again = false; ; again = true) {
+        const response = await send(url, { method: "POST", ...init });
+        const { headers, ok } = response;
+        if (ok && headers.get("Content-Type")?.startsWith("application/json"))
+          return { ...(await response.json()), type: "reply" };
+        const frame = await ofResponse(response);
+        if (again || !token || frame.code !== "unauthenticated") return frame;
+        http.renew("refused");
+      }
+    },
+
+    async ticket() {
+      const { ticket, ...failure } = await http.post("ticket", {});
+      if (ticket) return ticket;
+      // A server that gives no tickets takes the token from the other transports.
+      throw refusal(failure.code === "not_found" ? { code: "transport_failed", reason: "no tickets" } : failure);
+    },
+  };
+  return http;
 }

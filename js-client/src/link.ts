@@ -1,14 +1,19 @@
-import type { Frame } from "./frame.ts";
+import type { PushError } from "./error.ts";
 
-/** One connection, in the shape of a WebSocket, which is one. */
+/** What a link tells. */
+export interface Listener {
+  /** A frame has arrived, as JSON; or anything else that shows life, without. */
+  hear(json?: unknown): void;
+  /** It has ended, which `close` doesn't tell. */
+  ended(error: PushError): void;
+}
+
+/** One connection. */
 export interface Link {
-  /** A frame has arrived, as JSON; or anything else that shows life, without data. */
-  onmessage?: ((event: { data?: string | undefined }) => void) | null;
-  /** It has ended, which `close` doesn't tell. `reason` may be a delay in milliseconds. */
-  onclose?: ((event: { code: number; reason: string }) => void) | null;
-  /** How much waits to be written. */
-  readonly bufferedAmount?: number;
-  /** Takes a frame as JSON; gives its answer if that comes beside the link. */
-  send(frame: string): Promise<Frame> | undefined;
+  /** Takes a frame as JSON. Absent where the topics are those that it was opened with, and all else goes by requests. */
+  readonly send?: (json: string) => void;
+  /** How many bytes wait to be written. */
+  readonly buffered: number;
+  /** Nothing is heard of it any more. */
   close(): void;
 }

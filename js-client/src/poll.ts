@@ -1,6 +1,8 @@
 import { check, type Frame } from "./frame.ts";
-import { overHTTP, query } from "./http.ts";
-import type { Link } from "./link.ts";
+import type { Http } from "./http.ts";
+import type { Link, Listener } from "./link.ts";
+import { ask, readLink } from "./readlink.ts";
+import { now } from "./timer.ts";
 import type { Topic } from "./topic.ts";
 
 // All times are in milliseconds.
@@ -15,14 +17,16 @@ const leastWait = 1_000;
  * Carries frames over polls, one at a time. Each answer brings the cursor that the next poll begins at. One that is lost
  * ends the link: what it had comes over the next link, from where the topics are.
  */
-export const poll = (url: string, request: typeof fetch, topics: Topic[]): Link =>
-  overHTTP(url, request, topics, async ({ get, hear, signal }) => {
+export const poll = (http: Http, topics: readonly Topic[], listener: Listener): Link =>
+  readLink(listener, async ({ hear, signal }) => {
     let since: string | undefined;
     while (true) {
-      const begun = Date.now();
+      const begun = now();
       const first = since === undefined;
+      const query = ask(topics, since);
       // The first one brings a cursor at once: if it waited and its answer were lost, so would be what came meanwhile.
-      const response = await get(`poll?${query(topics, since)}${first ? "&wait=0" : ""}`);
+      if (first) query.set("wait", "0");
+      const response = await http.get("poll", query, "application/json", signal);
       const { topics: answers, frames, cursor }: Frame = await response.json();
       check(frames && typeof cursor === "string");
       const refused = new Set<string>(answers.flatMap(({ topic, error }: Frame) => (error ? topic : [])));
@@ -32,10 +36,10 @@ export const poll = (url: string, request: typeof fetch, topics: Topic[]): Link 
       else hear();
       for (const frame of frames) hear(JSON.stringify(frame));
       if (frames.some(({ type }: Frame) => type === "reconnect")) return;
-      const followed = topics.filter(({ topic, listeners }) => listeners.size && !refused.has(topic));
+      const followed = topics.filter(({ name, listeners }) => listeners.size && !refused.has(name));
       if (followed[0]) topics = followed;
       since = cursor;
-      const early = first || frames[0] ? 0 : leastWait - (Date.now() - begun);
+      const early = first || frames[0] ? 0 : leastWait - (now() - begun);
       await sleep(Math.max(pause, early), signal);
     }
   });

@@ -114,13 +114,18 @@ function open(push: Push, topic: string, topics: Map<string, Shared>): Shared {
         if (news) notify(users, keys);
       },
       error(error) {
-        if (error.retry === "never") topics.delete(topic);
+        if (error.retry === "never") {
+          topics.delete(topic);
+          fail(error);
+        }
         notify(users, [], error);
       },
     },
     { kind: "state" },
   );
-  subscription.ready.catch(fail);
+  subscription.ready.catch((error) => {
+    if (error.retry === "never") fail(error);
+  });
   ready.catch(() => {}); // whoever awaits it is told; nobody has to
   const shared: Shared = { values, versions, epoch: undefined, synced: false, ready, users, subscription };
   return shared;

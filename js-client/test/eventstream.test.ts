@@ -33,7 +33,7 @@ test("a cursor of several topics may be given to each, at once or later", async 
   server.last().say(messageAt(2));
   await settle();
   push.subscribe("c", () => {}, { since });
-  await settle();
+  await pass(100);
   expect(server.last().url.searchParams.get("since")?.split(".").sort()).toEqual(
     [cursorAt(2), cursorAt(1, "b")].sort(),
   );
@@ -42,7 +42,13 @@ test("a cursor of several topics may be given to each, at once or later", async 
 test("messages arrive, and a cut stream is resumed from the last one", async () => {
   const { push, server, got, sub, states } = await onStream();
   await sub.ready;
-  expect(push.status).toEqual({ state: "online", transport: "sse", session: "s" });
+  expect(push.status).toEqual({
+    state: "online",
+    since: expect.any(Number),
+    transport: "sse",
+    session: "s",
+    latency: expect.any(Number),
+  });
   server.last().say(messageAt(1));
   server.last().write(`data: ${JSON.stringify(messageAt(2))}`);
   await settle();
@@ -59,7 +65,7 @@ test("messages arrive, and a cut stream is resumed from the last one", async () 
   expect(got).toEqual(["a:1", "a:2"]);
 });
 
-test("another topic takes a new stream, once for all of a tick, and nothing is lost", async () => {
+test("other topics take a new stream, one for all of a moment, and nothing is lost", async () => {
   const { push, server, got, names } = await onStream();
   const first = server.last();
   first.say(messageAt(1));
@@ -68,7 +74,11 @@ test("another topic takes a new stream, once for all of a tick, and nothing is l
   push.subscribe("b", b.handlers);
   push.subscribe("c", () => {}, { since: cursorAt(7, "c") });
   push.subscribe("a", () => {});
-  await settle();
+  await pass(50);
+  push.subscribe("d", () => {}).close();
+  await pass(49);
+  expect(server.requests).toHaveLength(1);
+  await pass(1);
   expect(server.requests).toHaveLength(2);
   expect(first.aborted).toBe(true);
   expect(server.last().topics).toEqual(["a", "b", "c"]);
@@ -104,7 +114,7 @@ test("a topic that was left needs no new stream, and tells nothing any more", as
   await settle();
   expect([server.requests.length, got]).toEqual([1, []]);
   push.subscribe("b", () => {});
-  await settle();
+  await pass(100);
   expect(server.last().topics).toEqual(["b"]);
 });
 
@@ -112,20 +122,63 @@ test("without a topic there is no stream", async () => {
   const { push, server } = client(sse);
   await pass(100_000);
   expect(server.requests).toEqual([]);
-  expect(push.status.state).toBe("online");
+  expect(push.status.state).toBe("idle");
 });
 
-test("more topics than a stream takes are told so", async () => {
+test("more than 50 topics, and long ones, are asked for by POST", async () => {
+  for (const names of [
+    Array.from({ length: 53 }, (_, i) => `t${i}`),
+    Array.from({ length: 20 }, (_, i) => `${i}`.repeat(99)),
+  ]) {
+    const { push, server } = client(sse);
+    for (const name of names) push.subscribe(name, () => {}, { since: cursorAt(1, name) });
+    await settle();
+    const { url, init } = server.last();
+    expect([url.href, init.method]).toEqual(["https://example.com/push/sse", "POST"]);
+    const body = init.body as URLSearchParams;
+    expect([body.getAll("topic"), body.get("since")?.split(".").length]).toEqual([names, names.length]);
+  }
+});
+
+test("topics that there was no room for are asked for when there is", async () => {
   const { push, server } = client(sse);
   const noted = notes();
-  for (let i = 0; i < 53; i++) push.subscribe(`t${i}`, noted.handlers);
+  const a = push.subscribe("a", () => {});
+  const b = push.subscribe("b", noted.handlers);
   await settle();
-  expect(server.last().topics).toHaveLength(50);
+  const refused = { code: "limit_reached", reason: "r", retry: "later" };
+  server.last().open();
+  server.last().say({
+    type: "welcome",
+    heartbeat: 15_000,
+    topics: [
+      { topic: "a", from: "now", cursor: cursorAt(0) },
+      { topic: "b", error: refused },
+    ],
+  });
+  await expect(b.ready).rejects.toMatchObject({ code: "limit_reached" });
+  await pass(10_000);
+  expect([noted.errors, server.requests.length]).toEqual([["limit_reached"], 1]);
+  a.close();
+  await pass(100);
+  expect(server.last().topics).toEqual(["b"]);
   server.last().welcome();
+  expect(await b.ready).toEqual({ resumed: false });
+});
+
+test("topics that are refused together end no more than themselves", async () => {
+  const { push, server } = client(sse);
+  const noted = notes();
+  push.subscribe("a", noted.handlers);
+  push.subscribe("b", noted.handlers);
   await settle();
-  expect(noted.errors).toEqual(["limit_reached", "limit_reached", "limit_reached"]);
-  await pass(20_000);
-  expect(server.requests).toHaveLength(1);
+  const error = { code: "forbidden", reason: "r", retry: "never" };
+  server.last().json(403, { ...error, topics: ["a", "b"].map((topic) => ({ topic, error })) });
+  await settle();
+  expect([noted.errors, push.status.state]).toEqual([["forbidden", "forbidden"], "idle"]);
+  push.subscribe("c", noted.handlers);
+  await settle();
+  expect(server.last().topics).toEqual(["c"]);
 });
 
 test("a refused topic among others is told, and ends", async () => {
@@ -176,10 +229,10 @@ for (const [status, body, want] of [
   [401, { code: "unauthenticated", reason: "r", retry: "never" }, { state: "closed", code: "unauthenticated" }],
   [403, { code: "forbidden", reason: "r", retry: "never" }, { state: "closed", code: "forbidden" }],
   [400, { code: "bad_request", reason: "r", retry: "never" }, { state: "closed", code: "bad_request" }],
-  [401, {}, { state: "closed", code: "refused" }],
-  [403, "<html>", { state: "closed", code: "refused" }],
+  [401, {}, { state: "waiting", code: "transport_failed" }],
+  [403, "<html>", { state: "waiting", code: "transport_failed" }],
   [404, "<html>", { state: "waiting", code: "transport_failed" }],
-  [502, "<html>", { state: "waiting", code: "transport_failed" }],
+  [502, "<html>", { state: "waiting", code: "unavailable" }],
   [500, { code: "internal", reason: "r", retry: "later" }, { state: "waiting", code: "internal" }],
   [429, { code: "limit_reached", reason: "r", retry: "later" }, { state: "waiting", code: "limit_reached" }],
   [503, "<html>", { state: "waiting", code: "unavailable" }],
@@ -216,11 +269,11 @@ test("the last event says why the stream ends", async () => {
     [{ type: "error", code: "slow_consumer", reason: "r", retry: "now" }, "waiting", "slow_consumer"],
     [{ type: "reconnect", after: 400 }, "waiting", "unavailable"],
   ] as const) {
-    const { push, server } = await onStream();
+    const { states, server } = await onStream();
     server.last().say(frame);
     server.last().end();
     await settle();
-    expect(push.status).toMatchObject({ state, error: { code } });
+    expect(states.find(({ error }) => error)).toMatchObject({ state, error: { code } });
   }
 });
 

@@ -18,7 +18,11 @@ export class FakeSocket {
   onerror: ((event: { message: string }) => void) | null = null;
   bufferedAmount = 0;
   closed = false;
-  readonly sent: Frame[] = [];
+  /** All that the client says, and without its pings. */
+  readonly said: Frame[] = [];
+  get sent(): Frame[] {
+    return this.said.filter(({ type }) => type !== "ping");
+  }
   readonly url: string;
   readonly protocol: string;
 
@@ -29,7 +33,7 @@ export class FakeSocket {
   }
 
   send(text: string): void {
-    this.sent.push(JSON.parse(text));
+    this.said.push(JSON.parse(text));
   }
 
   close(): void {
@@ -70,7 +74,7 @@ export class FakeSocket {
   }
 
   of(type: string): Frame[] {
-    return this.sent.filter((frame) => frame.type === type);
+    return this.said.filter((frame) => frame.type === type);
   }
 }
 

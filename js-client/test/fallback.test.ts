@@ -1,10 +1,12 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { cursorAt } from "./cursors.ts";
 import type { FakeRequest } from "./fakefetch.ts";
 import { FakeSocket, messageAt } from "./fakesocket.ts";
 import { client, notes, onSocket, pass, settle, virtualTime } from "./setup.ts";
 
 virtualTime();
+
+const routes = (requests: { url: URL }[]): string[] => requests.map(({ url }) => url.pathname.replace("/push/", ""));
 
 /** A client that follows "a" and had to fall back. */
 async function fallenBack() {
@@ -51,13 +53,46 @@ test("a socket always has a listener for its error: at first, as a trial, and af
   expect(push.status).toMatchObject({ state: "closed", error: { code: "closed" } });
 });
 
-test("one that hangs, after the connect timeout", async () => {
-  const { push, server } = client();
+test("one that hangs has the event stream beside it after 3 s, and the first one that is welcomed serves", async () => {
+  for (const winner of ["websocket", "sse"]) {
+    const { push, server } = client();
+    const { got, handlers } = notes();
+    push.subscribe("a", handlers);
+    await pass(2_999);
+    expect(server.requests).toHaveLength(0);
+    await pass(1);
+    const [socket, stream] = [FakeSocket.last, server.last()];
+    expect([stream.url.pathname, socket.closed]).toEqual(["/push/sse", false]);
+    if (winner === "sse") {
+      stream.welcome();
+      stream.say(messageAt(1));
+    } else {
+      socket.welcome();
+      await settle();
+      socket.subscribed();
+      socket.say(messageAt(1));
+    }
+    await settle();
+    expect([push.status.transport, socket.closed, stream.aborted]).toEqual([
+      winner,
+      winner === "sse",
+      winner !== "sse",
+    ]);
+    expect(got).toEqual(["a:1"]);
+    push.close();
+  }
+});
+
+test("if all hang, the attempt ends with the last one's timeout", async () => {
+  const { push, server, states } = client();
   push.subscribe("a", () => {});
+  await pass(6_000);
+  expect(routes(server.requests)).toEqual(["sse", "poll"]);
   await pass(9_999);
-  expect(server.requests).toHaveLength(0);
-  await pass(501);
-  expect(server.requests).toHaveLength(1);
+  expect(push.status.state).toBe("connecting");
+  await pass(1);
+  expect(states.at(-1)).toMatchObject({ state: "waiting", error: { code: "transport_timeout" } });
+  expect([FakeSocket.last.closed, ...server.requests.map(({ aborted }) => aborted)]).toEqual([true, true, true]);
 });
 
 test("one that opens and dies early, at the second time", async () => {
@@ -112,9 +147,7 @@ test("the messages go on where they were", async () => {
   expect(got).toEqual(["a:1", "a:2"]);
 });
 
-const routes = (requests: { url: URL }[]): string[] => requests.map(({ url }) => url.pathname.replace("/push/", ""));
-
-test("if all fail they take turns, with backoff, and polls when the event stream has failed twice", async () => {
+test("if all fail they take turns, with backoff", async () => {
   const { push, server } = client();
   push.subscribe("a", () => {});
   const waits: number[] = [];
@@ -122,11 +155,11 @@ test("if all fail they take turns, with backoff, and polls when the event stream
     waits.push((push.status.retryAt ?? 0) - Date.now());
     await pass(waits.at(-1) as number);
   };
-  for (const [round, want] of [["sse"], ["sse", "poll"], ["sse", "poll"]].entries()) {
-    expect(FakeSocket.all).toHaveLength(round + 1);
+  for (let round = 1; round <= 3; round++) {
+    expect(FakeSocket.all).toHaveLength(round);
     FakeSocket.last.end(1006);
     await wait();
-    for (const route of want) {
+    for (const route of ["sse", "poll"]) {
       expect(routes(server.requests.slice(-1))).toEqual([route]);
       server.last().fail();
       await settle();
@@ -140,26 +173,26 @@ for (const [how, begin] of [
   ["is never answered", () => {}],
   ["begins and brings nothing", (request) => request.open()],
 ] as [string, (request: FakeRequest) => void][])
-  test(`an event stream that ${how} leads to polls, after half of the connect timeout`, async () => {
+  test(`an event stream that ${how} has polls beside it after 3 s`, async () => {
     const { push, server } = client();
     const { got, handlers } = notes();
     push.subscribe("a", handlers, { since: cursorAt(1) });
     FakeSocket.last.end(1006);
-    await pass(500);
+    await pass(250);
     const stream = server.last();
     begin(stream);
-    await pass(4500);
+    await pass(2_999);
     expect([routes(server.requests), stream.aborted]).toEqual([["sse"], false]);
-    await pass(1500);
-    expect([routes(server.requests), stream.aborted]).toEqual([["sse", "poll"], true]);
+    await pass(1);
+    expect([routes(server.requests), stream.aborted]).toEqual([["sse", "poll"], false]);
     expect(server.last().url.searchParams.get("since")).toBe(cursorAt(1));
     server.last().answer(cursorAt(2), [messageAt(2)]);
     await settle();
-    expect(got).toEqual(["a:2"]);
+    expect([got, stream.aborted]).toEqual([["a:2"], true]);
     expect(push.status).toMatchObject({ state: "online", transport: "poll" });
   });
 
-test("once a WebSocket has worked, failures lead to polls no more, but an event stream that hangs does", async () => {
+test("once a WebSocket has worked the server is given time, and failures lead to polls no more", async () => {
   const { push, server } = await onSocket();
   await pass(6000);
   FakeSocket.last.end(1006); // the server is away
@@ -172,21 +205,15 @@ test("once a WebSocket has worked, failures lead to polls no more, but an event 
     }
     await settle();
   }
-  expect(routes(server.requests)).toEqual(Array(6).fill("sse"));
-  await pass(20_000);
-  FakeSocket.last.end(1006);
-  await pass(50_000);
-  expect(routes(server.requests).slice(6, 8)).toEqual(["sse", "poll"]);
+  expect(FakeSocket.all).toHaveLength(1 + 9);
+  expect(routes(server.requests)).toEqual(Array(3).fill("sse"));
 });
 
 test("without an event stream polls follow the WebSocket", async () => {
   const { push, server } = client({ transports: ["websocket", "poll"] });
   push.subscribe("a", () => {});
-  for (let i = 1; i <= 2; i++) {
-    expect([FakeSocket.all.length, server.requests.length]).toEqual([i, 0]);
-    FakeSocket.last.end(1006);
-    await pass(1000);
-  }
+  FakeSocket.last.end(1006);
+  await pass(1000);
   expect(routes(server.requests)).toEqual(["poll"]);
 });
 
@@ -196,7 +223,7 @@ async function polling() {
   const noted = notes();
   made.push.subscribe("a", noted.handlers);
   FakeSocket.last.end(1006);
-  await pass(6500);
+  await pass(3500);
   made.server.last().answer(cursorAt(0));
   await pass(200);
   return { ...made, ...noted };
@@ -231,10 +258,12 @@ test("an event stream that gets through takes over from polls without a break", 
   const [polled, trial] = server.requests.slice(-2) as [FakeRequest, FakeRequest];
   expect([trial.url.pathname, trial.topics]).toEqual(["/push/sse", ["a"]]);
   trial.welcome();
-  trial.say(messageAt(2));
-  await settle();
-  expect([polled.aborted, trial.aborted, got]).toEqual([true, true, ["a:1"]]);
-  expect(server.last().url.searchParams.get("since")).toBe(cursorAt(1));
+  trial.say(messageAt(2)); // it will come again, when the trial is over
+  await pass(3_900);
+  expect([polled.aborted, trial.aborted, got]).toEqual([false, false, ["a:1"]]);
+  await pass(200);
+  expect([polled.aborted, trial.aborted]).toEqual([true, true]);
+  expect([server.last().url.pathname, server.last().url.searchParams.get("since")]).toEqual(["/push/sse", cursorAt(1)]);
   server.last().welcome({ a: cursorAt(1) });
   await settle();
   server.last().say(messageAt(2));
@@ -248,7 +277,7 @@ test("so does a WebSocket", async () => {
   await pass(5000);
   FakeSocket.last.welcome();
   FakeSocket.last.welcome();
-  await settle();
+  await pass(4_010);
   expect([push.status.transport, server.last().aborted]).toEqual(["websocket", true]);
 });
 
@@ -269,18 +298,82 @@ test("the WebSocket is tried again beside the stream, and takes over without a b
   const trial = FakeSocket.last;
   server.last().say(messageAt(3));
   await settle();
-  expect([server.last().aborted, trial.sent]).toEqual([false, []]);
+  expect([server.last().aborted, trial.said]).toEqual([false, []]);
   trial.welcome();
-  await settle();
-  expect([server.last().aborted, trial.closed]).toEqual([true, true]);
-  FakeSocket.last.welcome();
-  await settle();
-  expect(FakeSocket.last.of("subscribe")[0]?.topics).toEqual([{ topic: "a", since: cursorAt(3) }]);
-  FakeSocket.last.subscribed();
-  FakeSocket.last.say(messageAt(4));
-  expect(got).toEqual(["a:1", "a:2", "a:3", "a:4"]);
+  expect(trial.said).toEqual([{ type: "ping" }]); // without a word the server would end it
+  trial.say({ type: "ping" });
+  expect(trial.of("pong")).toHaveLength(1);
+  await pass(3_900);
+  expect([server.last().aborted, push.status.transport]).toEqual([false, "sse"]);
+  server.last().say(messageAt(4));
+  await pass(200);
+  expect([server.last().aborted, trial.closed, FakeSocket.all.length]).toEqual([true, false, 3]);
+  expect(trial.of("subscribe")[0]?.topics).toEqual([{ topic: "a", since: cursorAt(4) }]);
+  trial.subscribed();
+  trial.say(messageAt(5));
+  expect(got).toEqual(["a:1", "a:2", "a:3", "a:4", "a:5"]);
   expect(push.status.transport).toBe("websocket");
   expect(names().slice(-3)).toEqual(["connecting", "online", "online"]);
+});
+
+test("a WebSocket that is killed soon after its welcome disturbs nothing, and is tried less and less often", async () => {
+  const { server, push, got } = await fallenBack();
+  const begun = Date.now();
+  const tried: number[] = [];
+  for (let s = 0, seen = 1; s < 2_000; s++) {
+    await pass(1_000);
+    if (s % 10 === 0) server.last().say(messageAt(s / 10 + 1));
+    if (FakeSocket.all.length === seen) continue;
+    seen++;
+    tried.push(Math.round((Date.now() - begun) / 1_000));
+    FakeSocket.last.welcome();
+    await pass(200);
+    FakeSocket.last.end(1006);
+  }
+  expect(tried.map((at, i) => at - (tried[i - 1] ?? 0))).toEqual([5, 300, 600]);
+  expect([server.requests.length, push.status.transport, got.length]).toEqual([1, "sse", 200]);
+});
+
+test("a tab begins with what served last, for as long as the others are not to be tried again", async () => {
+  const stored = new Map<string, string>();
+  vi.stubGlobal("sessionStorage", {
+    getItem: (key: string) => stored.get(key) ?? null,
+    setItem: (key: string, value: string) => stored.set(key, value),
+    removeItem: (key: string) => stored.delete(key),
+  });
+  (await fallenBack()).push.close();
+  expect(stored.size).toBe(0); // it has not proved itself
+  const { push } = await fallenBack();
+  await pass(4_100);
+  push.close();
+  expect(stored.size).toBe(1);
+
+  const again = client();
+  again.push.close();
+  const { push: later, server } = client({ WebSocket: FakeSocket.type });
+  later.subscribe("a", () => {});
+  await settle();
+  expect([FakeSocket.all.length, routes(server.requests)]).toEqual([0, ["sse"]]);
+  server.last().welcome();
+  for (let s = 0; s < 290; s += 10) {
+    await pass(10_000);
+    server.last().write(": \n");
+  }
+  expect(FakeSocket.all).toHaveLength(0);
+  await pass(20_000);
+  expect(FakeSocket.all).toHaveLength(1);
+  FakeSocket.last.welcome();
+  await pass(10_000);
+  expect([later.status.transport, stored.size]).toEqual(["websocket", 0]);
+  later.close();
+
+  await pass(1_000);
+  stored.set(
+    [...stored.keys()][0] ?? "tidewire https://example.com/push",
+    JSON.stringify({ transport: "sse", until: Date.now() - 1 }),
+  );
+  client();
+  expect(FakeSocket.all).toHaveLength(1); // what is remembered has expired
 });
 
 test("a trial that the server refuses changes nothing", async () => {

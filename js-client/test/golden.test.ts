@@ -77,7 +77,7 @@ describe("frames from the server", () => {
       const { server, push } = await onStream();
       const got: unknown[] = [];
       push.subscribe(frame.topic, (m) => got.push(m.data));
-      await settle();
+      await pass(100);
       server.last().welcome();
       server.last().say(frame);
       await settle();

@@ -120,6 +120,8 @@ test("a connection that dies before the reply leaves it unknown; what waits goes
   const waits = push.send("a", "y");
   await pass(500);
   FakeSocket.last.welcome();
+  expect(FakeSocket.last.of("send")).toEqual([]);
+  FakeSocket.last.subscribed();
   FakeSocket.last.say({ type: "reply", id: sent().id, data: "ok" });
   expect(await waits).toBe("ok");
 });
@@ -139,6 +141,7 @@ test("a closed client sends nothing, until it is opened again", async () => {
   const waits = push.send("a", "x", { timeout: Number.POSITIVE_INFINITY });
   await pass(100);
   FakeSocket.last.welcome();
+  FakeSocket.last.subscribed();
   FakeSocket.last.say({ type: "reply", id: sent().id, data: "ok" });
   expect(await waits).toBe("ok");
 });

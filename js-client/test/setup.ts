@@ -14,7 +14,7 @@ const onRejection = (reason: unknown): void => {
 /** Virtual time for each test; afterwards nothing may be left: no timer, no rejection that nobody took. */
 export function virtualTime(): void {
   beforeEach(() => {
-    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date"] });
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date", "performance"] });
     vi.spyOn(Math, "random").mockReturnValue(0.5);
     process.on("unhandledRejection", onRejection);
   });
@@ -43,6 +43,8 @@ export function client(options: Options = {}) {
   const states: Status[] = [];
   const push = connect("https://example.com/push", { WebSocket: FakeSocket.type, fetch: server.fetch, ...options });
   opened.push(push);
+  // It would open at the first subscription, a moment later.
+  if ((options.transports?.[0] ?? "websocket") === "websocket") push.reconnect();
   push.onStatus((status) => states.push(status));
   return { push, server, states, names: () => states.map(({ state }) => state) };
 }

@@ -116,15 +116,6 @@ test("a state is asked for as one, beside logs, over each transport", async () =
   expect(other.server.last().url.search).toBe("?topic=b&state=a&since=&recent=5");
 });
 
-test("a server that has no states isn't asked for one", async () => {
-  const { push } = client({ transports: ["websocket"] });
-  state(push, "a");
-  push.subscribe("b", () => {});
-  FakeSocket.last.welcome(25_000, "s", ["recent"]);
-  await settle();
-  expect(FakeSocket.last.of("subscribe")[0]?.topics).toEqual([{ topic: "b" }]);
-});
-
 test("resumes from the last place that was told; what is applied twice is the same", async () => {
   const { map, changed, say, push } = await follower();
   say(set("k", "1"));

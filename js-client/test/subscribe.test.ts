@@ -20,6 +20,7 @@ test("topics of one tick go out in one frame, after the welcome", async () => {
   expect(FakeSocket.last.sent).toEqual([
     { type: "subscribe", id: expect.any(Number), topics: [{ topic: "a" }, { topic: "b", since: cursorAt(5, "b") }] },
   ]);
+  FakeSocket.last.subscribed();
   push.subscribe("c", () => {});
   push.subscribe("d", () => {});
   await settle();
@@ -194,14 +195,6 @@ for (const cursor of [5, {}])
     FakeSocket.last.say(messageAt(1));
     expect(push.status.error?.code).toBe("protocol_violation");
   });
-
-test("a server that doesn't know of last messages isn't asked for them", async () => {
-  const { push } = client();
-  push.subscribe("a", () => {}, { recent: 20 });
-  FakeSocket.last.welcome(25_000, "s", []);
-  await settle();
-  expect(FakeSocket.last.of("subscribe")[0]?.topics).toEqual([{ topic: "a" }]);
-});
 
 test("a topic is asked for with its last messages, again with its cursor, and without them if they are 0", async () => {
   const { push, sub } = await onSocket({ transports: ["websocket"] }, undefined, 20);
