@@ -122,10 +122,9 @@ export function connect<TopicTypes extends object = Record<string, Data>>(
       return sends.waiting + (connection.serving?.sender?.buffered ?? 0);
     },
     async drain(below = 65_536) {
-      while (push.buffered >= below) {
-        if (connection.status.state === "closed") throw new PushError("closed");
+      while (push.buffered >= below && connection.status.state !== "closed")
         await new Promise((done) => setTimeout(done, drainInterval));
-      }
+      if (connection.status.state === "closed") throw new PushError("closed");
     },
     on: (_, listener) => push.onStatus(listener),
     onStatus(listener) {

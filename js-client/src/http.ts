@@ -19,8 +19,8 @@ export interface Http {
   get(route: string, query: URLSearchParams, type: string, signal: AbortSignal): Promise<Response>;
   /** The answer to a POST, as a frame; throws if none came from the server. */
   post(route: string, query: Record<string, string>, init?: RequestInit): Promise<Frame>;
-  /** A ticket for one connection. */
-  ticket(): Promise<string>;
+  /** A ticket for one connection; none if there is no token. */
+  ticket(): Promise<string | undefined>;
 }
 
 /** Where routes are, below a URL that may be relative to the page, and may have a query, which they all get. */
@@ -35,9 +35,9 @@ function locate(base: string | URL, route: string, query: URLSearchParams | unde
 
 export function createHttp(base: string | URL, { token, fetch: request }: Options): Http {
   let why: TokenReason = "connect";
-  let asking: Promise<HeadersInit> | undefined;
+  let asking: Promise<Record<string, string>> | undefined;
 
-  const ask = async (): Promise<HeadersInit> => {
+  const ask = async (): Promise<Record<string, string>> => {
     try {
       const bearer = await token?.(why);
       return bearer ? { Authorization: `Bearer ${bearer}` } : {};
@@ -45,11 +45,14 @@ export function createHttp(base: string | URL, { token, fetch: request }: Option
       throw caught(cause, "token_failed");
     }
   };
+  const authorization = (): Promise<Record<string, string>> | undefined => {
+    asking ??= token && ask();
+    return asking;
+  };
 
   // Nothing is stored, and a redirect would lead away from the server, or around in circles.
   const send = async (url: string, init: RequestInit): Promise<Response> => {
-    asking ??= token && ask();
-    const headers = asking && (await asking);
+    const headers = authorization() && (await authorization());
     return (request ?? fetch)(url, { cache: "no-store", redirect: "error", ...init, ...(headers && { headers }) });
   };
 
@@ -89,6 +92,7 @@ export function createHttp(base: string | URL, { token, fetch: request }: Option
     },
 
     async ticket() {
+      if (!(await authorization())?.Authorization) return undefined;
       const { ticket, ...failure } = await http.post("ticket", {});
       if (ticket) return ticket;
       // A server that gives no tickets takes the token from the other transports.

@@ -85,6 +85,7 @@ export class Topics {
     if (this.#carrier.closed) topic.settle(this.#carrier.closed);
     topic.phase = { is: broken ? "refused" : topic.unloaded ? "loading" : "wanted" };
     queueMicrotask(() => {
+      if (this.#topics.get(name) !== topic) return;
       if (broken) this.#refuse(topic, toError({ code: "bad_request", reason: "half a character" }));
       else if (topic.unloaded) this.#want(topic);
       this.sync();
@@ -188,8 +189,12 @@ export class Topics {
     this.#carrier.answered();
   }
 
-  #place(topic: Topic, { error, cursor, from, epoch }: Frame): void {
-    if (error) return this.#refuse(topic, toError(error));
+  #place(topic: Topic, { error, ...place }: Frame): void {
+    if (error) this.#refuse(topic, toError(error));
+    else this.#follow(topic, place);
+  }
+
+  #follow(topic: Topic, { cursor, from, epoch }: Frame): void {
     topic.phase = { is: "followed" };
     topic.refusals = 0;
     topic.moveTo(cursor);

@@ -49,9 +49,10 @@ export class Trials implements Watcher {
 
   #try(which: number): void {
     this.end();
-    if (which === this.#serving) return this.begin(which);
-    this.#timer.set(this.#timeout, () => this.#try(which + 1));
-    this.#trial = this.#laboratory.try(which, this);
+    if (which < this.#serving) {
+      this.#timer.set(this.#timeout, () => this.#try(which + 1));
+      this.#trial = this.#laboratory.try(which, this);
+    } else this.begin(which);
   }
 
   heard(trial: Attempt, frame?: Frame): void {

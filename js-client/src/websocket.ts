@@ -10,8 +10,8 @@ export function webSocket(http: Http, Socket: Options["WebSocket"], listener: Li
   const open = async (): Promise<void> => {
     const ticket = http.authenticates && (await http.ticket());
     if (closed) return;
-    const query = new URLSearchParams(ticket ? { ticket } : {});
-    const made = new (Socket ?? WebSocket)(http.url("ws", query, "ws"), "tidewire.v1") as WebSocket;
+    const url = http.url("ws", new URLSearchParams(ticket ? { ticket } : {}), "ws");
+    const made = new (Socket ?? WebSocket)(url, "tidewire.v1") as WebSocket;
     made.onmessage = ({ data }) => listener.hear(data);
     made.onclose = (close) => listener.ended(ofClose(close));
     // In Node the package `ws` throws an error that nobody listens for. What it means, the close event says.

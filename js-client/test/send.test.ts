@@ -266,3 +266,155 @@ for (const [name, answer] of [
     await expect(reply).rejects.toMatchObject({ code: "unknown", id: "m1" });
   });
 }
+
+test("a message follows the answers to the subscriptions before it, and waits for none after it", async () => {
+  const { push } = await onSocket();
+  push.subscribe("b", () => {});
+  push.send("b", "x").catch(() => {});
+  push.subscribe("c", () => {});
+  await settle();
+  expect(FakeSocket.last.of("send")).toEqual([]);
+  FakeSocket.last.subscribed();
+  expect(sent().data).toBe("x");
+});
+
+test("over streams, too, once the stream has them", async () => {
+  const { push, server } = await onStream();
+  push.subscribe("b", () => {});
+  push.send("b", "x").catch(() => {});
+  await pass(100);
+  expect(server.requests.map(({ url }) => url.pathname)).toEqual(["/push/sse", "/push/sse"]);
+  server.last().welcome();
+  await settle();
+  expect(server.last().url.pathname).toBe("/push/send");
+  server.last().fail();
+});
+
+test("messages of a topic are POSTed one after the other, and others beside them", async () => {
+  const { push, server } = await onStream();
+  const posts = () => server.requests.slice(1).map(({ url }) => url.searchParams.get("id"));
+  const first = push.send("a", "1", { id: "a1" });
+  const second = push.send("a", "2", { id: "a2", timeout: 1_000 });
+  push.send("b", "3", { id: "b1" }).catch(() => {});
+  const third = push.send("a", "4", { id: "a3" });
+  expect(posts()).toEqual(["a1", "b1"]);
+  server.requests[1]?.json(200, {});
+  await first;
+  await settle();
+  expect(posts()).toEqual(["a1", "b1", "a2"]);
+  const lost = expect(second).rejects.toMatchObject({ code: "unknown", id: "a2" });
+  await pass(1_000);
+  await lost;
+  expect([posts(), server.requests[3]?.aborted]).toEqual([["a1", "b1", "a2", "a3"], true]);
+  server.last().json(200, { data: "ok" });
+  expect(await third).toBe("ok");
+});
+
+test("bytes of every kind are sent as bytes", async () => {
+  const { push } = await onSocket();
+  const bytes = Uint8Array.of(9, 0, 1, 254, 255, 9);
+  const view = bytes.subarray(1, 5);
+  for (const data of [
+    view,
+    bytes.slice(1, 5).buffer,
+    new DataView(bytes.buffer, 1, 4),
+    new Blob([view]),
+    new File([view], "x"),
+    new Uint8ClampedArray(view),
+  ]) {
+    push.send("a", data).catch(() => {});
+    await settle();
+    await new Promise((done) => setImmediate(done));
+    expect(sent()).toMatchObject({ encoding: "base64", data: "AAH+/w==" });
+  }
+  expect(FakeSocket.last.of("send")).toHaveLength(6);
+});
+
+test("a Blob keeps its place", async () => {
+  const { push } = await onSocket();
+  push.send("a", new Blob(["1"])).catch(() => {});
+  push.send("a", "2").catch(() => {});
+  expect(FakeSocket.last.of("send")).toEqual([]);
+  await settle();
+  await new Promise((done) => setImmediate(done));
+  await settle();
+  expect(FakeSocket.last.of("send").map(({ data }) => data)).toEqual(["MQ==", "2"]);
+});
+
+for (const [name, value] of [
+  ["a Map", new Map([[1, 2]])],
+  ["a Set in an object", { set: new Set([1]) }],
+  ["bytes in an object", { data: Uint8Array.of(1) }],
+  ["NaN", Number.NaN],
+  ["infinity in an array", [Number.POSITIVE_INFINITY]],
+  ["undefined", undefined],
+  ["a function", () => {}],
+  ["a symbol", Symbol("x")],
+  ["a BigInt", 1n],
+  ["a regular expression", /x/],
+  ["a promise", Promise.resolve()],
+] as [string, never][])
+  test(`${name} is refused`, async () => {
+    const { push } = await onSocket();
+    await expect(push.send("a", value)).rejects.toThrow(TypeError);
+    expect([push.pending, FakeSocket.last.of("send")]).toEqual([0, []]);
+  });
+
+test("what JSON has a form for is sent, of another window, too", async () => {
+  const { push } = await onSocket();
+  const { runInNewContext } = await import("node:vm");
+  for (const [value, want] of [
+    [runInNewContext("[1, {a: 2}]"), [1, { a: 2 }]],
+    [new Date(0), "1970-01-01T00:00:00.000Z"],
+    [{ a: undefined, b: new Date(0) }, { b: "1970-01-01T00:00:00.000Z" }],
+    [Object.assign(Object.create(null), { x: 1 }), { x: 1 }],
+  ]) {
+    push.send("a", value).catch(() => {});
+    expect(sent().data).toEqual(want);
+  }
+  push.send("a", runInNewContext("new Uint8Array([0, 1, 254, 255]).buffer")).catch(() => {});
+  expect(sent()).toMatchObject({ encoding: "base64", data: "AAH+/w==" });
+});
+
+test("a signal gives up what waits, and what has left", async () => {
+  const { push } = client();
+  const stop = new AbortController();
+  const waits = push.send("a", "x", { signal: stop.signal });
+  stop.abort();
+  await expect(waits).rejects.toMatchObject({ code: "closed" });
+  await expect(push.send("a", "x", { signal: stop.signal })).rejects.toMatchObject({ code: "closed" });
+  expect(push.pending).toBe(0);
+});
+
+test("buffered counts what waits here and in the socket, and drain waits for it", async () => {
+  const { push } = client();
+  expect(push.buffered).toBe(0);
+  for (let i = 0; i < 3; i++) push.send("a", "x".repeat(30_000), { timeout: 1e9 }).catch(() => {});
+  expect(push.buffered).toBeGreaterThan(90_000);
+  let drained = false;
+  push.drain().then(() => {
+    drained = true;
+  });
+  await pass(1_000);
+  FakeSocket.last.bufferedAmount = 90_000;
+  FakeSocket.last.welcome();
+  await pass(1_000);
+  expect([push.buffered, drained]).toEqual([90_000, false]);
+  FakeSocket.last.bufferedAmount = 60_000;
+  FakeSocket.last.say({ type: "ping" });
+  await pass(100);
+  expect(drained).toBe(true);
+  const never = expect(push.drain(1)).rejects.toMatchObject({ code: "closed" });
+  push.close();
+  await pass(100);
+  await never;
+});
+
+test("without a topic and beside no WebSocket a message goes by POST, and needs no stream", async () => {
+  const { push, server } = client({ transports: ["sse"] });
+  const reply = push.send("a", "x");
+  await settle();
+  expect(server.requests.map(({ url }) => url.pathname)).toEqual(["/push/send"]);
+  server.last().json(200, { data: "ok" });
+  expect(await reply).toBe("ok");
+});

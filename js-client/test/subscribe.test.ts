@@ -328,3 +328,57 @@ test("a topic that is left is not asked for again", async () => {
   await pass(5000);
   expect(FakeSocket.last.of("subscribe")).toHaveLength(2);
 });
+
+test("many topics are asked for in several frames, one after the other, none of them too long", async () => {
+  const { push } = client({ transports: ["websocket"] });
+  for (let i = 0; i < 250; i++) push.subscribe(`t${i}`, () => {});
+  const since = "x".repeat(2_000);
+  for (let i = 0; i < 50; i++) push.subscribe(`long${i}`, () => {}, { since });
+  FakeSocket.last.welcome();
+  await settle();
+  for (let asked = 1; asked <= 6; asked++) {
+    const requests = FakeSocket.last.of("subscribe");
+    if (requests.length < asked) break;
+    expect(requests).toHaveLength(asked);
+    expect(JSON.stringify(requests.at(-1)).length).toBeLessThan(65_536);
+    FakeSocket.last.subscribed();
+  }
+  const names = FakeSocket.last.of("subscribe").map(({ topics }) => topics.length);
+  expect([names.slice(0, 2), names.reduce((a, b) => a + b)]).toEqual([[100, 100], 300]);
+});
+
+test("past what a server takes at once, topics are asked for at its pace", async () => {
+  const { push } = client({ transports: ["websocket"] });
+  for (let i = 0; i < 1_100; i++) push.subscribe(`t${i}`, () => {});
+  FakeSocket.last.welcome();
+  await settle();
+  const asked = (): number => FakeSocket.last.of("subscribe").length * 100;
+  while (asked() < 800) FakeSocket.last.subscribed();
+  FakeSocket.last.subscribed();
+  for (let second = 1; second <= 3; second++) {
+    expect(asked()).toBe(700 + second * 100);
+    await pass(1_000);
+    FakeSocket.last.subscribed();
+  }
+  expect(asked()).toBe(1_100);
+});
+
+test("when there is no room for one, there is none for those after it, until one is left", async () => {
+  const { push } = client({ transports: ["websocket"] });
+  const noted = notes();
+  const subs = Array.from({ length: 250 }, (_, i) => push.subscribe(`t${i}`, noted.handlers));
+  FakeSocket.last.welcome();
+  await settle();
+  FakeSocket.last.subscribed();
+  const error = { code: "limit_reached", reason: "r", retry: "later" };
+  const { id, topics } = FakeSocket.last.of("subscribe").at(-1) as { id: number; topics: { topic: string }[] };
+  FakeSocket.last.say({ type: "subscribed", id, topics: topics.map(({ topic }) => ({ topic, error })) });
+  await settle();
+  expect([FakeSocket.last.of("subscribe").length, noted.errors.length]).toEqual([2, 150]);
+  subs[0]?.();
+  await settle();
+  expect(FakeSocket.last.sent.slice(-2).map(({ type, topics: [first] }) => [type, first.topic ?? first])).toEqual([
+    ["unsubscribe", "t0"],
+    ["subscribe", "t100"],
+  ]);
+});

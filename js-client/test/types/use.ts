@@ -59,7 +59,7 @@ push.subscribe("a", { massage() {} });
 push.subscribe("a", () => {}, { since: 5 });
 // @ts-expect-error: the cursor is the client's
 sub.cursor = "x";
-const ready: Promise<void> = sub.ready;
+const ready: Promise<{ resumed: boolean }> = sub.ready;
 
 const prices: State = state(push, "prices", (error) => error.retry === "never");
 const flags = state<boolean>(push, "flags");
