@@ -1,13 +1,9 @@
-// A page that has a token and no cookie, and gets tickets for its WebSockets as docs/authentication.md shows.
+// A page that has a token and no cookie, and so gets tickets for its WebSockets.
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { openPage, until } from "./browser.mjs";
 import { startServer } from "./server.mjs";
 import { launchSites } from "./sites.mjs";
-
-const guide = readFileSync(new URL("../../docs/authentication.md", import.meta.url), "utf8");
-const [wrapper] = /^const ticketed = .*?^ {2}\};$/ms.exec(guide);
 
 let chromium;
 before(async () => {
@@ -21,18 +17,17 @@ test("a ticket for each connection, from a page of another site", async () => {
   const push = `https://app.test:${new URL(site.url).port}/push`;
   const page = await openPage(chromium.browser, origin);
   await page.addScriptTag({ url: `${push}/client.js` });
-  await page.addScriptTag({ content: `${wrapper}\nwindow.ticketed = ticketed;` });
   await page.evaluate(async (url) => {
     window.log = [];
     window.urls = [];
     window.token = "ann";
-    const Ticketed = ticketed(() => ({ Authorization: `Bearer ${token}` }));
-    const { WebSocket } = window;
-    window.WebSocket = (url, protocol) => {
-      urls.push(url);
-      return new WebSocket(url, protocol);
-    };
-    window.client = Tidewire.connect(url, { transports: ["websocket"], backoff: [10, 100], WebSocket: Ticketed });
+    class Noted extends WebSocket {
+      constructor(url, protocol) {
+        super(url, protocol);
+        urls.push(url);
+      }
+    }
+    window.client = Tidewire.connect(url, { transports: ["websocket"], backoff: [10, 100], WebSocket: Noted, token: () => token });
     await client.subscribe("a", ({ data }) => log.push(data)).ready;
   }, push);
   const send = (data) => page.evaluate((data) => client.send("a", data), data);
@@ -69,7 +64,7 @@ test("a ticket for each connection, from a page of another site", async () => {
 
   // Without a good token there is no ticket.
   await page.evaluate(() => {
-    token = "";
+    token = "nobody";
     client.close();
     client.reconnect();
   });

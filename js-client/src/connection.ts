@@ -181,6 +181,7 @@ export class Connection implements Watcher {
     this.#attempts.delete(attempt);
     this.#leave(false);
     this.serving = attempt;
+    this.#turns.opened(which);
     this.#heartbeat = Math.min(Math.max(+welcome.heartbeat || 0, 1_000), 600_000);
     this.#expect(this.#heartbeat + heartbeatSlack);
     this.#proof.set(provenAfter, () => {

@@ -46,7 +46,7 @@ export async function ofResponse(response: Response): Promise<Frame> {
   const body: Frame = await response.json().catch(() => undefined);
   const type = "error";
   const after = +(headers.get("Retry-After") ?? 0) * 1000;
-  if (typeof body?.code === "string") return { after, ...body, type };
+  if (typeof body?.code === "string") return { after, ...body, type, status };
   const code = status >= 500 || status === 429 ? "unavailable" : "transport_failed";
-  return { type, code, reason: `status ${status}`, after, foreign: true };
+  return { type, code, reason: `status ${status}`, after, status, foreign: true };
 }

@@ -96,7 +96,7 @@ export function createHttp(base: string | URL, { token, fetch: request }: Option
       const { ticket, ...failure } = await http.post("ticket", {});
       if (ticket) return ticket;
       // A server that gives no tickets takes the token from the other transports.
-      throw refusal(failure.code === "not_found" ? { code: "transport_failed", reason: "no tickets" } : failure);
+      throw refusal(failure.status === 404 ? { code: "transport_failed", reason: "no tickets" } : failure);
     },
   };
   return http;

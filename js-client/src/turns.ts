@@ -6,7 +6,7 @@ interface Memory {
   readonly until: number;
 }
 
-/** Failures in a row that a transport is allowed that has worked in this page: the server may be away. */
+/** How often in a row a transport may not open that has opened in this page: the server may be away. */
 const patience = 2;
 
 /** Whose turn it is: one of the transports, of which each has its turn when the one before it has failed. */
@@ -18,8 +18,8 @@ export class Turns {
   readonly #transports: readonly TransportName[];
   readonly #key: string;
   readonly #lasts: number;
-  /** The one that has proved that it works in this page, last. */
-  #proven: number | undefined;
+  /** The one that has opened last, and hasn't soon died again and again. */
+  #known: number | undefined;
   /** How often in a row it has failed. */
   #strikes = 0;
 
@@ -34,10 +34,14 @@ export class Turns {
     this.at = Math.max(known, 0);
   }
 
+  /** It has opened. */
+  opened(which: number): void {
+    this.#known = which;
+  }
+
   /** It works. */
   proved(which: number): void {
     this.at = which;
-    this.#proven = which;
     this.#strikes = 0;
     try {
       if (which) {
@@ -49,13 +53,17 @@ export class Turns {
 
   /** It has not opened, or has soon died; both by its own fault. */
   failed(which: number, opened: boolean): void {
-    const allowed = (opened ? 1 : 0) + (which === this.#proven ? patience : 0);
+    const allowed = opened ? 1 : which === this.#known ? patience : 0;
     if (++this.#strikes <= allowed) return;
     this.#strikes = 0;
-    this.at = (which + 1) % this.#transports.length;
+    if (opened) this.#known = undefined;
+    this.at = this.#after(which);
     // Polls are for where nothing streams.
-    if (this.#transports[this.at] === "poll" && this.#proven !== undefined && this.#proven !== this.at)
-      this.at = (this.at + 1) % this.#transports.length;
+    if (this.#transports[this.at] === "poll" && this.#known !== undefined) this.at = this.#after(this.at);
+  }
+
+  #after(which: number): number {
+    return (which + 1) % this.#transports.length;
   }
 
   // Not every page has a storage, or may use it.

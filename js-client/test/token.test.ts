@@ -42,7 +42,7 @@ test("where no tickets are given the token goes with an event stream", async () 
   const { push, server } = client({ token });
   push.subscribe("a", () => {});
   await settle();
-  server.last().json(404, { code: "not_found", reason: "off", retry: "never" });
+  server.last().json(404, { code: "bad_request", reason: "no tickets here", retry: "never" });
   await pass(1000);
   expect([FakeSocket.all.length, server.last().url.pathname, bearer(server.last())]).toEqual([
     0,
