@@ -169,7 +169,7 @@ export class Connection implements Watcher {
       trial.watcher = this;
       this.#serve(trial, welcome);
     } else {
-      // The topics of a stream have gone on meanwhile, so it is opened anew.
+      // The topics of a stream have gone on meanwhile, so it is reopened.
       trial.close();
       this.#start();
     }
@@ -282,7 +282,7 @@ export class Connection implements Watcher {
       this.#ping();
       this.#expect(pingTimeout);
     } else if (serving) {
-      // A stream can't be asked, but it is soon opened anew.
+      // A stream can't be asked, but it is soon reopened.
       if (changed || now() - (serving.heard as number) > this.#heartbeat) this.#start();
     } else if (state === "connecting" ? changed && pause > leastPause : state === "waiting") {
       // Who sleeps has no time to wait for. A server that has named one is not asked before.

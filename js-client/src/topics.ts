@@ -12,7 +12,7 @@ const mostAsked = 100;
 const longestRequest = 48_000;
 /** So many topics a server lets a connection ask for at once, and so many more each second. */
 const burst = 800;
-/** How long topics are gathered, in milliseconds, before an event stream or a poll is opened anew with them. */
+/** How long topics are gathered, in milliseconds, before an event stream or a poll is reopened with them. */
 const gathering = 100;
 /** No server should be able to send a topic away for hours. */
 export const longestWait = 3e5;
@@ -93,7 +93,7 @@ export class Topics {
     return topic;
   }
 
-  /** Nobody listens to it any more. A stream goes on with it until it is opened anew; what comes is dropped. */
+  /** Nobody listens to it any more. A stream goes on with it until it is reopened; what comes is dropped. */
   leave(topic: Topic): void {
     if (this.#topics.get(topic.name) !== topic) return;
     this.#end(topic, toError({ code: "closed" }));

@@ -26,7 +26,7 @@ export class Trials implements Watcher {
   /** Those before this one are better. */
   #serving = 0;
 
-  /** `lately`: they were tried before the page was loaded anew. */
+  /** `lately`: they were tried before the page was reloaded. */
   constructor(lately: boolean, options: { connectTimeout: number; probe: number }, laboratory: Laboratory) {
     this.#laboratory = laboratory;
     this.#timeout = options.connectTimeout;
