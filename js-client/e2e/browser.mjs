@@ -1,44 +1,77 @@
-// One Chromium for a test file.
+// Chromium and Firefox, as users have them.
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { after, test } from "node:test";
 import puppeteer from "puppeteer-core";
 
-/** Launches Chromium with a fresh profile, and `more` flags. */
-export async function launch(...more) {
-  const profile = mkdtempSync(join(tmpdir(), "tidewire-chromium-"));
-  // Not every Chromium keeps third-party cookies back: tests are to see what happens with them.
-  mkdirSync(join(profile, "Default"));
-  writeFileSync(join(profile, "Default/Preferences"), JSON.stringify({ profile: { cookie_controls_mode: 0 } }));
-  const browser = await puppeteer.launch({
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    headless: true,
-    userDataDir: profile,
-    args: [
-      "--no-sandbox", // the tests may run as root
-      "--disable-gpu",
-      "--disable-quic",
-      "--no-first-run",
-      "--disable-background-networking",
-      "--disable-component-update",
-      "--disable-sync",
-      ...more,
-    ],
-  });
+const browsers = {
+  chromium(profile, flags) {
+    // Not every Chromium keeps third-party cookies back: tests are to see what happens with them.
+    mkdirSync(join(profile, "Default"));
+    writeFileSync(join(profile, "Default/Preferences"), JSON.stringify({ profile: { cookie_controls_mode: 0 } }));
+    return {
+      browser: "chrome",
+      executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+      // With these a hidden page runs as if it were shown.
+      ignoreDefaultArgs: ["--disable-background-timer-throttling", "--disable-backgrounding-occluded-windows", "--disable-renderer-backgrounding"],
+      args: [
+        "--no-sandbox", // the tests may run as root
+        "--disable-gpu",
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        ...flags,
+      ],
+    };
+  },
+  firefox: (_, flags) => ({
+    browser: "firefox", // over WebDriver BiDi
+    executablePath: process.env.FIREFOX ?? "/usr/bin/firefox-esr",
+    args: flags,
+  }),
+};
+
+/** The browsers that tests are run in: those that BROWSERS names, or all. */
+export const names = process.env.BROWSERS?.split(" ") ?? Object.keys(browsers);
+
+/** Launches a browser with a fresh profile, and `flags` of its own. */
+export async function launch(name = "chromium", ...flags) {
+  const profile = mkdtempSync(join(tmpdir(), `tidewire-${name}-`));
+  const browser = await puppeteer.launch({ ...browsers[name](profile, flags), headless: true, userDataDir: profile });
   return {
+    name,
     browser,
     async close() {
       await browser.close();
-      rmSync(profile, { recursive: true, force: true });
+      rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
     },
   };
 }
 
+/** The browsers that the tests of this file share. */
+const shared = new Map();
+after(() => Promise.all([...shared.values()].map(async (launched) => (await launched).close())));
+
+/** Runs a test in each browser, or in `some`, with what `launch` gives. */
+export function inBrowsers(what, run, some = names) {
+  for (const name of names.filter((name) => some.includes(name)))
+    test(`${name}: ${what}`, async (t) => {
+      if (!shared.has(name)) shared.set(name, launch(name));
+      await run(await shared.get(name), t);
+    });
+}
+
+// Firefox counts it among a page's errors that a WebSocket couldn't connect, or was open when the page was left.
+const noError = /^Error: (Firefox can’t establish a connection to the server at|The connection to) wss?:/;
+
 /** Opens a page whose script errors fail the test, by `page.failures`. */
-export async function openPage(browser, url, { context } = {}) {
-  const page = await (context ?? browser).newPage();
+export async function openPage(browser, url, { context, ...options } = {}) {
+  const page = await (context ?? browser).newPage(options);
   page.failures = [];
-  page.on("pageerror", (error) => page.failures.push(String(error)));
+  page.on("pageerror", (error) => noError.test(error) || page.failures.push(String(error)));
   await page.goto(url);
   return page;
 }
@@ -79,13 +112,14 @@ export async function follow(page, topics, { base = "/push", options = {}, since
       const { connect } = await import(`${base}/client.mjs`);
       window.log = [];
       window.states = [];
+      window.begun = Date.now();
       window.push = connect(base, options);
       push.onStatus((status) => states.push([status.state, status.transport, status.error?.code]));
       const subscriptions = topics.map((topic) =>
         push.subscribe(
           topic,
           {
-            message: (m) => log.push({ topic, data: m.data, id: m.id, cursor: m.cursor, via: push.status.transport }),
+            message: (m) => log.push({ topic, data: m.data, id: m.id, cursor: m.cursor, via: push.status.transport, came: Date.now() }),
             gap: (g) => log.push({ topic, gap: g.reason }),
             error: (e) => log.push({ topic, error: e.code }),
           },

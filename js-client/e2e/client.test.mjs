@@ -1,19 +1,14 @@
-// The client in Chromium, against the real server, over connections that fail.
+// The client against the real server, over connections that fail.
 import assert from "node:assert/strict";
-import { after, afterEach, before, beforeEach, test } from "node:test";
-import { follow, launch, openPage, seen, status, until } from "./browser.mjs";
+import { afterEach, beforeEach } from "node:test";
+import { follow, inBrowsers, openPage, seen, status, until } from "./browser.mjs";
+import * as all from "./numbers.mjs";
 import { startProxy } from "./proxy.mjs";
 import { publish, startStandalone } from "./server.mjs";
 
-let chromium;
 let server;
 let proxy;
 let page;
-
-before(async () => {
-  chromium = await launch();
-});
-after(() => chromium.close());
 
 beforeEach(async () => {
   server = await startStandalone();
@@ -26,29 +21,16 @@ afterEach(async () => {
   assert.deepEqual(await server.stop(), { code: 0, signal: null });
 });
 
-async function open(topics, options) {
-  page = await openPage(chromium.browser, proxy.url);
+async function open(browser, topics, options) {
+  page = await openPage(browser, proxy.url);
   await follow(page, topics, { options });
 }
 
-/** Publishes numbers from `first` to `last`, in order. */
-async function numbers(topic, first, last) {
-  for (let n = first; n <= last; n++) await publish(server, topic, String(n));
-}
+const numbers = (topic, first, last) => all.numbers(server, topic, first, last);
+const wholeUntil = (last, topic = "a") => all.wholeUntil(page, topic, last);
 
-/** Waits for the number and asserts that all from 1 to it came once and in order, with no gap. */
-async function wholeUntil(last, topic = "a") {
-  await until(`number ${last}`, async () => (await seen(page)).some((m) => m.topic === topic && m.data === String(last)));
-  const all = (await seen(page)).filter((m) => m.topic === topic);
-  assert.deepEqual(
-    all.map((m) => m.data ?? `gap ${m.gap}`),
-    Array.from({ length: last }, (_, i) => String(i + 1)),
-  );
-  return all;
-}
-
-test("messages arrive over a WebSocket", async () => {
-  await open(["a", "b"]);
+inBrowsers("messages arrive over a WebSocket", async ({ browser }) => {
+  await open(browser, ["a", "b"]);
   assert.equal((await status(page)).transport, "websocket");
   await numbers("a", 1, 20);
   await publish(server, "b", Buffer.from([0, 255]));
@@ -57,34 +39,34 @@ test("messages arrive over a WebSocket", async () => {
   assert.deepEqual([proxy.handshakes, proxy.streams], [1, 0]);
 });
 
-test("WebSockets that are refused from the start", async () => {
+inBrowsers("WebSockets that are refused from the start", async ({ browser }) => {
   proxy.webSockets = "refuse";
   const begin = Date.now();
-  await open(["a"]);
+  await open(browser, ["a"]);
   await numbers("a", 1, 5);
   await wholeUntil(5);
   assert.ok(Date.now() - begin < 5000, `the first messages took ${Date.now() - begin} ms`);
   assert.equal((await status(page)).transport, "sse");
 });
 
-test("WebSockets that never open", async () => {
+inBrowsers("WebSockets that never open", async ({ browser }) => {
   proxy.webSockets = "hang";
-  await open(["a"], { connectTimeout: 1000 });
+  await open(browser, ["a"], { connectTimeout: 1000 });
   await numbers("a", 1, 5);
   await wholeUntil(5);
   assert.equal((await status(page)).transport, "sse");
 });
 
-test("WebSockets that open and die at once", async () => {
+inBrowsers("WebSockets that open and die at once", async ({ browser }) => {
   proxy.webSockets = "kill";
-  await open(["a"]);
+  await open(browser, ["a"]);
   await numbers("a", 1, 5);
   await wholeUntil(5);
   assert.equal((await status(page)).transport, "sse");
 });
 
-test("connections that are cut again and again", async () => {
-  await open(["a", "b"], { backoff: [10, 100] });
+inBrowsers("connections that are cut again and again", async ({ browser }) => {
+  await open(browser, ["a", "b"], { backoff: [10, 100] });
   const cutting = setInterval(() => proxy.cut(), 150);
   await numbers("a", 1, 500);
   clearInterval(cutting);
@@ -93,9 +75,9 @@ test("connections that are cut again and again", async () => {
   await wholeUntil(1, "b");
 });
 
-test("event streams that are cut again and again", async () => {
+inBrowsers("event streams that are cut again and again", async ({ browser }) => {
   proxy.webSockets = "refuse";
-  await open(["a", "b", "c", "d", "e"], { backoff: [10, 100] });
+  await open(browser, ["a", "b", "c", "d", "e"], { backoff: [10, 100] });
   const cutting = setInterval(() => proxy.cut(false), 150);
   await numbers("a", 1, 300);
   clearInterval(cutting);
@@ -105,10 +87,10 @@ test("event streams that are cut again and again", async () => {
 });
 
 for (const [eventStreams, connectTimeout] of [["buffer", 2000], ["hang", undefined]])
-  test(`WebSockets that are refused, and event streams that ${eventStreams}`, async () => {
+  inBrowsers(`WebSockets that are refused, and event streams that ${eventStreams}`, async ({ browser }) => {
     Object.assign(proxy, { webSockets: "refuse", eventStreams });
     const begin = Date.now();
-    await open(["a", "b"], { connectTimeout });
+    await open(browser, ["a", "b"], { connectTimeout });
     assert.ok(Date.now() - begin < 9000, `polls took ${Date.now() - begin} ms`);
     assert.equal((await status(page)).transport, "poll");
     await numbers("a", 1, 100);
@@ -117,8 +99,8 @@ for (const [eventStreams, connectTimeout] of [["buffer", 2000], ["hang", undefin
     await until("the binary message", async () => (await seen(page)).some((m) => m.topic === "b" && m.data[1] === 255));
   });
 
-test("polls that are cut again and again", async () => {
-  await open(["a", "b"], { transports: ["poll"], backoff: [10, 100] });
+inBrowsers("polls that are cut again and again", async ({ browser }) => {
+  await open(browser, ["a", "b"], { transports: ["poll"], backoff: [10, 100] });
   const cutting = setInterval(() => proxy.cut(false), 150);
   await numbers("a", 1, 300);
   clearInterval(cutting);
@@ -127,9 +109,9 @@ test("polls that are cut again and again", async () => {
   await wholeUntil(1, "b");
 });
 
-test("from polls to the event stream, and to the WebSocket, as the network lets them through", async () => {
+inBrowsers("from polls to the event stream, and to the WebSocket, as the network lets them through", async ({ browser }) => {
   Object.assign(proxy, { webSockets: "refuse", eventStreams: "buffer" });
-  await open(["a"], { backoff: [10, 100], probe: 500, connectTimeout: 1000 });
+  await open(browser, ["a"], { backoff: [10, 100], probe: 500, connectTimeout: 1000 });
   assert.equal((await status(page)).transport, "poll");
   await numbers("a", 1, 10);
   const { streams } = proxy;
@@ -150,8 +132,8 @@ test("from polls to the event stream, and to the WebSocket, as the network lets 
   assert.equal((await wholeUntil(410)).at(-1).via, "websocket");
 });
 
-test("to the event stream and back to the WebSocket, with one cursor", async () => {
-  await open(["a"], { backoff: [10, 100], probe: 500 });
+inBrowsers("to the event stream and back to the WebSocket, with one cursor", async ({ browser }) => {
+  await open(browser, ["a"], { backoff: [10, 100], probe: 500 });
   await numbers("a", 1, 10);
   await wholeUntil(10);
   proxy.webSockets = "refuse";
@@ -169,8 +151,8 @@ test("to the event stream and back to the WebSocket, with one cursor", async () 
   assert.equal((await wholeUntil(210)).at(-1).via, "websocket");
 });
 
-test("a server that is killed in the middle, with its history", async () => {
-  await open(["a"], { backoff: [10, 200] });
+inBrowsers("a server that is killed in the middle, with its history", async ({ browser }) => {
+  await open(browser, ["a"], { backoff: [10, 200] });
   const { address } = server;
   const publishing = (async () => {
     for (let n = 1; n <= 500; n++) {
@@ -212,7 +194,7 @@ test("a server that is killed in the middle, with its history", async () => {
   assert.ok((await page.evaluate(() => states)).every(([, , code]) => code !== "protocol_violation"));
 });
 
-test("messages from the client, over both transports", async () => {
+inBrowsers("messages from the client, over both transports", async ({ browser }) => {
   const exchange = () =>
     page.evaluate(async () => {
       const first = await push.send("a", "hello", { id: `once-${push.status.transport}` });
@@ -220,7 +202,7 @@ test("messages from the client, over both transports", async () => {
       const object = await push.send("a", { n: 1 });
       return { first, again, object };
     });
-  await open(["a"]);
+  await open(browser, ["a"]);
   let { first, again, object } = await exchange();
   assert.deepEqual({ ...again, duplicate: undefined }, { ...first, duplicate: undefined });
   assert.equal(again.duplicate, true);
@@ -228,7 +210,7 @@ test("messages from the client, over both transports", async () => {
   await page.close();
 
   proxy.webSockets = "refuse";
-  await open(["a"]);
+  await open(browser, ["a"]);
   ({ first, again, object } = await exchange());
   assert.equal((await status(page)).transport, "sse");
   assert.equal(first.offset, 3);
@@ -242,8 +224,8 @@ test("messages from the client, over both transports", async () => {
 });
 
 for (const transport of ["websocket", "sse", "poll"])
-  test(`JSON, text and bytes stay what they are over ${transport}, there and back`, async () => {
-    await open(["a"], { transports: [transport] });
+  inBrowsers(`JSON, text and bytes stay what they are over ${transport}, there and back`, async ({ browser }) => {
+    await open(browser, ["a"], { transports: [transport] });
     await page.evaluate(() => {
       window.kinds = [];
       const kind = (value) => (value instanceof Uint8Array ? `bytes ${value}` : JSON.stringify(value));
@@ -265,14 +247,14 @@ for (const transport of ["websocket", "sse", "poll"])
   });
 
 for (const transport of ["websocket", "sse", "poll"])
-  test(`cursors that were joined over ${transport} resume in another page`, async () => {
-    await open(["a", "b"], { transports: [transport] });
+  inBrowsers(`cursors that were joined over ${transport} resume in another page`, async ({ browser }) => {
+    await open(browser, ["a", "b"], { transports: [transport] });
     for (const n of [1, 2, 3]) for (const topic of ["a", "b"]) await publish(server, topic, n);
     await until("six messages", async () => (await seen(page)).length === 6);
     const since = await page.evaluate(() => ({ a: log.find((m) => m.topic === "a" && m.data === 2).cursor, b: subscriptions[1].cursor }));
     await page.close();
     await publish(server, "b", 4);
-    page = await openPage(chromium.browser, proxy.url);
+    page = await openPage(browser, proxy.url);
     await follow(page, ["a", "b"], { options: { transports: [transport] }, since });
     await until("two messages", async () => (await seen(page)).length === 2);
     assert.deepEqual((await seen(page)).map(({ topic, data }) => [topic, data]).sort(), [
@@ -281,8 +263,8 @@ for (const transport of ["websocket", "sse", "poll"])
     ]);
   });
 
-test("a message that is sent before the connection is open waits, and arrives", async () => {
-  await open(["a"]);
+inBrowsers("a message that is sent before the connection is open waits, and arrives", async ({ browser }) => {
+  await open(browser, ["a"]);
   const { pending, reply } = await page.evaluate(async () => {
     push.close();
     push.reconnect();
@@ -293,8 +275,8 @@ test("a message that is sent before the connection is open waits, and arrives", 
   assert.equal(reply.offset, 1);
 });
 
-test("a stock EventSource resumes several topics by itself", async () => {
-  page = await openPage(chromium.browser, proxy.url);
+inBrowsers("a stock EventSource resumes several topics by itself", async ({ browser }) => {
+  page = await openPage(browser, proxy.url);
   await page.evaluate(() => {
     window.log = [];
     window.opened = 0;
@@ -319,8 +301,8 @@ test("a stock EventSource resumes several topics by itself", async () => {
   assert.ok(log.every((m) => m.id));
 });
 
-test("a server that shuts down sends its clients back, whole", async () => {
-  await open(["a"], { backoff: [10, 200] });
+inBrowsers("a server that shuts down sends its clients back, whole", async ({ browser }) => {
+  await open(browser, ["a"], { backoff: [10, 200] });
   await numbers("a", 1, 10);
   await wholeUntil(10);
   const { address } = server;

@@ -4,15 +4,19 @@ import { createServer, connect } from "node:net";
 /** Listens on a free port before `target` (host:port). */
 export async function startProxy(target) {
   const [host, port] = target.split(":");
+  const clients = new Set();
   const pairs = new Set();
   const proxy = {
-    /** What becomes of a WebSocket handshake: "pass", "refuse" (status 403), "hang", or "kill" (cut right after it succeeded). */
+    /** What becomes of a WebSocket handshake: "pass", "refuse" (status 403), "hang", or "kill" (cut after it succeeded, and after so many ms more). */
     webSockets: "pass",
+    killAfter: 0,
     /**
      * What becomes of an event stream: "pass", "buffer" (its headers come, and its body is held back until its end, which doesn't
      * come), or "hang" (nothing of it comes).
      */
     eventStreams: "pass",
+    /** Nothing gets through: connections are cut as soon as they are made. */
+    away: false,
     /** How many WebSocket handshakes, and requests for event streams, have come. */
     handshakes: 0,
     streams: 0,
@@ -20,15 +24,27 @@ export async function startProxy(target) {
     cut(webSocket) {
       for (const pair of pairs) if (webSocket === undefined || pair.webSocket === webSocket) pair.end();
     },
+    /**
+     * Leaves the WebSockets and event streams on a dead path: they stay open, and carry nothing more in either direction,
+     * not even their end. Idle connections are cut, as a browser cuts them when its network changes.
+     */
+    swallow() {
+      for (const pair of pairs) pair[pair.webSocket || pair.stream ? "swallow" : "end"]();
+    },
+    /** How many connections are open that are WebSockets or event streams. */
+    following: () => [...pairs].filter((pair) => pair.webSocket || pair.stream).length,
     /** How many connections are open that are WebSockets (true) or that aren't (false). */
     open: (webSocket) => [...pairs].filter((pair) => pair.webSocket === webSocket).length,
     close() {
       proxy.cut();
+      for (const client of clients) client.destroy(); // also those that haven't asked for anything
       return new Promise((done) => server.close(done));
     },
   };
   const server = createServer((client) => {
-    client.on("error", () => {});
+    clients.add(client);
+    client.on("error", () => {}).on("close", () => clients.delete(client));
+    if (proxy.away) client.destroy();
     client.once("data", (first) => {
       const webSocket = /^upgrade: websocket/im.test(first.toString("latin1"));
       if (webSocket) proxy.handshakes++;
@@ -40,23 +56,28 @@ export async function startProxy(target) {
       const pair = {
         webSocket,
         end() {
+          pairs.delete(pair);
           client.destroy();
           upstream.destroy();
         },
+        swallow() {
+          for (const socket of [client, upstream]) {
+            socket.unpipe();
+            socket.removeAllListeners("data");
+            socket.removeListener("close", pair.end);
+            socket.allowHalfOpen = true;
+            socket.resume();
+          }
+        },
       };
       pairs.add(pair);
-      for (const socket of [client, upstream]) {
-        socket.on("error", () => {});
-        socket.on("close", () => {
-          pairs.delete(pair);
-          pair.end();
-        });
-      }
+      for (const socket of [client, upstream]) socket.on("error", () => {}).on("close", pair.end);
       if (webSocket && proxy.webSockets === "hang") return;
       // A browser may ask for a stream on a connection that it had for something else. The stream ends the connection.
       const read = (request) => {
         if (!/^GET \S+\/sse\?/.test(request.toString("latin1"))) return;
         proxy.streams++;
+        pair.stream = true;
         if (proxy.eventStreams === "pass") return;
         upstream.unpipe(client);
         let head = "";
@@ -70,10 +91,11 @@ export async function startProxy(target) {
       client.on("data", read);
       upstream.write(first);
       client.pipe(upstream);
-      if (webSocket && proxy.webSockets === "kill") {
+      if (webSocket && proxy.webSockets === "kill" && !proxy.killAfter) {
         upstream.once("data", (data) => client.write(data, () => pair.end()));
         return;
       }
+      if (webSocket && proxy.webSockets === "kill") upstream.once("data", () => setTimeout(pair.end, proxy.killAfter));
       upstream.pipe(client);
       read(first);
     });

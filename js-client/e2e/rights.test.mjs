@@ -6,7 +6,7 @@ import { startServer } from "./server.mjs";
 
 let chromium;
 before(async () => {
-  chromium = await launch("--ignore-certificate-errors");
+  chromium = await launch("chromium", "--ignore-certificate-errors");
 });
 after(() => chromium.close());
 

@@ -7,7 +7,7 @@ import { launch } from "./browser.mjs";
  * of empty pages for it.
  */
 export async function launchSites() {
-  const { browser, close } = await launch("--host-resolver-rules=MAP *.test 127.0.0.1", "--ignore-certificate-errors");
+  const { browser, close } = await launch("chromium", "--host-resolver-rules=MAP *.test 127.0.0.1", "--ignore-certificate-errors");
   const pages = createServer((_, response) => {
     response.setHeader("Content-Type", "text/html");
     response.end("<!doctype html><title>A page</title>");

@@ -1,9 +1,8 @@
 // Event streams as other people's software sees them: proxies that compress, and clients that aren't ours.
 import assert from "node:assert/strict";
-import { execFileSync, spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { request as httpRequest } from "node:http";
-import { connect, createServer } from "node:net";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, afterEach, before, beforeEach, test } from "node:test";
@@ -12,6 +11,8 @@ import compression from "compression";
 import { EventSource as NodeEventSource } from "eventsource";
 import express from "express";
 import { launch, openPage, until } from "./browser.mjs";
+import { startNginx } from "./nginx.mjs";
+import { freePort, startProgram } from "./program.mjs";
 import { publish, startStandalone } from "./server.mjs";
 
 let chromium;
@@ -27,31 +28,6 @@ beforeEach(async () => {
 afterEach(async () => {
   assert.deepEqual(await server.stop(), { code: 0, signal: null });
 });
-
-/** A port that nobody listens on. */
-async function freePort() {
-  const listener = createServer();
-  await new Promise((done) => listener.listen(0, "127.0.0.1", done));
-  const { port } = listener.address();
-  await new Promise((done) => listener.close(done));
-  return port;
-}
-
-/** Starts a program that listens on a port, and waits until it does. */
-async function startProgram(port, command, ...args) {
-  const child = spawn(command, args, { stdio: ["ignore", "inherit", "inherit"] });
-  const exited = new Promise((done) => child.once("exit", done));
-  await until(`${command} to listen`, () => {
-    const socket = connect(port, "127.0.0.1");
-    return new Promise((done) => {
-      socket.on("connect", () => done(true)).on("error", () => done(false));
-    }).finally(() => socket.destroy());
-  });
-  return async () => {
-    child.kill("SIGTERM");
-    await exited;
-  };
-}
 
 const proxies = {
   async "express with compression"(target) {
@@ -99,55 +75,22 @@ backend b
   server s ${new URL(target).host}
 `,
     );
-    const stop = await startProgram(port, "haproxy", "-db", "-q", "-f", config);
+    const program = await startProgram(port, "haproxy", "-db", "-q", "-f", config);
     return {
       url: `http://127.0.0.1:${port}`,
       async close() {
-        await stop();
+        await program.stop();
         rmSync(folder, { recursive: true, force: true });
       },
     };
   },
 
-  async nginx(target) {
-    const port = await freePort();
-    const folder = mkdtempSync(join(tmpdir(), "tidewire-nginx-"));
-    const config = join(folder, "nginx.conf");
-    writeFileSync(
-      config,
-      `daemon off; worker_processes 1; pid ${folder}/pid; error_log ${folder}/log;
-events {}
-http {
-  access_log off; client_body_temp_path ${folder}/a; proxy_temp_path ${folder}/b; fastcgi_temp_path ${folder}/c;
-  uwsgi_temp_path ${folder}/d; scgi_temp_path ${folder}/e;
-  gzip on; gzip_types text/event-stream application/json; gzip_min_length 0; gzip_proxied any;
-  server { listen 127.0.0.1:${port}; location / { proxy_pass ${target}; } }
-}
-`,
-    );
-    const stop = await startProgram(port, "nginx", "-p", folder, "-e", `${folder}/log`, "-c", config);
-    return {
-      url: `http://127.0.0.1:${port}`,
-      async close() {
-        await stop();
-        rmSync(folder, { recursive: true, force: true });
-      },
-    };
-  },
+  nginx: (target) => startNginx("compressing", new URL(target).host),
 };
 
-const installed = (command) => {
-  try {
-    execFileSync("which", [command], { stdio: "ignore" });
-    return true;
-  } catch {
-    return false;
-  }
-};
-
-for (const [name, program] of [["express with compression"], ["HAProxy", "haproxy"], ["nginx", "nginx"]])
-  test(`each event comes at once through ${name}`, { skip: program && !installed(program) && `${program} isn't installed` }, async () => {
-    const proxy = await proxies[name](server.url);
+for (const [name, start] of Object.entries(proxies))
+  test(`each event comes at once through ${name}`, async () => {
+    const proxy = await start(server.url);
     const stop = new AbortController();
     try {
       const response = await fetch(`${proxy.url}/push/sse?topic=a`, {

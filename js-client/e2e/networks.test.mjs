@@ -1,0 +1,139 @@
+// The client behind nginx, in five set-ups, while its connections are cut: what it follows arrives once and in order.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { follow, launch, names, openPage, until } from "./browser.mjs";
+import { startNginx } from "./nginx.mjs";
+import { publish, startStandalone } from "./server.mjs";
+
+/** For how many seconds connections are cut. Without it four times, which must do for a test. */
+const cutting = Number(process.env.NETWORKS_TIME ?? 0);
+const setUps = ["plain", "stripped", "killed", "buffered", "idle"];
+const topics = ["quiet", "busy"];
+/** Between two messages on the busy topic. */
+const pace = 50;
+/** How long something may take on a machine that is busy. */
+const patience = 90_000;
+
+const pause = (time) => new Promise((done) => setTimeout(done, time));
+
+/** Publishes numbers, with when they were published. */
+function publisher(server, topic) {
+  const it = {
+    /** The last number. */
+    last: 0,
+    async next() {
+      await publish(server, topic, { n: it.last + 1, at: Date.now() });
+      it.last++;
+    },
+    /** Publishes all the time. Returns a function that ends it. */
+    start() {
+      let going = true;
+      const ended = (async () => {
+        while (going) {
+          await it.next();
+          await pause(pace);
+        }
+      })();
+      return () => {
+        going = false;
+        return ended;
+      };
+    },
+  };
+  return it;
+}
+
+/** One page behind one set-up that follows one topic. Errors are kept until all pages are through. */
+class Combination {
+  errors = [];
+
+  constructor(setUp, topic) {
+    Object.assign(this, { setUp, topic, name: `${setUp}, ${topic}` });
+  }
+
+  async open(browser, front, published) {
+    // Each page has a window of its own, so that none is hidden.
+    this.page = await openPage(browser, front.url, { type: "window" });
+    await follow(this.page, [this.topic]);
+    this.followed = published.last;
+  }
+
+  /** Waits until the page has got this number. */
+  async has(n) {
+    const last = () => this.page.evaluate(() => log.findLast((m) => m.data)?.data.n ?? 0);
+    await until(`number ${n}`, async () => (await last()) >= n, patience).catch(async (error) => {
+      throw new Error(`${error.message}; ${await last()} was the last, and ${JSON.stringify(await this.page.evaluate(() => states.slice(-5)))}`);
+    });
+  }
+
+  /** Asserts that all from the first to this number have come once and in order. */
+  async whole(last) {
+    assert.deepEqual(this.errors, []);
+    assert.deepEqual(this.page.failures, []);
+    const log = await this.page.evaluate(() => window.log);
+    assert.deepEqual(log.filter((m) => !m.data), [], "no gaps, no errors");
+    const numbers = log.map((m) => m.data.n);
+    const first = numbers[0];
+    assert.ok(first <= this.followed + 1, `${first} is the first, and ${this.followed} was the last when the topic was followed`);
+    const wanted = Array.from({ length: last - first + 1 }, (_, i) => first + i);
+    const lost = wanted.filter((n) => !numbers.includes(n));
+    const doubled = numbers.filter((n, i) => numbers.indexOf(n) !== i);
+    assert.deepEqual({ lost, doubled }, { lost: [], doubled: [] });
+    assert.deepEqual(numbers, wanted, "the order");
+    // Nothing else gets through there, when there is nothing that could push it on.
+    if (this.setUp === "buffered" && this.topic === "quiet") assert.equal(log[0].via, "poll");
+  }
+
+  /** How fast it was, in ms. */
+  async figures() {
+    const { log, begun, states } = await this.page.evaluate(() => ({ log, begun, states }));
+    const delays = log.filter((m) => m.data).map((m) => m.came - m.data.at);
+    const via = [...new Set(log.map((m) => m.via))].map((name) => `${name} ${log.filter((m) => m.via === name).length}`);
+    return {
+      messages: log.length,
+      // A quiet topic's page has nothing to show before something is published.
+      first: this.topic === "busy" ? log[0]?.came - begun : delays[0],
+      median: delays.toSorted((a, b) => a - b)[delays.length >> 1],
+      connections: states.filter(([state]) => state === "online").length,
+      via: via.join(", "),
+    };
+  }
+}
+
+for (const name of names)
+  test(name, async (t) => {
+    const { browser, close } = await launch(name);
+    const server = await startStandalone();
+    const fronts = Object.fromEntries(await Promise.all(setUps.map(async (setUp) => [setUp, await startNginx(setUp, server.address)])));
+    const all = setUps.flatMap((setUp) => topics.map((topic) => new Combination(setUp, topic)));
+    const each = (what, some = all) => Promise.all(some.map((one) => what(one).catch((error) => one.errors.push(error.message))));
+    const published = Object.fromEntries(topics.map((topic) => [topic, publisher(server, topic)]));
+    const quiet = all.filter(({ topic }) => topic === "quiet");
+
+    const stop = published.busy.start();
+    await each((one) => one.open(browser, fronts[one.setUp], published[one.topic]));
+    // A quiet topic's first message comes into a silence that was long enough for nginx.
+    await until("a connection that was silent for too long", () => /upstream timed out/.test(fronts.idle.log()), patience);
+    await published.quiet.next();
+    await each((one) => one.has(1), quiet);
+
+    const end = Date.now() + cutting * 1000;
+    for (let cuts = 0; cuts < 4 || Date.now() < end; cuts++) {
+      await Promise.all(Object.values(fronts).map((front) => (cuts % 2 ? front.restart() : front.reload())));
+      await pause(cutting ? 2000 + 8000 * Math.random() : 2000);
+      if (cutting) await published.quiet.next();
+    }
+    await stop();
+    // What comes twice comes before the last.
+    for (const topic of topics) await published[topic].next();
+    await each((one) => one.has(published[one.topic].last));
+    for (const topic of topics) await published[topic].next();
+    await each((one) => one.has(published[one.topic].last));
+
+    for (const one of all) await t.test(one.name, () => one.whole(published[one.topic].last));
+    if (cutting) console.table(Object.fromEntries(await Promise.all(all.map(async (one) => [`${name}, ${one.name}`, await one.figures()]))));
+
+    await close();
+    await Promise.all(Object.values(fronts).map((front) => front.close()));
+    assert.deepEqual(await server.stop(), { code: 0, signal: null });
+  });
