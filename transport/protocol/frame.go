@@ -18,10 +18,13 @@ type Frame struct {
 	Request  uint64
 	IsAnswer bool
 
-	// Session, Heartbeat and Features are those of a welcome.
-	Session   string
-	Heartbeat time.Duration
-	Features  []string
+	// Session, Heartbeat and Features are those of a welcome. Expires is how long the client's
+	// identity still lasts, in whole seconds, if DoesExpire.
+	Session    string
+	Heartbeat  time.Duration
+	Features   []string
+	Expires    time.Duration
+	DoesExpire bool
 
 	// Answers are those of a welcome or a subscribed, and Topics those of an unsubscribed.
 	Answers []Answer
@@ -71,6 +74,9 @@ type Failure struct {
 	After  time.Duration
 	// Version is that of the key, of a conflict which is about a version; nil otherwise.
 	Version *broker.VersionError
+	// Topics are what became of each topic, of an HTTP answer that refuses all topics of a
+	// request; nil otherwise.
+	Topics []Answer
 }
 
 // Final reports whether trying again can't help. Retry decides, and the code where the
@@ -118,6 +124,7 @@ func ParseFrame(text []byte) (Frame, error) {
 	case TypeWelcome:
 		f.Session, f.Heartbeat = r.text("session"), r.milliseconds("heartbeat")
 		f.Features, f.Answers = r.texts("features"), r.answers()
+		f.Expires, f.DoesExpire = r.seconds("expires")
 	case TypeSubscribed:
 		f.Answers = r.answers()
 	case TypeUnsubscribed:
@@ -154,6 +161,7 @@ func ParseHTTPError(body []byte) (*Failure, error) {
 	}
 	r := reader{object: o}
 	f := r.failure()
+	f.Topics = r.answers()
 	if r.err == nil && f.Code == "" {
 		return nil, &MalformedError{"an error without a code"}
 	}
@@ -209,6 +217,19 @@ func (r *reader) milliseconds(key string) time.Duration {
 		r.fail(key)
 	}
 	return time.Duration(min(n, maxMilliseconds)) * time.Millisecond
+}
+
+// seconds reads a field that may be missing.
+func (r *reader) seconds(key string) (d time.Duration, ok bool) {
+	v := r.object.field(key)
+	if v.isNull() {
+		return 0, false
+	}
+	n, ok := v.number()
+	if !ok {
+		r.fail(key)
+	}
+	return time.Duration(min(n, maxMilliseconds/1000)) * time.Second, ok
 }
 
 func (r *reader) texts(key string) (texts []string) {
