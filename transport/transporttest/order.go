@@ -34,7 +34,7 @@ func sendBehindSubscribe(t *testing.T, h Harness, inURL bool) {
 		AccessTimeout: 2 * slow,
 		Authorize: func(_ context.Context, a push.Access) error {
 			if a.Action == push.ActionFollow {
-				time.Sleep(slow)
+				time.Sleep(slow) //clock:virtual
 			}
 			return nil
 		},
