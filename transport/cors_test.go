@@ -1,9 +1,13 @@
 package transport_test
 
 import (
+	"context"
 	"net/http"
+	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/push/session"
@@ -80,6 +84,80 @@ func TestScriptsCanReadRetryAfter(t *testing.T) {
 		if response.StatusCode != want || response.Header.Get("Access-Control-Expose-Headers") != "Retry-After" ||
 			response.Header.Get("Access-Control-Allow-Origin") != "https://friend.example" {
 			t.Errorf("answer %d: %s %v", i, response.Status, response.Header)
+		}
+	}
+}
+
+// ofPages are the requests that a page of another origin makes with a token.
+var ofPages = []call{
+	{method: "GET", path: "sse?topic=a"},
+	{method: "GET", path: "poll?topic=a&wait=0"},
+	{method: "POST", path: "send?topic=a"},
+	{method: "POST", path: "ticket"},
+	{method: "POST", path: "refresh?session=0199a1b2-0000-7000-8000-0000000000ff"},
+}
+
+// head makes a request and returns the answer without its body.
+func (c call) head(t *testing.T, server *httptest.Server) *http.Response {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), c.method, server.URL+"/app/push/"+c.path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, value := range c.headers {
+		r.Header.Set(name, value)
+	}
+	response, err := server.Client().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = response.Body.Close()
+	return response
+}
+
+// TestPagesSendTokens: a page that is allowed may send Authorization and a form's Content-Type
+// on each route, as its browser finds out first, without credentials; and it can read the answer.
+func TestPagesSendTokens(t *testing.T) {
+	const friend = "https://friend.example"
+	for origins, allowed := range map[string]string{friend: friend, push.AnyOrigin: "*"} {
+		_, server := routes(t, push.Options{
+			Origins: []string{origins}, Identify: byName,
+			Receive: func(context.Context, push.Inbound) (push.Reply, error) { return push.Reply{}, nil },
+		}, transport.Options{Tickets: true})
+		for _, c := range ofPages {
+			const asked = "authorization,content-type"
+			c.headers = bearer("ann")
+			c.headers["Origin"], c.headers["Content-Type"] = friend, "application/x-www-form-urlencoded"
+			before := call{"OPTIONS", c.path, "", map[string]string{
+				"Origin": friend, "Access-Control-Request-Method": c.method, "Access-Control-Request-Headers": asked,
+			}}.head(t, server)
+			if h := before.Header; before.StatusCode != http.StatusNoContent || h.Get("Access-Control-Allow-Origin") != allowed ||
+				h.Get("Access-Control-Allow-Headers") != asked || !slices.Contains(strings.Split(h.Get("Access-Control-Allow-Methods"), ", "), c.method) {
+				t.Errorf("%s: the preflight of %s %s: %s %v", origins, c.method, c.path, before.Status, h)
+			}
+			answer := c.head(t, server)
+			if h := answer.Header; answer.StatusCode >= 300 || h.Get("Access-Control-Allow-Origin") != allowed {
+				t.Errorf("%s: %s %s: %s %v", origins, c.method, c.path, answer.Status, h)
+			}
+		}
+	}
+}
+
+// TestPagesReadRetryAfter on each route.
+func TestPagesReadRetryAfter(t *testing.T) {
+	const friend = "https://friend.example"
+	_, server := routes(t, push.Options{
+		Origins: []string{friend},
+		Identify: func(*http.Request) (push.Identity, error) {
+			return push.Identity{}, &push.Error{Code: push.CodeRateLimited, After: 2 * time.Second}
+		},
+	}, transport.Options{Tickets: true})
+	for _, c := range ofPages {
+		c.headers = map[string]string{"Origin": friend}
+		answer := c.head(t, server)
+		if h := answer.Header; answer.StatusCode != http.StatusTooManyRequests || h.Get("Retry-After") != "2" ||
+			h.Get("Access-Control-Expose-Headers") != "Retry-After" || h.Get("Access-Control-Allow-Origin") != friend {
+			t.Errorf("%s %s: %s %v", c.method, c.path, answer.Status, h)
 		}
 	}
 }

@@ -106,6 +106,8 @@ func Routes(hub *push.Hub, options ...Options) http.Handler {
 	}
 	if o.Tickets {
 		m.routes["ticket"] = pages(&ticketHandler{host})
+	} else {
+		m.routes["ticket"] = pages(&noTickets{host})
 	}
 	return timeBody(m)
 }

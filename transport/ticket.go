@@ -35,6 +35,16 @@ func (h *ticketHandler) ticket(r *http.Request) (ticket string, lasts time.Durat
 	return h.host.Ticket(r.Context(), identity)
 }
 
+// noTickets is where there would be tickets. A client can tell its answer from a 404 of something
+// before the server by the code, and does without.
+type noTickets struct{ host *session.Host }
+
+func (h *noTickets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	protocol.RefuseAs(h.host, w, r, http.StatusNotFound, errNoTickets)
+}
+
+var errNoTickets = push.NewError(push.CodeBadRequest, "tickets are off: this server has no transport.Options.Tickets", nil)
+
 // withTickets lets requests in by a ticket in their URL. It takes the ticket out of
 // the URL, which hooks and what they log may show. What is wrong with it is said when
 // the transport asks who it is.

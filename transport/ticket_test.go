@@ -237,8 +237,12 @@ func TestAnonymousGetsNoTicket(t *testing.T) {
 // TestTicketsAreOffByDefault has neither the route, nor is a ticket looked at.
 func TestTicketsAreOffByDefault(t *testing.T) {
 	hub, server := routes(t, push.Options{Identify: byName}, transport.Options{})
-	if response, _ := (call{"POST", "ticket", "", bearer("ann")}).do(t, server); response.StatusCode != http.StatusNotFound {
-		t.Errorf("POST ticket: %d", response.StatusCode)
+	for _, method := range []string{"POST", "GET"} {
+		response, body := call{method, "ticket", "", bearer("ann")}.do(t, server)
+		const want = `{"code":"bad_request","reason":"tickets are off: this server has no transport.Options.Tickets","retry":"never"}`
+		if response.StatusCode != http.StatusNotFound || body != want || response.Header.Get("Content-Type") != "application/json" {
+			t.Errorf("%s ticket: %d %s", method, response.StatusCode, body)
+		}
 	}
 	secret, _, err := session.Of(hub).Ticket(t.Context(), push.Identity{User: "ann"})
 	if err != nil {

@@ -62,7 +62,7 @@ func enter(hub *push.Hub, user string, follows ...session.Follow) (*attendant, e
 				refused = answer.Err
 			}
 		}
-		return &session.Frame{Bytes: protocol.Welcome(a.ID(), time.Minute, answers)}
+		return &session.Frame{Bytes: protocol.Welcome(a.ID(), time.Minute, time.Time{}, answers)}
 	})
 	if refused != nil {
 		return nil, refused

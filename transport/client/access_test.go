@@ -63,9 +63,10 @@ func TestCredentialsFail(t *testing.T) {
 // TestStatusesAreHeeded has answers to the request for a stream, the server's own and those
 // of something before it.
 func TestStatusesAreHeeded(t *testing.T) {
-	own := func(code push.Code) string {
-		return `{"code":"` + string(code) + `","reason":"","retry":"` + code.Retry() + `"}`
+	about := func(code push.Code, more string) string {
+		return `{"code":"` + string(code) + `","reason":"","retry":"` + code.Retry() + `"` + more + `}`
 	}
+	own := func(code push.Code) string { return about(code, "") }
 	for _, test := range []struct {
 		status int
 		body   string
@@ -77,6 +78,9 @@ func TestStatusesAreHeeded(t *testing.T) {
 		{status: 403, body: own(push.CodeForbidden), code: push.CodeForbidden},
 		{status: 400, body: own(push.CodeBadRequest), code: push.CodeBadRequest},
 		{status: 404, body: own(push.CodeBadRequest), code: push.CodeBadRequest},
+		{status: 403, body: about(push.CodeForbidden, `,"topics":[]`), code: push.CodeForbidden},
+		{status: 403, body: about(push.CodeForbidden, `,"topics":[{"topic":"a","from":"now"}]`), code: push.CodeForbidden},
+		{status: 403, body: about(push.CodeForbidden, `,"topics":[{"topic":"b","error":`+own(push.CodeForbidden)+`}]`), code: push.CodeForbidden},
 		{status: 429, body: own(push.CodeRateLimited), after: "7", wait: 7 * time.Second},
 		{status: 503, body: own(push.CodeDraining), after: "3", wait: 3 * time.Second},
 		{status: 503, body: own(push.CodeDraining), after: "never", wait: 0},

@@ -195,26 +195,6 @@ func TestRecentFollowsAGap(t *testing.T) {
 	})
 }
 
-func TestTopicIsRefused(t *testing.T) {
-	i := serve(t, "", push.Options{Authorize: push.Rules(push.Rule{Pattern: "open/{x}", Follow: push.Anyone})}, nil)
-	c := connect(t, i.url(), Options{})
-	s, err := c.Subscribe("secret")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Ready(patience(t)); !errors.Is(err, push.CodeForbidden) {
-		t.Errorf("Ready: %v", err)
-	}
-	for range 2 {
-		if _, err := s.Next(patience(t)); !errors.Is(err, push.CodeForbidden) {
-			t.Errorf("Next: %v", err)
-		}
-	}
-	other := follow(t, c, "open/1")
-	i.publish("open/1", "1")
-	expect(t, other, "1")
-}
-
 func TestSubscribeRefuses(t *testing.T) {
 	i := serve(t, "", push.Options{}, nil)
 	c := connect(t, i.url(), Options{})

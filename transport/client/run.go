@@ -141,7 +141,7 @@ func (c *Client) attempt() (age time.Duration, t *trouble) {
 	l, t := c.open(ctx, s)
 	if t != nil {
 		timer.Stop()
-		return 0, t
+		return 0, s.refusedAll(ctx, t)
 	}
 	s.link = l
 	t = s.serve(ctx, timer)

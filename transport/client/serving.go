@@ -92,7 +92,11 @@ func (s *serving) welcome(ctx context.Context, f *protocol.Frame) {
 	c.lastErr = nil
 	s.recent, s.logs = slices.Contains(f.Features, protocol.FeatureRecent), !slices.Contains(f.Features, protocol.FeatureState)
 	c.mu.Unlock()
-	c.options.Logger.Debug("client: connected", "url", c.base.Redacted(), "transport", c.way(), "session", f.Session)
+	about := []any{"url", c.base.Redacted(), "transport", c.way(), "session", f.Session}
+	if f.DoesExpire {
+		about = append(about, "expires", f.Expires)
+	}
+	c.options.Logger.Debug("client: connected", about...)
 	s.work.Go(func() { s.write(ctx) })
 	if s.stream && c.options.Transport == Automatic {
 		s.work.Go(func() { s.probe(ctx) })
@@ -254,6 +258,23 @@ func (s *serving) answers(ctx context.Context, request uint64, answers []protoco
 		}
 	}
 	return true
+}
+
+// refusedAll takes why a connection was refused. If that is what became of each of its topics,
+// and all are answered, nothing is wrong with the connection: their subscriptions get to know, and
+// the next one is for what is to be asked for then.
+func (s *serving) refusedAll(ctx context.Context, t *trouble) *trouble {
+	refused := slices.DeleteFunc(t.topics, func(a protocol.Answer) bool { return a.Failure == nil })
+	if len(refused) == 0 || !s.answers(ctx, 0, refused) {
+		return t
+	}
+	s.client.mu.Lock()
+	defer s.client.mu.Unlock()
+	if len(s.asked) > 0 {
+		return t
+	}
+	s.client.lastErr = nil
+	return nil
 }
 
 // grant notes that the server has confirmed a topic, and reports whether that is the first

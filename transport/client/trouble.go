@@ -22,7 +22,8 @@ type trouble struct {
 	// through.
 	foreign bool
 	status  int
-	unsent  bool // no part of the message has left
+	unsent  bool              // no part of the message has left
+	topics  []protocol.Answer // what the server says of each, if it refuses all that an event stream asks for
 }
 
 func (t *trouble) unauthenticated() bool { return errors.Is(t.err, push.CodeUnauthenticated) }
@@ -40,7 +41,7 @@ func status(code int, header http.Header, body []byte) *trouble {
 	after := retryAfter(header)
 	if f, err := protocol.ParseHTTPError(body); err == nil {
 		t := refused(f)
-		t.after = max(t.after, after)
+		t.after, t.topics = max(t.after, after), f.Topics
 		return t
 	}
 	said, ok := map[int]push.Code{

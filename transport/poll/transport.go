@@ -118,9 +118,10 @@ func (t *Transport) answer(w http.ResponseWriter, r *http.Request, client sessio
 	}
 	c.session = s
 	defer time.AfterFunc(wait, c.answerNow).Stop()
-	var refused *push.Error
+	var refused []session.Followed // nil unless all are
 	s.Subscribe(r.Context(), q.follows, func(answers []session.Followed) *session.Frame {
-		if refused = session.AllRefused(answers); refused != nil {
+		if session.AllRefused(answers) != nil {
+			refused = answers
 			return nil
 		}
 		c.open(answers)
@@ -136,7 +137,7 @@ func (t *Transport) answer(w http.ResponseWriter, r *http.Request, client sessio
 	client.Admission.ExpectBack()
 	switch failure, begun := c.outcome(); {
 	case refused != nil && !begun:
-		protocol.WriteError(w, r, refused) // the hub has logged each topic
+		protocol.WriteRefused(w, r, refused)
 	case failure == nil:
 	case begun:
 		panic(http.ErrAbortHandler) // the client must not take a part for the whole

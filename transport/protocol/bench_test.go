@@ -32,7 +32,7 @@ func BenchmarkMessage(b *testing.B) {
 func BenchmarkWelcome(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
-		protocol.Welcome("0199a1b2-0000-7000-8000-0000000000ff", 25*time.Second, answers[:1])
+		protocol.Welcome("0199a1b2-0000-7000-8000-0000000000ff", 25*time.Second, time.Time{}, answers[:1])
 	}
 }
 

@@ -1,7 +1,7 @@
 // Package protocol has the frames between server and client that all transports share,
 // as docs/protocol.md describes them: server.go and client.go are the server's side,
-// frame.go and request.go a client's, and state.go has both sides of what state topics say. Golden files in testdata pin every frame; the
-// TypeScript client reads the same files.
+// frame.go, failure.go and request.go a client's, and state.go has both sides of what state
+// topics say. Golden files in testdata pin every frame; the TypeScript client reads the same files.
 package protocol
 
 // Subprotocol is the WebSocket subprotocol (RFC 6455 section 1.9) in which both

@@ -18,10 +18,13 @@ type Frame struct {
 	Request  uint64
 	IsAnswer bool
 
-	// Session, Heartbeat and Features are those of a welcome.
-	Session   string
-	Heartbeat time.Duration
-	Features  []string
+	// Session, Heartbeat and Features are those of a welcome. Expires is how long the client's
+	// identity still lasts, in whole seconds, if DoesExpire.
+	Session    string
+	Heartbeat  time.Duration
+	Features   []string
+	Expires    time.Duration
+	DoesExpire bool
 
 	// Answers are those of a welcome or a subscribed, and Topics those of an unsubscribed.
 	Answers []Answer
@@ -62,41 +65,6 @@ type Answer struct {
 	Failure *Failure
 }
 
-// Failure is an error as a server tells a client of it. The code may be one that this
-// version doesn't know.
-type Failure struct {
-	Code   push.Code
-	Reason string
-	Retry  string // "never", "now" or "later"
-	After  time.Duration
-	// Version is that of the key, of a conflict which is about a version; nil otherwise.
-	Version *broker.VersionError
-}
-
-// Final reports whether trying again can't help. Retry decides, and the code where the
-// server gives none that is known.
-func (f *Failure) Final() bool {
-	switch f.Retry {
-	case "never":
-		return true
-	case "now", "later":
-		return false
-	default:
-		return f.Code.Final()
-	}
-}
-
-// Error returns the failure as an error of package push, whose cause is the Version if there
-// is one.
-func (f *Failure) Error() *push.Error {
-	e := push.NewError(f.Code, f.Reason, nil)
-	e.After = f.After
-	if f.Version != nil {
-		e.Cause = f.Version
-	}
-	return e
-}
-
 // ParseFrame reads a frame from a server. It ignores what it doesn't know: fields, and all
 // but the type of a frame whose type it doesn't know. What isn't a JSON object with a
 // type, or has a known field of the wrong kind, is a [*MalformedError]. The frame keeps
@@ -118,6 +86,7 @@ func ParseFrame(text []byte) (Frame, error) {
 	case TypeWelcome:
 		f.Session, f.Heartbeat = r.text("session"), r.milliseconds("heartbeat")
 		f.Features, f.Answers = r.texts("features"), r.answers()
+		f.Expires, f.DoesExpire = r.seconds("expires")
 	case TypeSubscribed:
 		f.Answers = r.answers()
 	case TypeUnsubscribed:
@@ -141,21 +110,6 @@ func ParseFrame(text []byte) (Frame, error) {
 		f.Failure = r.failure()
 	case TypeReconnect:
 		f.After = r.milliseconds("after")
-	}
-	return f, r.err
-}
-
-// ParseHTTPError reads the body of an HTTP answer that refuses a request. It fails if that
-// isn't this protocol's, as that of a proxy.
-func ParseHTTPError(body []byte) (*Failure, error) {
-	o, err := parseObject(body)
-	if err != nil {
-		return nil, err
-	}
-	r := reader{object: o}
-	f := r.failure()
-	if r.err == nil && f.Code == "" {
-		return nil, &MalformedError{"an error without a code"}
 	}
 	return f, r.err
 }
@@ -209,6 +163,19 @@ func (r *reader) milliseconds(key string) time.Duration {
 		r.fail(key)
 	}
 	return time.Duration(min(n, maxMilliseconds)) * time.Millisecond
+}
+
+// seconds reads a field that may be missing.
+func (r *reader) seconds(key string) (d time.Duration, ok bool) {
+	v := r.object.field(key)
+	if v.isNull() {
+		return 0, false
+	}
+	n, ok := v.number()
+	if !ok {
+		r.fail(key)
+	}
+	return time.Duration(min(n, maxMilliseconds/1000)) * time.Second, ok
 }
 
 func (r *reader) texts(key string) (texts []string) {
@@ -313,13 +280,6 @@ func (r *reader) place(o value) (p broker.Position) {
 		return broker.Position{}
 	}
 	return broker.Position{Epoch: epoch, Offset: offset}
-}
-
-func (r *reader) failure() *Failure {
-	return &Failure{
-		Code: push.Code(r.text("code")), Reason: r.text("reason"), Retry: r.text("retry"), After: r.milliseconds("after"),
-		Version: r.versionError(),
-	}
 }
 
 // parseObject reads any JSON object.

@@ -53,7 +53,11 @@ var decoded = map[string]protocol.Frame{
 		Features: []string{"recent", "state"}, Answers: append(wantAnswers, wantStateAnswers...),
 	},
 	"welcome_state_no_topics": {Type: "welcome", Session: "s", Heartbeat: 15 * time.Second, Features: []string{"recent", "state"}},
-	"subscribed_state":        {Type: "subscribed", Request: 8, IsAnswer: true, Answers: wantStateAnswers},
+	"welcome_expires": {
+		Type: "welcome", Session: "s", Heartbeat: 15 * time.Second, Features: []string{"recent", "state"},
+		Expires: 3599 * time.Second, DoesExpire: true, Answers: wantAnswers[:1],
+	},
+	"subscribed_state": {Type: "subscribed", Request: 8, IsAnswer: true, Answers: wantStateAnswers},
 	"state": {Type: "state", At: "AQIDBAc", State: protocol.StateFrame{Topic: "prices", Changes: []session.Change{
 		{Op: broker.OpSet, Key: "ACME", Version: 17, Data: []byte(`{"px":1.50}`), Encoding: push.EncodingJSON},
 		{Op: broker.OpDelete, Key: "X"},
@@ -203,6 +207,7 @@ func TestMalformedServerFrames(t *testing.T) {
 		"reset with a bad epoch":  `{"type":"reset","topic":"a","epoch":"9f"}`,
 		"delay is negative":       `{"type":"reconnect","after":-1}`,
 		"heartbeat is a fraction": `{"type":"welcome","heartbeat":1.5}`,
+		"expires is a text":       `{"type":"welcome","expires":"soon"}`,
 	} {
 		if got, err := protocol.ParseFrame([]byte(text)); !errors.As(err, new(*protocol.MalformedError)) {
 			t.Errorf("%s: %+v, %v", name, got, err)
@@ -391,7 +396,7 @@ func FuzzParseFrame(f *testing.F) {
 func BenchmarkParseFrame(b *testing.B) {
 	for name, frame := range map[string][]byte{
 		"message": protocol.Message(message(func(m *push.Message) { m.Data = []byte(strings.Repeat("0123456789abcdef", 8)) }), at),
-		"welcome": protocol.Welcome("0199a1b2-0000-7000-8000-0000000000ff", 25*time.Second, answers),
+		"welcome": protocol.Welcome("0199a1b2-0000-7000-8000-0000000000ff", 25*time.Second, time.Time{}, answers),
 	} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()

@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/tidewire/tidewire/broker"
@@ -61,10 +62,13 @@ var olderFrames = []string{"welcome", "welcome_no_topics"}
 // file.
 var serverFrames = map[string]func() []byte{
 	"welcome_state": func() []byte {
-		return protocol.Welcome("0199a1b2-0000-7000-8000-0000000000ff", 25*time.Second, append(answers, stateAnswers...))
+		return protocol.Welcome("0199a1b2-0000-7000-8000-0000000000ff", 25*time.Second, time.Time{}, append(answers, stateAnswers...))
 	},
-	"welcome_state_no_topics": func() []byte { return protocol.Welcome("s", 15*time.Second, nil) },
-	"subscribed_state":        func() []byte { return protocol.Subscribed(8, stateAnswers) },
+	"welcome_state_no_topics": func() []byte { return protocol.Welcome("s", 15*time.Second, time.Time{}, nil) },
+	"welcome_expires": func() []byte {
+		return protocol.Welcome("s", 15*time.Second, time.Now().Add(time.Hour-time.Millisecond), answers[:1])
+	},
+	"subscribed_state": func() []byte { return protocol.Subscribed(8, stateAnswers) },
 	"state": func() []byte {
 		return protocol.State("prices", []session.Change{
 			{Op: broker.OpSet, Key: "ACME", Version: 17, Data: []byte(`{"px":1.50}`), Encoding: push.EncodingJSON},
@@ -159,7 +163,8 @@ func TestServerFramesAreGolden(t *testing.T) {
 	for name, frame := range serverFrames {
 		t.Run(name, func(t *testing.T) {
 			file := filepath.Join("testdata", "server", name+".json")
-			got := append(frame(), '\n')
+			var got []byte
+			synctest.Test(t, func(*testing.T) { got = append(frame(), '\n') })
 			if *update {
 				if err := os.WriteFile(file, got, 0o644); err != nil {
 					t.Fatal(err)

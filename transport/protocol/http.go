@@ -44,15 +44,22 @@ func Refuse(host *session.Host, w http.ResponseWriter, r *http.Request, e *push.
 // RefuseAs is Refuse with a status that says more than the code's.
 func RefuseAs(host *session.Host, w http.ResponseWriter, r *http.Request, status int, e *push.Error) {
 	host.Refused(r, e)
-	writeError(w, r, status, e)
+	writeError(w, r, status, e, HTTPError(e))
 }
 
 // WriteError is Refuse where the hub needn't be told.
 func WriteError(w http.ResponseWriter, r *http.Request, e *push.Error) {
-	writeError(w, r, e.Code.HTTPStatus(), e)
+	writeError(w, r, e.Code.HTTPStatus(), e, HTTPError(e))
 }
 
-func writeError(w http.ResponseWriter, r *http.Request, status int, e *push.Error) {
+// WriteRefused answers a request whose topics are all refused: with the status of the first
+// refusal, and a body that says what became of each topic. The hub has logged each.
+func WriteRefused(w http.ResponseWriter, r *http.Request, answers []session.Followed) {
+	e := session.AllRefused(answers)
+	writeError(w, r, e.Code.HTTPStatus(), e, HTTPRefused(e, answers))
+}
+
+func writeError(w http.ResponseWriter, r *http.Request, status int, e *push.Error, body []byte) {
 	EndConnection(w, r)
 	after := e.After
 	switch e.Code.HTTPStatus() {
@@ -64,7 +71,7 @@ func writeError(w http.ResponseWriter, r *http.Request, status int, e *push.Erro
 	if after > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int((after+time.Second-1)/time.Second)))
 	}
-	WriteJSON(w, status, HTTPError(e))
+	WriteJSON(w, status, body)
 }
 
 // refusalTime is how long what is left of a refused request's body is read, so that the

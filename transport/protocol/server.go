@@ -79,6 +79,12 @@ func Gap(g broker.Gap, cursor string) []byte {
 // HTTPError encodes the body of an HTTP error.
 func HTTPError(e *push.Error) []byte { return newObject().failure(e).end() }
 
+// HTTPRefused encodes the body of an HTTP error about a request whose topics are all refused:
+// the error, and what became of each topic.
+func HTTPRefused(e *push.Error, answers []session.Followed) []byte {
+	return newObject().failure(e).answers(answers).end()
+}
+
 // Error encodes an error about the connection.
 func Error(e *push.Error) []byte { return newFrame(TypeError).failure(e).end() }
 
@@ -87,12 +93,14 @@ func RequestError(id uint64, e *push.Error) []byte {
 	return newFrame(TypeError).number("id", id).failure(e).end()
 }
 
-// Welcome encodes the first frame of a connection.
-func Welcome(session string, heartbeat time.Duration, answers []session.Followed) []byte {
+// Welcome encodes the first frame of a connection, whose identity expires at a time; never if
+// that is zero.
+func Welcome(session string, heartbeat time.Duration, expires time.Time, answers []session.Followed) []byte {
 	return appendFrame(make([]byte, 0, answersSize(answers)+len(session)), TypeWelcome).
 		name("protocol", Subprotocol).
 		text("session", session).
 		integer("heartbeat", heartbeat.Milliseconds()).
+		expires(expires).
 		raw("features", features).
 		answers(answers).
 		end()
@@ -155,11 +163,15 @@ func HTTPTicket(ticket string, lasts time.Duration) []byte {
 // HTTPRefreshed encodes the answer to a request to refresh a session, whose identity
 // expires at a time; never if that is zero.
 func HTTPRefreshed(expires time.Time) []byte {
-	o := newObject()
-	if !expires.IsZero() {
-		o = o.integer("expires", max(0, int64(time.Until(expires)/time.Second)))
+	return newObject().expires(expires).end()
+}
+
+// expires appends in how many whole seconds an identity expires, unless it never does.
+func (o object) expires(at time.Time) object {
+	if at.IsZero() {
+		return o
 	}
-	return o.end()
+	return o.integer("expires", max(0, int64(time.Until(at)/time.Second)))
 }
 
 // Reconnect encodes the request to come back elsewhere after so many
@@ -205,7 +217,7 @@ func (o object) kind(epoch broker.Epoch) object {
 
 // answersSize is room for a frame of answers, if none is an error.
 func answersSize(answers []session.Followed) int {
-	size := len(`{"type":"welcome","protocol":"","session":"","heartbeat":9007199254740991,"features":,"topics":[]}`) + len(Subprotocol) + len(features)
+	size := len(`{"type":"welcome","protocol":"","session":"","heartbeat":9007199254740991,"expires":9007199254740991,"features":,"topics":[]}`) + len(Subprotocol) + len(features)
 	for _, a := range answers {
 		size += len(`{"topic":"","kind":"state","epoch":"0123456789abcdef","from":"","cursor":""},`) + len(a.Topic) + len(a.From) + len(a.Cursor)
 	}

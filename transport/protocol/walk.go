@@ -85,7 +85,7 @@ func indexOf(fields []value, key string) int {
 // ignored, so that an object with many of them costs no more than its text.
 var serverKeys = []string{
 	"type", "topic", "at", "data", "id", "event", "key", "time", "encoding", "cursor", "topics", "from", "error", "code",
-	"reason", "retry", "after", "session", "heartbeat", "features", "last", "now", "epoch", "offset", "duplicate",
+	"reason", "retry", "after", "session", "heartbeat", "expires", "features", "last", "now", "epoch", "offset", "duplicate",
 	"results", "changes", "op", "start", "version", "kind",
 }
 

@@ -57,9 +57,9 @@ func (t *Transport) Reconnect(afterMS int) *session.Frame {
 	return event("", "", broker.ReservedEventPrefix+protocol.TypeReconnect, protocol.Reconnect(afterMS))
 }
 
-func (t *Transport) welcome(session string, answers []session.Followed) *session.Frame {
+func (t *Transport) welcome(s *session.Session, answers []session.Followed) *session.Frame {
 	f := event("", "", broker.ReservedEventPrefix+protocol.TypeWelcome,
-		protocol.Welcome(session, t.options.Heartbeat, answers))
+		protocol.Welcome(s.ID(), t.options.Heartbeat, s.Identity().Expires, answers))
 	f.Bytes = append(retry(minRetry+rand.N(minRetry)), f.Bytes...)
 	return f
 }

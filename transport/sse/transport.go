@@ -120,13 +120,14 @@ func (t *Transport) stream(w http.ResponseWriter, r *http.Request, client sessio
 		protocol.Refuse(t.host, w, r, push.AsError(err))
 		return
 	}
-	var refused *push.Error
+	var refused []session.Followed // nil unless all are
 	s.Subscribe(r.Context(), follows, func(answers []session.Followed) *session.Frame {
-		if refused = session.AllRefused(answers); refused != nil {
+		if session.AllRefused(answers) != nil {
+			refused = answers
 			return nil
 		}
 		c.open(answers, takeOver)
-		return t.welcome(s.ID(), answers)
+		return t.welcome(s, answers)
 	})
 	taken := c.taken()
 	switch {
@@ -134,7 +135,7 @@ func (t *Transport) stream(w http.ResponseWriter, r *http.Request, client sessio
 		s.Close(nil)
 		<-s.Done()
 		if c.unanswered() != nil {
-			protocol.WriteError(w, r, refused) // the hub has logged each topic
+			protocol.WriteRefused(w, r, refused)
 		}
 	case taken != nil:
 		taken.watch(s)

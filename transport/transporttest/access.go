@@ -70,9 +70,34 @@ func testRefusedTopic(t *testing.T, h Harness) {
 	s.wantData(c, "1")
 }
 
+// testAllRefused has a client that is told of each topic why it is refused, wherever there is
+// room for it: in the welcome, or in the answer to the request.
 func testAllRefused(t *testing.T, h Harness) {
-	s := open(t, h, push.Options{Authorize: only("mine")})
-	s.wantRefusal([]string{"yours", "theirs"}, push.CodeForbidden)
+	s := open(t, h, push.Options{Authorize: func(_ context.Context, a push.Access) error {
+		if a.Topic == "theirs" {
+			return push.CodeUnavailable
+		}
+		return errors.New("a reason that stays here")
+	}})
+	topics := []string{"yours", "theirs"}
+	c, err := s.tryConnect(topics, "")
+	status, refused := errors.AsType[*StatusError](err)
+	var answers []TopicState
+	switch {
+	case refused && status.Status == http.StatusForbidden:
+		answers = status.topics()
+	case err != nil:
+		t.Fatalf("dial: %v", err)
+	default:
+		answers = s.next(c).Topics
+		c.Close()
+	}
+	for i, code := range []push.Code{push.CodeForbidden, push.CodeUnavailable} {
+		if len(answers) != len(topics) || answers[i].Topic != topics[i] || answers[i].Error == nil || answers[i].Error.Code != string(code) {
+			t.Fatalf("the topics are answered by %+v, %v", answers, err)
+		}
+	}
+	s.eventually("end of the session", func() bool { return s.hub.Stats().Sessions == 0 })
 }
 
 // testTopicsAreBytes has names that some would take for the same, or for a path.

@@ -35,6 +35,7 @@ type Frame struct {
 	Code     string          `json:"code"`
 	After    int             `json:"after"`
 	Session  string          `json:"session"`
+	Expires  *int64          `json:"expires"`
 	Topics   []TopicState    `json:"topics"`
 	Last     *Place          `json:"last"`
 	Now      *Place          `json:"now"`
@@ -91,6 +92,8 @@ type Client struct {
 	// Cursor is where the client is in all its topics, by the frames that Next
 	// has returned.
 	Cursor string
+	// Send sends a frame of the client. Nil: its connection only receives.
+	Send func(frame []byte) error
 
 	next    func() (Frame, error)
 	close   func()
@@ -106,6 +109,13 @@ type StatusError struct {
 }
 
 func (e *StatusError) Error() string { return fmt.Sprintf("status %d: %s", e.Status, e.Body) }
+
+// topics returns what the body says of each topic; nil if it doesn't.
+func (e *StatusError) topics() []TopicState {
+	var body struct{ Topics []TopicState }
+	_ = json.Unmarshal([]byte(e.Body), &body) // then there are none
+	return body.Topics
+}
 
 // says reports whether the body tells of an error with this code.
 func (e *StatusError) says(code push.Code) bool {
@@ -269,7 +279,15 @@ func WebSocketOver(like *http.Transport) Dial {
 
 // DialSubprotocol opens a WebSocket that speaks the protocol, and answers pings.
 func DialSubprotocol(ctx context.Context, address string, topics []string, since string) (*Client, error) {
-	return dialWebSocket(ctx, new(http.Transport), query(address, topics, since), protocol.Subprotocol)
+	return SubprotocolOver(new(http.Transport))(ctx, address, topics, since)
+}
+
+// SubprotocolOver opens WebSockets that speak the protocol, over connections like those of a
+// transport.
+func SubprotocolOver(like *http.Transport) Dial {
+	return func(ctx context.Context, address string, topics []string, since string) (*Client, error) {
+		return dialWebSocket(ctx, like.Clone(), query(address, topics, since), protocol.Subprotocol)
+	}
 }
 
 func dialWebSocket(ctx context.Context, transport *http.Transport, address, subprotocol string) (*Client, error) {
@@ -305,5 +323,9 @@ func dialWebSocket(ctx context.Context, transport *http.Transport, address, subp
 		}
 		return f, err
 	}
-	return NewClient(next, func() { conn.CloseNow() }), nil
+	c := NewClient(next, func() { conn.CloseNow() })
+	if subprotocol != "" {
+		c.Send = func(frame []byte) error { return conn.Write(ctx, websocket.MessageText, frame) }
+	}
+	return c, nil
 }

@@ -69,6 +69,24 @@ func testRevokedTopic(t *testing.T, h Harness) {
 	s.wantData(again, "2")
 }
 
+// testWelcomeExpires has an identity that expires in an hour, and one that never does.
+func testWelcomeExpires(t *testing.T, h Harness) {
+	welcome := func(identify func(*http.Request) (push.Identity, error)) Frame {
+		s := open(t, h, push.Options{Identify: identify})
+		c, err := s.tryConnect([]string{"a"}, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.next(c)
+	}
+	if f := welcome(known(time.Hour)); f.Expires == nil || *f.Expires > 3600 || *f.Expires < 3600-int64(patience/time.Second) {
+		t.Errorf("the identity expires in an hour, and the welcome is %+v", f)
+	}
+	if f := welcome(nil); f.Expires != nil {
+		t.Errorf("the identity never expires, and the welcome says in %d seconds", *f.Expires)
+	}
+}
+
 // testRefresh has two clients that get new identities: one that lasts, and one that has
 // a second of its grace left.
 func testRefresh(t *testing.T, h Harness) {

@@ -87,7 +87,7 @@ func (t *lines) serve(w http.ResponseWriter, r *http.Request) error {
 	var refused *push.Error
 	s.Subscribe(r.Context(), follows, func(answers []session.Followed) *session.Frame {
 		refused = session.AllRefused(answers)
-		return line("", "", protocol.Welcome(s.ID(), heartbeat, answers))
+		return line("", "", protocol.Welcome(s.ID(), heartbeat, s.Identity().Expires, answers))
 	})
 	if refused != nil {
 		s.Close(refused)

@@ -50,11 +50,14 @@ type Harness struct {
 	// again for each. The suite then leaves out what happens to a connection, which
 	// is for the transport's own tests.
 	Polls bool
+	// TwoWay dials clients that have Send, over connections like those of a transport. Nil:
+	// the transport has none, and the suite leaves out what they do.
+	TwoWay func(like *http.Transport) Dial
 }
 
 // ofConnections are the tests of what happens to a connection that lasts.
 var ofConnections = []string{
-	"RefreshedSessionLives", "RevokedTopicIsLost", "LosesATopicWithItsRights", "LimitsHold", "LimitsHoldForManyAtOnce",
+	"WelcomeSaysWhenTheIdentityExpires", "RefreshedSessionLives", "RevokedTopicIsLost", "LosesATopicWithItsRights", "LimitsHold", "LimitsHoldForManyAtOnce",
 	"PublishesToItsOwnClientsOnly", "StalledReaderIsCutAlone", "ShutdownSaysFarewell", "ShutdownCutsTheStalled",
 }
 
@@ -86,6 +89,7 @@ func Run(t *testing.T, h Harness) {
 		{"SlowAuthorizeIsBounded", testSlowAuthorize},
 		{"PanicInAuthorizeIsContained", testPanic},
 		{"ExpiredIdentityIsRefused", testExpiry},
+		{"WelcomeSaysWhenTheIdentityExpires", testWelcomeExpires},
 		{"RefreshedSessionLives", testRefresh},
 		{"RevokedUserIsOut", testRevokedUser},
 		{"RevokedTopicIsLost", testRevokedTopic},
@@ -98,9 +102,11 @@ func Run(t *testing.T, h Harness) {
 		{"StalledReaderIsCutAlone", testStalledReader},
 		{"ShutdownSaysFarewell", testShutdown},
 		{"ShutdownCutsTheStalled", testShutdownStalled},
+		{"SendFollowsASlowSubscribe", testOrder},
 	}
 	for _, test := range tests {
-		if h.Raw && slices.Contains(framed, test.name) || h.Polls && slices.Contains(ofConnections, test.name) {
+		if h.Raw && slices.Contains(framed, test.name) || h.Polls && slices.Contains(ofConnections, test.name) ||
+			h.TwoWay == nil && slices.Contains(twoWay, test.name) {
 			continue
 		}
 		t.Run(test.name, func(t *testing.T) { test.run(t, h) })
@@ -109,6 +115,9 @@ func Run(t *testing.T, h Harness) {
 
 // framed are the tests of what only frames have.
 var framed = []string{"MessagesArriveWhole", "FollowsAState", "ResetsAState", "StatesAndLogsAreAskedForAsSuch"}
+
+// twoWay are the tests of what clients send.
+var twoWay = []string{"SendFollowsASlowSubscribe"}
 
 // site is a hub behind a server.
 type site struct {

@@ -22,7 +22,7 @@ func (c *conn) follow(follows []session.Follow) {
 	var refused *push.Error
 	c.session.Subscribe(ctx, follows, func(answers []session.Followed) *session.Frame {
 		refused = session.AllRefused(answers)
-		return textFrame(protocol.Welcome(c.session.ID(), c.transport.options.Heartbeat, answers))
+		return textFrame(protocol.Welcome(c.session.ID(), c.transport.options.Heartbeat, c.session.Identity().Expires, answers))
 	})
 	if refused != nil && c.plain() {
 		c.session.Close(refused) // it has no way to ask for another topic

@@ -20,5 +20,7 @@ func TestTransportWithoutSubprotocol(t *testing.T) {
 }
 
 func TestTransportWithSubprotocol(t *testing.T) {
-	transporttest.Run(t, transporttest.Harness{New: newTransport, Patient: patientTransport, Dial: transporttest.DialSubprotocol})
+	transporttest.Run(t, transporttest.Harness{
+		New: newTransport, Patient: patientTransport, Dial: transporttest.DialSubprotocol, TwoWay: transporttest.SubprotocolOver,
+	})
 }

@@ -51,7 +51,7 @@ func serveGobwas(hub *push.Hub, conn net.Conn, topics []string) {
 		follows[i].Topic = topic
 	}
 	s.Subscribe(context.Background(), follows, func(answers []session.Followed) *session.Frame {
-		return gobwasFrame(protocol.Welcome(s.ID(), heartbeat, answers))
+		return gobwasFrame(protocol.Welcome(s.ID(), heartbeat, s.Identity().Expires, answers))
 	})
 	for {
 		err := conn.SetReadDeadline(time.Now().Add(heartbeat + 10*time.Second))
