@@ -17,10 +17,12 @@ import (
 const (
 	// Separator joins the cursors of different topics to one.
 	Separator = "."
-	// MaxBytes is the longest cursor that is read.
+	// MaxBytes is the longest cursor of MaxTopics topics.
 	MaxBytes = 2048
-	// MaxTopics is how many topics always fit into one cursor.
+	// MaxTopics is how many topics a cursor may have that is sent in a URL or a header.
 	MaxTopics = 50
+	// MaxRead is the longest cursor that is read.
+	MaxRead = 64 << 10
 	// Constant is how long the part of one topic's cursor is that stays the same from one
 	// message to the next: topic and epoch.
 	Constant = 21
@@ -115,7 +117,7 @@ func Parse(s string) (Cursor, error) {
 	if s == "" || s == Empty {
 		return c, nil
 	}
-	if len(s) > MaxBytes {
+	if len(s) > MaxRead {
 		return c, errInvalid
 	}
 	for text := range strings.SplitSeq(s, Separator) {

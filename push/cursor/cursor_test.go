@@ -72,7 +72,7 @@ func TestCursorIsParsedStrictly(t *testing.T) {
 		"no epoch":         cursor.Format("a", broker.Position{Offset: 1, Tag: 2}),
 		"offset over 2^53": cursor.Format("a", broker.Position{Epoch: 1, Offset: broker.MaxOffset + 1}),
 		"largest uint64":   cursor.Format("a", broker.Position{Epoch: 1, Offset: 1<<64 - 1}),
-		"over 2048 bytes":  strings.Repeat("1", cursor.MaxBytes+1),
+		"over 64 KiB":      good + strings.Repeat("."+good, cursor.MaxRead/(len(good)+1)),
 		"megabyte of dots": strings.Repeat(".", 1<<20),
 	}
 	for name, text := range tests {
