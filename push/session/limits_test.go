@@ -224,6 +224,30 @@ func TestReleaseWithoutASession(t *testing.T) {
 	<-done
 }
 
+// TestShutdownDoesNotWaitForAReservedPlace: a client whose request is still being read is
+// refused when it has come.
+func TestShutdownDoesNotWaitForAReservedPlace(t *testing.T) {
+	w := newWorld(t, nil, push.Options{Limits: push.Limits{Connections: 1}})
+	a, err := session.Of(w.hub).Reserve(from("203.0.113.1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := session.Of(w.hub).Reserve(from("203.0.113.2")); !errors.Is(err, push.CodeUnavailable) {
+		t.Errorf("the second got %v", err)
+	}
+	if _, err := session.Of(w.hub).Open(session.Client{Admission: a, Format: w.format, Conn: newConn()}); !errors.Is(err, push.CodeInternal) {
+		t.Errorf("Open before Enter: %v", err)
+	}
+	w.shutdown()
+	if err := a.Enter(false); !errors.Is(err, push.CodeDraining) {
+		t.Errorf("Enter: %v", err)
+	}
+	a.Release()
+	if _, err := session.Of(w.hub).Reserve(from("203.0.113.1")); !errors.Is(err, push.CodeDraining) {
+		t.Errorf("Reserve: %v", err)
+	}
+}
+
 // TestReturnsAreNoOpens: a client that was let in, and is expected back, isn't counted again;
 // from another address, a second time, or much later it is.
 func TestReturnsAreNoOpens(t *testing.T) {
