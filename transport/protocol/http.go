@@ -52,7 +52,7 @@ func WriteError(w http.ResponseWriter, r *http.Request, e *push.Error) {
 
 // WriteErrorAs is WriteError with a status that says more than the code's.
 func WriteErrorAs(w http.ResponseWriter, r *http.Request, status int, e *push.Error) {
-	EndConnection(w, r)
+	endConnection(w, r)
 	after := e.After
 	switch e.Code.HTTPStatus() {
 	case http.StatusServiceUnavailable:
@@ -70,10 +70,10 @@ func WriteErrorAs(w http.ResponseWriter, r *http.Request, status int, e *push.Er
 // client can read the answer.
 const refusalTime = time.Second
 
-// EndConnection has a request's connection closed with the answer, so that what is
+// endConnection has a request's connection closed with the answer, so that what is
 // refused holds no descriptor. Over HTTP/2 the connection is also that of other
 // requests, which may be those of others behind a proxy, and stays.
-func EndConnection(w http.ResponseWriter, r *http.Request) {
+func endConnection(w http.ResponseWriter, r *http.Request) {
 	if r.ProtoMajor != 1 {
 		return
 	}

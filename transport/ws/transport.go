@@ -38,8 +38,11 @@ func New(hub *push.Hub, options ...Options) *Transport {
 		compression = websocket.CompressionNoContextTakeover
 	}
 	return &Transport{host: session.Of(hub), options: o, acceptor: websocket.NewAcceptor(&websocket.AcceptOptions{
-		Subprotocols:         []string{protocol.Subprotocol},
-		CheckOrigin:          websocket.AnyOrigin, // Host.Admit has checked it
+		Subprotocols: []string{protocol.Subprotocol},
+		CheckOrigin:  websocket.AnyOrigin, // Host.Admit has checked it
+		Refuse: func(w http.ResponseWriter, refusal *websocket.HandshakeError) {
+			protocol.WriteJSON(w, refusal.Status, protocol.HTTPError(refusalOf(refusal)))
+		},
 		Compression:          compression,
 		CompressionThreshold: compressionThreshold,
 		MaxMessage:           o.MaxFrame,
@@ -138,7 +141,7 @@ func answerWithin(d time.Duration, socket *websocket.Conn) (end func()) {
 // maxURLTopics is how many topics a URL may name.
 const maxURLTopics = 100
 
-// refusalOf is the refusal of a handshake as the hub counts it.
+// refusalOf is the refusal of a handshake as the hub counts it, and a client is told.
 func refusalOf(e *websocket.HandshakeError) *push.Error {
 	code := push.CodeBadRequest
 	if e.Status == http.StatusInternalServerError {
