@@ -14,7 +14,7 @@ import (
 // bodyTimeout is how long a client may take to send a body.
 const bodyTimeout = 10 * time.Second
 
-// TimeBody gives a client the time from now on to send the request's body. Where that isn't
+// TimeBody begins the time in which a client has to send the request's body. Where that isn't
 // supported, http.Server.ReadTimeout has to do.
 func TimeBody(w http.ResponseWriter) { setBodyDeadline(w, time.Now().Add(bodyTimeout)) }
 
@@ -22,7 +22,7 @@ func setBodyDeadline(w http.ResponseWriter, at time.Time) {
 	_ = http.NewResponseController(w).SetReadDeadline(at)
 }
 
-// ReadBody reads the body of a request to its end, within the time that TimeBody has given,
+// ReadBody reads the body of a request to its end, within the time that TimeBody has begun,
 // and refuses one of more than limit bytes. After that the time is lifted: the server reads
 // on, to see whether the client leaves.
 func ReadBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, *push.Error) {
