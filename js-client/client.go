@@ -6,58 +6,84 @@ import (
 	"bytes"
 	"compress/gzip"
 	"crypto/sha256"
-	_ "embed"
+	"embed"
 	"encoding/base64"
 	"encoding/hex"
 	"net/http"
+	"path"
 	"strconv"
 	"strings"
 )
 
-//go:embed dist/client.js
-var script []byte
+//go:embed dist/*.js dist/*.mjs dist/*.d.ts
+var dist embed.FS
 
-//go:embed dist/client.mjs
-var module []byte
+// files are all that is served, by name.
+var files = readFiles()
 
-//go:embed dist/state.mjs
-var state []byte
+// Names returns the names of the client's files, in order: scripts, ES modules, and the
+// declarations of their types for TypeScript.
+func Names() []string {
+	entries, err := dist.ReadDir("dist")
+	if err != nil {
+		panic("jsclient: " + err.Error()) // it is embedded
+	}
+	names := make([]string, len(entries))
+	for i, entry := range entries {
+		names[i] = entry.Name()
+	}
+	return names
+}
 
-var (
-	scriptFile = newFile(script)
-	moduleFile = newFile(module)
-	stateFile  = newFile(state)
-)
+// File serves the file of that name, whatever the path of a request; nil if there is none.
+// client.mjs is the client as an ES module, and client.js for a plain script element, which
+// sets window.Tidewire. state.mjs keeps the keys and values of a state topic, for pages that
+// have a client.
+func File(name string) http.Handler {
+	if f := files[name]; f != nil {
+		return f
+	}
+	return nil
+}
 
-// Script serves the client for a plain script element: it sets
-// window.Tidewire.
-func Script() http.Handler { return scriptFile }
+// Integrity returns the value for the integrity attribute of a script element that loads the
+// file of that name; empty if there is none.
+func Integrity(name string) string {
+	if f := files[name]; f != nil {
+		return f.integrity
+	}
+	return ""
+}
 
-// Module serves the client as an ES module.
-func Module() http.Handler { return moduleFile }
+func readFiles() map[string]*file {
+	files := map[string]*file{}
+	for _, name := range Names() {
+		content, err := dist.ReadFile("dist/" + name)
+		if err != nil {
+			panic("jsclient: " + err.Error()) // it is embedded
+		}
+		files[name] = newFile(name, content)
+	}
+	return files
+}
 
-// State serves the ES module that keeps the keys and values of a state topic, for pages that
-// have a client by [Module].
-func State() http.Handler { return stateFile }
-
-// ScriptIntegrity is the value for the integrity attribute of a script element
-// that loads [Script].
-func ScriptIntegrity() string { return scriptFile.integrity }
-
-// ModuleIntegrity is the same for [Module].
-func ModuleIntegrity() string { return moduleFile.integrity }
-
-// StateIntegrity is the same for [State].
-func StateIntegrity() string { return stateFile.integrity }
+// contentTypes are by the ends of names. TypeScript has no registered type of its own; this
+// is the one by which Deno and others know declarations.
+var contentTypes = map[string]string{
+	".js":  "text/javascript; charset=utf-8",
+	".mjs": "text/javascript; charset=utf-8",
+	".ts":  "application/typescript; charset=utf-8",
+}
 
 // file is an embedded file and all that is said about it, made once.
 type file struct {
 	plain, zipped []byte
+	contentType   string
 	etag          string
 	integrity     string
 }
 
-func newFile(plain []byte) *file {
+func newFile(name string, plain []byte) *file {
 	sum := sha256.Sum256(plain)
 	var zipped bytes.Buffer
 	w, err := gzip.NewWriterLevel(&zipped, gzip.BestCompression)
@@ -71,10 +97,11 @@ func newFile(plain []byte) *file {
 		panic("jsclient: " + err.Error()) // a buffer takes everything
 	}
 	return &file{
-		plain:     plain,
-		zipped:    zipped.Bytes(),
-		etag:      hex.EncodeToString(sum[:]),
-		integrity: "sha256-" + base64.StdEncoding.EncodeToString(sum[:]),
+		plain:       plain,
+		zipped:      zipped.Bytes(),
+		contentType: contentTypes[path.Ext(name)],
+		etag:        hex.EncodeToString(sum[:]),
+		integrity:   "sha256-" + base64.StdEncoding.EncodeToString(sum[:]),
 	}
 }
 
@@ -89,7 +116,7 @@ func (f *file) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, http.StatusText(http.StatusMethodNotAllowed), http.StatusMethodNotAllowed)
 		return
 	}
-	h.Set("Content-Type", "text/javascript; charset=utf-8")
+	h.Set("Content-Type", f.contentType)
 	h.Set("Cache-Control", "no-cache")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Vary", "Accept-Encoding")

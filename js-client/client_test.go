@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -86,26 +87,51 @@ func TestSize(t *testing.T) {
 }
 
 func request(h http.Handler, method string, header http.Header) *http.Response {
-	r := httptest.NewRequest(method, "/client.js", nil)
+	r := httptest.NewRequest(method, "/anything", nil)
 	r.Header = header
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
 	return w.Result()
 }
 
+// TestServe serves all that is built, and nothing else, each with its type.
 func TestServe(t *testing.T) {
-	for name, c := range map[string]struct {
-		handler http.Handler
-		want    []byte
-	}{"script": {Script(), script}, "module": {Module(), module}, "state": {State(), state}} {
+	entries, err := os.ReadDir("dist")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, entry := range entries {
+		if entry.Name() != "MANIFEST" {
+			names = append(names, entry.Name())
+		}
+	}
+	if !slices.Equal(Names(), names) {
+		t.Errorf("it has %q; dist has %q", Names(), names)
+	}
+	for _, name := range []string{"", ".", "..", "MANIFEST", "dist/client.js", "/client.js", "../client.go", "client"} {
+		if File(name) != nil || Integrity(name) != "" {
+			t.Errorf("it has a file %q", name)
+		}
+	}
+	for _, name := range names {
 		t.Run(name, func(t *testing.T) {
-			plain := request(c.handler, http.MethodGet, http.Header{})
+			handler := File(name)
+			want, err := os.ReadFile("dist/" + name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			contentType := "text/javascript; charset=utf-8"
+			if strings.HasSuffix(name, ".d.ts") {
+				contentType = "application/typescript; charset=utf-8"
+			}
+			plain := request(handler, http.MethodGet, http.Header{})
 			body, _ := io.ReadAll(plain.Body)
-			if plain.StatusCode != 200 || !bytes.Equal(body, c.want) {
+			if plain.StatusCode != 200 || !bytes.Equal(body, want) {
 				t.Fatalf("status %d, %d bytes", plain.StatusCode, len(body))
 			}
 			for field, want := range map[string]string{
-				"Content-Type":           "text/javascript; charset=utf-8",
+				"Content-Type":           contentType,
 				"Cache-Control":          "no-cache",
 				"X-Content-Type-Options": "nosniff",
 				"Vary":                   "Accept-Encoding",
@@ -119,31 +145,31 @@ func TestServe(t *testing.T) {
 				}
 			}
 
-			zipped := request(c.handler, http.MethodGet, http.Header{"Accept-Encoding": {"br, gzip;q=0.8"}})
+			zipped := request(handler, http.MethodGet, http.Header{"Accept-Encoding": {"br, gzip;q=0.8"}})
 			r, err := gzip.NewReader(zipped.Body)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if body, _ := io.ReadAll(r); !bytes.Equal(body, c.want) {
+			if body, _ := io.ReadAll(r); !bytes.Equal(body, want) {
 				t.Error("the gzipped body is another")
 			}
 			if zipped.Header.Get("ETag") == plain.Header.Get("ETag") {
 				t.Error("both encodings have the same ETag")
 			}
-			refused := request(c.handler, http.MethodGet, http.Header{"Accept-Encoding": {"gzip;q=0, br"}})
+			refused := request(handler, http.MethodGet, http.Header{"Accept-Encoding": {"gzip;q=0, br"}})
 			if refused.Header.Get("Content-Encoding") != "" {
 				t.Error("gzip for a client that refuses it")
 			}
 
-			known := request(c.handler, http.MethodGet, http.Header{"If-None-Match": {`"x", W/` + plain.Header.Get("ETag")}})
+			known := request(handler, http.MethodGet, http.Header{"If-None-Match": {`"x", W/` + plain.Header.Get("ETag")}})
 			if body, _ := io.ReadAll(known.Body); known.StatusCode != http.StatusNotModified || len(body) != 0 {
 				t.Errorf("known: status %d, %d bytes", known.StatusCode, len(body))
 			}
-			head := request(c.handler, http.MethodHead, http.Header{})
-			if body, _ := io.ReadAll(head.Body); head.StatusCode != 200 || len(body) != 0 || head.ContentLength != int64(len(c.want)) {
+			head := request(handler, http.MethodHead, http.Header{})
+			if body, _ := io.ReadAll(head.Body); head.StatusCode != 200 || len(body) != 0 || head.ContentLength != int64(len(want)) {
 				t.Errorf("HEAD: status %d, %d bytes, Content-Length %d", head.StatusCode, len(body), head.ContentLength)
 			}
-			post := request(c.handler, http.MethodPost, http.Header{})
+			post := request(handler, http.MethodPost, http.Header{})
 			if post.StatusCode != http.StatusMethodNotAllowed || post.Header.Get("Allow") != "GET, HEAD" {
 				t.Errorf("POST: status %d, Allow %q", post.StatusCode, post.Header.Get("Allow"))
 			}
@@ -153,9 +179,10 @@ func TestServe(t *testing.T) {
 
 func TestIntegrity(t *testing.T) {
 	all := map[string]bool{}
-	for _, integrity := range []string{ScriptIntegrity(), ModuleIntegrity(), StateIntegrity()} {
+	for _, name := range Names() {
+		integrity := Integrity(name)
 		if all[integrity] || !strings.HasPrefix(integrity, "sha256-") || len(integrity) != len("sha256-")+44 {
-			t.Errorf("%s", integrity)
+			t.Errorf("%s: %s", name, integrity)
 		}
 		all[integrity] = true
 	}

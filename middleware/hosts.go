@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/transport/protocol"
 )
 
@@ -29,11 +30,12 @@ func Hosts(names ...string) func(http.Handler) http.Handler {
 				host = strings.TrimSuffix(strings.TrimPrefix(r.Host, "["), "]")
 			}
 			if _, err := netip.ParseAddr(host); err != nil && !known[strings.ToLower(host)] {
-				protocol.EndConnection(w, r)
-				http.Error(w, "the Host header names another server; middleware.Hosts lists the names of this one", http.StatusMisdirectedRequest)
+				protocol.WriteErrorAs(w, r, http.StatusMisdirectedRequest, errOtherHost)
 				return
 			}
 			next.ServeHTTP(w, r)
 		})
 	}
 }
+
+var errOtherHost = push.NewError(push.CodeBadRequest, "the Host header names another server; middleware.Hosts lists the names of this one", nil)

@@ -3,6 +3,7 @@ package middleware_test
 import (
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/tidewire/tidewire/middleware"
@@ -35,6 +36,9 @@ func TestHosts(t *testing.T) {
 		}
 		if w.Code != want {
 			t.Errorf("%q: %d, want %d", tt.host, w.Code, want)
+		}
+		if json := w.Header().Get("Content-Type"); !tt.want && (json != "application/json" || !strings.Contains(w.Body.String(), `"code":"bad_request"`)) {
+			t.Errorf("%q: answered %s as %q", tt.host, w.Body, json)
 		}
 	}
 }

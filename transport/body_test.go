@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -45,6 +46,13 @@ func TestBodyThatStalls(t *testing.T) {
 		{"send", "POST /send?topic=a HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n12", "", 503, 10 * time.Second},
 		{"publish", "POST /publish?topic=a HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer k\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n12", "", 503, 10 * time.Second},
 		{"refused", "POST /publish?topic=a HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n12", "", 401, 0},
+		{"topics", "POST /sse HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 7\r\n\r\nto", "", 503, 10 * time.Second},
+		{"topics of a poll", "POST /poll HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nTransfer-Encoding: chunked\r\n\r\n7\r\nto", "", 503, 10 * time.Second},
+		{"topics that aren't a form", "POST /sse HTTP/1.1\r\nHost: x\r\nContent-Length: 7\r\n\r\nto", "", 415, 0},
+		{"topics of a foreign page", "POST /sse HTTP/1.1\r\nHost: x\r\nOrigin: https://evil.example\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 7\r\n\r\nto", "", 403, 0},
+		{"topics that are too large", "POST /sse HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 99999\r\n\r\n" + strings.Repeat("x", 64<<10+1), "", 413, 0},
+		{"slow but whole topics", "POST /sse HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 7\r\n\r\nto", "pic=a", 200, 9 * time.Second},
+		{"slow but whole topics of a poll", "POST /poll HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 7\r\n\r\nto", "pic=a", 200, 34 * time.Second},
 		{"foreign page", "POST /send?topic=a HTTP/1.1\r\nHost: x\r\nOrigin: https://evil.example\r\nContent-Length: 10\r\n\r\n12", "", 403, 0},
 		{"websocket by POST", "POST /ws?topic=a HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n12", "", 405, 0},
 		{"websocket without upgrade", "GET /ws?topic=a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n", "", 426, 0},

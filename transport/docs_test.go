@@ -85,7 +85,7 @@ func TestBadInputNamesItsTests(t *testing.T) {
 		}
 		want = number
 	}
-	if want != 101 {
+	if want != 107 {
 		t.Errorf("the last is B%d", want)
 	}
 }

@@ -75,12 +75,12 @@ type nothing struct{ host *session.Host }
 
 func (h *nothing) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	protocol.RefuseAs(h.host, w, r, http.StatusNotFound, push.NewError(push.CodeBadRequest, "nothing is here: the routes are "+
-		"ws, sse, poll, send, publish, refresh, client.js, client.mjs and state.mjs, right below the path of the mount; a router that isn't "+
-		"chi's or the standard library's needs http.StripPrefix", nil))
+		"ws, sse, poll, send, publish, refresh, and the files of the browser client such as client.mjs, right below the path of the mount; "+
+		"a router that isn't chi's or the standard library's needs http.StripPrefix", nil))
 }
 
-// script serves the client, and refuses other methods than those that read it.
-func script(host *session.Host, client http.Handler) http.Handler {
+// file serves a file of the browser client, and refuses other methods than those that read it.
+func file(host *session.Host, client http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if protocol.CheckMethod(host, w, r, http.MethodGet, http.MethodHead) {
 			client.ServeHTTP(w, r)

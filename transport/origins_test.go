@@ -63,25 +63,30 @@ var originRoutes = []struct {
 	name, method, path string
 	headers            map[string]string
 	status             int
+	body               string
 }{
 	{"ws", http.MethodGet, "/ws?topic=a", map[string]string{
 		"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
-	}, http.StatusSwitchingProtocols},
-	{"sse", http.MethodGet, "/sse?topic=a", nil, http.StatusOK},
-	{"poll", http.MethodGet, "/poll?topic=a&wait=0", nil, http.StatusOK},
-	{"send", http.MethodPost, "/send?topic=a", nil, http.StatusOK},
-	{"publish", http.MethodPost, "/publish?topic=a", nil, http.StatusOK},
-	{"preflight", http.MethodOptions, "/send?topic=a", map[string]string{"Access-Control-Request-Method": "POST"}, http.StatusNoContent},
+	}, http.StatusSwitchingProtocols, ""},
+	{"sse", http.MethodGet, "/sse?topic=a", nil, http.StatusOK, ""},
+	{"poll", http.MethodGet, "/poll?topic=a&wait=0", nil, http.StatusOK, ""},
+	{"posted sse", http.MethodPost, "/sse", form, http.StatusOK, "topic=a"}, // as simple a request as a send
+	{"posted poll", http.MethodPost, "/poll", form, http.StatusOK, "topic=a&wait=0"},
+	{"send", http.MethodPost, "/send?topic=a", nil, http.StatusOK, "hello"},
+	{"publish", http.MethodPost, "/publish?topic=a", nil, http.StatusOK, "hello"},
+	{"preflight", http.MethodOptions, "/send?topic=a", map[string]string{"Access-Control-Request-Method": "POST"}, http.StatusNoContent, "hello"},
 }
+
+var form = map[string]string{"Content-Type": "application/x-www-form-urlencoded"}
 
 // TestOriginsOnAllRoutes: what a page of another site asks for is refused with 403
 // everywhere, before the application is asked anything, and with nothing by which the
 // page could read the answer.
 func TestOriginsOnAllRoutes(t *testing.T) {
 	const (
-		all  = "ws sse poll send publish preflight"
+		all  = "ws sse poll posted sse posted poll send publish preflight"
 		none = ""
-		get  = "sse poll send publish preflight" // all but the handshake
+		get  = "sse poll posted sse posted poll send publish preflight" // all but the handshake
 	)
 	listed := session.Origins{"https://friend.example", "http://xn--bcher-kva.example:81", "null"}
 	tests := []struct {
@@ -190,7 +195,7 @@ func TestOriginsOnAllRoutes(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			server, asked := originsServer(t, tt.origins)
 			for _, route := range originRoutes {
-				r, err := http.NewRequestWithContext(t.Context(), route.method, server.URL+route.path, strings.NewReader("hello"))
+				r, err := http.NewRequestWithContext(t.Context(), route.method, server.URL+route.path, strings.NewReader(route.body))
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -1,15 +1,10 @@
 package transport
 
 import (
-	"errors"
-	"fmt"
-	"io"
 	"mime"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
-	"time"
 
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/push/session"
@@ -54,9 +49,6 @@ func (h *sendHandler) send(w http.ResponseWriter, r *http.Request) (push.Reply, 
 // usually lower.
 const maxSend = 1 << 20
 
-// bodyTimeout is how long a client may take to send a body.
-const bodyTimeout = 10 * time.Second
-
 // timeBody ends the wait for a body, which net/http also waits for before it
 // answers a request whose body nobody has read. A connection that has brought a
 // chunked body ends with its answer: net/http doesn't tell whether there was a
@@ -65,7 +57,7 @@ const bodyTimeout = 10 * time.Second
 func timeBody(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ContentLength != 0 {
-			setBodyDeadline(w, time.Now().Add(bodyTimeout))
+			protocol.TimeBody(w)
 		}
 		if len(r.TransferEncoding) > 0 {
 			w.Header().Set("Connection", "close")
@@ -74,17 +66,9 @@ func timeBody(next http.Handler) http.Handler {
 	})
 }
 
-func setBodyDeadline(w http.ResponseWriter, at time.Time) {
-	// Where it isn't supported, the server's own ReadTimeout has to do.
-	_ = http.NewResponseController(w).SetReadDeadline(at)
-}
-
 // readMessage makes a message of a request: the first topic, event, key and id from the
 // query, data from the body.
 func readMessage(w http.ResponseWriter, r *http.Request, query url.Values, limit int64) (push.Message, error) {
-	if !r.ProtoAtLeast(1, 1) && r.Header.Get("Content-Length") == "" {
-		return push.Message{}, push.NewError(push.CodeBadRequest, "a POST in HTTP/1.0 says its Content-Length", nil) // chunks mean nothing there
-	}
 	if !query.Has("topic") {
 		return push.Message{}, push.NewError(push.CodeBadRequest, "topic is missing in the query", nil)
 	}
@@ -92,17 +76,10 @@ func readMessage(w http.ResponseWriter, r *http.Request, query url.Values, limit
 	if e != nil {
 		return push.Message{}, e
 	}
-	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
-	var tooLarge *http.MaxBytesError
-	switch {
-	case errors.As(err, &tooLarge):
-		return push.Message{}, push.NewError(push.CodeTooLarge, fmt.Sprintf("a body has at most %d bytes here", limit), nil)
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return push.Message{}, push.NewError(push.CodeTimeout, "the body took too long", nil)
-	case err != nil:
-		return push.Message{}, push.NewError(push.CodeBadRequest, "the body can't be read", err)
+	data, e := protocol.ReadBody(w, r, limit)
+	if e != nil {
+		return push.Message{}, e
 	}
-	setBodyDeadline(w, time.Time{}) // the server reads on, to see whether the client leaves
 	return push.Message{
 		Topic: query.Get("topic"), Event: query.Get("event"), Key: query.Get("key"), ID: query.Get("id"),
 		Data: data, Encoding: encoding,

@@ -32,6 +32,8 @@ func TestRefusalsHoldNoConnection(t *testing.T) {
 	}{
 		{handshakeTo("/push/ws?topic=a"), 429},
 		{"GET /push/sse?topic=a HTTP/1.1\r\nHost: x\r\n\r\n", 429},
+		{"POST /push/sse HTTP/1.1\r\nHost: x\r\n" + stalled, 429},
+		{"POST /push/poll HTTP/1.1\r\nHost: x\r\n" + stalled, 429},
 		{"GET /push/sse?topic=a HTTP/1.1\r\nHost: x\r\nOrigin: https://evil.example\r\n\r\n", 403},
 		{handshakeTo("/push/ws?topic=a", "Origin: https://evil.example", ""), 403},
 		{"GET /push/sse?topic=a HTTP/1.1\r\nHost: x\r\nAccept: text/html\r\n\r\n", 406},
@@ -190,6 +192,12 @@ func TestEveryRefusalIsLogged(t *testing.T) {
 			refusalLine{Route: "/push/send", Code: "forbidden"}},
 		{"no topic", push.Options{}, nil, "", "GET /push/sse?x=" + secret + " HTTP/1.1\r\nHost: x\r\n\r\n",
 			refusalLine{Route: "/push/sse", Code: "bad_request", Reason: "no topic is named"}},
+		{"topics that aren't a form", push.Options{}, nil, "", "POST /push/sse HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\n\r\n" + secret,
+			refusalLine{Route: "/push/sse", Code: "unsupported", Reason: "form"}},
+		{"unknown parameter of a form", push.Options{}, nil, "", "POST /push/poll HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 6\r\n\r\n" + secret,
+			refusalLine{Route: "/push/poll", Code: "bad_request", Reason: "unknown parameter"}},
+		{"name of no topic", push.Options{}, nil, "", "GET /push/sse?topic=a*" + secret + " HTTP/1.1\r\nHost: x\r\n\r\n",
+			refusalLine{Code: "bad_request", Method: "", Reason: "a topic has none of"}},
 		{"method", push.Options{}, nil, "", secret[:1] + "ELETE /push/sse HTTP/1.1\r\nHost: x\r\n\r\n",
 			refusalLine{Route: "/push/sse", Method: "SELETE", Code: "bad_request", Reason: "method"}},
 		{"not a handshake", push.Options{}, nil, "", "GET /push/ws HTTP/1.1\r\nHost: x\r\n\r\n",
@@ -256,7 +264,7 @@ func TestEveryRefusalIsLogged(t *testing.T) {
 			if len(got) != 1 || strings.Contains(log.String(), secret) {
 				t.Fatalf("logged:\n%s", log.String())
 			}
-			if tt.want.Method == "" && tt.want.Topic == "" {
+			if tt.want.Method == "" && tt.want.Route != "" {
 				tt.want.Method = tt.request[:strings.IndexByte(tt.request, ' ')]
 			}
 			for name, part := range map[string][2]string{

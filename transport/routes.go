@@ -59,8 +59,9 @@ type Options struct {
 
 const defaultMaxPublish = 64 << 10
 
-// Routes returns the routes of a hub: ws, sse, poll, send, publish, refresh, client.js,
-// client.mjs and state.mjs, and ticket if Options says so. More than one Options panics.
+// Routes returns the routes of a hub: ws, sse, poll, send, publish and refresh, the files of
+// the browser client by their names, such as client.mjs, and ticket if Options says so. More
+// than one Options panics.
 //
 // It can be mounted by chi's Mount and by http.ServeMux with a pattern that ends with a
 // slash. Any other router has to cut the path of the mount off, as http.StripPrefix does.
@@ -93,16 +94,16 @@ func Routes(hub *push.Hub, options ...Options) http.Handler {
 	m := &mount{
 		nothing: pages(&nothing{host}),
 		routes: map[string]http.Handler{
-			"client.js":  script(host, jsclient.Script()),
-			"client.mjs": script(host, jsclient.Module()),
-			"state.mjs":  script(host, jsclient.State()),
-			"ws":         socket,
-			"sse":        pages(stream),
-			"poll":       pages(polled),
-			"send":       pages(&sendHandler{host}),
-			"publish":    pages(&publishHandler{hub, host, o}),
-			"refresh":    pages(&refreshHandler{host}),
+			"ws":      socket,
+			"sse":     pages(stream),
+			"poll":    pages(polled),
+			"send":    pages(&sendHandler{host}),
+			"publish": pages(&publishHandler{hub, host, o}),
+			"refresh": pages(&refreshHandler{host}),
 		},
+	}
+	for _, name := range jsclient.Names() {
+		m.routes[name] = file(host, jsclient.File(name))
 	}
 	if o.Tickets {
 		m.routes["ticket"] = pages(&ticketHandler{host})

@@ -6,12 +6,14 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/go-chi/chi/v5"
 
 	"github.com/tidewire/tidewire/broker/membroker"
+	jsclient "github.com/tidewire/tidewire/js-client"
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/push/session"
 	"github.com/tidewire/tidewire/transport"
@@ -249,11 +251,15 @@ func TestSendRoute(t *testing.T) {
 
 func TestClientIsServed(t *testing.T) {
 	_, server := routes(t, push.Options{}, transport.Options{})
-	for _, path := range []string{"client.js", "client.mjs", "state.mjs"} {
-		response, body := (call{"GET", path, "", nil}).do(t, server)
-		if response.StatusCode != http.StatusOK || len(body) < 1000 ||
-			!strings.HasPrefix(response.Header.Get("Content-Type"), "text/javascript") {
-			t.Errorf("%s: %d, %d bytes, %v", path, response.StatusCode, len(body), response.Header)
+	for _, name := range jsclient.Names() {
+		response, body := (call{"GET", name, "", nil}).do(t, server)
+		if response.StatusCode != http.StatusOK || len(body) < 100 || response.Header.Get("Content-Type") == "" {
+			t.Errorf("%s: %d, %d bytes, %v", name, response.StatusCode, len(body), response.Header)
+		}
+	}
+	for _, name := range []string{"client.js", "client.mjs", "client.d.ts", "state.mjs", "state.d.ts"} {
+		if !slices.Contains(jsclient.Names(), name) {
+			t.Errorf("there is no %s", name)
 		}
 	}
 	if response, _ := (call{"GET", "nothing", "", nil}).do(t, server); response.StatusCode != http.StatusNotFound {

@@ -17,10 +17,12 @@ import (
 const (
 	// Separator joins the cursors of different topics to one.
 	Separator = "."
-	// MaxBytes is the longest cursor that is read.
+	// MaxBytes is the longest cursor of MaxTopics topics.
 	MaxBytes = 2048
-	// MaxTopics is how many topics always fit into one cursor.
+	// MaxTopics is how many topics a cursor may have that is sent in a URL or a header.
 	MaxTopics = 50
+	// MaxRead is the longest cursor that is read.
+	MaxRead = 64 << 10
 	// Constant is how long the part of one topic's cursor is that stays the same from one
 	// message to the next: topic and epoch.
 	Constant = 21
@@ -42,7 +44,10 @@ const (
 // others are. The version digit alone is the cursor of no topic.
 type Cursor struct {
 	parts []part
+	index map[topicHash]int // of parts, if they are many; twice for a topic that is there twice
 }
+
+const twice = -1
 
 // Place is a client's place in one topic.
 type Place struct {
@@ -115,7 +120,7 @@ func Parse(s string) (Cursor, error) {
 	if s == "" || s == Empty {
 		return c, nil
 	}
-	if len(s) > MaxBytes {
+	if len(s) > MaxRead {
 		return c, errInvalid
 	}
 	for text := range strings.SplitSeq(s, Separator) {
@@ -125,7 +130,20 @@ func Parse(s string) (Cursor, error) {
 		}
 		c.parts = append(c.parts, p)
 	}
+	if len(c.parts) > MaxTopics {
+		c.buildIndex()
+	}
 	return c, nil
+}
+
+func (c *Cursor) buildIndex() {
+	c.index = make(map[topicHash]int, len(c.parts))
+	for i, p := range c.parts {
+		if _, known := c.index[p.topic]; known {
+			i = twice
+		}
+		c.index[p.topic] = i
+	}
 }
 
 const errInvalid = broker.BadRequestError("not a cursor")
@@ -174,6 +192,16 @@ func (c Cursor) Position(topic string) (broker.Position, bool) {
 // unknown, and zero.
 func (c Cursor) Place(topic string) (found Place, ok bool) {
 	hash := hashTopic(topic)
+	if c.index != nil {
+		switch i, ok := c.index[hash]; {
+		case !ok:
+			return Place{}, false
+		case i == twice:
+			return Place{}, true
+		default:
+			return c.parts[i].Place, true
+		}
+	}
 	for _, p := range c.parts {
 		switch {
 		case p.topic != hash:

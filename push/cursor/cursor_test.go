@@ -72,7 +72,7 @@ func TestCursorIsParsedStrictly(t *testing.T) {
 		"no epoch":         cursor.Format("a", broker.Position{Offset: 1, Tag: 2}),
 		"offset over 2^53": cursor.Format("a", broker.Position{Epoch: 1, Offset: broker.MaxOffset + 1}),
 		"largest uint64":   cursor.Format("a", broker.Position{Epoch: 1, Offset: 1<<64 - 1}),
-		"over 2048 bytes":  strings.Repeat("1", cursor.MaxBytes+1),
+		"over 64 KiB":      good + strings.Repeat("."+good, cursor.MaxRead/(len(good)+1)),
 		"megabyte of dots": strings.Repeat(".", 1<<20),
 	}
 	for name, text := range tests {
@@ -101,6 +101,31 @@ func TestTopicTwiceInACursor(t *testing.T) {
 	}
 	if c.String() != text {
 		t.Errorf("String gives %q for %q", c, text)
+	}
+}
+
+// TestCursorOfVeryManyTopics is read as one of few is.
+func TestCursorOfVeryManyTopics(t *testing.T) {
+	topic := func(i int) string { return strings.Repeat("t", 1+i%200) + strings.Repeat("u", i/200) }
+	const topics = 1000
+	texts := []string{cursor.Format("twice", somewhere), cursor.Format("twice", somewhere)}
+	for i := range topics {
+		texts = append(texts, cursor.Format(topic(i), broker.Position{Epoch: 1<<64 - 1, Offset: uint64(i) + 1, Tag: 1}))
+	}
+	c, err := cursor.Parse(cursor.Join(texts))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range topics {
+		if got, ok := c.Position(topic(i)); !ok || got.Offset != uint64(i)+1 {
+			t.Fatalf("topic %d is at %+v, %v", i, got, ok)
+		}
+	}
+	if got, ok := c.Position("twice"); !ok || !got.IsZero() {
+		t.Errorf("the topic that is named twice is at %+v, %v", got, ok)
+	}
+	if got, ok := c.Position("another"); ok {
+		t.Errorf("a topic that isn't there is at %+v", got)
 	}
 }
 

@@ -20,7 +20,8 @@
 //
 //  1. [Host.Admit] comes first. It refuses foreign origins, and clients past a limit,
 //     before they cost anything, and returns an [Admission]: the client's slot.
-//     [Admission.Release] must be called once, so defer it. [Host.Readmit] and
+//     [Admission.Release] must be called once, so defer it. A transport
+//     that reads a body first takes [Host.Reserve] and [Admission.Enter] instead, which with
 //     [Admission.ExpectBack] make the requests of a client that polls one opening.
 //  2. [Admission.Identify] asks the application who the client is.
 //  3. [Host.Open] takes a [Client] and returns its [Session], which takes over the slot.

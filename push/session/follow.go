@@ -22,6 +22,8 @@ type Follow struct {
 	// State says that the client takes the topic for a state. If that isn't so, or isn't
 	// said of a state, the topic is refused with push.CodeWrongKind. A state has no Recent.
 	State bool
+	// Refused is why the transport refuses the topic, about which nobody else is asked then.
+	Refused *push.Error
 }
 
 // From says where a client's view of a topic begins.
@@ -91,6 +93,8 @@ func (s *Session) Subscribe(ctx context.Context, follows []Follow, announce func
 		answers[i].Topic = f.Topic
 		_, twice := asked[f.Topic]
 		switch {
+		case f.Refused != nil:
+			answers[i].Err = s.refused(ctx, f.Refused, "topic", f.Topic)
 		case twice: // answered below
 		case following[f.Topic]:
 			answers[i].From = FromCursor

@@ -46,26 +46,26 @@ func (g *limiter) init(given push.Limits) {
 	g.userSends.Rate, g.addressSends.Rate = limit.Rate(g.limits.Sends), limit.Rate(g.limits.Sends)
 }
 
-// enter counts a connection from there in, and returns its slot. Again says that its client
-// was here before.
-func (g *limiter) enter(from source, again bool, now time.Duration) (*slot, *push.Error) {
+// reserve counts a connection from there in, and returns its slot.
+func (g *limiter) reserve(from source, now time.Duration) (*slot, *push.Error) {
 	if err := g.mayTry(from, now); err != nil {
 		return nil, err
 	}
-	at, err := g.slots.acquire(from, g.counts(from))
-	if err != nil {
-		return nil, err
-	}
+	return g.slots.acquire(from, g.counts(from))
+}
+
+// open counts the opening of a connection that has its slot. Again says that its client was
+// here before.
+func (g *limiter) open(from source, again bool, now time.Duration) *push.Error {
 	if again && g.returns.take(from, now) {
-		return at, nil
+		return nil
 	}
 	if wait := g.opens.Take(struct{}{}, now); wait > 0 {
-		g.slots.release(at)
-		return nil, &push.Error{
+		return &push.Error{
 			Code: push.CodeUnavailable, Reason: "too many come at the same time", After: wait, Hint: "push.Limits.Opens is reached",
 		}
 	}
-	return at, nil
+	return nil
 }
 
 // counts reports whether connections from there are counted together.

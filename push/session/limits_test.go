@@ -224,6 +224,30 @@ func TestReleaseWithoutASession(t *testing.T) {
 	<-done
 }
 
+// TestShutdownDoesNotWaitForAReservedPlace: a client whose request is still being read is
+// refused when it has come.
+func TestShutdownDoesNotWaitForAReservedPlace(t *testing.T) {
+	w := newWorld(t, nil, push.Options{Limits: push.Limits{Connections: 1}})
+	a, err := session.Of(w.hub).Reserve(from("203.0.113.1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := session.Of(w.hub).Reserve(from("203.0.113.2")); !errors.Is(err, push.CodeUnavailable) {
+		t.Errorf("the second got %v", err)
+	}
+	if _, err := session.Of(w.hub).Open(session.Client{Admission: a, Format: w.format, Conn: newConn()}); !errors.Is(err, push.CodeInternal) {
+		t.Errorf("Open before Enter: %v", err)
+	}
+	w.shutdown()
+	if err := a.Enter(false); !errors.Is(err, push.CodeDraining) {
+		t.Errorf("Enter: %v", err)
+	}
+	a.Release()
+	if _, err := session.Of(w.hub).Reserve(from("203.0.113.1")); !errors.Is(err, push.CodeDraining) {
+		t.Errorf("Reserve: %v", err)
+	}
+}
+
 // TestReturnsAreNoOpens: a client that was let in, and is expected back, isn't counted again;
 // from another address, a second time, or much later it is.
 func TestReturnsAreNoOpens(t *testing.T) {
@@ -248,21 +272,30 @@ func TestReturnsAreNoOpens(t *testing.T) {
 				t.Errorf("%s got %v", address, err)
 			}
 		}
+		readmit := func(r *http.Request) (*session.Admission, error) {
+			a, err := h.Reserve(r)
+			if err == nil {
+				if err = a.Enter(true); err != nil {
+					a.Release()
+				}
+			}
+			return a, err
+		}
 		come(h.Admit, "203.0.113.1")()
 		come(h.Admit, "203.0.113.1")()
 		come(h.Admit, "203.0.113.2")()
-		wantRefused(h.Readmit, "203.0.113.3")
+		wantRefused(readmit, "203.0.113.3")
 		wantRefused(h.Admit, "203.0.113.1") // it doesn't say that it was here
 		for range 10 {
 			time.Sleep(7 * time.Second)
-			one, two, other := come(h.Readmit, "203.0.113.1"), come(h.Readmit, "203.0.113.1"), come(h.Readmit, "203.0.113.2")
-			wantRefused(h.Readmit, "203.0.113.1") // two were here
-			wantRefused(h.Readmit, "203.0.113.2")
+			one, two, other := come(readmit, "203.0.113.1"), come(readmit, "203.0.113.1"), come(readmit, "203.0.113.2")
+			wantRefused(readmit, "203.0.113.1") // two were here
+			wantRefused(readmit, "203.0.113.2")
 			one()
 			two()
 			other()
 		}
 		time.Sleep(20 * time.Second)
-		wantRefused(h.Readmit, "203.0.113.1")
+		wantRefused(readmit, "203.0.113.1")
 	})
 }

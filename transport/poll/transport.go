@@ -1,13 +1,13 @@
 // Package poll is the transport for networks where nothing streams: each request is answered
 // as a whole, with what there is to tell, or after a time with nothing. Every answer has the
 // cursor of all its topics, with which the client asks again. So an answer that is lost is
-// asked for again, by the same request. docs/protocol.md describes it.
+// asked for again, by the same request. A client asks in the URL, or by a POST whose body is
+// a form, which has room for more topics. docs/protocol.md describes it.
 package poll
 
 import (
 	"context"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/tidewire/tidewire/push"
@@ -49,38 +49,46 @@ func (t *Transport) Publish(context.Context, push.Message) (push.Receipt, error)
 var errUnsupported = push.NewError(push.CodeUnsupported,
 	"messages can't be published to clients that poll alone: publish to the hub, which stores them", nil)
 
-// ServeHTTP answers with what follows the cursor in the topics of the URL. If there is
-// nothing it waits, for as long as the URL and the Options say. It returns at once when the
-// client leaves.
+// ServeHTTP answers with what follows the cursor in the topics of the URL, or of a POST's
+// body. If there is nothing it waits, for as long as the request and the Options say. It
+// returns at once when the client leaves.
 func (t *Transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !protocol.CheckMethod(t.host, w, r, http.MethodGet) {
+	if !protocol.CheckMethod(t.host, w, r, http.MethodGet, http.MethodPost) {
 		return
 	}
-	if r.ContentLength != 0 {
-		protocol.Refuse(t.host, w, r, push.NewError(push.CodeBadRequest, "a poll has no body", nil))
+	if r.Method != http.MethodPost && r.ContentLength != 0 {
+		protocol.Refuse(t.host, w, r, push.NewError(push.CodeBadRequest, "a poll has no body, but by POST", nil))
 		return
 	}
-	admit := t.host.Admit
-	if strings.Contains(r.URL.RawQuery, "since=") {
-		admit = t.host.Readmit
-	}
-	admission, err := admit(r)
+	admission, err := t.host.Reserve(r)
 	if err != nil {
 		protocol.Refuse(t.host, w, r, push.AsError(err))
 		return
 	}
 	defer admission.Release()
+	if err := t.serveAdmitted(w, r, admission); err != nil {
+		protocol.Refuse(t.host, w, r, push.AsError(err))
+	}
+}
+
+// serveAdmitted serves a client that holds a place. An error refuses it.
+func (t *Transport) serveAdmitted(w http.ResponseWriter, r *http.Request, admission *session.Admission) error {
+	list, e := protocol.ReadTopicList(w, r, "topic", "state", "since", "recent", "wait", "v", "format")
+	if e != nil {
+		return e
+	}
+	if err := admission.Enter(list.HasCursor()); err != nil {
+		return err
+	}
 	identity, err := admission.Identify(r)
 	if err != nil {
-		protocol.Refuse(t.host, w, r, push.AsError(err))
-		return
+		return err
 	}
-	q, e := t.request(r)
+	q, e := t.request(list)
 	if e != nil {
-		protocol.Refuse(t.host, w, r, e)
-		return
+		return e
 	}
-	t.answer(w, r, session.Client{Admission: admission, Identity: identity, Format: t}, q)
+	return t.answer(w, r, session.Client{Admission: admission, Identity: identity, Format: t}, q)
 }
 
 // request is what a poll asks for.
@@ -89,32 +97,34 @@ type request struct {
 	wait    time.Duration
 }
 
-// request reads the URL.
-func (t *Transport) request(r *http.Request) (q request, e *push.Error) {
-	if q.follows, e = protocol.Follows(r, cursor.MaxTopics); e != nil {
+func (t *Transport) request(list protocol.TopicList) (q request, e *push.Error) {
+	most := cursor.MaxTopics
+	if list.IsPosted() {
+		most = protocol.MaxPostedTopics
+	}
+	if q.follows, e = list.Follows(most); e != nil {
 		return q, e
 	}
 	if len(q.follows) == 0 {
 		return q, push.NewError(push.CodeBadRequest, "no topic is named", nil)
 	}
-	if protocol.Formats(r) != nil {
+	if list.Formats() != nil {
 		return q, push.NewError(push.CodeBadRequest, "a poll has no format: its answer is JSON", nil)
 	}
-	if q.wait, e = protocol.Wait(r); q.wait < 0 {
+	if q.wait, e = list.Wait(); q.wait < 0 {
 		q.wait = t.options.Wait
 	}
 	return q, e
 }
 
-// answer runs one session, from the request to its answer.
-func (t *Transport) answer(w http.ResponseWriter, r *http.Request, client session.Client, q request) {
+// answer runs one session, from the request to its answer. With an error there is none.
+func (t *Transport) answer(w http.ResponseWriter, r *http.Request, client session.Client, q request) error {
 	c := &conn{w: w, control: http.NewResponseController(w), timeout: t.options.WriteTimeout}
 	wait := patience(c.control, r, min(q.wait, t.options.MaxWait))
 	client.Conn = c
 	s, err := t.host.Open(client)
 	if err != nil {
-		protocol.Refuse(t.host, w, r, push.AsError(err))
-		return
+		return err
 	}
 	c.session = s
 	defer time.AfterFunc(wait, c.answerNow).Stop()
@@ -144,6 +154,7 @@ func (t *Transport) answer(w http.ResponseWriter, r *http.Request, client sessio
 	default:
 		protocol.WriteError(w, r, failure)
 	}
+	return nil
 }
 
 // margin is how long before the end of its request a poll is answered.

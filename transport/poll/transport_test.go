@@ -21,3 +21,9 @@ func patientTransport(hub *push.Hub) transporttest.Transport {
 func TestTransport(t *testing.T) {
 	transporttest.Run(t, transporttest.Harness{New: newTransport, Patient: patientTransport, Dial: transporttest.DialPoll, Polls: true})
 }
+
+func TestTransportByPost(t *testing.T) {
+	transporttest.Run(t, transporttest.Harness{
+		New: newTransport, Patient: patientTransport, Dial: transporttest.DialPollByPost, Polls: true, ByPost: true, Topics: 100,
+	})
+}

@@ -42,24 +42,26 @@ type site struct {
 	hub       *push.Hub
 	server    *http.Server
 	transport *http.Transport
+	byPost    bool
 	wrap      func(http.Handler) http.Handler
 	start     func() // the server, once
 }
 
-// inVirtualTime runs a test over HTTP/1 and HTTP/2. It may set server and wrap before the
+// inVirtualTime runs a test over HTTP/1 and HTTP/2, of polls by GET and by POST. It may set server and wrap before the
 // first request.
 func inVirtualTime(t *testing.T, options push.Options, test func(s *site), brokers ...membroker.Options) {
 	t.Helper()
 	if options.Authorize == nil {
 		options.Authorize = push.Anyone
 	}
-	for _, http2 := range []bool{false, true} {
+	for i := range 4 {
+		http2, method := i > 1, []string{http.MethodGet, http.MethodPost}[i%2]
 		var protocols http.Protocols
 		protocols.SetHTTP1(!http2)
 		protocols.SetUnencryptedHTTP2(http2)
-		t.Run(protocols.String(), func(t *testing.T) {
+		t.Run(method+" "+protocols.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := &site{t: t, hub: push.New(membroker.New(brokers...), options)}
+				s := &site{t: t, byPost: method == http.MethodPost, hub: push.New(membroker.New(brokers...), options)}
 				conns := make(pipes)
 				handler := http.Handler(poll.New(s.hub))
 				s.server = &http.Server{Protocols: &protocols, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -127,6 +129,10 @@ func (s *site) pollWithin(ctx context.Context, query, since string) (p polled) {
 		query += "&since=" + url.QueryEscape(since)
 	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://x/?"+query, nil)
+	if s.byPost {
+		r, err = http.NewRequestWithContext(ctx, http.MethodPost, "http://x/", strings.NewReader(query))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
 	if err != nil {
 		s.t.Error(err)
 		return p

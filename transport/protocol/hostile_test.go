@@ -4,14 +4,11 @@ import (
 	"bytes"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"runtime"
 	"strconv"
 	"strings"
 	"testing"
 
-	"github.com/tidewire/tidewire/broker"
-	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/transport/protocol"
 )
 
@@ -61,7 +58,7 @@ func TestFramesCostAboutWhatTheyAre(t *testing.T) {
 	}
 }
 
-// TestQueriesCostAboutWhatTheyAre does the same for URLs.
+// TestQueriesCostAboutWhatTheyAre does the same for URLs, and for the bodies of POSTs.
 func TestQueriesCostAboutWhatTheyAre(t *testing.T) {
 	var many strings.Builder
 	for i := range 10_000 {
@@ -88,37 +85,11 @@ func TestQueriesCostAboutWhatTheyAre(t *testing.T) {
 			if n > 2*uint64(len(query))+128<<10 {
 				t.Errorf("a query of %d bytes made %d bytes be allocated", len(query), n)
 			}
+			posted := postOf(query)
+			n = allocated(func() { _, _ = followsOf(posted, 100) })
+			if n > 8*uint64(len(query))+256<<10 {
+				t.Errorf("a body of %d bytes made %d bytes be allocated", len(query), n)
+			}
 		})
 	}
-}
-
-// FuzzFollows has any URL and header. What is asked for is bounded, and each topic of it
-// is one, once.
-func FuzzFollows(f *testing.F) {
-	f.Add("topic=a&topic=b&since=1", "")
-	f.Add("topic=a&topic=a", "1.1")
-	f.Add("topic=a&state=b&state=c&recent=20", "")
-	f.Add("topic=a&recent=20", "")
-	f.Add("topic=a&recent=99999999999999999999", "1")
-	f.Add("topic=%61%00&x;y=%zz", strings.Repeat("x", 5000))
-	f.Fuzz(func(t *testing.T, query, lastEventID string) {
-		r := &http.Request{URL: &url.URL{RawQuery: query}, Header: http.Header{"Last-Event-Id": {lastEventID}}}
-		follows, e := protocol.Follows(r, 50)
-		if e != nil {
-			if e.Code != push.CodeBadRequest {
-				t.Errorf("refused with %v", e)
-			}
-			return
-		}
-		seen := map[string]bool{}
-		for _, follow := range follows {
-			if broker.CheckTopic(follow.Topic) != nil || seen[follow.Topic] || len(follow.Since) > protocol.MaxSinceLength || lastEventID != "" && follow.Since != lastEventID || follow.Recent < 0 || follow.State && follow.Recent > 0 {
-				t.Errorf("%q gives %+v", query, follow)
-			}
-			seen[follow.Topic] = true
-		}
-		if len(follows) > 50 {
-			t.Errorf("%d topics", len(follows))
-		}
-	})
 }

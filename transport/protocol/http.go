@@ -2,7 +2,6 @@ package protocol
 
 import (
 	"fmt"
-	"math"
 	"net/http"
 	"net/url"
 	"slices"
@@ -10,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/push/session"
 )
@@ -44,12 +42,17 @@ func Refuse(host *session.Host, w http.ResponseWriter, r *http.Request, e *push.
 // RefuseAs is Refuse with a status that says more than the code's.
 func RefuseAs(host *session.Host, w http.ResponseWriter, r *http.Request, status int, e *push.Error) {
 	host.Refused(r, e)
-	writeError(w, r, status, e, HTTPError(e))
+	WriteErrorAs(w, r, status, e)
 }
 
 // WriteError is Refuse where the hub needn't be told.
 func WriteError(w http.ResponseWriter, r *http.Request, e *push.Error) {
-	writeError(w, r, e.Code.HTTPStatus(), e, HTTPError(e))
+	WriteErrorAs(w, r, e.Code.HTTPStatus(), e)
+}
+
+// WriteErrorAs is WriteError with a status that says more than the code's.
+func WriteErrorAs(w http.ResponseWriter, r *http.Request, status int, e *push.Error) {
+	writeError(w, r, status, e, HTTPError(e))
 }
 
 // WriteRefused answers a request whose topics are all refused: with the status of the first
@@ -60,7 +63,7 @@ func WriteRefused(w http.ResponseWriter, r *http.Request, answers []session.Foll
 }
 
 func writeError(w http.ResponseWriter, r *http.Request, status int, e *push.Error, body []byte) {
-	EndConnection(w, r)
+	endConnection(w, r)
 	after := e.After
 	switch e.Code.HTTPStatus() {
 	case http.StatusServiceUnavailable:
@@ -78,10 +81,10 @@ func writeError(w http.ResponseWriter, r *http.Request, status int, e *push.Erro
 // client can read the answer.
 const refusalTime = time.Second
 
-// EndConnection has a request's connection closed with the answer, so that what is
+// endConnection has a request's connection closed with the answer, so that what is
 // refused holds no descriptor. Over HTTP/2 the connection is also that of other
 // requests, which may be those of others behind a proxy, and stays.
-func EndConnection(w http.ResponseWriter, r *http.Request) {
+func endConnection(w http.ResponseWriter, r *http.Request) {
 	if r.ProtoMajor != 1 {
 		return
 	}
@@ -173,77 +176,4 @@ func Query(r *http.Request) (url.Values, *push.Error) {
 		return nil, push.NewError(push.CodeBadRequest, "the query is malformed", nil)
 	}
 	return query, nil
-}
-
-// Follows reads which topics a URL asks for, from where: topic=… for logs and state=… for
-// states, both repeated, since=CURSOR for all of them, and recent=N for all logs. A
-// Last-Event-ID header wins over since. There may be at most maxTopics topics, each once. A
-// version, v=1, may be there.
-func Follows(r *http.Request, maxTopics int) ([]Follow, *push.Error) {
-	query, e := Query(r)
-	if e != nil {
-		return nil, e
-	}
-	if v := query["v"]; len(v) > 1 || len(v) == 1 && v[0] != version {
-		return nil, push.NewError(push.CodeBadRequest, "this server speaks version "+version+" of the protocol", nil)
-	}
-	logs, states := query["topic"], query["state"]
-	if len(logs)+len(states) > maxTopics {
-		return nil, push.NewError(push.CodeBadRequest, fmt.Sprintf("at most %d topics fit one connection", maxTopics), nil)
-	}
-	since := r.Header.Get("Last-Event-ID")
-	if since == "" {
-		since = query.Get("since")
-	}
-	if len(since) > MaxSinceLength {
-		return nil, push.NewError(push.CodeBadRequest, "a cursor has at most 4096 bytes", nil)
-	}
-	recent, e := count(query, "recent")
-	if e != nil {
-		return nil, e
-	}
-	seen := map[string]bool{}
-	follows := make([]Follow, 0, len(logs)+len(states))
-	for _, topic := range slices.Concat(logs, states) {
-		if err := broker.CheckFollowed(topic); err != nil {
-			return nil, push.AsError(err)
-		}
-		if seen[topic] {
-			return nil, errTopicTwice
-		}
-		seen[topic] = true
-		follow := Follow{Topic: topic, Since: since}
-		if follow.State = len(follows) >= len(logs); !follow.State {
-			follow.Recent = recent
-		}
-		follows = append(follows, follow)
-	}
-	return follows, nil
-}
-
-// Wait reads how long the answer to a URL's request may take: wait=N, in seconds. It is
-// negative if the URL doesn't say.
-func Wait(r *http.Request) (time.Duration, *push.Error) {
-	query, e := Query(r)
-	if e != nil {
-		return 0, e
-	}
-	if !query.Has("wait") {
-		return -1, nil
-	}
-	seconds, e := count(query, "wait")
-	return time.Duration(min(int64(seconds), math.MaxInt64/int64(time.Second))) * time.Second, e
-}
-
-// count reads a parameter that is an integer from 0 to 2^53-1; 0 if it isn't given.
-func count(query url.Values, name string) (int, *push.Error) {
-	values := query[name]
-	if len(values) == 0 {
-		return 0, nil
-	}
-	n, err := strconv.ParseUint(values[0], 10, 53)
-	if len(values) > 1 || err != nil {
-		return 0, push.NewError(push.CodeBadRequest, name+" is a whole number, given once", nil)
-	}
-	return int(min(n, math.MaxInt)), nil
 }

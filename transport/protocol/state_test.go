@@ -20,6 +20,7 @@ import (
 	"github.com/tidewire/tidewire/transport/protocol"
 )
 
+// TestStatesInTheURL: states come after logs. What can't be followed is refused by itself.
 func TestStatesInTheURL(t *testing.T) {
 	log := func(topic string) session.Follow { return session.Follow{Topic: topic, Since: "1", Recent: 5} }
 	state := func(topic string) session.Follow { return session.Follow{Topic: topic, Since: "1", State: true} }
@@ -29,15 +30,30 @@ func TestStatesInTheURL(t *testing.T) {
 		"state=a&topic=b&state=c&topic=d": {log("b"), log("d"), state("a"), state("c")},
 		"state=a&state=a":                 nil,
 		"state=a&topic=a":                 nil,
-		"state=":                          nil,
-		"state=%0A":                       nil,
-		"state=a&state=b&topic=c&topic=d&topic=e": nil,
+		"state=":                          {refused(state(""), push.CodeBadRequest)},
+		"state=%0A&topic=a":               {log("a"), refused(state("\n"), push.CodeBadRequest)},
+		"topic=&state=a&state=b&topic=c&topic=d&topic=e": {
+			refused(log(""), push.CodeBadRequest), log("c"), log("d"), log("e"), state("a"), refused(state("b"), push.CodeLimitReached),
+		},
 	} {
 		follows, e := protocol.Follows(httptest.NewRequest("GET", "/sse?since=1&recent=5&"+query, nil), 4)
+		for i, f := range follows {
+			if f.Refused != nil {
+				follows[i] = refused(f, f.Refused.Code)
+			}
+		}
 		if want == nil && !errors.Is(e, push.CodeBadRequest) || want != nil && e != nil || !slices.Equal(follows, want) {
 			t.Errorf("%q: %+v, %v", query, follows, e)
 		}
 	}
+}
+
+// refusals are what is compared of them.
+var refusals = map[push.Code]*push.Error{push.CodeBadRequest: {}, push.CodeLimitReached: {}}
+
+func refused(f session.Follow, code push.Code) session.Follow {
+	f.Refused = refusals[code]
+	return f
 }
 
 // stateSaid is a frame, and what a client has after it.

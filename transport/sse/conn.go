@@ -182,9 +182,11 @@ func (c *conn) write(p []byte, shared bool) (err error) {
 // join writes frames, joined as far as they are small. It leaves those that it hasn't
 // begun with when w is full.
 func (c *conn) join(frames []*session.Frame, w writer) (left []*session.Frame, err error) {
-	if len(frames) == 1 && c.cursors.shares(frames[0]) {
-		c.cursors.move(frames[0])
-		return nil, w.write(frames[0].Bytes, true)
+	if len(frames) == 1 {
+		if shared := c.cursors.shared(frames[0]); shared != nil {
+			c.cursors.move(frames[0])
+			return nil, w.write(shared, true)
+		}
 	}
 	buffer := buffers.Get().(*[joinSize]byte)
 	defer buffers.Put(buffer)
@@ -216,15 +218,15 @@ func (c *conn) join(frames []*session.Frame, w writer) (left []*session.Frame, e
 	return nil, w.write(joined, false)
 }
 
-// open makes it a stream of these topics, and takes the connection over if it can.
-func (c *conn) open(answers []session.Followed, takeOver func() (*connection, error)) {
+// open makes it a stream with these cursors, and takes the connection over if it can.
+func (c *conn) open(cursors cursors, takeOver func() (*connection, error)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.begun || c.ended || c.aborted {
 		return // it ends before it begins, and its cursors are the writer's
 	}
 	c.opened = true
-	c.cursors = newCursors(answers)
+	c.cursors = cursors
 	if takeOver == nil {
 		return
 	}

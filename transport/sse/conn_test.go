@@ -49,13 +49,13 @@ func TestAbortedStreamWritesNothing(t *testing.T) {
 		}, "Abort "},
 		{"open", func(t *testing.T, c *conn) {
 			c.Abort()
-			c.open(nil, func() (*connection, error) { t.Error("taken over"); return nil, net.ErrClosed })
+			c.open(cursors{}, func() (*connection, error) { t.Error("taken over"); return nil, net.ErrClosed })
 			if c.opened {
 				t.Error("opened")
 			}
 		}, "Abort "},
 		{"End with a reason", func(_ *testing.T, c *conn) {
-			c.open(nil, nil)
+			c.open(cursors{}, nil)
 			c.Abort()
 			c.End(push.NewError(push.CodeForbidden, "", nil))
 		}, "Abort End "},
@@ -93,7 +93,7 @@ func TestEndTellsWhy(t *testing.T) {
 			out := &noted{}
 			c := &conn{watchdog: newWatchdog(time.Hour), out: out}
 			if tt.opened {
-				c.open(nil, nil)
+				c.open(cursors{}, nil)
 			}
 			c.End(tt.reason)
 			if out.told != tt.want {

@@ -9,7 +9,10 @@ import (
 
 // cursors are a client's cursors in the topics of its stream, from which the id of each
 // event is made.
-type cursors []topicCursor
+type cursors struct {
+	topics []topicCursor
+	noIDs  bool // no event has an id: the client reads what a frame says
+}
 
 type topicCursor struct {
 	topic  string
@@ -20,40 +23,48 @@ type topicCursor struct {
 // newCursors starts with the topics of a stream. One that is refused for now keeps its
 // cursor in the id, so that the client still has it when it comes back.
 func newCursors(answers []session.Followed) cursors {
-	all := make(cursors, 0, len(answers))
+	all := make([]topicCursor, 0, len(answers))
 	for _, a := range answers {
 		if a.Err == nil || a.Cursor != "" {
 			all = append(all, topicCursor{a.Topic, a.Cursor, a.Epoch != 0})
 		}
 	}
-	return all
+	return cursors{topics: all}
 }
 
 // move notes the cursor that a frame brings.
-func (all cursors) move(f *session.Frame) {
+func (c *cursors) move(f *session.Frame) {
 	if f.Cursor == "" {
 		return
 	}
-	for i := range all {
-		if all[i].topic == f.Topic {
-			all[i].cursor = f.Cursor
+	for i := range c.topics {
+		if c.topics[i].topic == f.Topic {
+			c.topics[i].cursor = f.Cursor
 			return
 		}
 	}
 }
 
-// shares reports whether the frame's bytes are right for this stream as they are: a
-// stream of one topic shares all bytes with others of the same topic.
-func (all cursors) shares(f *session.Frame) bool {
-	return f == heartbeat || len(all) == 0 || len(all) == 1 && f.Cursor != ""
+// shared returns what of a frame's bytes is right for this stream and needs nothing before
+// it; nil if the stream has an id of its own. A stream of one topic shares all bytes with
+// others of the same topic.
+func (c *cursors) shared(f *session.Frame) []byte {
+	switch {
+	case c.noIDs:
+		return f.Bytes[idLength(f):]
+	case f == heartbeat, len(c.topics) == 0, len(c.topics) == 1 && f.Cursor != "":
+		return f.Bytes
+	default:
+		return nil
+	}
 }
 
 // append appends a frame as it is for this stream, with the id of all its topics. Of one
 // that is too large to be joined with others it leaves the part that streams share.
-func (all cursors) append(b []byte, f *session.Frame) (joined, left []byte) {
-	shared := f.Bytes
-	if !all.shares(f) {
-		b, shared = all.appendID(b), f.Bytes[idLength(f):]
+func (c *cursors) append(b []byte, f *session.Frame) (joined, left []byte) {
+	shared := c.shared(f)
+	if shared == nil {
+		b, shared = c.appendID(b), f.Bytes[idLength(f):]
 	}
 	if len(b)+len(shared) > joinSize {
 		return b, shared
@@ -67,12 +78,12 @@ func (all cursors) append(b []byte, f *session.Frame) (joined, left []byte) {
 // left out, since a client that is new to it begins with all its keys. If that leaves none,
 // there is no id, and the client keeps what it has; after a reset that isn't good any more,
 // and the id is the cursor of nothing.
-func (all cursors) appendID(b []byte) []byte {
-	if slices.ContainsFunc(all, func(at topicCursor) bool { return at.cursor == "" && !at.state }) {
+func (c *cursors) appendID(b []byte) []byte {
+	if slices.ContainsFunc(c.topics, func(at topicCursor) bool { return at.cursor == "" && !at.state }) {
 		return appendID(b, cursor.Empty)
 	}
 	separator, reset := "id: ", false
-	for _, at := range all {
+	for _, at := range c.topics {
 		reset = reset || at.cursor == cursor.Empty
 		if at.cursor == "" || at.cursor == cursor.Empty {
 			continue

@@ -27,13 +27,15 @@ func (f flushOnly) Write(p []byte) (int, error) { return f.w.Write(p) }
 func (f flushOnly) WriteHeader(status int)      { f.w.WriteHeader(status) }
 func (f flushOnly) Flush()                      { f.w.(http.Flusher).Flush() }
 
+// hiding is a middleware that hides all else.
+func hiding(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { next.ServeHTTP(flushOnly{w}, r) })
+}
+
 // TestDeadlinesOfTheServer: its WriteTimeout doesn't cut a stream where it can be lifted;
 // where a middleware is in the way of that, or sets a deadline itself, the log says so,
 // since the client just comes back.
 func TestDeadlinesOfTheServer(t *testing.T) {
-	hiding := func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { next.ServeHTTP(flushOnly{w}, r) })
-	}
 	plain := func(next http.Handler) http.Handler { return next }
 	tests := []struct {
 		name  string

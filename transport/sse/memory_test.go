@@ -77,7 +77,7 @@ type written struct{ narrow }
 func (w *written) stream(topics int) *conn {
 	c := &conn{watchdog: newWatchdog(time.Second), out: &connection{Conn: w, socket: socket.New(w)}}
 	for i := range topics {
-		c.cursors = append(c.cursors, topicCursor{topic: fmt.Sprint("t", i), cursor: "c"})
+		c.cursors.topics = append(c.cursors.topics, topicCursor{topic: fmt.Sprint("t", i), cursor: "c"})
 	}
 	return c
 }

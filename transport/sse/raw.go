@@ -3,8 +3,6 @@ package sse
 import (
 	"bytes"
 	"encoding/base64"
-	"net/http"
-	"slices"
 
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/push/session"
@@ -21,19 +19,17 @@ var errFormat = push.NewError(push.CodeBadRequest, "format may be given once, an
 
 var errRawState = push.NewError(push.CodeBadRequest, "format=raw has no states, whose changes are frames; leave out state or format", nil)
 
-// format returns the format that a URL asks for.
-func (t *Transport) format(r *http.Request, follows []session.Follow) (session.Format, *push.Error) {
-	formats := protocol.Formats(r)
-	switch {
+// format returns the format that a client asks for.
+func (t *Transport) format(list protocol.TopicList) (session.Format, *push.Error) {
+	switch formats := list.Formats(); {
 	case len(formats) == 0:
 		return t, nil
-	case len(formats) == 1 && formats[0] == protocol.FormatRaw:
-		if slices.ContainsFunc(follows, func(f session.Follow) bool { return f.State }) {
-			return nil, errRawState
-		}
-		return raw{t}, nil
-	default:
+	case len(formats) > 1 || formats[0] != protocol.FormatRaw:
 		return nil, errFormat
+	case list.HasStates():
+		return nil, errRawState
+	default:
+		return raw{t}, nil
 	}
 }
 

@@ -20,6 +20,12 @@ func TestTransportRaw(t *testing.T) {
 	transporttest.Run(t, transporttest.Harness{New: newTransport, Patient: patientTransport, Dial: transporttest.DialRaw, Raw: true})
 }
 
+func TestTransportRawByPost(t *testing.T) {
+	transporttest.Run(t, transporttest.Harness{
+		New: newTransport, Patient: patientTransport, Dial: transporttest.DialRawByPost, Raw: true, ByPost: true,
+	})
+}
+
 // TestRawEvents has each payload on the wire, byte by byte.
 func TestRawEvents(t *testing.T) {
 	hub, server := serve(t, sse.Options{}, nil)

@@ -56,8 +56,8 @@ func TestIDStaysUntilTheCursorMoves(t *testing.T) {
 					continue
 				}
 				at.move(f)
-				if !together && at.shares(f) {
-					stream = append(stream, f.Bytes...)
+				if shared := at.shared(f); !together && shared != nil {
+					stream = append(stream, shared...)
 				} else {
 					stream, _ = at.append(stream, f)
 				}

@@ -202,7 +202,7 @@ func TestBadRequests(t *testing.T) {
 		headers             map[string]string
 		want                int
 	}{
-		{"POST", http.MethodPost, "?topic=a", nil, 405},
+		{"PUT", http.MethodPut, "?topic=a", nil, 405},
 		{"other Accept", http.MethodGet, "?topic=a", map[string]string{"Accept": "application/json"}, 406},
 		{"zero quality", http.MethodGet, "?topic=a", map[string]string{"Accept": "text/event-stream;q=0"}, 406},
 		{"some Accept", http.MethodHead, "?topic=a", map[string]string{"Accept": "text/html, text/event-stream;q=0.5"}, 200},
@@ -212,7 +212,6 @@ func TestBadRequests(t *testing.T) {
 		{"topic twice", http.MethodGet, "?topic=a&topic=a", nil, 400},
 		{"bad topic", http.MethodGet, "?topic=a%00", nil, 400},
 		{"bad escape", http.MethodGet, "?topic=%zz", nil, 400},
-		{"51 topics", http.MethodGet, "?topic=t" + strings.Join(strings.Split(strings.Repeat("x", 51), ""), "&topic=t") + "1", nil, 400},
 		{"10,000 topics", http.MethodGet, "?" + strings.Repeat("topic=a&", 5000), nil, 400},
 		{"64 kB", http.MethodGet, "?topic=" + strings.Repeat("a", 64<<10), nil, 400},
 		{"long cursor", http.MethodGet, "?topic=a&since=" + strings.Repeat("x", 4097), nil, 400},

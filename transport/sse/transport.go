@@ -2,7 +2,9 @@
 // standard). A stock EventSource and curl can read them, and our own client does where a
 // WebSocket can't get through. Every event has the cursor of the whole stream as its id, so
 // Last-Event-ID resumes the stream on any instance. With format=raw in the URL the data of
-// a message's event is the payload itself, for pages that swap fragments of HTML.
+// a message's event is the payload itself, for pages that swap fragments of HTML. A client
+// that makes its requests itself may POST what it asks for, as a form: then there may be as
+// many topics as on a WebSocket, and there are no ids, as each frame says how the cursor moves.
 package sse
 
 import (
@@ -48,17 +50,17 @@ func (t *Transport) Publish(_ context.Context, m push.Message) (push.Receipt, er
 	return t.host.Deliver(m, t, raw{t})
 }
 
-// ServeHTTP streams the topics of the URL until the client leaves or the hub ends
+// ServeHTTP streams the topics of the URL, or of a POST's body, until the client leaves or the hub ends
 // the session. Over HTTP/1 it takes the connection out of the server's hands and
 // returns, as a WebSocket's handler does; else, and where a middleware hides the
 // connection, it returns when the stream has ended, which is just before the
 // request's deadline if a middleware has set one.
 func (t *Transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !protocol.CheckMethod(t.host, w, r, http.MethodGet, http.MethodHead) {
+	if !protocol.CheckMethod(t.host, w, r, http.MethodGet, http.MethodHead, http.MethodPost) {
 		return
 	}
-	if r.ContentLength != 0 {
-		protocol.Refuse(t.host, w, r, push.NewError(push.CodeBadRequest, "a request for a stream has no body", nil))
+	if r.Method != http.MethodPost && r.ContentLength != 0 {
+		protocol.Refuse(t.host, w, r, push.NewError(push.CodeBadRequest, "a request for a stream has no body, but by POST", nil))
 		return
 	}
 	if !accepts(r) {
@@ -70,41 +72,71 @@ func (t *Transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			fmt.Sprintf("a middleware hides http.Flusher, so nothing can be streamed: its %T has neither Flush nor Unwrap", w), nil))
 		return
 	}
-	admission, err := t.host.Admit(r)
+	admission, err := t.host.Reserve(r)
 	if err != nil {
 		protocol.Refuse(t.host, w, r, push.AsError(err))
 		return
 	}
 	defer admission.Release()
+	if err := t.serveAdmitted(w, r, admission); err != nil {
+		protocol.Refuse(t.host, w, r, push.AsError(err))
+	}
+}
+
+// serveAdmitted serves a client that holds a place. An error refuses it.
+func (t *Transport) serveAdmitted(w http.ResponseWriter, r *http.Request, admission *session.Admission) error {
+	list, e := protocol.ReadTopicList(w, r, "topic", "state", "since", "recent", "v", "format")
+	if e != nil {
+		return e
+	}
+	if err := admission.Enter(false); err != nil {
+		return err
+	}
 	identity, err := admission.Identify(r)
 	if err != nil {
-		protocol.Refuse(t.host, w, r, push.AsError(err))
-		return
+		return err
 	}
-	follows, e := protocol.Follows(r, cursor.MaxTopics)
-	if e == nil && len(follows) == 0 {
-		e = push.NewError(push.CodeBadRequest, "no topic is named", nil)
-	}
+	q, e := t.request(list)
 	if e != nil {
-		protocol.Refuse(t.host, w, r, e)
-		return
-	}
-	format, e := t.format(r, follows)
-	if e != nil {
-		protocol.Refuse(t.host, w, r, e)
-		return
+		return e
 	}
 	if r.Method == http.MethodHead {
 		setHeaders(w.Header())
-		return
+		return nil
 	}
-	t.stream(w, r, session.Client{Admission: admission, Identity: identity, Format: format}, follows)
+	return t.stream(w, r, session.Client{Admission: admission, Identity: identity, Format: q.format}, q)
+}
+
+// request is what a client asks for.
+type request struct {
+	follows []session.Follow
+	format  session.Format
+	noIDs   bool
+}
+
+func (t *Transport) request(list protocol.TopicList) (q request, e *push.Error) {
+	if q.format, e = t.format(list); e != nil {
+		return q, e
+	}
+	_, isRaw := q.format.(raw)
+	q.noIDs = list.IsPosted() && !isRaw // a payload doesn't say how the cursor moves
+	most := cursor.MaxTopics
+	if q.noIDs {
+		most = protocol.MaxPostedTopics
+	}
+	if q.follows, e = list.Follows(most); e != nil {
+		return q, e
+	}
+	if len(q.follows) == 0 {
+		return q, push.NewError(push.CodeBadRequest, "no topic is named", nil)
+	}
+	return q, nil
 }
 
 // stream runs one session. Over HTTP/1 it takes the connection over and returns;
 // else this goroutine writes to w, from the moment when the stream has begun, until
-// the session is done.
-func (t *Transport) stream(w http.ResponseWriter, r *http.Request, client session.Client, follows []session.Follow) {
+// the session is done. With an error there is none.
+func (t *Transport) stream(w http.ResponseWriter, r *http.Request, client session.Client, q request) error {
 	c := &conn{watchdog: t.watchdog, out: newResponse(w)}
 	client.Conn = c
 	client.Heartbeat, client.Interval = heartbeat, t.options.Heartbeat
@@ -117,16 +149,19 @@ func (t *Transport) stream(w http.ResponseWriter, r *http.Request, client sessio
 	}
 	s, err := t.host.Open(client)
 	if err != nil {
-		protocol.Refuse(t.host, w, r, push.AsError(err))
-		return
+		return err
 	}
 	var refused []session.Followed // nil unless all are
-	s.Subscribe(r.Context(), follows, func(answers []session.Followed) *session.Frame {
+	s.Subscribe(r.Context(), q.follows, func(answers []session.Followed) *session.Frame {
 		if session.AllRefused(answers) != nil {
 			refused = answers
 			return nil
 		}
-		c.open(answers, takeOver)
+		places := cursors{noIDs: true}
+		if !q.noIDs {
+			places = newCursors(answers)
+		}
+		c.open(places, takeOver)
 		return t.welcome(s, answers)
 	})
 	taken := c.taken()
@@ -146,6 +181,7 @@ func (t *Transport) stream(w http.ResponseWriter, r *http.Request, client sessio
 			protocol.WriteError(w, r, e)
 		}
 	}
+	return nil
 }
 
 // serve makes the handler's goroutine the session's writer, until the session is done.

@@ -1,6 +1,7 @@
 package sse_test
 
 import (
+	"net/http"
 	"testing"
 	"time"
 
@@ -20,6 +21,20 @@ func patientTransport(hub *push.Hub) transporttest.Transport {
 
 func TestTransportBySince(t *testing.T) {
 	transporttest.Run(t, transporttest.Harness{New: newTransport, Patient: patientTransport, Dial: transporttest.DialSSE})
+}
+
+func TestTransportByPost(t *testing.T) {
+	transporttest.Run(t, transporttest.Harness{
+		New: newTransport, Patient: patientTransport, Dial: transporttest.DialSSEByPost, ByPost: true, Topics: 100,
+	})
+}
+
+func TestTransportByPostOverHTTP2(t *testing.T) {
+	like := &http.Transport{Protocols: new(http.Protocols)}
+	like.Protocols.SetUnencryptedHTTP2(true)
+	transporttest.Run(t, transporttest.Harness{
+		New: newTransport, Patient: patientTransport, Dial: transporttest.SSEByPostOver(like), ByPost: true, Topics: 100,
+	})
 }
 
 func TestTransportByLastEventID(t *testing.T) {

@@ -39,14 +39,16 @@ func (p pipes) dial(context.Context, string, string) (net.Conn, error) {
 // follow follows topic a.
 type follow func() *http.Response
 
-// inVirtualTime runs a test over HTTP/1 and HTTP/2, with a server in memory.
+// inVirtualTime runs a test over HTTP/1 and HTTP/2, of streams by GET and by POST, with a
+// server in memory.
 func inVirtualTime(t *testing.T, options push.Options, wrap func(http.Handler) http.Handler, test func(*testing.T, *push.Hub, follow)) {
 	t.Helper()
-	for _, http2 := range []bool{false, true} {
+	for i := range 4 {
+		http2, method := i > 1, []string{http.MethodGet, http.MethodPost}[i%2]
 		var protocols http.Protocols
 		protocols.SetHTTP1(!http2)
 		protocols.SetUnencryptedHTTP2(http2)
-		t.Run(protocols.String(), func(t *testing.T) {
+		t.Run(method+" "+protocols.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				hub := push.New(membroker.New(), options)
 				conns := make(pipes)
@@ -54,7 +56,11 @@ func inVirtualTime(t *testing.T, options push.Options, wrap func(http.Handler) h
 				go func() { _ = server.Serve(conns) }() // ends with Shutdown
 				transport := &http.Transport{DialContext: conns.dial, Protocols: &protocols}
 				test(t, hub, func() *http.Response {
-					request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://x/?topic=a", nil)
+					request, err := http.NewRequestWithContext(t.Context(), method, "http://x/?topic=a", nil)
+					if method == http.MethodPost {
+						request, err = http.NewRequestWithContext(t.Context(), method, "http://x/", strings.NewReader("topic=a"))
+						request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+					}
 					if err != nil {
 						t.Fatal(err)
 					}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -100,6 +102,59 @@ func testAllRefused(t *testing.T, h Harness) {
 	s.eventually("end of the session", func() bool { return s.hub.Stats().Sessions == 0 })
 }
 
+// testBadName asks for names that no topic has: alone, and beside one that is good. A client
+// finds what became of each by its name, or at its place.
+func testBadName(t *testing.T, h Harness) {
+	s := open(t, h, push.Options{})
+	for name, told := range map[string]string{
+		"":                        "",
+		"a\n":                     "a\n",
+		"a*":                      "a*",
+		"tidewire.a":              "tidewire.a",
+		"\xff\x00\u2028":          "\ufffd\x00\u2028",
+		strings.Repeat("ä", 101):  strings.Repeat("ä", 101),
+		strings.Repeat("x", 9000): strings.Repeat("x", 1024),
+	} {
+		s.wantRefusal([]string{name}, push.CodeBadRequest)
+		c, err := s.tryConnect([]string{name, "mine"}, "")
+		if err != nil {
+			t.Fatalf("%.20q: %v", name, err)
+		}
+		f := s.next(c)
+		if len(f.Topics) != 2 || f.Topics[0].Topic != told || f.Topics[0].Error == nil ||
+			f.Topics[0].Error.Code != string(push.CodeBadRequest) || f.Topics[0].Error.Retry != "never" || f.Topics[1].Error != nil {
+			t.Fatalf("%.20q: welcome is %+v", name, f)
+		}
+		s.publish("mine", "1")
+		s.wantData(c, "1")
+		c.Close()
+	}
+}
+
+// testTooManyTopics asks for one topic more than fit a connection, and for one of a bad name,
+// which takes no place.
+func testTooManyTopics(t *testing.T, h Harness) {
+	s := open(t, h, push.Options{})
+	topics := append([]string{"bad*"}, names(h.Topics+1)...)
+	c, err := s.tryConnect(topics, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := s.next(c)
+	if len(f.Topics) != len(topics) {
+		t.Fatalf("welcome is %+v", f)
+	}
+	for i, topic := range f.Topics {
+		want := map[int]push.Code{0: push.CodeBadRequest, h.Topics + 1: push.CodeLimitReached}[i]
+		if topic.Topic != topics[i] || (topic.Error != nil) != (want != "") || topic.Error != nil && topic.Error.Code != string(want) {
+			t.Errorf("topic %d of %d is %+v", i, len(topics), topic)
+		}
+	}
+	s.publish(topics[h.Topics+1], "for nobody")
+	s.publish(topics[h.Topics], "for the last")
+	s.wantData(c, "for the last")
+}
+
 // testTopicsAreBytes has names that some would take for the same, or for a path.
 // Authorize is asked about exactly the name that is followed.
 func testTopicsAreBytes(t *testing.T, h Harness) {
@@ -158,7 +213,11 @@ func testOrigin(t *testing.T, h Harness) {
 		"https://evil.example", "null", "https://friend.example.evil.example", "https://evilfriend.example",
 		"https://friend.example@evil.example", "http://friend.example", "https://friend.example:444", "http://[",
 	} {
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.address+"?topic=a", nil)
+		newRequest := newGet
+		if h.ByPost {
+			newRequest = newPost
+		}
+		r, err := newRequest(t.Context(), s.address, url.Values{"topic": {"a"}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -68,6 +68,7 @@ type TopicState struct {
 	Cursor string `json:"cursor"`
 	Error  *struct {
 		Code  string `json:"code"`
+		Retry string `json:"retry"`
 		After int64  `json:"after"`
 	} `json:"error"`
 }
@@ -248,6 +249,11 @@ func get(ctx context.Context, transport *http.Transport, address string, header 
 		return nil, nil, err
 	}
 	r.Header = header
+	return request(transport, r)
+}
+
+// request makes a request over a transport that nobody else uses.
+func request(transport *http.Transport, r *http.Request) (io.Reader, func(), error) {
 	response, err := transport.RoundTrip(r)
 	if err != nil {
 		return nil, nil, err

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 
@@ -18,8 +19,12 @@ import (
 // client's welcome. Next polls when it has returned all frames of the last answer. A poll
 // that is refused then is an error, and the end.
 func DialPoll(ctx context.Context, address string, topics []string, since string) (*Client, error) {
+	return dialPoll(ctx, address, topics, since, newGet)
+}
+
+func dialPoll(ctx context.Context, address string, topics []string, since string, newRequest newRequest) (*Client, error) {
 	ctx, cancel := context.WithCancel(ctx)
-	p := &poller{address: query(address, topics, ""), transport: new(http.Transport)}
+	p := &poller{address: address, topics: topics, newRequest: newRequest, transport: new(http.Transport)}
 	answer, err := p.ask(ctx, since, "0")
 	if err != nil {
 		cancel()
@@ -59,26 +64,31 @@ func ReadPoll(response *http.Response) (answer PollAnswer, err error) {
 	return answer, nil
 }
 
+// newRequest makes the request of a poll for what a form says.
+type newRequest func(ctx context.Context, address string, form url.Values) (*http.Request, error)
+
 type poller struct {
-	address   string
-	transport *http.Transport
-	client    *Client
-	frames    []Frame // that Next hasn't returned
-	last      PollAnswer
-	refused   bool // a topic was, in one of the answers
-	ended     bool
+	address    string
+	topics     []string
+	newRequest newRequest
+	transport  *http.Transport
+	client     *Client
+	frames     []Frame // that Next hasn't returned
+	last       PollAnswer
+	refused    bool // a topic was, in one of the answers
+	ended      bool
 }
 
 // ask makes one request; wait is in seconds, empty for the server's own time.
 func (p *poller) ask(ctx context.Context, since, wait string) (PollAnswer, error) {
-	address := p.address
+	form := url.Values{"topic": p.topics}
 	if since != "" {
-		address = query(address, nil, since)
+		form.Set("since", since)
 	}
 	if wait != "" {
-		address += "&wait=" + wait
+		form.Set("wait", wait)
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	r, err := p.newRequest(ctx, p.address, form)
 	if err != nil {
 		return PollAnswer{}, err
 	}

@@ -3,6 +3,7 @@ package transporttest
 import (
 	"bufio"
 	"context"
+	"io"
 	"net/http"
 	"strings"
 
@@ -23,8 +24,12 @@ func DialRaw(ctx context.Context, address string, topics []string, since string)
 	if err != nil {
 		return nil, err
 	}
+	return newRawClient(body, stop), nil
+}
+
+func newRawClient(body io.Reader, stop func()) *Client {
 	r := rawReader{eventReader: eventReader{lines: bufio.NewReader(body)}, topics: map[string]string{}}
-	return NewClient(r.next, stop), nil
+	return NewClient(r.next, stop)
 }
 
 // rawReader reads an event stream of format=raw.

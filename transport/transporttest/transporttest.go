@@ -14,6 +14,7 @@
 package transporttest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -24,6 +25,7 @@ import (
 
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/push/cursor"
 	"github.com/tidewire/tidewire/push/session"
 	"github.com/tidewire/tidewire/push/testaid"
 	"github.com/tidewire/tidewire/transport/protocol"
@@ -43,6 +45,10 @@ type Harness struct {
 	// Patient is New, but for a transport that waits for as long as a test takes for a
 	// client that takes nothing.
 	Patient func(hub *push.Hub) Transport
+	// ByPost says that Dial makes POSTs, with a form that has what a GET has in its URL.
+	ByPost bool
+	// Topics is how many topics fit one connection. Zero means those that fit a cursor in a URL.
+	Topics int
 	// Raw says that a message comes to clients of Dial without its parts, as DialRaw
 	// describes. The suite then leaves out what looks at these.
 	Raw bool
@@ -81,6 +87,8 @@ func Run(t *testing.T, h Harness) {
 		{"StatesAndLogsAreAskedForAsSuch", testWrongKind},
 		{"RefusedTopicLeavesTheOthers", testRefusedTopic},
 		{"AllTopicsRefused", testAllRefused},
+		{"BadNameLeavesTheOthers", testBadName},
+		{"OneTopicTooManyLeavesTheOthers", testTooManyTopics},
 		{"TopicsAreLimited", testTopicRates},
 		{"TopicsAreBytes", testTopicsAreBytes},
 		{"UnknownUserIsRefused", testUnauthenticated},
@@ -104,6 +112,7 @@ func Run(t *testing.T, h Harness) {
 		{"ShutdownCutsTheStalled", testShutdownStalled},
 		{"SendFollowsASlowSubscribe", testOrder},
 	}
+	h.Topics = cmp.Or(h.Topics, cursor.MaxTopics)
 	for _, test := range tests {
 		if h.Raw && slices.Contains(framed, test.name) || h.Polls && slices.Contains(ofConnections, test.name) ||
 			h.TwoWay == nil && slices.Contains(twoWay, test.name) {
@@ -126,6 +135,7 @@ type site struct {
 	transport Transport
 	address   string
 	dial      Dial
+	byPost    bool
 }
 
 // open starts a site that ends with the test.
@@ -142,9 +152,13 @@ func openOn(t *testing.T, h Harness, broker push.Broker, options push.Options) *
 	if options.Logger == nil {
 		options.Logger = slog.New(slog.DiscardHandler)
 	}
-	s := &site{t: t, hub: push.New(broker, options), dial: h.Dial}
+	s := &site{t: t, hub: push.New(broker, options), dial: h.Dial, byPost: h.ByPost}
 	s.transport = h.New(s.hub)
-	server := httptest.NewServer(s.transport)
+	server := httptest.NewUnstartedServer(s.transport)
+	server.Config.Protocols = new(http.Protocols)
+	server.Config.Protocols.SetHTTP1(true)
+	server.Config.Protocols.SetUnencryptedHTTP2(true)
+	server.Start()
 	s.address = server.URL
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)

@@ -216,7 +216,7 @@ func (o *AcceptOptions) refuse(w http.ResponseWriter, r *http.Request, refusal *
 	case http.StatusMethodNotAllowed:
 		w.Header().Set("Allow", http.MethodGet)
 	}
-	http.Error(w, refusal.Reason, refusal.Status)
+	o.Refuse(w, refusal)
 	return refusal
 }
 

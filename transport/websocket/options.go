@@ -37,6 +37,10 @@ type AcceptOptions struct {
 	// what anyone may see and do.
 	CheckOrigin func(r *http.Request) error
 
+	// Refuse writes the answer to a request that isn't acceptable: the refusal's status, and
+	// a body. The headers that belong to the status are set on w. Nil: the reason, as text.
+	Refuse func(w http.ResponseWriter, refusal *HandshakeError)
+
 	// Compression is off by default.
 	Compression CompressionMode
 
@@ -107,6 +111,9 @@ func (o *AcceptOptions) withDefaults() *AcceptOptions {
 	full.SendBuffer = orDefault(full.SendBuffer, defaultSendBuffer)
 	if full.CheckOrigin == nil {
 		full.CheckOrigin = SameOrigin
+	}
+	if full.Refuse == nil {
+		full.Refuse = func(w http.ResponseWriter, refusal *HandshakeError) { http.Error(w, refusal.Reason, refusal.Status) }
 	}
 	if full.CloseTimeout <= 0 {
 		full.CloseTimeout = defaultTimeout

@@ -38,8 +38,11 @@ func New(hub *push.Hub, options ...Options) *Transport {
 		compression = websocket.CompressionNoContextTakeover
 	}
 	return &Transport{host: session.Of(hub), options: o, acceptor: websocket.NewAcceptor(&websocket.AcceptOptions{
-		Subprotocols:         []string{protocol.Subprotocol},
-		CheckOrigin:          websocket.AnyOrigin, // Host.Admit has checked it
+		Subprotocols: []string{protocol.Subprotocol},
+		CheckOrigin:  websocket.AnyOrigin, // Host.Admit has checked it
+		Refuse: func(w http.ResponseWriter, refusal *websocket.HandshakeError) {
+			protocol.WriteJSON(w, refusal.Status, protocol.HTTPError(refusalOf(refusal)))
+		},
 		Compression:          compression,
 		CompressionThreshold: compressionThreshold,
 		MaxMessage:           o.MaxFrame,
@@ -89,18 +92,31 @@ func (t *Transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		t.refuse(socket, r, push.AsError(err))
 		return
 	}
-	follows, e := protocol.Follows(r, maxURLTopics)
-	if e == nil && socket.Subprotocol() == "" && len(follows) == 0 {
-		e = push.NewError(push.CodeBadRequest, "no topic is named, and without the subprotocol none can follow", nil)
-	}
-	if e == nil && len(protocol.Formats(r)) > 0 {
-		e = push.NewError(push.CodeBadRequest, "a WebSocket has one format, so leave format out; format=raw is for the event stream, /sse", nil)
-	}
+	follows, e := requested(r, socket.Subprotocol() == "")
 	if e != nil {
 		t.refuse(socket, r, e)
 		return
 	}
 	t.open(socket, r, session.Client{Admission: admission, Identity: identity}, follows)
+}
+
+// requested reads which topics the URL of a handshake asks for.
+func requested(r *http.Request, plain bool) ([]session.Follow, *push.Error) {
+	list, e := protocol.TopicListOf(r)
+	if e != nil {
+		return nil, e
+	}
+	follows, e := list.Follows(maxURLTopics)
+	switch {
+	case e != nil:
+		return nil, e
+	case plain && len(follows) == 0:
+		return nil, push.NewError(push.CodeBadRequest, "no topic is named, and without the subprotocol none can follow", nil)
+	case list.Formats() != nil:
+		return nil, push.NewError(push.CodeBadRequest, "a WebSocket has one format, so leave format out; format=raw is for the event stream, /sse", nil)
+	default:
+		return follows, nil
+	}
 }
 
 // answerPatience is how long the answer to the handshake waits for the welcome, which most
@@ -125,7 +141,7 @@ func answerWithin(d time.Duration, socket *websocket.Conn) (end func()) {
 // maxURLTopics is how many topics a URL may name.
 const maxURLTopics = 100
 
-// refusalOf is the refusal of a handshake as the hub counts it.
+// refusalOf is the refusal of a handshake as the hub counts it, and a client is told.
 func refusalOf(e *websocket.HandshakeError) *push.Error {
 	code := push.CodeBadRequest
 	if e.Status == http.StatusInternalServerError {

@@ -16,11 +16,12 @@ func patientTransport(hub *push.Hub) transporttest.Transport {
 }
 
 func TestTransportWithoutSubprotocol(t *testing.T) {
-	transporttest.Run(t, transporttest.Harness{New: newTransport, Patient: patientTransport, Dial: transporttest.DialWebSocket})
+	transporttest.Run(t, transporttest.Harness{New: newTransport, Patient: patientTransport, Dial: transporttest.DialWebSocket, Topics: 100})
 }
 
 func TestTransportWithSubprotocol(t *testing.T) {
 	transporttest.Run(t, transporttest.Harness{
-		New: newTransport, Patient: patientTransport, Dial: transporttest.DialSubprotocol, TwoWay: transporttest.SubprotocolOver,
+		New: newTransport, Patient: patientTransport, Dial: transporttest.DialSubprotocol,
+		TwoWay: transporttest.SubprotocolOver, Topics: 100,
 	})
 }
