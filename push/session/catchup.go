@@ -174,11 +174,11 @@ func (s *Session) readHistory(sub *subscription) bool {
 	switch {
 	case s.over:
 		return false
+	case meanwhile:
+		// It was broken off or given up, and may have failed.
 	case err != nil:
 		s.historyFailed(c.feed, err)
 		return false
-	case meanwhile:
-		// It was broken off or given up.
 	case gap != nil && len(missed) > 0:
 		c.head, c.since = c.goesOn(), gap.Now
 		c.gap = nil
