@@ -181,10 +181,10 @@ func (v *stateView) apply(c *simChange) {
 		return
 	case "append":
 		units := utf16.Encode([]rune(old.text))
-		if c.Start > len(units) {
+		if c.Start > len(units) && !v.beyond[c.Key] {
 			v.violate("a piece of %q begins at %d of %d", c.Key, c.Start, len(units))
-			c.Start = len(units)
 		}
+		c.Start = min(c.Start, len(units))
 		old.text = string(utf16.Decode(units[:c.Start])) + c.value()
 	default:
 		old.text = c.value()
@@ -194,14 +194,16 @@ func (v *stateView) apply(c *simChange) {
 		v.violate("%q goes back from %d to %d", c.Key, told, c.Version)
 	}
 	e, was := r.had(v.topic, v.epoch, c, old.text)
-	if !was {
+	switch {
+	case was:
+		delete(v.beyond, c.Key)
+	case !v.beyond[c.Key] || c.Op != "append": // a piece of the one branch is added to what is left of the other
 		v.violate("%q never was %.40q at version %d", c.Key, old.text, c.Version)
 	}
 	if e != nil {
 		v.client.allowed(&v.place, e)
 	}
 	v.values[c.Key], v.told[c.Key] = stateValue{old.text, c.Version}, c.Version
-	delete(v.beyond, c.Key)
 }
 
 // moveTo moves the cursor forward: the client must have all that is up to there.
