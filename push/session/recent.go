@@ -21,7 +21,7 @@ func (f *feed) recent(ctx context.Context, n int) (broker.Position, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, f.hub.options.BrokerTimeout)
 	defer cancel()
-	r, err := f.readNewest(ctx, n)
+	r, err := f.readNewest(ctx, n, false)
 	if err != nil {
 		return broker.Position{}, push.NewError(push.CodeUnavailable, "history can't be read now", err)
 	}
@@ -44,10 +44,11 @@ func (f *feed) rememberedRecent(n int) (broker.Position, bool) {
 	}
 }
 
-// readNewest waits for a read of the last n messages, with all that ask before it begins.
-// Without an error the caller has to leave the read.
-func (f *feed) readNewest(ctx context.Context, n int) (*sharedRead, error) {
-	r := f.join(readKey{newest: true}, func(r *sharedRead) { r.newest = max(r.newest, n) })
+// readNewest waits for a read of the last n messages, with all that ask before it begins. A
+// fresh one asks the broker, which is known to have more than the window. Without an error the
+// caller has to leave the read.
+func (f *feed) readNewest(ctx context.Context, n int, fresh bool) (*sharedRead, error) {
+	r := f.join(readKey{newest: true}, func(r *sharedRead) { r.newest, r.fresh = max(r.newest, n), r.fresh || fresh })
 	err := r.wait(ctx)
 	if err != nil {
 		r.leave()
@@ -58,6 +59,9 @@ func (f *feed) readNewest(ctx context.Context, n int) (*sharedRead, error) {
 // isWithin reports whether a feed's window has what is to be read. A read of the newest
 // messages then knows where it begins.
 func (r *sharedRead) isWithin(w *window) bool {
+	if r.fresh {
+		return false
+	}
 	if r.newest == 0 {
 		return w.contains(r.from)
 	}
@@ -105,7 +109,7 @@ func (f *feed) locate(c *catchUp) {
 // heard of yet, kept: then the client goes on where the broker is. There are none if the
 // broker has left that epoch.
 func (f *feed) newest(ctx context.Context, c *catchUp) ([]*entry, error) {
-	r, err := f.readNewest(ctx, c.recent)
+	r, err := f.readNewest(ctx, c.recent, false)
 	if err != nil {
 		return nil, err
 	}
@@ -126,7 +130,7 @@ func (f *feed) lastBefore(ctx context.Context, gap broker.Gap, head broker.Posit
 	if missed, ok := f.rememberedBefore(&gap, head, n); ok {
 		return missed, &gap, nil
 	}
-	r, err := f.readNewest(ctx, n)
+	r, err := f.readNewest(ctx, n, gap.Now != head)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -415,6 +415,39 @@ func TestRecentWhileHistoryBreaks(t *testing.T) {
 	}
 }
 
+// TestRecentAheadOfAWindow has a client come from another instance to one that is behind it, and
+// that has the last messages of before in memory. Its place is trimmed: it isn't led back.
+func TestRecentAheadOfAWindow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		messages := chain(1, 10)
+		b := &scripted{head: messages[4].Position}
+		b.since = func(broker.Position) (push.Page, error) {
+			return push.Page{Head: messages[9].Position, Gap: broker.GapTrimmed}, nil
+		}
+		end := 5
+		b.recent = func(limit broker.Limit) (push.Page, error) {
+			return push.Page{Head: messages[end-1].Position, Messages: messages[end-limit.Messages : end]}, nil
+		}
+		w := newWorld(t, b, push.Options{})
+		defer w.shutdown()
+		other := newConn()
+		w.asks(w.open(other), 3, "", "a")
+		w.settle()
+		if got := other.take(); got != "[hello 3 4 5]" {
+			t.Errorf("the first client got %s", got)
+		}
+		end = 10
+		c := newConn()
+		w.asks(w.open(c), 3, cursor.Format("a", messages[5].Position), "a")
+		w.settle()
+		b.receiver().Break(broker.Gap{Reason: broker.GapTrimmed, Now: messages[9].Position})
+		w.settle()
+		if got := c.take(); got != "[hello gap trimmed 6-7 8 9 10]" {
+			t.Errorf("got %s", got)
+		}
+	})
+}
+
 // TestRecentRacesWithPublishing has clients come at random moments of a topic that goes on:
 // what they get is whole from the place that was announced, and reaches back as far as they
 // asked.

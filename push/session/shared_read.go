@@ -16,6 +16,7 @@ type sharedRead struct {
 	// newest is how many of the topic's last messages are read, instead of what follows
 	// from; may grow until then.
 	newest   int
+	fresh    bool          // the window doesn't do
 	headOnly bool          // only where the topic is
 	upTo     uint64        // how far it must come to be of use, for those who are behind; 0 if none is
 	done     chan struct{} // closed when the rest is known

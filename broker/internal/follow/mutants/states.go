@@ -51,6 +51,9 @@ var stateMutants = []mutant{
 		{repairGo, "\t\tt.endsKey(unknownDue, 0)\n", ""},
 	}},
 
+	{"a read leaves out keys before their time", "", []patch{{keymapGo, "\t\tif e.isDue(now) {\n\t\t\tcontinue\n", "\t\tif e.isDue(now.Add(time.Second)) {\n\t\t\tcontinue\n"}}},
+	{"states aren't compared with the store", "", []patch{{topicGo, "quiet := !t.heard && !t.position.IsZero()", "quiet := !t.heard && !t.position.IsZero() && !t.isState"}}},
+
 	// Members.
 	{"the members of an instance outlive it", "", []patch{{presenceGo, "memberLease   = 10 * time.Second", "memberLease   = time.Hour"}}},
 	{"a member that was lost stays so", "", []patch{{presenceRunGo, "\t\t\tm.told = false\n\t\t\tr.changed[key], p.changed[r] = true, true\n", ""}}},

@@ -19,6 +19,12 @@ var failing = map[broker.Op]string{
 
 const stateKeys = 5
 
+// maxValue is room for a large value, and not for another.
+const maxValue = 8 << 10
+
+// large is a text that no connection's buffer holds.
+var large = []byte(strings.Repeat("é😀x", 700))
+
 // lives are how long keys stay: as the rule says, for ever, or this long.
 var lives = []time.Duration{0, 0, 0, -1, 300 * time.Millisecond, 2 * time.Second, 7 * time.Second, 30 * time.Second}
 
@@ -60,7 +66,8 @@ func (s *Store) version(topic, key string) broker.Version {
 	return broker.Version{Epoch: s.position(topic).Epoch, Offset: v.version}
 }
 
-// change lets an instance change a state, beside all else.
+// change lets an instance change a state, beside all else. A value is large if there is one, or
+// now and then.
 func (w *world) change(node int, m push.Message, named bool) {
 	w.mu.Lock()
 	n := len(w.attempts)
@@ -68,8 +75,8 @@ func (w *world) change(node int, m push.Message, named bool) {
 	case m.Op != broker.OpSet && m.Op != broker.OpAppend:
 	case m.Encoding == push.EncodingJSON:
 		m.Data = fmt.Appendf(nil, `{"change":%d}`, n)
-	case n%4 == 3: // more than one buffer holds
-		m.Data = fmt.Appendf(nil, "%d<%s>", n, strings.Repeat("é😀x", 400))
+	case n%4 == 3 || len(m.Data) > 0:
+		m.Data = fmt.Appendf(nil, "%d<%s>", n, large)
 	default:
 		m.Data = fmt.Appendf(nil, "%d😀", n)
 	}
@@ -114,9 +121,14 @@ func (w *world) conditionHeld(a *attempt, e *entry) {
 	w.count("conditions that held", 1)
 }
 
-// endsWithin is how long after its time a key may be there that somebody follows: the last
-// that wasn't heard of is found by a comparison.
-const endsWithin = 6 * time.Second
+const (
+	// comparedWithin is how long it may take until a comparison of heads has found what nobody
+	// is told of, and clients know.
+	comparedWithin = 6 * time.Second
+	// endsWithin is how long after its time a key may be there that somebody follows: a touch is
+	// found by a comparison.
+	endsWithin = comparedWithin
+)
 
 // endInTime looks for keys that should have been deleted by now.
 func (w *world) endInTime() {
@@ -225,16 +237,23 @@ func (w *world) livesWereKept() {
 	}
 }
 
-// awaitEnds waits while keys are ending, of which clients hear soon.
+// awaitEnds waits while keys are ending, of which clients hear soon, and while a state begins
+// again by the call for the end of a key, which a comparison of heads finds.
 func (w *world) awaitEnds() {
-	for _, topic := range w.states {
-		for range 100 {
-			before := w.store.newest(topic, time.Now().Add(-w.delivery(topic)))
-			if before == w.store.newest(topic, time.Now()) {
-				break
+	for range 100 {
+		var known time.Time // to all clients
+		for _, topic := range w.states {
+			if e := w.store.newest(topic, time.Now()); e != nil && e.stored.Add(w.delivery(topic)).After(known) {
+				known = e.stored.Add(w.delivery(topic))
 			}
-			w.wait(w.delivery(topic))
+			if _, began := w.store.beganAgain(topic); began.Add(comparedWithin).After(known) {
+				known = began.Add(comparedWithin)
+			}
 		}
+		if time.Until(known) <= 0 {
+			return
+		}
+		w.wait(time.Until(known))
 	}
 }
 

@@ -92,9 +92,9 @@ const (
 	healing = 12 * time.Second
 	// promptly is how long a message may take when all is well.
 	promptly = 50 * time.Millisecond
-	// slowly is how long what has changed in a state may take to a client that reads slowly:
-	// what waits for it is the map at most, while it gets what was the map before, however
-	// much was changed.
+	// slowly is how long what has changed may take to a client that reads slowly, for each
+	// state: what waits for it is the map at most, while it gets what was the map before,
+	// however much was changed.
 	slowly = 4 * time.Second
 )
 
@@ -159,7 +159,7 @@ func (w *world) check() {
 		for _, p := range c.places {
 			within := w.delivery(p.topic)
 			if c.slow && c.onlyStates {
-				within += slowly
+				within += slowly * time.Duration(len(w.states))
 			}
 			due := time.Now().Add(-within)
 			if p.stage != following || p.since.After(due) || c.stalled || c.slow && !c.onlyStates || c.calmAt.After(due) {
@@ -169,10 +169,22 @@ func (w *world) check() {
 			if e != nil && w.calmSince(e.stored) && (p.at.Epoch != e.Epoch || p.at.Offset < e.Offset) {
 				p.violate("late: %v should have come long ago", e.Position)
 			}
+			if p.state {
+				w.beginsAgain(p, due.Add(-comparedWithin))
+			}
 		}
 		c.mu.Unlock()
 	}
 	w.endInTime()
+}
+
+// beginsAgain checks that a client knows the epoch of a state that has begun again before a
+// time, by the store: nobody says so.
+func (w *world) beginsAgain(p *place, then time.Time) {
+	epoch, began := w.store.beganAgain(p.topic)
+	if epoch != 0 && p.at.Epoch != epoch && began.Before(then) && p.since.Before(then) && w.calmSince(then) {
+		p.violate("late: the state began again %v ago, in epoch %v", time.Since(began), epoch)
+	}
 }
 
 // delivery is how long what is published may take to the clients of a topic when all is well.
@@ -343,6 +355,7 @@ func (w *world) counted() {
 		counted += s.Delivered + s.Replayed
 		w.count("published", int(s.Published))
 		w.count("replayed", int(s.Replayed))
+		w.count("lagged", int(s.Lagged))
 		for code, n := range s.Closed {
 			w.count("closed "+string(code), int(n))
 		}

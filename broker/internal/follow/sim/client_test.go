@@ -186,7 +186,8 @@ func (c *simClient) open() (*simConn, string, error) {
 	default:
 	}
 	if c.stalled {
-		c.stalled, c.calmAt = false, time.Now()
+		c.stalled = false
+		c.calm(0)
 	}
 	c.conn, c.at = conn, n
 	return conn, "GET /" + path + "?" + query.Encode() + " HTTP/1.1\r\nHost: sim\r\n" + userHeader + ": " + c.name + "\r\n" + headers + "\r\n", nil
@@ -388,9 +389,18 @@ func (c *simClient) repair() {
 	if c.conn != nil {
 		c.conn.repair()
 	}
-	c.stalled, c.calmAt = false, time.Now()
+	c.stalled = false
+	c.calm(0)
 	if c.slow {
-		c.slow, c.calmAt = false, c.calmAt.Add(slowestRead)
+		c.slow = false
+		c.calm(slowestRead)
+	}
+}
+
+// calm notes that what was done to the client is over after a while. Called with c.mu held.
+func (c *simClient) calm(after time.Duration) {
+	if at := time.Now().Add(after); at.After(c.calmAt) {
+		c.calmAt = at
 	}
 }
 

@@ -37,6 +37,7 @@ func (s state) copy() state {
 type record struct {
 	head    broker.Position // zero if it was evicted
 	birth   uint64          // unlike that of any other history
+	begun   time.Time       // when the history began; zero if it began where nothing was known to be lost
 	entries []*entry        // oldest first
 	ids     map[string]storedID
 	stateHead
@@ -84,6 +85,19 @@ func (s *Store) keep(e *entry) {
 	s.all[e.Position] = e
 	at := broker.Position{Epoch: e.Epoch, Offset: e.Offset}
 	s.branches[at] = append(s.branches[at], e)
+}
+
+// hide notes which keys a read leaves out: those that are due.
+func (s *Store) hide(topic string, rec *record) {
+	if rec.due == 0 || now().UnixMilli() < rec.due {
+		return
+	}
+	for _, m := range rec.keys.Messages(topic, rec.head.Epoch, false, time.Time{}) {
+		if rec.keys.IsDue(m.Key, now()) {
+			name := topic + " " + m.Key
+			s.hidden[name] = append(s.hidden[name], broker.Version{Epoch: m.Epoch, Offset: m.Offset})
+		}
+	}
 }
 
 type storedID struct {

@@ -140,6 +140,7 @@ func (s *Store) readState(topic string, mark follow.HighWater, origin follow.Ori
 		return push.Page{Head: rec.at()}, err
 	}
 	messages := rec.keys.Messages(topic, rec.head.Epoch, s.rules.Of(topic).Time, now())
+	s.hide(topic, rec)
 	return push.Page{Head: rec.head, Messages: messages}, nil
 }
 

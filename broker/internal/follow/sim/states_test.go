@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"slices"
 	"time"
 
 	"github.com/tidewire/tidewire/broker"
@@ -80,6 +81,24 @@ func (s *Store) mapOf(topic string) (values map[string]stateValue, whole bool) {
 		}
 	}
 	return values, rec == nil || !rec.head.IsZero() && rec.isWhole()
+}
+
+// wasHidden reports whether a read has left a key out in an epoch that was changed last at an
+// offset or after: its time was over, and nobody had deleted it yet. Called with s.mu held.
+func (s *Store) wasHidden(topic string, epoch broker.Epoch, key string, offset uint64) bool {
+	return slices.ContainsFunc(s.hidden[topic+" "+key], func(v broker.Version) bool {
+		return v.Epoch == epoch && v.Offset >= offset
+	})
+}
+
+// beganAgain returns the epoch of a topic, and when it began if one was before it.
+func (s *Store) beganAgain(topic string) (epoch broker.Epoch, at time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if rec := s.topics[topic]; rec != nil {
+		return rec.head.Epoch, rec.begun
+	}
+	return 0, time.Time{}
 }
 
 // isDue reports whether a key is stored whose time is over: it isn't read any more. Called with

@@ -9,6 +9,9 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"github.com/tidewire/tidewire/broker"
+	"github.com/tidewire/tidewire/push"
 )
 
 // schedule is all that is drawn of one simulated run.
@@ -65,11 +68,12 @@ const (
 	changeMany kind = "change many" // the same, and so many
 	contend    kind = "contend"     // A key, B: how many, C instances
 	slow       kind = "slow"        // A client
+	flood      kind = "flood"       // A client and keys, B instance, C: how many
 	evictKeys  kind = "evict keys"  // A topic, B: all, or only when they end
 )
 
 // stateKinds are those that only a schedule with states has.
-var stateKinds = []kind{changeOne, changeOne, changeOne, changeOne, changeMany, changeMany, contend, slow, slow, advance, advance, advance, evictKeys}
+var stateKinds = []kind{changeOne, changeOne, changeOne, changeOne, changeMany, changeMany, contend, slow, flood, flood, advance, advance, advance, evictKeys}
 
 // kinds are those that a schedule has or lacks, besides publishing and waiting.
 var kinds = []kind{
@@ -227,12 +231,16 @@ func (w *world) take(s step) {
 		w.work.Go(func() { w.shutDown(old) })
 	case kill:
 		w.abandon(w.replace(s.A))
-	case changeOne, changeMany, contend, slow:
+	case changeOne, changeMany, contend, slow, flood:
 		w.takeOfState(s)
 	default:
 		w.spoil(s, all[s.A%len(all)])
 	}
 }
+
+// floodLeast is how many large values a flood has, at least. There are fewer keys, so a slow
+// reader gets less.
+const floodLeast = 2 * stateKeys
 
 // takeOfState carries out a step that is about states.
 func (w *world) takeOfState(s step) {
@@ -248,6 +256,11 @@ func (w *world) takeOfState(s step) {
 		w.contend(topic, s)
 	case slow:
 		w.clients[s.A%len(w.clients)].slowDown()
+	case flood:
+		w.clients[s.A%len(w.clients)].slowDown()
+		for i := range floodLeast + s.C%floodLeast {
+			w.change(s.B+i, push.Message{Topic: topic, Key: fmt.Sprint("key", (s.A/2+i)%stateKeys), Op: broker.OpSet, Data: large}, false)
+		}
 	}
 }
 

@@ -40,6 +40,7 @@ type Store struct {
 	all         map[broker.Position]*entry      // everything that was ever stored
 	begun       map[broker.Position]*keymap.Map // the positions before the first message; of a state with the keys that it had then
 	branches    map[broker.Position][]*entry    // of all, those at an epoch and offset
+	hidden      map[string][]broker.Version     // by topic and key, what a read has left out because it was due
 	flushed     map[broker.Position]bool        // what was lost together with everything else
 	primary     int                             // how many there have been before
 	damages     int                             // how often it has lost something that it had stored
@@ -66,6 +67,7 @@ func NewStore(seed uint64, o Options) *Store {
 		all:         map[broker.Position]*entry{},
 		begun:       map[broker.Position]*keymap.Map{},
 		branches:    map[broker.Position][]*entry{},
+		hidden:      map[string][]broker.Version{},
 		flushed:     map[broker.Position]bool{},
 		subscribers: map[*Subscriber]bool{},
 		faults:      faults{seed: seed},
@@ -253,6 +255,7 @@ func (s *Store) current(topic string, mark follow.HighWater, origin follow.Origi
 		return nil, follow.WrongKind(rec.isState)
 	case rec.head.IsZero() || rec.contradicts(mark) || !rec.isWhole():
 		next.head.Epoch = broker.Epoch(max(s.random.Uint64(), 1))
+		next.begun = time.Now()
 		if !rec.head.IsZero() && rec.isWhole() {
 			next.stateHead, next.keys = rec.stateHead, rec.keys
 		}

@@ -116,8 +116,8 @@ func newWorld(s schedule) *world {
 	}
 	w.presence = s.Presence
 	w.store = NewStore(s.Seed, Options{History: w.history, Topics: []push.TopicRule{
-		{Pattern: "state/1", State: true, Interval: 300 * time.Millisecond, TTL: 20 * time.Second, MaxValue: 4 << 10},
-		{Pattern: "state/{number}", State: true, MaxValue: 4 << 10},
+		{Pattern: "state/1", State: true, Interval: 300 * time.Millisecond, TTL: 20 * time.Second, MaxValue: maxValue},
+		{Pattern: "state/{number}", State: true, MaxValue: maxValue},
 	}})
 	w.store.faults.delay, w.store.faults.lost = usualDelay, func() { w.disturbed(false) }
 	for i := range s.Topics {
