@@ -4,6 +4,7 @@
 GOLANGCI_LINT_VERSION := v2.15.0
 FUZZ_TIME ?= 5s
 CHAOS_TIME ?= 10m
+NETWORKS_TIME ?= 180
 SCHEDULES ?= 1000000
 # Mutants of each package, and which.
 MUTANTS ?= 50
@@ -37,11 +38,11 @@ check: test fmt-check vet clocks style lint js-check cross modules-test sim-test
 	@printf '\nall checks passed\n'
 
 .PHONY: soak
-soak: promises states hostile mutants sim chaos fuzz ## look for what takes hours to find, on a machine with nothing else to do
+soak: promises states hostile networks mutants sim chaos fuzz ## look for what takes hours to find, on a machine with nothing else to do
 	@printf '\nnothing was found\n'
 
 .PHONY: install
-install: ## install what this machine lacks: a C compiler, Node, Chromium, Redis, HAProxy, npm modules
+install: ## install what this machine lacks: a C compiler, Node, browsers, Redis, HAProxy, nginx, npm modules
 	$(STEP) install .ci/install
 	@$(MAKE) --silent $(NODE_MODULES)
 
@@ -92,12 +93,12 @@ js-check: $(NODE_MODULES) ## check the browser client: lint, types, freshness of
 
 .PHONY: smoke
 smoke: $(NODE_MODULES) ## try in Chromium that messages arrive, and are resumed
-	$(STEP) 'smoke test in Chromium' sh -c 'cd js-client && node --test --test-reporter=spec \
+	$(STEP) 'smoke test in Chromium' sh -c 'cd js-client && BROWSERS=chromium node --test --test-reporter=spec \
 		--test-name-pattern="messages arrive over a WebSocket|are cut again and again|a stock EventSource" e2e/client.test.mjs'
 
 .PHONY: e2e
-e2e: $(NODE_MODULES) ## run the end-to-end tests in Chromium
-	$(STEP) 'end-to-end tests in Chromium' sh -c 'cd js-client && node --test --test-concurrency=2 --test-reporter=spec e2e/*.test.mjs'
+e2e: $(NODE_MODULES) ## run the end-to-end tests in Chromium and Firefox
+	$(STEP) 'end-to-end tests in Chromium and Firefox' sh -c 'cd js-client && node --test --test-concurrency=2 --test-reporter=spec e2e/*.test.mjs'
 
 .PHONY: sim-test
 sim-test: ## run 20,000 schedules of the simulation
@@ -131,6 +132,10 @@ hostile: ## 10,000 hostile clients, 3,000 that don't read, one at its worst; nee
 	$(STEP) 'hostile load without limits' go test -count=1 -timeout 30m -v -run '^TestHostileLoad$$' ./transport -hostile=10000 -unlimited
 	$(STEP) 'readers that do not read' go test -count=1 -timeout 30m -v -run '^TestReadersThatDontRead$$' ./transport -readers=3000
 	$(STEP) 'one client at its worst' go test -count=1 -timeout 30m -v -run '^TestOneClientAtItsWorst$$' ./transport -worst=60s
+
+.PHONY: networks
+networks: $(NODE_MODULES) ## cut the connections of both browsers behind five nginx for NETWORKS_TIME (180) seconds each, and print how fast messages are
+	$(STEP) 'browsers behind nginx' sh -c 'cd js-client && NETWORKS_TIME=$(NETWORKS_TIME) node --test --test-reporter=spec e2e/networks.test.mjs'
 
 .PHONY: chaos
 chaos: ## instances, Redis and clients under random faults for CHAOS_TIME (10m)

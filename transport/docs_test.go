@@ -112,7 +112,8 @@ func checkNames(t *testing.T, text string) int {
 			folder = "e2e"
 		}
 		source := read(t, "../js-client/"+folder+"/"+file)
-		if !strings.Contains(source, `test("`+test+`"`) && !strings.Contains(source, "test(`"+test+"`") {
+		call := regexp.MustCompile("\\b(?:test|inBrowsers)\\([\"`]" + regexp.QuoteMeta(test) + "[\"`],")
+		if !call.MatchString(source) {
 			t.Errorf("%s has no %q", file, test)
 		}
 	}

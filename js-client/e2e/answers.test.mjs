@@ -1,7 +1,7 @@
 // The answers example: a text that is written while pages come and go.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { launch, pictures, until } from "./browser.mjs";
+import { launch, pictures, until, watch } from "./browser.mjs";
 import { startServer } from "./server.mjs";
 
 let chromium;
@@ -24,8 +24,7 @@ const received = (page) =>
 async function open(url = server.url) {
   const context = await chromium.browser.createBrowserContext();
   const page = await context.newPage();
-  page.failures = [];
-  page.on("pageerror", (error) => page.failures.push(String(error)));
+  watch(page);
   await page.evaluateOnNewDocument(() => {
     window.frames_ = [];
     const Native = WebSocket;

@@ -15,10 +15,10 @@ beforeEach(async () => {
   proxy = await startProxy(server.address);
 });
 afterEach(async () => {
-  assert.deepEqual(page.failures, []);
   await page.close();
   await proxy.close();
   assert.deepEqual(await server.stop(), { code: 0, signal: null });
+  assert.deepEqual(page.failures, []);
 });
 
 async function open(browser, topics, options) {

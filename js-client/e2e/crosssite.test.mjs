@@ -2,36 +2,36 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { after, afterEach, before, test } from "node:test";
-import { openPage, until } from "./browser.mjs";
+import { after, afterEach, before } from "node:test";
+import { inBrowsers, openPage, until } from "./browser.mjs";
 import { startServer } from "./server.mjs";
-import { launchSites } from "./sites.mjs";
+import { startSites } from "./sites.mjs";
 
-let chromium;
+let sites;
 let site;
 before(async () => {
-  chromium = await launchSites();
+  sites = await startSites();
 });
-after(() => chromium.close());
+after(() => sites.close());
 
 let member;
 let page;
 let push;
-const at = (host) => chromium.at(host);
+const at = (host) => sites.at(host);
 
 /** Starts the server, and logs its user in. */
-async function start(...origins) {
+async function start(browser, ...origins) {
   site = await startServer("internal/members", ["-origins", origins.join()]);
   const port = new URL(site.url).port;
   push = `https://app.test:${port}/push`;
-  member = await openPage(chromium.browser, `https://app.test:${port}/login?user=ann`);
+  member = await openPage(browser, `https://app.test:${port}/login?user=ann`);
 }
 const counts = () => member.evaluate(async () => (await fetch("/counts")).json());
 
 afterEach(async () => {
-  assert.deepEqual([...page.failures, ...member.failures], []);
   for (const tab of new Set([page, member])) await tab.close();
   assert.deepEqual(await site.stop(), { code: 0, signal: null });
+  assert.deepEqual([...page.failures, ...member.failures], []);
 });
 
 /** Runs in a page: tries everything with the visitor's cookie, and tells what came of it. */
@@ -137,17 +137,17 @@ for (const [what, host] of [
   ["a host that begins alike", "app.test.evil.test"],
   ["an IP address", "127.0.0.1"],
 ])
-  test(`a page of ${what} gets nothing with its visitor's cookie`, async () => {
-    await start();
-    page = await openPage(chromium.browser, at(host));
+  inBrowsers(`a page of ${what} gets nothing with its visitor's cookie`, async ({ browser }) => {
+    await start(browser);
+    page = await openPage(browser, at(host));
     assert.deepEqual(await page.evaluate(tryAll, push), refused);
     await page.evaluate(tryBlindly, push);
     assert.deepEqual(await counts(), { asked: 0, sessions: 0, published: 0 });
   });
 
-test("a page without an origin of its own gets nothing", async () => {
-  await start("null");
-  page = await openPage(chromium.browser, at("evil.test"));
+inBrowsers("a page without an origin of its own gets nothing", async ({ browser }) => {
+  await start(browser, "null");
+  page = await openPage(browser, at("evil.test"));
   const answers = await page.evaluate(
     (source, push) =>
       new Promise((done) => {
@@ -164,22 +164,22 @@ test("a page without an origin of its own gets nothing", async () => {
   assert.deepEqual(await counts(), { asked: 0, sessions: 0, published: 0 });
 });
 
-test("a page of the same origin gets all", async () => {
-  await start();
-  page = await openPage(chromium.browser, member.url());
+inBrowsers("a page of the same origin gets all", async ({ browser }) => {
+  await start(browser);
+  page = await openPage(browser, member.url());
   assert.deepEqual(await page.evaluate(tryAll, push), taken);
 });
 
-test("a page of a listed origin gets all, with its visitor's cookie", async () => {
-  await start(at("friend.test"), "https://another.test");
-  page = await openPage(chromium.browser, at("friend.test"));
+inBrowsers("a page of a listed origin gets all, with its visitor's cookie", async ({ browser }) => {
+  await start(browser, at("friend.test"), "https://another.test");
+  page = await openPage(browser, at("friend.test"));
   assert.deepEqual(await page.evaluate(tryAll, push), taken);
   assert.equal((await counts()).published, 3);
 });
 
-test("a page of a listed origin may send headers of its own, and read Retry-After", async () => {
-  await start(at("friend.test"));
-  page = await openPage(chromium.browser, at("friend.test"));
+inBrowsers("a page of a listed origin may send headers of its own, and read Retry-After", async ({ browser }) => {
+  await start(browser, at("friend.test"));
+  page = await openPage(browser, at("friend.test"));
   const seen = await page.evaluate(async (push) => {
     const init = { credentials: "include", headers: { traceparent: "00-1-1-01", "X-App-Version": "7" } };
     const stop = new AbortController();
@@ -202,9 +202,9 @@ test("a page of a listed origin may send headers of its own, and read Retry-Afte
   assert.deepEqual(seen, { stream: 200, statuses: [200, 429], retryAfter: "1" });
 });
 
-test("a page of any origin may import the client, and check its integrity", async () => {
-  await start();
-  page = await openPage(chromium.browser, at("evil.test"));
+inBrowsers("a page of any origin may import the client, and check its integrity", async ({ browser }) => {
+  await start(browser);
+  page = await openPage(browser, at("evil.test"));
   const integrity = `sha256-${createHash("sha256").update(readFileSync(new URL("../dist/client.js", import.meta.url))).digest("base64")}`;
   const loaded = await page.evaluate(async (push, integrity) => {
     const { connect } = await import(`${push}/client.mjs`);
@@ -220,9 +220,9 @@ test("a page of any origin may import the client, and check its integrity", asyn
 });
 
 for (const transport of ["websocket", "sse"])
-  test(`our client on a listed page, over ${transport}`, async () => {
-    await start(at("friend.test"));
-    page = await openPage(chromium.browser, at("friend.test"));
+  inBrowsers(`our client on a listed page, over ${transport}`, async ({ browser }) => {
+    await start(browser, at("friend.test"));
+    page = await openPage(browser, at("friend.test"));
     await page.addScriptTag({ url: `${push}/client.js` });
     const reply = await page.evaluate(
       async (url, transport) => {
@@ -244,10 +244,10 @@ for (const transport of ["websocket", "sse"])
   });
 
 for (const example of ["chat", "echo", "standalone"])
-  test(`the ${example} example doesn't answer to a name that was made to point to it`, async () => {
+  inBrowsers(`the ${example} example doesn't answer to a name that was made to point to it`, async ({ browser }) => {
     site = await startServer(example);
     const { port } = new URL(site.url);
-    page = await openPage(chromium.browser, `http://localhost:${port}`);
+    page = await openPage(browser, `http://localhost:${port}`);
     member = page;
     const own = await page.evaluate(async () => (await fetch("/")).status);
     const rebound = await page.goto(`http://evil.test:${port}`);

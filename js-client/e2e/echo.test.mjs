@@ -1,15 +1,9 @@
-// The WebSocket library alone, by the WebSockets of Chromium and of Node, compressed and not.
+// The WebSocket library alone, by the WebSockets of browsers and of Node, compressed and not.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { after, before, test } from "node:test";
-import { launch, openPage, until } from "./browser.mjs";
+import { test } from "node:test";
+import { inBrowsers, openPage, until } from "./browser.mjs";
 import { startServer } from "./server.mjs";
-
-let chromium;
-before(async () => {
-  chromium = await launch();
-});
-after(() => chromium.close());
 
 /** Runs in the page or in Node: echoes texts and binaries of many sizes and tells what came back wrong. */
 async function exchange(url) {
@@ -55,9 +49,9 @@ async function exchange(url) {
 
 for (const deflate of [false, true]) {
   const how = deflate ? "compressed" : "not compressed";
-  test(`Chromium, ${how}`, async () => {
+  inBrowsers(how, async ({ browser }) => {
     const server = await startServer("echo", deflate ? ["-deflate"] : []);
-    const page = await openPage(chromium.browser, server.url);
+    const page = await openPage(browser, server.url);
     const result = await page.evaluate(exchange, `${server.url.replace("http", "ws")}/echo`);
     assert.deepEqual({ ...result, extensions: result.extensions.startsWith("permessage-deflate") }, {
       wrong: [], code: 4321, reason: "done", wasClean: true, extensions: deflate,
@@ -83,9 +77,9 @@ for (const deflate of [false, true]) {
   });
 }
 
-test("a message over the limit closes with 1009", async () => {
+inBrowsers("a message over the limit closes with 1009", async ({ browser }) => {
   const server = await startServer("echo", ["-max-message", "1000"]);
-  const page = await openPage(chromium.browser, server.url);
+  const page = await openPage(browser, server.url);
   const code = await page.evaluate(
     (url) =>
       new Promise((done) => {
@@ -100,9 +94,9 @@ test("a message over the limit closes with 1009", async () => {
   await server.stop();
 });
 
-test("the page shows what happens", async () => {
+inBrowsers("the page shows what happens", async ({ browser }) => {
   const server = await startServer("echo");
-  const page = await openPage(chromium.browser, server.url);
+  const page = await openPage(browser, server.url);
   const text = () => page.evaluate(() => document.body.innerText);
   await until("the page", async () => /readyState/i.test(await text()));
   assert.match(await text(), /bufferedAmount/i);

@@ -1,14 +1,7 @@
 // A topic is withdrawn from clients that are connected: they lose it, and nothing of their other one.
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { launch, openPage, until } from "./browser.mjs";
+import { inBrowsers, openPage, until } from "./browser.mjs";
 import { startServer } from "./server.mjs";
-
-let chromium;
-before(async () => {
-  chromium = await launch("chromium", "--ignore-certificate-errors");
-});
-after(() => chromium.close());
 
 /** Each follows both topics in the page, and gathers their messages, and refusals, in `log`. */
 const followers = {
@@ -28,9 +21,9 @@ const followers = {
 };
 
 for (const [name, start] of Object.entries(followers))
-  test(`${name} loses a topic`, async () => {
+  inBrowsers(`${name} loses a topic`, async ({ browser }) => {
     const site = await startServer("internal/members");
-    const page = await openPage(chromium.browser, `${site.url}/login?user=ann`);
+    const page = await openPage(browser, `${site.url}/login?user=ann`);
     await page.addScriptTag({ url: "/push/client.js" });
     await page.evaluate(() => {
       window.log = [];

@@ -1,21 +1,21 @@
 // A page that has a token and no cookie, and so gets tickets for its WebSockets.
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { openPage, until } from "./browser.mjs";
+import { after, before } from "node:test";
+import { inBrowsers, openPage, until } from "./browser.mjs";
 import { startServer } from "./server.mjs";
-import { launchSites } from "./sites.mjs";
+import { startSites } from "./sites.mjs";
 
-let chromium;
+let sites;
 before(async () => {
-  chromium = await launchSites();
+  sites = await startSites();
 });
-after(() => chromium.close());
+after(() => sites.close());
 
-test("a ticket for each connection, from a page of another site", async () => {
-  const origin = chromium.at("friend.test");
+inBrowsers("a ticket for each connection, from a page of another site", async ({ browser }) => {
+  const origin = sites.at("friend.test");
   const site = await startServer("internal/members", ["-origins", origin]);
   const push = `https://app.test:${new URL(site.url).port}/push`;
-  const page = await openPage(chromium.browser, origin);
+  const page = await openPage(browser, origin);
   await page.addScriptTag({ url: `${push}/client.js` });
   await page.evaluate(async (url) => {
     window.log = [];
