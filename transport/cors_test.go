@@ -92,6 +92,8 @@ func TestScriptsCanReadRetryAfter(t *testing.T) {
 var ofPages = []call{
 	{method: "GET", path: "sse?topic=a"},
 	{method: "GET", path: "poll?topic=a&wait=0"},
+	{method: "POST", path: "sse", body: "topic=a"},
+	{method: "POST", path: "poll", body: "topic=a&wait=0"},
 	{method: "POST", path: "send?topic=a"},
 	{method: "POST", path: "ticket"},
 	{method: "POST", path: "refresh?session=0199a1b2-0000-7000-8000-0000000000ff"},
@@ -100,7 +102,7 @@ var ofPages = []call{
 // head makes a request and returns the answer without its body.
 func (c call) head(t *testing.T, server *httptest.Server) *http.Response {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), c.method, server.URL+"/app/push/"+c.path, nil)
+	r, err := http.NewRequestWithContext(t.Context(), c.method, server.URL+"/app/push/"+c.path, strings.NewReader(c.body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,6 +156,9 @@ func TestPagesReadRetryAfter(t *testing.T) {
 	}, transport.Options{Tickets: true})
 	for _, c := range ofPages {
 		c.headers = map[string]string{"Origin": friend}
+		if c.body != "" {
+			c.headers["Content-Type"] = "application/x-www-form-urlencoded"
+		}
 		answer := c.head(t, server)
 		if h := answer.Header; answer.StatusCode != http.StatusTooManyRequests || h.Get("Retry-After") != "2" ||
 			h.Get("Access-Control-Expose-Headers") != "Retry-After" || h.Get("Access-Control-Allow-Origin") != friend {

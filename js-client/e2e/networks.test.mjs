@@ -113,7 +113,9 @@ for (const name of names)
     const stop = published.busy.start();
     await each((one) => one.open(browser, fronts[one.setUp], published[one.topic]));
     // A quiet topic's first message comes into a silence that was long enough for nginx.
-    await until("a connection that was silent for too long", () => /upstream timed out/.test(fronts.idle.log()), patience);
+    const silent = all.find(({ setUp, topic }) => setUp === "idle" && topic === "quiet");
+    const wasCut = () => silent.page.evaluate(() => states.some(([state]) => state === "waiting"));
+    await until("a connection that was silent for too long", wasCut, patience);
     await published.quiet.next();
     await each((one) => one.has(1), quiet);
 
