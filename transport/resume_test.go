@@ -71,10 +71,11 @@ var ways = []way{
 	{"ws", transporttest.DialSubprotocol},
 	{"sse", transporttest.DialSSE},
 	{"sse", transporttest.DialLastEventID},
+	{"sse", transporttest.DialSSEByPost},
 }
 
 // withPolls are all ways.
-var withPolls = append(slices.Clip(ways), way{"poll", transporttest.DialPoll})
+var withPolls = append(slices.Clip(ways), way{"poll", transporttest.DialPoll}, way{"poll", transporttest.DialPollByPost})
 
 func TestResumeAcrossTransportsAndInstances(t *testing.T) {
 	broker := membroker.New()

@@ -62,6 +62,7 @@ var ways = []struct {
 	{"WebSocket without subprotocol", "ws", transporttest.DialWebSocket},
 	{"event stream", "sse", transporttest.DialSSE},
 	{"event stream by Last-Event-ID", "sse", transporttest.DialLastEventID},
+	{"event stream by POST", "sse", transporttest.DialSSEByPost},
 }
 
 // connect opens a client that is welcomed.

@@ -131,19 +131,20 @@ func Parse(s string) (Cursor, error) {
 		c.parts = append(c.parts, p)
 	}
 	if len(c.parts) > MaxTopics {
-		c.buildIndex()
+		c.index = indexOf(c.parts)
 	}
 	return c, nil
 }
 
-func (c *Cursor) buildIndex() {
-	c.index = make(map[topicHash]int, len(c.parts))
-	for i, p := range c.parts {
-		if _, known := c.index[p.topic]; known {
+func indexOf(parts []part) map[topicHash]int {
+	index := make(map[topicHash]int, len(parts))
+	for i, p := range parts {
+		if _, known := index[p.topic]; known {
 			i = twice
 		}
-		c.index[p.topic] = i
+		index[p.topic] = i
 	}
+	return index
 }
 
 const errInvalid = broker.BadRequestError("not a cursor")

@@ -23,6 +23,7 @@ type Follow struct {
 	// said of a state, the topic is refused with push.CodeWrongKind. A state has no Recent.
 	State bool
 	// Refused is why the transport refuses the topic, about which nobody else is asked then.
+	// Its answer has no cursor.
 	Refused *push.Error
 }
 

@@ -50,11 +50,11 @@ func (t *Transport) Publish(_ context.Context, m push.Message) (push.Receipt, er
 	return t.host.Deliver(m, t, raw{t})
 }
 
-// ServeHTTP streams the topics of the URL, or of a POST's body, until the client leaves or the hub ends
-// the session. Over HTTP/1 it takes the connection out of the server's hands and
-// returns, as a WebSocket's handler does; else, and where a middleware hides the
-// connection, it returns when the stream has ended, which is just before the
-// request's deadline if a middleware has set one.
+// ServeHTTP streams the topics of the URL, or of a POST's body, until the client leaves or
+// the hub ends the session. Over HTTP/1 it takes the connection out of the server's hands and
+// returns, as a WebSocket's handler does; else, and where a middleware hides the connection,
+// it returns when the stream has ended, which is just before the request's deadline if a
+// middleware has set one.
 func (t *Transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !protocol.CheckMethod(t.host, w, r, http.MethodGet, http.MethodHead, http.MethodPost) {
 		return

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/tidewire/tidewire/push/cursor"
@@ -52,14 +53,22 @@ func DialPollByPost(ctx context.Context, address string, topics []string, since 
 	return dialPoll(ctx, address, topics, since, newPost)
 }
 
-// newPost makes a request that has all in its body that a GET would have in its URL.
+// newPost makes a request that has in its body what a GET would have in its URL, but for the
+// parameters that aren't the transports'.
 func newPost(ctx context.Context, address string, form url.Values) (*http.Request, error) {
-	address, query, _ := strings.Cut(address, "?")
-	body := form.Encode()
-	if query != "" {
-		body += "&" + query
+	u, err := url.Parse(address)
+	if err != nil {
+		return nil, err
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(body))
+	query := u.Query()
+	for _, name := range []string{"topic", "state", "since", "recent", "wait", "v", "format"} {
+		if values, ok := query[name]; ok {
+			form[name] = append(slices.Clip(values), form[name]...)
+			query.Del(name)
+		}
+	}
+	u.RawQuery = query.Encode()
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, u.String(), strings.NewReader(form.Encode()))
 	if err != nil {
 		return nil, err
 	}
