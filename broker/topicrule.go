@@ -31,8 +31,9 @@ type TopicRule struct {
 	// values together, in bytes. Default, and at most, 10,000 keys, 256 KiB and 4 MiB.
 	MaxKeys, MaxValue, MaxBytes int
 	// Interval is the least time between two batches of changes that clients of a state are
-	// told: those that come meanwhile are told together, of each key the newest. Zero is at
-	// once.
+	// told: those that come meanwhile are told together, of each key the newest. A client
+	// that connects gets at once what it lacks; one that polls waits for the next batch if
+	// it lacks nothing else. Zero is at once.
 	Interval time.Duration
 	// TTL is how long a key of a state stays that no change and no touch renews, if the
 	// change doesn't say. Zero is for ever.

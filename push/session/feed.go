@@ -214,10 +214,13 @@ func (f *feed) attach(sub *subscription) {
 	if p == nil {
 		p = &shardGroup{shard: sub.session.shard}
 		if f.mirror != nil {
-			format, interval := sub.session.format.(StateFormat), f.hub.states.Rule(f.topic).Interval
-			p.state = &stateGroup{feed: f, part: p, format: format, interval: interval, restarts: f.mirror.restarts}
+			format := sub.session.format.(StateFormat)
+			p.state = &stateGroup{feed: f, part: p, format: format, upTo: f.head, restarts: f.mirror.restarts}
 		}
 		g.parts = append(g.parts, p)
+	}
+	if f.mirror != nil {
+		sub.catchUp.lag.delayed = f.delays(sub)
 	}
 	p.attach(sub, f.lastSeq)
 }
@@ -229,13 +232,13 @@ func (f *feed) detach(sub *subscription) {
 	g := f.group(sub.session.format)
 	p := g.part(sub.session.shard)
 	if p.detach(sub) {
-		if p.state != nil {
-			p.state.stop()
-		}
 		g.parts = slices.DeleteFunc(g.parts, func(other *shardGroup) bool { return other == p })
 	}
 	if len(g.parts) == 0 {
 		f.groups = slices.DeleteFunc(f.groups, func(other *group) bool { return other == g })
+	}
+	if f.mirror != nil && len(f.groups) == 0 {
+		f.stopClock()
 	}
 }
 

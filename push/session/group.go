@@ -40,6 +40,7 @@ func (p *shardGroup) attach(sub *subscription, lastSeq uint64) {
 		defer p.state.mu.Unlock()
 		lastSeq = p.state.told
 		sub.catchUp.lag.told, sub.catchUp.lag.seen = lastSeq, p.state.restarts
+		p.state.awaited = p.state.awaited || sub.catchUp.lag.delayed
 	}
 	sub.lastSeq = lastSeq
 	sub.index = len(p.subscriptions)

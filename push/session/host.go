@@ -173,7 +173,7 @@ func (h *Host) follow(ctx context.Context, s *Session, topic string) (*feed, err
 		}
 		f = &feed{hub: h, topic: strings.Clone(topic), opened: make(chan struct{})} // the text it came in isn't kept
 		if h.isState(topic) {
-			f.mirror = newMirror()
+			f.mirror = newMirror(h.states.Rule(topic).Interval)
 		}
 		h.feeds[f.topic] = f
 		h.work.Go(f.open)

@@ -18,6 +18,7 @@ type lagging struct {
 	reset   broker.GapReason // the client has to forget all first, for this reason; "" if not
 	history bool             // what has changed since the client's place is to be read
 	syncing bool             // the client hasn't been told yet that it has all
+	delayed bool             // nothing but the whole is sent before the next batch
 
 	told uint64          // the last batch that is in it
 	seen uint64          // mirror.restarts, of what the client has
@@ -84,7 +85,7 @@ func (l *lagging) next(mr *mirror) (Change, bool) {
 func (l *lagging) begin(f *feed) {
 	l.snapshot = f.mirror.list()
 	l.keys.all()
-	l.whole, l.history, l.syncing = false, false, true
+	l.whole, l.history, l.syncing, l.delayed = false, false, true, false
 	l.mark, l.left, l.upTo = f.head, len(l.snapshot), f.head
 }
 
@@ -152,6 +153,7 @@ func (sub *subscription) lag(b *stateBatch, keys []lackingKey) {
 		l.keys.add(k)
 	}
 	l.told = b.number
+	l.delayed = false
 	if b.upTo.Reaches(l.upTo) { // it may have begun before a snapshot that has been sent
 		l.upTo = b.upTo
 	}
@@ -243,6 +245,9 @@ func (s *Session) sendState(sub *subscription) {
 	l.queued = false
 	if f.mirror.loading || f.mirror.restarts != l.seen {
 		return // a snapshot follows
+	}
+	if l.delayed && !l.whole {
+		return // the next batch follows
 	}
 	format := s.format.(StateFormat)
 	if l.whole {

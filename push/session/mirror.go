@@ -2,6 +2,7 @@ package session
 
 import (
 	"container/list"
+	"time"
 
 	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/push"
@@ -27,6 +28,8 @@ type mirror struct {
 	// restarts counts how often it was read again. A client that was told what was before is
 	// told nothing of it but the whole.
 	restarts uint64
+
+	clock stateClock
 
 	arrived chan struct{} // closed when the feed has moved on; nil if nobody waits
 	closed  chan struct{} // when the feed is
@@ -54,8 +57,11 @@ const (
 	maxMirrors = 1 << 30
 )
 
-func newMirror() *mirror {
-	return &mirror{entries: map[string]*mirrored{}, loading: true, closed: make(chan struct{})}
+func newMirror(interval time.Duration) *mirror {
+	return &mirror{
+		entries: map[string]*mirrored{}, loading: true, closed: make(chan struct{}),
+		clock: stateClock{interval: interval},
+	}
 }
 
 // load makes the mirror what a broker has read.

@@ -76,9 +76,10 @@ func (f *feed) fillMirror(page push.Page) (loaded bool, err error) {
 func (f *feed) restartAll() {
 	f.hub.stats.resets.Add(1)
 	f.mirror.restarts++
+	now := f.deliversNow()
 	for _, g := range f.groups {
 		for _, p := range g.parts {
-			p.state.restart(f.mirror, f.head)
+			p.state.restart(f.mirror, f.head, now)
 		}
 	}
 }
@@ -113,9 +114,10 @@ func (f *feed) receiveChange(m *push.Message) {
 	f.hub.mirrors.Add(int64(mr.size - before))
 	mr.moved()
 	lacking := lackedBy(m)
+	now := f.deliversNow()
 	for _, g := range f.groups {
 		for _, p := range g.parts {
-			p.state.add(lacking, f.head)
+			p.state.add(lacking, f.head, now)
 		}
 	}
 }

@@ -2,7 +2,6 @@ package session
 
 import (
 	"sync"
-	"time"
 
 	"github.com/tidewire/tidewire/broker"
 )
@@ -12,20 +11,18 @@ import (
 // that changes faster than it can be told is told less often.
 type stateGroup struct {
 	// static
-	feed     *feed
-	part     *shardGroup
-	format   StateFormat
-	interval time.Duration // between two batches
+	feed   *feed
+	part   *shardGroup
+	format StateFormat
 
 	mu        sync.Mutex // guards the rest; taken under feed.mu or Session.mu
 	lacking   lackingKeys
 	upTo      broker.Position  // of the topic, when the last key was added
 	reset     broker.GapReason // the whole map is to be told again, for this reason; "" if not
 	restarts  uint64           // mirror.restarts
-	scheduled bool             // the shard is to tell them, or the timer runs
+	scheduled bool             // the shard is to deliver
+	awaited   bool             // a subscription waits for the next batch, even if it is empty
 	told      uint64           // counts the batches
-	last      time.Time        // when the last batch began
-	timer     *time.Timer      // until the next may begin; nil if it never had to wait
 }
 
 // stateBatch is what the subscriptions of a stateGroup are told at once. Those that have all
@@ -54,63 +51,45 @@ const (
 
 func (c *Change) size() int { return len(c.Key) + len(c.Data) + changeOverhead }
 
-// add notes that a key has changed, and schedules a batch.
-func (g *stateGroup) add(k lackingKey, upTo broker.Position) {
-	g.mu.Lock()
-	g.lacking.add(k)
-	g.upTo = upTo
-	now := g.schedule()
-	g.mu.Unlock()
-	if now {
-		g.part.shard.enqueue(delivery{group: g.part})
-	}
-}
-
-// restart schedules a batch that tells the whole map again.
-func (g *stateGroup) restart(mr *mirror, at broker.Position) {
-	g.mu.Lock()
-	g.lacking.all()
-	g.reset, g.restarts, g.upTo = mr.broke, mr.restarts, at
-	now := g.schedule()
-	g.mu.Unlock()
-	if now {
-		g.part.shard.enqueue(delivery{group: g.part})
-	}
-}
-
-// schedule reports whether the shard is to be told now. Called with g.mu held.
-func (g *stateGroup) schedule() (now bool) {
-	if g.scheduled {
-		return false
-	}
-	g.scheduled = true
-	wait := g.interval - time.Since(g.last)
-	switch {
-	case g.interval == 0 || wait <= 0:
-		return true
-	case g.timer == nil:
-		g.feed.hub.work.Add()
-		g.timer = time.AfterFunc(wait, g.due)
-	default:
-		g.feed.hub.work.Add()
-		g.timer.Reset(wait)
-	}
-	return false
-}
-
-// due ends the waiting for the interval.
-func (g *stateGroup) due() {
-	defer g.feed.hub.work.Done()
-	g.part.shard.enqueue(delivery{group: g.part})
-}
-
-// stop ends the waiting: nobody is left to be told.
-func (g *stateGroup) stop() {
+// add notes that a key has changed; with now, the shard delivers it at once.
+func (g *stateGroup) add(k lackingKey, upTo broker.Position, now bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.timer != nil && g.timer.Stop() {
-		g.feed.hub.work.Done()
+	g.lacking.add(k)
+	g.upTo = upTo
+	if now {
+		g.schedule()
 	}
+}
+
+// restart makes the next batch one that tells the whole map again.
+func (g *stateGroup) restart(mr *mirror, at broker.Position, now bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.lacking.all()
+	g.reset, g.restarts, g.upTo = mr.broke, mr.restarts, at
+	if now {
+		g.schedule()
+	}
+}
+
+// schedule has the shard deliver. Called with g.mu held.
+func (g *stateGroup) schedule() {
+	if !g.scheduled {
+		g.scheduled = true
+		g.part.shard.enqueue(delivery{group: g.part})
+	}
+}
+
+// scheduleAll has the shard deliver what has gathered. It reports whether there is anything.
+func (g *stateGroup) scheduleAll() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.lacking.len() == 0 && g.reset == "" && !g.awaited {
+		return false
+	}
+	g.schedule()
+	return true
 }
 
 // toldSoFar counts the batches that have begun to be told.
@@ -125,10 +104,7 @@ func (g *stateGroup) next() *stateBatch {
 	g.mu.Lock()
 	g.told++
 	b := &stateBatch{number: g.told, keys: g.lacking.all(), upTo: g.upTo, reset: g.reset, restarts: g.restarts}
-	g.reset, g.scheduled = "", false
-	if g.interval > 0 {
-		g.last = time.Now()
-	}
+	g.reset, g.scheduled, g.awaited = "", false, false
 	g.mu.Unlock()
 	if b.reset == "" {
 		g.encode(b)
