@@ -1,5 +1,6 @@
 -- Changes a key of a state: stores what became of it, and the change in the log, and sends it to all instances. Or finds
--- that this was done already, or may not be.
+-- that this was done already, or may not be. There are two scripts of it, one that sets and appends, and one that deletes
+-- and touches, which a full Redis carries out, too.
 -- KEYS: head, history, keys, deadlines, ID, and genesis unless on a Cluster.
 -- ARGV: see change in state.go.
 local retry, content = tonumber(ARGV[17]), ARGV[18]
@@ -82,7 +83,6 @@ if head.unborn and not (nothing and retry == 0) then
   head = begin(head.e, head.b, keep)
 end
 if op == 'touch' then
-  redis.call('HSET', KEYS[1], 'k', 'state') -- which a full Redis refuses; see add
   head.changed = true
 elseif not nothing then
   local start = op == 'append' and string.format('%08x', old_units) or ''

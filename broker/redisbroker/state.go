@@ -33,18 +33,26 @@ var renewLua string
 const (
 	ofLogs   = "local state = false\n"
 	ofStates = "local state = true\n"
+
+	// allowFull begins a script that is carried out in a full Redis, too: it frees memory or keeps
+	// keys alive. What it may add is bounded: an entry of the log and of a message ID for each
+	// delete, and a deadline for each key. A script that doesn't begin so is refused at its first
+	// command that takes memory, if it has changed nothing before.
+	allowFull = "#!lua flags=allow-oom\n"
 )
 
-// stateScripts are the scripts for states.
-type stateScripts struct{ change, keys, fetch, expire, renew *script }
+// stateScripts are the scripts for states. The one that deletes and touches is the one that
+// changes, allowed in a full Redis.
+type stateScripts struct{ change, free, keys, fetch, expire, renew *script }
 
 func newStateScripts() stateScripts {
 	return stateScripts{
 		change: newScript(ofStates + headLua + stateLua + changeLua),
+		free:   newScript(allowFull + ofStates + headLua + stateLua + changeLua),
 		keys:   newScript(ofStates + headLua + keysLua),
 		fetch:  newScript(ofStates + headLua + readLua),
-		expire: newScript(ofStates + headLua + stateLua + expireLua),
-		renew:  newScript(ofStates + headLua + stateLua + renewLua),
+		expire: newScript(allowFull + ofStates + headLua + stateLua + expireLua),
+		renew:  newScript(allowFull + ofStates + headLua + stateLua + renewLua),
 	}
 }
 
@@ -82,7 +90,11 @@ func (s *server) change(m *push.Message, repeatable bool, mark follow.HighWater,
 	args := append(s.stateArgs(m.Topic, mark, origin, origin.Fresh), retry.Milliseconds(), sum,
 		m.Op.String(), m.Key, m.Data, int(m.Encoding), units, start, rest, m.Size(), lasting.TTL.Milliseconds(),
 		rule.MaxKeys, rule.MaxValue, rule.MaxBytes, condition, offset)
-	c := s.states.change.call(s.withGenesis(append(s.stateKeys(m.Topic), id)...), args)
+	script := s.states.change
+	if m.Op == broker.OpDelete || m.Op == broker.OpTouch {
+		script = s.states.free
+	}
+	c := script.call(s.withGenesis(append(s.stateKeys(m.Topic), id)...), args)
 	c.size += len(rest) + len(m.Data)
 	return c
 }

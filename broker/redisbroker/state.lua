@@ -16,7 +16,8 @@ end
 
 local payloads = {}
 
--- Adds a message to the log. The first command is one that a full Redis refuses, so that nothing is done by halves.
+-- Adds a message to the log. The first command is one that a full Redis refuses, so that nothing is done by halves; a
+-- script that may change something in a full Redis may do all of it.
 local function add(head, new_tag, body, size)
   local offset = head.o + 1
   redis.call('XADD', KEYS[2], 'MAXLEN', max_messages, offset .. '-0', 't', new_tag, 'p', head.t, 'm', now, 'c', head.c, 'b', body)

@@ -71,13 +71,13 @@ func (f *feed) stopClock() {
 
 // deliverChanges has each group deliver what it has.
 func (f *feed) deliverChanges() {
-	c, any := &f.mirror.clock, false
+	c, some := &f.mirror.clock, false
 	for _, g := range f.groups {
 		for _, p := range g.parts {
-			any = p.state.scheduleAll() || any
+			some = p.state.scheduleAll() || some
 		}
 	}
-	if any {
+	if some {
 		c.last, c.upTo = time.Now(), f.head
 	}
 }
