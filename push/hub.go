@@ -111,7 +111,7 @@ func (h *Hub) Cursor(ctx context.Context, topics ...string) (string, error) {
 		if slices.Contains(topics[:i], topic) {
 			continue // named twice, its position would be unknown
 		}
-		_, at, err := h.Recent(ctx, topic, 0)
+		_, at, err := h.recent(ctx, topic, 0)
 		if err != nil {
 			return "", err
 		}
@@ -121,8 +121,18 @@ func (h *Hub) Cursor(ctx context.Context, topics ...string) (string, error) {
 }
 
 // Recent returns the last n messages of a topic that history still has, oldest first, and
-// the cursor that continues right after them.
+// the cursor that continues right after them. A topic that is a state is CodeWrongKind: it
+// has keys, which [Hub.State] returns, and a history of changes alone says little.
 func (h *Hub) Recent(ctx context.Context, topic string, n int) ([]*Message, string, error) {
+	if states, ok := h.broker.(StateBroker); ok && states.Rule(topic).State {
+		return nil, "", errRecentState
+	}
+	return h.recent(ctx, topic, n)
+}
+
+var errRecentState = NewError(CodeWrongKind, "the topic is a state: it has keys, and no last messages", nil)
+
+func (h *Hub) recent(ctx context.Context, topic string, n int) ([]*Message, string, error) {
 	if err := broker.CheckTopic(topic); err != nil {
 		return nil, "", AsError(err)
 	}

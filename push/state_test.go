@@ -82,8 +82,9 @@ func TestChangesAreChecked(t *testing.T) {
 			_, err := hub.Delete(t.Context(), push.Message{Topic: "s/a", Key: "k", Data: []byte("1")})
 			return err
 		}(), push.CodeBadRequest},
-		"the state of a log": {func() error { _, _, err := hub.State(t.Context(), "log"); return err }(), push.CodeWrongKind},
-		"members of a state": {func() error { _, err := hub.Members(t.Context(), "tidewire.x"); return err }(), push.CodeBadRequest},
+		"the state of a log":  {func() error { _, _, err := hub.State(t.Context(), "log"); return err }(), push.CodeWrongKind},
+		"the last of a state": {func() error { _, _, err := hub.Recent(t.Context(), "s/a", 1); return err }(), push.CodeWrongKind},
+		"members of a state":  {func() error { _, err := hub.Members(t.Context(), "tidewire.x"); return err }(), push.CodeBadRequest},
 	} {
 		if !errors.Is(test.err, test.want) {
 			t.Errorf("%s: %v, want %s", name, test.err, test.want)

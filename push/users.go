@@ -69,7 +69,10 @@ func (h *Hub) Disconnect(ctx context.Context, user string) error {
 // errUser is of names that nobody has, or that other hubs would take for another's.
 var errUser = NewError(CodeBadRequest, "a user has a name, in UTF-8", nil)
 
-// DisconnectSession is Disconnect for one session, on whatever instance it is.
+// DisconnectSession is Disconnect for one session, on whatever instance it is. Its ID goes to
+// all instances in the clear. A party that reads the broker's traffic, and has recorded it,
+// can open the identity by which the session was refreshed through another instance, and
+// nothing else: the session ends.
 func (h *Hub) DisconnectSession(ctx context.Context, session string) error {
 	id, err := uuid.Parse(session)
 	if err != nil {
