@@ -30,23 +30,13 @@ type Message struct {
 	// topic it is the key that is changed; in a log it may be empty. At most 200 printable
 	// bytes.
 	Key string
-	// Data is the payload, and Encoding what its bytes are: text, unless it is set.
-	Data     []byte
-	Encoding Encoding
+	// Data is the payload; Encoding says what its bytes are.
+	Data []byte
 	// Header is for the services behind the broker, such as the context of a trace:
 	// it is stored with the message, and no client is told. May be nil. At most 1 KiB,
 	// names and values together; not part of what a message with the same ID must
 	// have in common with the first.
 	Header map[string]string
-	// Replicated asks Publish to return nil only once a replica of the broker's
-	// store has the message too. If none has confirmed it in time, or there is
-	// none, the error is CodeNotReplicated and the receipt is valid all the same:
-	// the message is stored and on its way. It isn't part of what is stored.
-	Replicated bool
-
-	// Op is what the message does to a state topic; see [StatePublisher], whose methods
-	// set it. The zero value is for logs.
-	Op broker.Op
 	// TTL is how long a key stays after OpSet, OpAppend and OpTouch: then it is deleted,
 	// for every client. Zero is as the topic's rule says, negative for ever. In a message
 	// that was received it is what came of that, and zero for ever.
@@ -56,13 +46,26 @@ type Message struct {
 	// in its Receipt, or in a message of Hub.State.
 	IfVersion broker.Version
 	IfAbsent  bool
+	// Op is what the message does to a state topic; see [StatePublisher], whose methods
+	// set it. The zero value is for logs.
+	Op broker.Op
+	// Encoding is what the bytes of Data are: text, unless it is set.
+	Encoding Encoding
+	// Replicated asks Publish to return nil only once a replica of the broker's
+	// store has the message too. If none has confirmed it in time, or there is
+	// none, the error is CodeNotReplicated and the receipt is valid all the same:
+	// the message is stored and on its way. It isn't part of what is stored.
+	Replicated bool
 
 	reserved bool // the hub's own, to a topic with a reserved name
 
-	// The rest is set by the broker.
+	// The rest is set by the broker. The fields are in an order that leaves few gaps, because
+	// each message of a history is a Message.
 
 	// Named says that the ID is the publisher's own.
 	Named bool
+	// TellTime says that clients are told Time.
+	TellTime bool
 	// PreviousTag is the tag of the message before, so that a break in the chain
 	// shows; at offset 1 it is 0.
 	PreviousTag uint32
@@ -71,10 +74,8 @@ type Message struct {
 	// Start is how long the value of the key was before an OpAppend, in UTF-16 units: the
 	// value is its first so many units, and the data.
 	Start int
-	// Time is when the broker took the message. It orders nothing. Clients are told if
-	// TellTime is set.
-	Time     time.Time
-	TellTime bool
+	// Time is when the broker took the message. It orders nothing.
+	Time time.Time
 }
 
 // Size is what the message counts for against bounds in bytes: its parts and a
