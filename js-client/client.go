@@ -23,10 +23,14 @@ var module []byte
 //go:embed dist/state.mjs
 var state []byte
 
+//go:embed dist/upload.mjs
+var upload []byte
+
 var (
 	scriptFile = newFile(script)
 	moduleFile = newFile(module)
 	stateFile  = newFile(state)
+	uploadFile = newFile(upload)
 )
 
 // Script serves the client for a plain script element: it sets
@@ -40,6 +44,10 @@ func Module() http.Handler { return moduleFile }
 // have a client by [Module].
 func State() http.Handler { return stateFile }
 
+// Upload serves the ES module that uploads files. It imports [Module] as client.mjs, beside
+// itself.
+func Upload() http.Handler { return uploadFile }
+
 // ScriptIntegrity is the value for the integrity attribute of a script element
 // that loads [Script].
 func ScriptIntegrity() string { return scriptFile.integrity }
@@ -49,6 +57,9 @@ func ModuleIntegrity() string { return moduleFile.integrity }
 
 // StateIntegrity is the same for [State].
 func StateIntegrity() string { return stateFile.integrity }
+
+// UploadIntegrity is the same for [Upload].
+func UploadIntegrity() string { return uploadFile.integrity }
 
 // file is an embedded file and all that is said about it, made once.
 type file struct {

@@ -66,7 +66,7 @@ func TestNothingNamesARegistry(t *testing.T) {
 }
 
 func TestSize(t *testing.T) {
-	for name, budget := range map[string]int{"client.mjs": 4608, "client.js": 4608, "state.mjs": 1024} {
+	for name, budget := range map[string]int{"client.mjs": 4608, "client.js": 4608, "state.mjs": 1024, "upload.mjs": 2304} {
 		content, err := os.ReadFile("dist/" + name)
 		if err != nil {
 			t.Fatal(err)
@@ -97,7 +97,7 @@ func TestServe(t *testing.T) {
 	for name, c := range map[string]struct {
 		handler http.Handler
 		want    []byte
-	}{"script": {Script(), script}, "module": {Module(), module}, "state": {State(), state}} {
+	}{"script": {Script(), script}, "module": {Module(), module}, "state": {State(), state}, "upload": {Upload(), upload}} {
 		t.Run(name, func(t *testing.T) {
 			plain := request(c.handler, http.MethodGet, http.Header{})
 			body, _ := io.ReadAll(plain.Body)

@@ -75,7 +75,7 @@ type nothing struct{ host *session.Host }
 
 func (h *nothing) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	protocol.RefuseAs(h.host, w, r, http.StatusNotFound, push.NewError(push.CodeBadRequest, "nothing is here: the routes are "+
-		"ws, sse, poll, send, publish, refresh, client.js, client.mjs and state.mjs, right below the path of the mount; a router that isn't "+
+		"ws, sse, poll, send, publish, refresh, client.js, client.mjs, state.mjs and upload.mjs, right below the path of the mount; a router that isn't "+
 		"chi's or the standard library's needs http.StripPrefix", nil))
 }
 

@@ -60,7 +60,7 @@ type Options struct {
 const defaultMaxPublish = 64 << 10
 
 // Routes returns the routes of a hub: ws, sse, poll, send, publish, refresh, client.js,
-// client.mjs and state.mjs, and ticket if Options says so. More than one Options panics.
+// client.mjs, state.mjs and upload.mjs, and ticket if Options says so. More than one Options panics.
 //
 // It can be mounted by chi's Mount and by http.ServeMux with a pattern that ends with a
 // slash. Any other router has to cut the path of the mount off, as http.StripPrefix does.
@@ -96,6 +96,7 @@ func Routes(hub *push.Hub, options ...Options) http.Handler {
 			"client.js":  script(host, jsclient.Script()),
 			"client.mjs": script(host, jsclient.Module()),
 			"state.mjs":  script(host, jsclient.State()),
+			"upload.mjs": script(host, jsclient.Upload()),
 			"ws":         socket,
 			"sse":        pages(stream),
 			"poll":       pages(polled),

@@ -249,7 +249,7 @@ func TestSendRoute(t *testing.T) {
 
 func TestClientIsServed(t *testing.T) {
 	_, server := routes(t, push.Options{}, transport.Options{})
-	for _, path := range []string{"client.js", "client.mjs", "state.mjs"} {
+	for _, path := range []string{"client.js", "client.mjs", "state.mjs", "upload.mjs"} {
 		response, body := (call{"GET", path, "", nil}).do(t, server)
 		if response.StatusCode != http.StatusOK || len(body) < 1000 ||
 			!strings.HasPrefix(response.Header.Get("Content-Type"), "text/javascript") {
