@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/push"
@@ -442,6 +443,22 @@ func TestAPieceThatIsCut(t *testing.T) {
 	w.isAt(url, "4", "?0")
 	if a := w.patch(url, 4, "?1", "456789"); a.status != http.StatusOK || w.files[0] != "0123456789" {
 		t.Errorf("the rest: %+v, %q", a, w.files)
+	}
+}
+
+// TestAPieceThatStalls ends at PieceTimeout, and what has arrived is kept.
+func TestAPieceThatStalls(t *testing.T) {
+	w := begin(t, Options{PieceTimeout: 100 * time.Millisecond})
+	url := w.create(10)
+	body, write := io.Pipe()
+	go func() { _, _ = write.Write([]byte("0123")) }() // the rest never comes
+	a := w.do(http.MethodPatch, url, body, "Upload-Offset", "0", "Upload-Complete", "?1", "Content-Type", partialUpload)
+	_ = write.Close()
+	if a.status != http.StatusServiceUnavailable || !strings.Contains(a.body, `"timeout"`) {
+		t.Errorf("it got %+v", a)
+	}
+	if a := w.do(http.MethodHead, url, nil); a.header.Get("Upload-Complete") != "?0" {
+		t.Errorf("afterwards: %+v", a)
 	}
 }
 

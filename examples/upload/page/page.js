@@ -47,6 +47,8 @@ slow.addEventListener("change", () => {
   for (const card of cards) card.restart();
 });
 
+slow.checked = false; // a reload begins with the fast one, whatever the browser remembers
+
 const push = connect("/push");
 push.onStatus(({ state, transport }) => {
   badge.dataset.state = state;
