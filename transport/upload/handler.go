@@ -301,7 +301,7 @@ func (h *Handler) checkPiece(w http.ResponseWriter, r *http.Request, u Upload) (
 	return last, nil
 }
 
-// finish gives the file to the application, and keeps what it says.
+// finish hands the file to the application, and keeps what it says.
 func (h *Handler) finish(r *http.Request, u Upload) (Upload, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), h.options.FinishTimeout)
 	defer cancel()

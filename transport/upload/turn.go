@@ -70,7 +70,7 @@ func (t *turn) end() {
 	}
 }
 
-// beginBody gives the body until a deadline, or no time if the turn is to end.
+// beginBody sets the deadline of the body, which is over at once if the turn is to end.
 func (t *turn) beginBody(w http.ResponseWriter, deadline time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
