@@ -20,7 +20,14 @@ const bundles = [
   { out: "dist/client.mjs", entry: "src/index.ts", format: "esm", budget: 8400 },
   { out: "dist/client.js", entry: "src/script.ts", format: "iife", budget: 8400 },
   { out: "dist/state.mjs", entry: "src/state.ts", format: "esm", budget: 1024 },
+  { out: "dist/upload.mjs", entry: "src/upload.ts", format: "esm", budget: 2304 },
 ];
+
+/** Errors are the client's own, so that a page can ask for one what it is an instance of. */
+const clientsErrors = {
+  name: "errors",
+  setup: ({ onResolve }) => onResolve({ filter: /\/error\.ts$/ }, () => ({ path: "./client.mjs", external: true })),
+};
 
 for (const { out, entry, format, budget } of bundles) {
   const code = await bundle(entry, format);
@@ -33,6 +40,7 @@ for (const { out, entry, format, budget } of bundles) {
   }
 }
 declarations("dist/client.d.ts", ["error", "types", "connect"]);
+declarations("dist/upload.d.ts", ["upload"], 'import type { Data, Options, PushError } from "./client.js";\n');
 declarations("dist/state.d.ts", ["state"], 'import type { Data, Push, PushError } from "./client.js";\n');
 
 const listed = ["build.mjs", "package-lock.json", "tsconfig.json"];
@@ -53,6 +61,7 @@ async function bundle(entry, format) {
     charset: "utf8",
     format,
     write: false,
+    plugins: entry === "src/upload.ts" ? [clientsErrors] : [],
   });
   const options = { module: format === "esm", ecma: 2022, compress: { passes: 3, unsafe_arrows: true } };
   const { code } = await minify(outputFiles[0].text, options);

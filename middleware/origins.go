@@ -41,7 +41,7 @@ func Origins(hub *push.Hub) func(http.Handler) http.Handler {
 			}
 			if r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != "" {
 				h.Add("Vary", "Access-Control-Request-Headers")
-				h.Set("Access-Control-Allow-Methods", "GET, POST")
+				h.Set("Access-Control-Allow-Methods", "GET, POST, PATCH, DELETE") // of all routes; each refuses what it doesn't know
 				if names := requestedHeaders(r); names != "" {
 					h.Set("Access-Control-Allow-Headers", names)
 				}

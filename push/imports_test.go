@@ -41,6 +41,7 @@ var walls = map[string][]string{
 	"transport/ws":                   {"push", "push/session", "broker", "push/cursor", "push/optional", "transport/protocol", "transport/websocket"},
 	"transport/sse":                  {"push", "push/session", "broker", "push/cursor", "push/optional", "transport/protocol", "transport/internal/socket"},
 	"transport/poll":                 {"push", "push/session", "broker", "push/cursor", "push/optional", "transport/protocol"},
+	"transport/upload":               {"push", "push/session", "push/optional", "transport/protocol", "middleware"},
 	"transport/client":               {"push", "broker", "push/cursor", "push/optional", "transport/protocol", "transport/websocket"},
 	"transport/transporttest":        {"push", "push/session", "broker", "push/cursor", "push/testaid", "transport/protocol", "broker/membroker"},
 	"transport":                      {"push", "push/session", "broker", "push/optional", "transport/protocol", "transport/ws", "transport/sse", "transport/poll", "middleware", "js-client"},
