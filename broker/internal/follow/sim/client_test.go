@@ -264,7 +264,7 @@ func (c *simClient) handle(conn *simConn, f simFrame) error {
 			}
 		}
 	case protocol.TypeUnsubscribed:
-		return c.follow(conn)
+		return c.follow(conn, f)
 	case protocol.TypeMessage:
 		c.views[f.Topic].message(f)
 	case protocol.TypeGap:
@@ -462,10 +462,14 @@ func (c *simClient) resubscribe(topic string) {
 	}
 }
 
-// follow follows the topics again that are left, from where they were.
-func (c *simClient) follow(conn *simConn) error {
+// follow follows the topics of an answer again, from where they were.
+func (c *simClient) follow(conn *simConn, f simFrame) error {
+	var left []string
+	if err := json.Unmarshal(f.Topics, &left); err != nil {
+		return err
+	}
 	for _, p := range c.places {
-		if p.stage != leaving {
+		if !slices.Contains(left, p.topic) {
 			continue
 		}
 		p.stage = absent

@@ -98,6 +98,12 @@ func TestKnownSchedules(t *testing.T) {
 			{changeOne, 0, 0, 0}, {advance, 7, 0, 0}, {kill, 0, 0, 0}, {kill, 1, 0, 0}, {advance, 5, 0, 0}, {changeOne, 0, 0, 3}, {advance, 4, 0, 0},
 			{changeOne, 0, 0, 0}, {advance, 4, 0, 0}, {changeOne, 0, 0, 3}, {advance, 10, 0, 0},
 		}},
+		// A key is appended to, and then set to another kind of value, while all clients are away, who
+		// then come to instances that have nothing but the map.
+		{"pieces before JSON", []step{
+			{changeOne, 0, 0, 0}, {advance, 7, 0, 0}, {kill, 0, 0, 0}, {kill, 1, 0, 0}, {advance, 5, 0, 0}, {changeOne, 0, 0, 3}, {advance, 4, 0, 0},
+			{changeOne, 0, 0, 8}, {advance, 10, 0, 0},
+		}},
 		// A shutdown while clients come whose topic isn't open yet.
 		{"a shutdown of an instance that is opening", []step{
 			{killSubscriber, 0, 0, 0}, {restart, 0, 0, 0}, {advance, 7, 0, 0}, {killSubscriber, 1, 0, 0}, {restart, 1, 0, 0}, {publishOne, 0, 0, 0},

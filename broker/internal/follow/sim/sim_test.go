@@ -21,14 +21,14 @@ var (
 	simWithout   = flag.String("sim.without", "", "a healer that is switched off: draw nothing that only it heals")
 )
 
-// simulate runs a schedule, and returns what it violated and the end of its timeline.
+// simulate runs a schedule, and returns what it violated and its timeline around that.
 func simulate(t *testing.T, s schedule) (violations, timeline string, happened tally) {
 	synctest.Test(t, func(*testing.T) {
 		w := newWorld(s)
 		w.run(s.Steps)
 		violations, happened = w.failed(), w.tally
 		if violations != "" {
-			timeline = w.timeline(120)
+			timeline = w.timeline(100, 20)
 		}
 	})
 	return violations, timeline, happened

@@ -6,6 +6,7 @@ import (
 	"unicode/utf16"
 
 	"github.com/tidewire/tidewire/broker"
+	"github.com/tidewire/tidewire/push"
 )
 
 // stateView is what a client has of one state, and the oracle of it: each change is held
@@ -202,6 +203,9 @@ func (v *stateView) apply(c *simChange) {
 	}
 	if e != nil {
 		v.client.allowed(&v.place, e)
+		if isJSON := e.Encoding == push.EncodingJSON; isJSON == c.isText() || isJSON && c.Op != "" {
+			v.violate("%q is told as %q %s, and has the encoding %v", c.Key, c.Op, c.Data, e.Encoding)
+		}
 	}
 	v.values[c.Key], v.told[c.Key] = stateValue{old.text, c.Version}, c.Version
 }

@@ -62,6 +62,9 @@ func (c *simChange) value() string {
 	return text
 }
 
+// isText reports whether the data is a text; JSON values are objects here.
+func (c *simChange) isText() bool { return len(c.Data) > 0 && c.Data[0] == '"' }
+
 type simPosition struct {
 	Epoch  string `json:"epoch"`
 	Offset uint64 `json:"offset"`

@@ -266,6 +266,9 @@ func (w *world) buffer(client string, n int) (size, slice int) {
 	}
 }
 
+// violation begins a line of the timeline.
+const violation = "VIOLATION "
+
 func (w *world) logf(format string, args ...any) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -274,7 +277,7 @@ func (w *world) logf(format string, args ...any) {
 
 func (w *world) violate(format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
-	w.logf("VIOLATION %s", text)
+	w.logf(violation+"%s", text)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.violations = append(w.violations, text)
@@ -287,12 +290,16 @@ func (w *world) failed() string {
 	return strings.Join(w.violations, "\n")
 }
 
-// timeline is the end of what has happened.
-func (w *world) timeline(last int) string {
+// timeline is what happened before the first violation, and a little after it.
+func (w *world) timeline(before, after int) string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	at := slices.IndexFunc(w.log, func(e event) bool { return strings.HasPrefix(e.format, violation) })
+	if at < 0 {
+		at = len(w.log)
+	}
 	var b strings.Builder
-	for _, l := range w.log[max(0, len(w.log)-last):] {
+	for _, l := range w.log[max(0, at-before):min(len(w.log), at+after)] {
 		fmt.Fprintf(&b, "%12v  %s\n", l.at, fmt.Sprintf(l.format, l.args...))
 	}
 	return b.String()
