@@ -134,7 +134,7 @@ hostile: ## 10,000 hostile clients, 3,000 that don't read, one at its worst; nee
 	$(STEP) 'one client at its worst' go test -count=1 -timeout 30m -v -run '^TestOneClientAtItsWorst$$' ./transport -worst=60s
 
 .PHONY: networks
-networks: $(NODE_MODULES) ## cut the connections of both browsers behind five nginx for NETWORKS_TIME (180) seconds each, and print how fast messages are
+networks: $(NODE_MODULES) ## both browsers behind five set-ups of nginx, cut for NETWORKS_TIME (180) seconds; prints how fast messages are
 	$(STEP) 'browsers behind nginx' sh -c 'cd js-client && NETWORKS_TIME=$(NETWORKS_TIME) node --test --test-reporter=spec e2e/networks.test.mjs'
 
 .PHONY: chaos
