@@ -39,6 +39,7 @@ var topics = []push.TopicRule{{Pattern: uploadsTopic, State: true, Interval: 100
 // shelf is the server.
 type shelf struct {
 	hub     *push.Hub
+	store   *upload.Dir
 	uploads *upload.Handler
 	temp    string // to be removed at the end; empty if the folder stays
 }
@@ -53,15 +54,14 @@ func openShelf(broker push.Broker, dir string) (*shelf, error) {
 		s.temp, err = os.MkdirTemp("", "tidewire-upload-")
 		dir = s.temp
 	}
-	var store *upload.Dir
 	if err == nil {
-		store, err = upload.NewDir(dir, upload.DirOptions{MaxBytes: maxAll})
+		s.store, err = upload.NewDir(dir, upload.DirOptions{MaxBytes: maxAll})
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.close(context.Background()))
 	}
 	s.uploads = upload.New(s.hub, upload.Options{
-		Store: store, Finish: finish, Progress: s.progress, MaxSize: maxFile,
+		Store: s.store, Finish: finish, Progress: s.progress, MaxSize: maxFile,
 		// This is a demonstration: everyone is anonymous, and welcome.
 		Authorize: func(context.Context, upload.Upload) error { return nil },
 	})
@@ -70,6 +70,9 @@ func openShelf(broker push.Broker, dir string) (*shelf, error) {
 
 func (s *shelf) close(ctx context.Context) error {
 	err := s.hub.Shutdown(ctx)
+	if s.store != nil {
+		err = errors.Join(err, s.store.Close())
+	}
 	if s.temp != "" {
 		err = errors.Join(err, os.RemoveAll(s.temp))
 	}

@@ -2,6 +2,7 @@ package upload
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -42,6 +43,7 @@ const (
 // whenever an upload begins. Instances may share one over a file system that is consistent.
 type Dir struct {
 	path    string
+	root    *os.Root // nothing outside of it can be reached, whatever an ID is
 	options DirOptions
 
 	mu sync.Mutex // one Create at a time counts
@@ -58,8 +60,8 @@ const (
 	tempPrefix = "new-"
 )
 
-// NewDir makes the store in a directory, and the directory if it isn't there. More than one
-// DirOptions panics.
+// NewDir makes the store in a directory, and the directory if it isn't there. Close it at the
+// end. More than one DirOptions panics.
 func NewDir(path string, options ...DirOptions) (*Dir, error) {
 	o := optional.One(options)
 	if o.Expiry <= 0 {
@@ -68,13 +70,21 @@ func NewDir(path string, options ...DirOptions) (*Dir, error) {
 	o.MaxBytes = optional.Bound(o.MaxBytes, defaultMaxBytes)
 	o.MaxUploads = optional.Bound(o.MaxUploads, defaultMaxUploads)
 	o.MaxUserUploads = optional.Bound(o.MaxUserUploads, defaultMaxUserUploads)
-	return &Dir{path: path, options: o}, os.MkdirAll(path, 0o700)
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return nil, err
+	}
+	root, err := os.OpenRoot(path)
+	if err != nil {
+		return nil, err
+	}
+	return &Dir{path: path, root: root, options: o}, nil
 }
 
-func (d *Dir) file(id, suffix string) string { return filepath.Join(d.path, id+suffix) }
+// Close ends the use of the directory. What is in it stays.
+func (d *Dir) Close() error { return d.root.Close() }
 
 // File is the path of an upload's content. Finish may move it away.
-func (d *Dir) File(id string) string { return d.file(id, partSuffix) }
+func (d *Dir) File(id string) string { return filepath.Join(d.path, id+partSuffix) }
 
 // Create is part of [Store].
 func (d *Dir) Create(_ context.Context, u Upload) error {
@@ -83,7 +93,7 @@ func (d *Dir) Create(_ context.Context, u Upload) error {
 	if err := d.makeRoom(u, time.Now()); err != nil {
 		return err
 	}
-	part, err := os.OpenFile(d.File(u.ID), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	part, err := d.root.OpenFile(u.ID+partSuffix, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
@@ -96,22 +106,18 @@ func (d *Dir) write(u Upload, suffix string) error {
 	if err != nil {
 		return err
 	}
-	temp, err := os.CreateTemp(d.path, tempPrefix)
-	if err != nil {
-		return err
-	}
-	_, err = temp.Write(text)
-	if err = errors.Join(err, temp.Close()); err == nil {
-		err = os.Rename(temp.Name(), d.file(u.ID, suffix))
+	temp := tempPrefix + rand.Text()
+	if err = d.root.WriteFile(temp, text, 0o600); err == nil {
+		err = d.root.Rename(temp, u.ID+suffix)
 	}
 	if err != nil {
-		_ = os.Remove(temp.Name()) // else it expires
+		_ = d.root.Remove(temp) // else it expires
 	}
 	return err
 }
 
 func (d *Dir) read(id, suffix string) (u Upload, err error) {
-	text, err := os.ReadFile(d.file(id, suffix))
+	text, err := d.root.ReadFile(id + suffix)
 	if err == nil {
 		err = json.Unmarshal(text, &u)
 	}
@@ -120,7 +126,7 @@ func (d *Dir) read(id, suffix string) (u Upload, err error) {
 
 // makeRoom removes what has expired, and refuses an upload for which there is no room.
 func (d *Dir) makeRoom(u Upload, now time.Time) error {
-	entries, err := os.ReadDir(d.path)
+	entries, err := fs.ReadDir(d.root.FS(), ".")
 	if err != nil {
 		return err
 	}
@@ -129,7 +135,7 @@ func (d *Dir) makeRoom(u Upload, now time.Time) error {
 		id, suffix := entry.Name(), filepath.Ext(entry.Name())
 		id = strings.TrimSuffix(id, suffix)
 		if d.expired(id, suffix, entry, now) {
-			if err := os.Remove(filepath.Join(d.path, entry.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			if err := d.root.Remove(entry.Name()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return err
 			}
 			continue
@@ -168,7 +174,7 @@ func (d *Dir) expired(id, suffix string, entry fs.DirEntry, now time.Time) bool 
 	case doneSuffix:
 		most = resultExpiry
 	case metaSuffix:
-		if part, err := os.Stat(d.File(id)); err == nil {
+		if part, err := d.root.Stat(id + partSuffix); err == nil {
 			age = min(age, now.Sub(part.ModTime()))
 		}
 	}
@@ -192,7 +198,7 @@ func (d *Dir) receiving(id string) (Upload, error) {
 	if err != nil {
 		return u, err
 	}
-	part, err := os.Stat(d.File(id))
+	part, err := d.root.Stat(id + partSuffix)
 	if err != nil {
 		return u, err
 	}
@@ -206,7 +212,7 @@ func (d *Dir) receiving(id string) (Upload, error) {
 // Append is part of [Store]. It writes at the offset: where two requests of a client overlap,
 // each writes the same bytes.
 func (d *Dir) Append(_ context.Context, id string, offset int64, r io.Reader) (n int64, err error) {
-	part, err := os.OpenFile(d.File(id), os.O_WRONLY, 0)
+	part, err := d.root.OpenFile(id+partSuffix, os.O_WRONLY, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, ErrNotFound
 	} else if err != nil {
@@ -223,7 +229,7 @@ func (d *Dir) Append(_ context.Context, id string, offset int64, r io.Reader) (n
 
 // Open is part of [Store].
 func (d *Dir) Open(_ context.Context, id string) (io.ReadSeekCloser, error) {
-	return os.Open(d.File(id))
+	return d.root.Open(id + partSuffix)
 }
 
 // Complete is part of [Store].
@@ -241,7 +247,7 @@ func (d *Dir) Remove(ctx context.Context, id string) error {
 
 func (d *Dir) removeFiles(_ context.Context, id string, suffixes ...string) (err error) {
 	for _, suffix := range suffixes {
-		if e := os.Remove(d.file(id, suffix)); !errors.Is(e, fs.ErrNotExist) {
+		if e := d.root.Remove(id + suffix); !errors.Is(e, fs.ErrNotExist) {
 			err = errors.Join(err, e)
 		}
 	}

@@ -18,6 +18,11 @@ func newDir(t *testing.T, options ...DirOptions) *Dir {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 	return d
 }
 

@@ -35,10 +35,7 @@ type world struct {
 func begin(t *testing.T, options Options, dir ...DirOptions) *world {
 	t.Helper()
 	w := &world{t: t}
-	var err error
-	if w.dir, err = NewDir(t.TempDir(), dir...); err != nil {
-		t.Fatal(err)
-	}
+	w.dir = newDir(t, dir...)
 	hub := push.New(membroker.New(), push.Options{
 		Identify: func(r *http.Request) (push.Identity, error) { return push.Identity{User: r.Header.Get("User")}, nil },
 		Origins:  []string{"https://page.example"},
