@@ -20,7 +20,17 @@ const bundles = [
   { out: "dist/client.mjs", entry: "src/index.ts", format: "esm", budget: 8400 },
   { out: "dist/client.js", entry: "src/script.ts", format: "iife", budget: 8400 },
   { out: "dist/state.mjs", entry: "src/state.ts", format: "esm", budget: 1024 },
+  { out: "dist/node.mjs", entry: "src/node.ts", format: "esm", budget: 700 },
+  { out: "dist/react.mjs", entry: "src/react.ts", format: "esm", budget: 700 },
 ];
+
+// What is imported by the bundles that don't hold it: pages and programs have one copy.
+const modules = { "./index.ts": "./client.mjs", "./state.ts": "./state.mjs" };
+const shared = {
+  name: "shared",
+  setup: ({ onResolve }) =>
+    onResolve({ filter: /./ }, ({ path }) => modules[path] && { path: modules[path], external: true }),
+};
 
 for (const { out, entry, format, budget } of bundles) {
   const code = await bundle(entry, format);
@@ -34,6 +44,16 @@ for (const { out, entry, format, budget } of bundles) {
 }
 declarations("dist/client.d.ts", ["error", "types", "connect"]);
 declarations("dist/state.d.ts", ["state"], 'import type { Data, Push, PushError } from "./client.js";\n');
+declarations(
+  "dist/node.d.ts",
+  ["node"],
+  'import type { Data, Options, Push } from "./client.js";\nexport * from "./client.js";\n',
+);
+declarations(
+  "dist/react.d.ts",
+  ["react"],
+  'import type { Data, MessageOf, Push, PushError, Status, SubscribeOptions } from "./client.js";\n',
+);
 
 const listed = ["build.mjs", "package-lock.json", "tsconfig.json"];
 for (const folder of ["src", "dist"])
@@ -48,6 +68,8 @@ async function bundle(entry, format) {
     bundle: true,
     minify: true,
     mangleProps: internal,
+    external: ["react", "ws"],
+    plugins: [shared],
     target: "es2022",
     platform: "browser",
     charset: "utf8",
