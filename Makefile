@@ -86,10 +86,11 @@ js-test: $(NODE_MODULES) ## run the unit tests of the browser client
 	$(STEP) 'js unit tests' npm --prefix js-client run --silent test
 
 .PHONY: js-check
-js-check: $(NODE_MODULES) ## check the browser client: lint, types, freshness of the bundle
+js-check: $(NODE_MODULES) ## check the browser client: lint, types, freshness of the bundle, what the package exports
 	$(STEP) 'js lint' npm --prefix js-client run --silent lint
 	$(STEP) 'js types' npm --prefix js-client run --silent check
 	$(STEP) 'js bundle' .ci/bundle-check
+	$(STEP) 'js package' npm --prefix js-client run --silent pack-check
 
 .PHONY: smoke
 smoke: $(NODE_MODULES) ## try in Chromium that messages arrive, and are resumed

@@ -21,13 +21,19 @@ const bundles = [
   { out: "dist/client.js", entry: "src/script.ts", format: "iife", budget: 8400 },
   { out: "dist/state.mjs", entry: "src/state.ts", format: "esm", budget: 1024 },
   { out: "dist/upload.mjs", entry: "src/upload.ts", format: "esm", budget: 2304 },
+  { out: "dist/node.mjs", entry: "src/node.ts", format: "esm", budget: 700 },
+  { out: "dist/react.mjs", entry: "src/react.ts", format: "esm", budget: 700 },
 ];
 
-/** Errors are the client's own, so that a page can ask for one what it is an instance of. */
-const clientsErrors = {
-  name: "errors",
-  setup: ({ onResolve }) => onResolve({ filter: /\/error\.ts$/ }, () => ({ path: "./client.mjs", external: true })),
-};
+// What is imported by the bundles that don't hold it: pages and programs have one copy.
+const modules = { "./index.ts": "./client.mjs", "./state.ts": "./state.mjs" };
+// An upload's errors are the client's own, so that a page can ask for one what it is an instance of.
+const ofUploads = { "./error.ts": "./client.mjs" };
+const shared = (modules) => ({
+  name: "shared",
+  setup: ({ onResolve }) =>
+    onResolve({ filter: /./ }, ({ path }) => modules[path] && { path: modules[path], external: true }),
+});
 
 for (const { out, entry, format, budget } of bundles) {
   const code = await bundle(entry, format);
@@ -42,6 +48,16 @@ for (const { out, entry, format, budget } of bundles) {
 declarations("dist/client.d.ts", ["error", "types", "connect"]);
 declarations("dist/upload.d.ts", ["upload"], 'import type { Data, Options, PushError } from "./client.js";\n');
 declarations("dist/state.d.ts", ["state"], 'import type { Data, Push, PushError } from "./client.js";\n');
+declarations(
+  "dist/node.d.ts",
+  ["node"],
+  'import type { Data, Options, Push } from "./client.js";\nexport * from "./client.js";\n',
+);
+declarations(
+  "dist/react.d.ts",
+  ["react"],
+  'import type { Data, MessageOf, Push, PushError, Status, SubscribeOptions } from "./client.js";\n',
+);
 
 const listed = ["build.mjs", "package-lock.json", "tsconfig.json"];
 for (const folder of ["src", "dist"])
@@ -56,12 +72,13 @@ async function bundle(entry, format) {
     bundle: true,
     minify: true,
     mangleProps: internal,
+    external: ["react", "ws"],
     target: "es2022",
     platform: "browser",
     charset: "utf8",
     format,
     write: false,
-    plugins: entry === "src/upload.ts" ? [clientsErrors] : [],
+    plugins: [shared(entry === "src/upload.ts" ? ofUploads : modules)],
   });
   const options = { module: format === "esm", ecma: 2022, compress: { passes: 3, unsafe_arrows: true } };
   const { code } = await minify(outputFiles[0].text, options);
