@@ -96,8 +96,9 @@ export class Topics {
   /** Nobody listens to it any more. A stream goes on with it until it is reopened; what comes is dropped. */
   leave(topic: Topic): void {
     if (this.#topics.get(topic.name) !== topic) return;
+    const asked = /asked|followed/.test(topic.phase.is);
     this.#end(topic, toError({ code: "closed" }));
-    this.#carrier.write({ type: "unsubscribe", id: nextId(), topics: [topic.name] });
+    if (asked) this.#carrier.write({ type: "unsubscribe", id: nextId(), topics: [topic.name] });
     for (const other of this.#at("crowded")) this.#want(other);
     queueMicrotask(() => this.sync());
   }

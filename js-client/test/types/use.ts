@@ -1,10 +1,14 @@
 // What must compile, and, at each marked line, what must not.
+import { WebSocket as WsWebSocket } from "ws";
 import { connect, type Data, type Message, type Push, PushError, type Subscription } from "../../dist/client.js";
+import { connect as connectNode } from "../../dist/node.js";
+import { type StateView, useConnection, useStateTopic, useTopic } from "../../dist/react.js";
 import { type State, state } from "../../dist/state.js";
 
 const push: Push = connect("/push");
 connect(new URL("https://example.com/push"), { transports: ["sse"], backoff: [1, 2], connectTimeout: 1, probe: 1 });
 connect("/push", { WebSocket, fetch });
+connect("/push", { WebSocket: WsWebSocket });
 // @ts-expect-error: there is no such transport
 connect("/push", { transports: ["polling"] });
 // @ts-expect-error: one number is no range
@@ -77,6 +81,22 @@ push.subscribe(
 );
 // @ts-expect-error: there is no such kind
 push.subscribe("prices", {}, { kind: "log" });
+
+interface Topics {
+  [order: `orders/${string}`]: { id: number };
+  chat: string;
+}
+const typed: Push<Topics> = connectNode<Topics>("https://example.com/push");
+export function useAll(): void {
+  useTopic(typed, "chat", { keep: 5, recent: 5 }).last?.data.trim();
+  useTopic(typed, "orders/42").messages.map(({ data }) => data.id.toFixed());
+  // @ts-expect-error: there is no such topic
+  useTopic(typed, "chats");
+  useStateTopic<number>(push, "prices") satisfies StateView<number>;
+  // @ts-expect-error: its keys are the server's to change
+  useStateTopic(push, "prices").map.set("ACME", 1);
+  useConnection(typed).state satisfies string;
+}
 
 const reply: Promise<Data | undefined> = push.send("a", { any: "thing" }, { event: "e", id: "1", timeout: 5 });
 push.send("a", "text");
