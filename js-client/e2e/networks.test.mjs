@@ -1,6 +1,6 @@
 // The client behind nginx, in five set-ups, while its connections are cut: what it follows arrives once and in order.
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { describe, test } from "node:test";
 import { follow, launch, names, openPage, seen, until } from "./browser.mjs";
 import { startNginx } from "./nginx.mjs";
 import { publish, startStandalone } from "./server.mjs";
@@ -101,44 +101,48 @@ class Combination {
   }
 }
 
-for (const name of names)
-  test(name, async (t) => {
-    const { browser, close } = await launch(name);
-    t.after(close);
-    let stop;
-    t.after(() => stop?.());
-    const server = await startStandalone();
-    const fronts = {};
-    t.after(() => Promise.all(Object.values(fronts).map((front) => front.close())));
-    t.after(async () => assert.deepEqual(await server.stop(), { code: 0, signal: null }));
-    for (const setUp of setUps) fronts[setUp] = await startNginx(setUp, server.address);
-    const all = setUps.flatMap((setUp) => topics.map((topic) => new Combination(setUp, topic)));
-    const each = (what, some = all) => Promise.all(some.map((one) => what(one).catch((error) => one.errors.push(error.message))));
-    const published = Object.fromEntries(topics.map((topic) => [topic, publisher(server, topic)]));
-    const quiet = all.filter(({ topic }) => topic === "quiet");
+async function behindNginx(name, t) {
+  const { browser, close } = await launch(name);
+  t.after(close);
+  let stop;
+  t.after(() => stop?.());
+  const server = await startStandalone();
+  const fronts = {};
+  t.after(() => Promise.all(Object.values(fronts).map((front) => front.close())));
+  t.after(async () => assert.deepEqual(await server.stop(), { code: 0, signal: null }));
+  for (const setUp of setUps) fronts[setUp] = await startNginx(setUp, server.address);
+  const all = setUps.flatMap((setUp) => topics.map((topic) => new Combination(setUp, topic)));
+  const each = (what, some = all) => Promise.all(some.map((one) => what(one).catch((error) => one.errors.push(error.message))));
+  const published = Object.fromEntries(topics.map((topic) => [topic, publisher(server, topic)]));
+  const quiet = all.filter(({ topic }) => topic === "quiet");
 
-    stop = published.busy.start();
-    await each((one) => one.open(browser, fronts[one.setUp], published[one.topic]));
-    // A quiet topic's first message comes into a silence that was long enough for nginx.
-    const silent = all.find(({ setUp, topic }) => setUp === "idle" && topic === "quiet");
-    const wasCut = () => silent.page.evaluate(() => states.some(([state]) => state === "waiting"));
-    await until("a connection that was silent for too long", wasCut, patience);
-    await published.quiet.next();
-    await each((one) => one.has(1), quiet);
+  stop = published.busy.start();
+  await each((one) => one.open(browser, fronts[one.setUp], published[one.topic]));
+  // A quiet topic's first message comes into a silence that was long enough for nginx.
+  const silent = all.find(({ setUp, topic }) => setUp === "idle" && topic === "quiet");
+  const wasCut = () => silent.page.evaluate(() => states.some(([state]) => state === "waiting"));
+  await until("a connection that was silent for too long", wasCut, patience);
+  await published.quiet.next();
+  await each((one) => one.has(1), quiet);
 
-    const end = Date.now() + cutting * 1000;
-    for (let cuts = 0; cuts < 4 || Date.now() < end; cuts++) {
-      await Promise.all(Object.values(fronts).map((front) => (cuts % 2 ? front.restart() : front.reload())));
-      await pause(cutting ? 2000 + 8000 * Math.random() : 2000);
-      if (cutting) await published.quiet.next();
-    }
-    await stop();
-    // What comes twice comes before the last.
-    for (const topic of topics) await published[topic].next();
-    await each((one) => one.has(published[one.topic].last));
-    for (const topic of topics) await published[topic].next();
-    await each((one) => one.has(published[one.topic].last));
+  const end = Date.now() + cutting * 1000;
+  for (let cuts = 0; cuts < 4 || Date.now() < end; cuts++) {
+    await Promise.all(Object.values(fronts).map((front) => (cuts % 2 ? front.restart() : front.reload())));
+    await pause(cutting ? 2000 + 8000 * Math.random() : 2000);
+    if (cutting) await published.quiet.next();
+  }
+  await stop();
+  // What comes twice comes before the last.
+  for (const topic of topics) await published[topic].next();
+  await each((one) => one.has(published[one.topic].last));
+  for (const topic of topics) await published[topic].next();
+  await each((one) => one.has(published[one.topic].last));
 
-    for (const one of all) await t.test(one.name, () => one.whole(published[one.topic].last));
-    if (cutting) console.table(Object.fromEntries(await Promise.all(all.map(async (one) => [`${name}, ${one.name}`, await one.figures()]))));
-  });
+  for (const one of all) await t.test(one.name, () => one.whole(published[one.topic].last));
+  if (cutting) console.table(Object.fromEntries(await Promise.all(all.map(async (one) => [`${name}, ${one.name}`, await one.figures()]))));
+}
+
+// Browsers beside each other would slow each other's messages, which counts only where that is measured.
+describe("networks", { concurrency: cutting ? 1 : names.length }, () => {
+  for (const name of names) test(name, (t) => behindNginx(name, t));
+});
