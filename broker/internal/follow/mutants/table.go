@@ -174,7 +174,7 @@ var logMutants = []mutant{
 	{"the id of an event comes before its data", "", []patch{{sseFormatGo, `{ return appendField(b, "id", cursor) }`, `{ return append(appendField(b, "id", cursor), '\n') }`}}},
 	{"a message moves more of the cursor than it says", "", []patch{{protocolServerGo, `at[cursor.Constant:]`, `at[cursor.Constant+1:]`}}},
 	{"the last messages begin after the first of them", "", []patch{{recentGo, `r.from = before(page.Messages[0])`, `r.from = page.Messages[0].Position`}}},
-	{"the id of a stream stays", "", []patch{{sseCursorsGo, "\t\t\tall[i].cursor = f.Cursor\n", ""}}},
+	{"the id of a stream stays", "", []patch{{sseCursorsGo, "\t\t\tc.topics[i].cursor = f.Cursor\n", ""}}},
 
 	// Writing without waiting.
 	{"what doesn't fit into a write is lost", "", []patch{{sseConnGo, "\t\tc.unsent = append(c.unsent, p)\n", ""}}},
