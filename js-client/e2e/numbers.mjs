@@ -9,9 +9,9 @@ export async function numbers(server, topic, first, last) {
 }
 
 /** Waits for the number in a page that `follow` has prepared, and asserts that all from 1 to it came once and in order, with no gap. */
-export async function wholeUntil(page, topic, last, timeout) {
+export async function wholeUntil(page, topic, last) {
   const there = (topic, last) => log.some((m) => m.topic === topic && m.data === last);
-  await until(`number ${last}`, () => page.evaluate(there, topic, String(last)), timeout);
+  await until(`number ${last}`, () => page.evaluate(there, topic, String(last)));
   const all = (await seen(page)).filter((m) => m.topic === topic);
   assert.deepEqual(
     all.map((m) => m.data ?? `gap ${m.gap}`),
