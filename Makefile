@@ -99,7 +99,7 @@ smoke: $(NODE_MODULES) ## try in Chromium that messages arrive, and are resumed
 
 .PHONY: e2e
 e2e: $(NODE_MODULES) ## run the end-to-end tests in Chromium and Firefox
-	$(STEP) 'end-to-end tests in Chromium and Firefox' sh -c 'cd js-client && node --test --test-concurrency=2 --test-reporter=spec e2e/*.test.mjs'
+	$(STEP) 'end-to-end tests in Chromium and Firefox' sh -c 'cd js-client && node --test --test-concurrency=3 --test-timeout=900000 --test-reporter=spec e2e/*.test.mjs'
 
 .PHONY: sim-test
 sim-test: ## run 20,000 schedules of the simulation

@@ -22,6 +22,13 @@ const listens = (port) =>
     socket.on("connect", () => socket.destroy());
   });
 
+/** Keeps a process from outliving this one, or from holding it up, if a test that fails leaves it behind. */
+export function endWithUs(child) {
+  child.unref();
+  child.stdout?.unref();
+  process.on("exit", () => child.kill("SIGKILL"));
+}
+
 /** Starts a program that listens on a port, and waits until it does. */
 export async function startProgram(port, command, ...args) {
   const path = `${process.env.PATH}:/usr/sbin`; // which not everybody's PATH has
@@ -32,9 +39,11 @@ export async function startProgram(port, command, ...args) {
     if (ended !== undefined) throw new Error(`${command} has ended: ${ended}`);
     return listens(port);
   });
+  endWithUs(child);
   return {
     signal: (name) => child.kill(name),
     async stop() {
+      child.ref();
       child.kill("SIGTERM");
       await exited;
     },

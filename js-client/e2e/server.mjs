@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
+import { endWithUs } from "./program.mjs";
 
 const root = resolve(import.meta.dirname, "../..");
 const bin = mkdtempSync(join(tmpdir(), "tidewire-e2e-"));
@@ -31,11 +32,13 @@ export async function startServer(name, args = [], address = "127.0.0.1:0") {
     });
     exited.then((how) => failed(new Error(`${name} has ended: ${JSON.stringify(how)}`)));
   });
+  endWithUs(child);
   return {
     url,
     address: new URL(url).host,
     /** Ends the process, and tells how it ended. */
     async stop(signal = "SIGTERM") {
+      child.ref();
       child.kill(signal);
       return exited;
     },
