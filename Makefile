@@ -10,7 +10,7 @@ SCHEDULES ?= 1000000
 MUTANTS ?= 50
 SEED ?= 1
 # Go modules of their own.
-MODULES := broker/faults transport/websocket/differential docs/benchmarks .ci/tools
+MODULES := broker/faults transport/websocket/differential examples/standalone/deploy/proxies docs/benchmarks .ci/tools
 
 BIN := $(CURDIR)/.bin
 GOLANGCI_LINT := $(BIN)/golangci-lint-$(GOLANGCI_LINT_VERSION)/golangci-lint
@@ -38,11 +38,11 @@ check: test fmt-check vet clocks style lint js-check cross modules-test sim-test
 	@printf '\nall checks passed\n'
 
 .PHONY: soak
-soak: promises states hostile networks mutants sim chaos fuzz ## look for what takes hours to find, on a machine with nothing else to do
+soak: promises states hostile networks rolling mutants sim chaos fuzz ## look for what takes hours to find, on a machine with nothing else to do
 	@printf '\nnothing was found\n'
 
 .PHONY: install
-install: ## install what this machine lacks: a C compiler, Node, browsers, Redis, HAProxy, nginx, npm modules
+install: ## install what this machine lacks: a C compiler, Node, browsers, Redis, HAProxy, nginx, Caddy, npm modules
 	$(STEP) install .ci/install
 	@$(MAKE) --silent $(NODE_MODULES)
 
@@ -137,6 +137,10 @@ hostile: ## 10,000 hostile clients, 3,000 that don't read, one at its worst; nee
 .PHONY: networks
 networks: $(NODE_MODULES) ## both browsers behind five set-ups of nginx, cut for NETWORKS_TIME (180) seconds; prints how fast messages are
 	$(STEP) 'browsers behind nginx' sh -c 'cd js-client && NETWORKS_TIME=$(NETWORKS_TIME) node --test --test-reporter=spec e2e/networks.test.mjs'
+
+.PHONY: rolling
+rolling: ## restart three instances under 3,000 clients behind each proxy; needs a quiet machine
+	$(STEP) 'rolling restarts behind proxies' go -C examples/standalone/deploy/proxies test -count=1 -timeout 30m -v . -clients=3000 -interval=1s -quiet
 
 .PHONY: chaos
 chaos: ## instances, Redis and clients under random faults for CHAOS_TIME (10m)
