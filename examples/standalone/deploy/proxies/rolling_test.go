@@ -21,7 +21,7 @@ const topics = 4
 // What is promised on a quiet machine; see docs/proxies.md.
 const (
 	longestAway = 2 * time.Second
-	evenRate    = 500 // clients that an instance sends away in a second
+	evenRate    = 500 // clients that an instance disconnects in a second
 )
 
 func TestMain(m *testing.M) { testaid.Main(m) }
