@@ -17,7 +17,7 @@ const publishKey = "of the test"
 func build(t *testing.T) (binary string) {
 	t.Helper()
 	binary = filepath.Join(t.TempDir(), "standalone")
-	command := exec.Command("go", "build", "-o", binary, "./examples/standalone") //nolint:gosec // a name of ours
+	command := exec.Command("go", "build", "-o", binary, "./examples/standalone")
 	command.Dir = "../../../.."
 	command.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := command.CombinedOutput(); err != nil {
@@ -35,7 +35,7 @@ type instance struct {
 
 func (i *instance) start(t *testing.T) {
 	t.Helper()
-	i.command = exec.Command(i.binary, "-addr", i.address, "-anyone", "-redis", i.redis, "-drain-delay", "2s") //nolint:gosec // ours
+	i.command = exec.Command(i.binary, "-addr", i.address, "-anyone", "-redis", i.redis, "-drain-delay", "2s")
 	i.command.Env = append(os.Environ(), "TIDEWIRE_PUBLISH_KEY="+publishKey)
 	i.ended = run(t, i.command, os.Kill)
 	testaid.Eventually(t, "an instance is ready", func() bool { return i.ready() || isClosed(i.ended) })

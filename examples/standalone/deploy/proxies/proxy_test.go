@@ -70,7 +70,7 @@ func (p proxy) start(t *testing.T, instances []*instance, certificate *certifica
 		t.Fatal(err)
 	}
 	arguments := p.command(file, folder)
-	command := exec.Command(arguments[0], arguments[1:]...) //nolint:gosec // the table's
+	command := exec.Command(arguments[0], arguments[1:]...)
 	if _, err := exec.LookPath(arguments[0]); err != nil {
 		command.Path = "/usr/sbin/" + arguments[0] // which not everybody's PATH has
 		command.Err = nil

@@ -159,7 +159,7 @@ func (rs *readers) byClient(base string, transport client.Transport, certificate
 			case err != nil:
 				return err
 			case event.Message == nil:
-				return fmt.Errorf("gap %v, refused %v", event.Gap, event.Refused)
+				return fmt.Errorf("gap %v: %w", event.Gap, event.Refused)
 			}
 			if err := r.take(event.Message.Data); err != nil {
 				return err
