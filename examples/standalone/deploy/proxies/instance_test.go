@@ -35,9 +35,8 @@ type instance struct {
 
 func (i *instance) start(t *testing.T) {
 	t.Helper()
-	i.command = exec.Command(i.binary, "-addr", i.address, "-anyone", "-redis", i.redis, "-drain-delay", "2s")
-	i.command.Env = append(os.Environ(), "TIDEWIRE_PUBLISH_KEY="+publishKey)
-	i.ended = run(t, i.command, os.Kill)
+	i.command, i.ended = run(t, os.Kill, []string{"TIDEWIRE_PUBLISH_KEY=" + publishKey},
+		i.binary, "-addr", i.address, "-anyone", "-redis", i.redis, "-drain-delay", "2s")
 	testaid.Eventually(t, "an instance is ready", func() bool { return i.ready() || isClosed(i.ended) })
 	if isClosed(i.ended) {
 		t.Fatal("an instance has ended")

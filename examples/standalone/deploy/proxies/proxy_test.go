@@ -2,6 +2,7 @@ package proxies
 
 import (
 	"bytes"
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -70,21 +71,12 @@ func (p proxy) start(t *testing.T, instances []*instance, certificate *certifica
 		t.Fatal(err)
 	}
 	arguments := p.command(file, folder)
-	command := exec.Command(arguments[0], arguments[1:]...)
-	if _, err := exec.LookPath(arguments[0]); err != nil {
-		command.Path = "/usr/sbin/" + arguments[0] // which not everybody's PATH has
-		command.Err = nil
+	name, err := exec.LookPath(arguments[0])
+	if err != nil {
+		name = "/usr/sbin/" + arguments[0] // which not everybody's PATH has
 	}
-	command.Env = append(os.Environ(), "HOME="+folder, "XDG_DATA_HOME="+folder, "XDG_CONFIG_HOME="+folder)
-	var log bytes.Buffer
-	command.Stdout, command.Stderr = &log, &log
-	ended := run(t, command, syscall.SIGTERM) // nginx has workers to end
-	t.Cleanup(func() {
-		if t.Failed() {
-			<-ended // the program writes the log until then
-			t.Logf("%s: %s", p.name, log.String())
-		}
-	})
+	environment := []string{"HOME=" + folder, "XDG_DATA_HOME=" + folder, "XDG_CONFIG_HOME=" + folder}
+	_, ended := run(t, syscall.SIGTERM, environment, name, arguments[1:]...) // nginx has workers to end
 	testaid.Eventually(t, p.name+" listens", func() bool { return listens(address) || isClosed(ended) })
 	if isClosed(ended) {
 		t.Fatalf("%s has ended", p.name)
@@ -92,23 +84,33 @@ func (p proxy) start(t *testing.T, instances []*instance, certificate *certifica
 	return address
 }
 
-// run starts a program that ends with the test, at the latest, by this signal. What it returns is closed when it has
-// ended.
-func run(t *testing.T, command *exec.Cmd, end os.Signal) (ended <-chan struct{}) {
+// run starts a program that ends with the test, at the latest, by this signal, or by SIGKILL if that doesn't help. What
+// it returns besides is closed when it has ended.
+func run(t *testing.T, end os.Signal, environment []string, name string, arguments ...string) (*exec.Cmd, <-chan struct{}) {
 	t.Helper()
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	command := exec.CommandContext(ctx, name, arguments...)
+	command.Env = append(os.Environ(), environment...)
+	command.Cancel = func() error { return command.Process.Signal(end) }
+	command.WaitDelay = 5 * time.Second
+	var log bytes.Buffer
+	command.Stdout, command.Stderr = &log, &log
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}
-	waited := make(chan struct{})
+	ended := make(chan struct{})
 	go func() {
-		defer close(waited)
+		defer close(ended)
 		_ = command.Wait() // ProcessState says how it ended
 	}()
 	t.Cleanup(func() {
-		_ = command.Process.Signal(end) // it may have ended
-		<-waited
+		cancel()
+		<-ended
+		if t.Failed() {
+			t.Logf("%s: %s", name, log.String())
+		}
 	})
-	return waited
+	return command, ended
 }
 
 func isClosed(c <-chan struct{}) bool {
