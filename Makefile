@@ -2,6 +2,9 @@
 # installed by `make install`, which `make test` begins with. `make test check` runs nothing twice.
 
 GOLANGCI_LINT_VERSION := v2.15.0
+CYCLONEDX_VERSION := v1.10.0
+# The other of the two Go releases that are supported; go.mod names the older one.
+NEWEST_GO ?= go1.27.0
 FUZZ_TIME ?= 5s
 CHAOS_TIME ?= 10m
 NETWORKS_TIME ?= 180
@@ -34,11 +37,11 @@ test: install go-test js-test smoke ## run the tests, in some minutes; installs 
 	@printf '\nall tests passed\n'
 
 .PHONY: check
-check: test fmt-check vet clocks style lint js-check cross modules-test sim-test e2e ## run all that a change must pass: the tests, and more
+check: test fmt-check vet clocks style api-check lint js-check cross modules-test sim-test e2e ## run all that a change must pass: the tests, and more
 	@printf '\nall checks passed\n'
 
 .PHONY: soak
-soak: promises states hostile networks rolling mutants sim chaos fuzz ## look for what takes hours to find, on a machine with nothing else to do
+soak: promises states hostile networks rolling mutants sim chaos fuzz newest-go ## look for what takes hours to find, on a machine with nothing else to do
 	@printf '\nnothing was found\n'
 
 .PHONY: install
@@ -71,6 +74,10 @@ clocks: ## fail if a test depends on how fast the machine is
 .PHONY: style
 style: ## fail if a text breaks docs/STYLE.md: phrases, dead links, long lines and files
 	$(STEP) 'style' go -C .ci/tools run ./style "$(CURDIR)"
+
+.PHONY: api-check
+api-check: ## fail if packages export something else than docs/internals/api.txt says
+	$(STEP) 'exported API' go -C .ci/tools run ./api "$(CURDIR)"
 
 # Many packages wait for times and servers, so there are more at a time than processors.
 .PHONY: go-test
@@ -158,6 +165,21 @@ fuzz: ## fuzz each fuzz target for FUZZ_TIME (5s)
 build-js: $(NODE_MODULES) ## build the browser client into js-client/dist, and copy the libraries of examples/fragments
 	npm --prefix js-client run --silent build
 	go test ./examples/fragments -run TestLibrariesAreThoseOfTheLockFile -update
+
+.PHONY: api
+api: ## write down what the packages export, after a change that is meant
+	go -C .ci/tools run ./api -update "$(CURDIR)"
+
+.PHONY: newest-go
+newest-go: ## vet everything and test the packages that users import with the newest Go, NEWEST_GO
+	$(STEP) 'go vet with $(NEWEST_GO)' env GOTOOLCHAIN=$(NEWEST_GO) go vet ./...
+	$(STEP) 'go test with $(NEWEST_GO)' env GOTOOLCHAIN=$(NEWEST_GO) go test ./push/... ./broker/membroker ./broker/redisbroker ./middleware/... ./transport/...
+
+.PHONY: sbom
+sbom: ## write the bills of materials of the Go module and the npm package to .bin/sbom
+	mkdir -p .bin/sbom
+	go run github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@$(CYCLONEDX_VERSION) mod -licenses -json -output .bin/sbom/tidewire-go.cdx.json .
+	npm --prefix js-client sbom --package-lock-only --sbom-format cyclonedx --omit dev > .bin/sbom/tidewire-npm.cdx.json
 
 .PHONY: fmt
 fmt: $(NODE_MODULES) ## format all Go, TypeScript and JavaScript

@@ -161,6 +161,7 @@ func TestClientThatLeavesIsntSlow(t *testing.T) {
 				}
 			}
 			response.Body.Close()
+			time.Sleep(time.Second) //clock:virtual since Go 1.27 a client reads on for a moment before it closes
 			synctest.Wait()
 			if stats := hub.Stats(); stats.Sessions != 0 || stats.Closed[push.CodeSlowConsumer] != 0 {
 				t.Errorf("stats %+v", stats)
