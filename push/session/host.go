@@ -47,6 +47,7 @@ type Host struct {
 	cutRest context.CancelFunc
 
 	warnings, panics throttledLog // in the log
+	kept             warnings     // for Warnings
 
 	mu        sync.Mutex // guards the rest
 	feeds     map[string]*feed
