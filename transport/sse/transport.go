@@ -136,19 +136,22 @@ func (t *Transport) request(list protocol.TopicList) (q request, e *push.Error) 
 // else this goroutine writes to w, from the moment when the stream has begun, until
 // the session is done. With an error there is none.
 func (t *Transport) stream(w http.ResponseWriter, r *http.Request, client session.Client, q request) error {
+	doctor.StopCopying(w)
 	out := newResponse(w)
 	out.begun = func() { t.doctor.Begun(w, r) }
 	c := &conn{watchdog: t.watchdog, out: out}
 	client.Conn = c
 	client.Heartbeat, client.Interval = heartbeat, t.options.Heartbeat
 	var takeOver func() (*connection, error)
+	var stream *doctor.Stream // of what stays a response; nil if it may be taken over
 	if doctor.CanHijack(w, r) {
 		takeOver = func() (*connection, error) { return takeConnection(w, t.options.AckTimeout) }
 		if r.TLS == nil {
 			client.Try = c
 		}
 	} else {
-		doctor.StopCopying(w)
+		stream = t.doctor.Stream(w, r)
+		defer stream.End()
 	}
 	s, err := t.host.Open(client)
 	if err != nil {
@@ -178,7 +181,11 @@ func (t *Transport) stream(w http.ResponseWriter, r *http.Request, client sessio
 	case taken != nil:
 		taken.watch(s)
 	default:
-		t.serve(t.doctor.Stream(w, r), s, c)
+		if stream == nil { // the connection couldn't be taken over
+			stream = t.doctor.Stream(w, r)
+			defer stream.End()
+		}
+		t.serve(stream, s, c)
 		if e := c.unanswered(); e != nil {
 			protocol.WriteError(w, r, e)
 		}
@@ -188,7 +195,6 @@ func (t *Transport) stream(w http.ResponseWriter, r *http.Request, client sessio
 
 // serve makes the handler's goroutine the session's writer, until the session is done.
 func (t *Transport) serve(stream *doctor.Stream, session *session.Session, c *conn) {
-	defer stream.End()
 	defer stream.Rotate(func() {
 		session.Send(t.Reconnect(0))
 		session.Close(push.NewError(push.CodeTimeout, "the request's deadline is near; come back with the cursor", nil))

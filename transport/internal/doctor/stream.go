@@ -15,11 +15,11 @@ type Stream struct {
 	cancel context.CancelFunc
 	stop   func() bool // ends the wait for the request's context; nil if there is none
 	over   chan struct{}
-	limit  time.Duration // of the response, from now on; zero if there is none
+	end    time.Time // when the stream ends by itself; zero for never
 }
 
-// Stream examines a stream before its handler begins to wait, in the handler's goroutine. End
-// has to be called when it is over.
+// Stream examines a stream that stays a response, in the handler's goroutine, before anything
+// is written. End has to be called when it is over.
 func (d *Doctor) Stream(w http.ResponseWriter, r *http.Request) *Stream {
 	s := &Stream{ctx: r.Context()}
 	server := serverOf(r)
@@ -45,12 +45,14 @@ func (d *Doctor) Stream(w http.ResponseWriter, r *http.Request) *Stream {
 	return s
 }
 
-// bound heeds a limit.
+// bound heeds a limit of the response: the stream ends in time before it, and up to a tenth
+// earlier, so that clients that have come together don't return together.
 func (d *Doctor) bound(s *Stream, r *http.Request, c Check, limit time.Duration) {
 	d.say(r, c, "limit", limit.Round(time.Second/10))
 	limit = max(limit, 1)
-	if s.limit == 0 || limit < s.limit {
-		s.limit = limit
+	end := time.Now().Add(Before(limit) - rand.N(limit/10+1))
+	if s.end.IsZero() || end.Before(s.end) {
+		s.end = end
 	}
 }
 
@@ -94,14 +96,13 @@ func (s *Stream) End() {
 // margin is how long before a limit a stream ends at the latest.
 const margin = 500 * time.Millisecond
 
-// Rotate calls end in time for the stream to end cleanly before its limit, if there is one:
-// up to a tenth earlier, so that clients that have come together don't return together. The
+// Rotate calls end in time for the stream to end cleanly before a limit, if there is one. The
 // function that it returns ends the wait.
 func (s *Stream) Rotate(end func()) (stop func()) {
-	if s.limit == 0 {
+	if s.end.IsZero() {
 		return func() {}
 	}
-	timer := time.AfterFunc(Before(s.limit)-rand.N(s.limit/10+1), end)
+	timer := time.AfterFunc(time.Until(s.end), end)
 	return func() { timer.Stop() }
 }
 
