@@ -170,8 +170,11 @@ func (f *feed) receive(m *push.Message) {
 		return
 	}
 	f.lastSeq++
+	arrived := f.hub.stampOf(m)
 	for _, g := range f.groups {
-		g.fanOut(delivery{seq: f.lastSeq, frame: e.frame(g.format)})
+		frame := e.frame(g.format)
+		frame.arrived = arrived
+		g.fanOut(delivery{seq: f.lastSeq, frame: frame})
 	}
 }
 
@@ -195,7 +198,9 @@ func (f *feed) deliverTo(format Format, m *push.Message) {
 	defer f.mu.Unlock()
 	if g := f.group(format); g != nil {
 		f.lastSeq++
-		g.fanOut(delivery{seq: f.lastSeq, frame: format.Message(m), aside: true})
+		frame := format.Message(m)
+		frame.arrived = f.hub.stampAt(time.Now())
+		g.fanOut(delivery{seq: f.lastSeq, frame: frame, aside: true})
 	}
 }
 
@@ -212,7 +217,7 @@ func (f *feed) attach(sub *subscription) {
 	f.locate(sub.catchUp)
 	p := g.part(sub.session.shard)
 	if p == nil {
-		p = &shardGroup{shard: sub.session.shard}
+		p = &shardGroup{shard: sub.session.shard, transport: sub.session.transport}
 		if f.mirror != nil {
 			format := sub.session.format.(StateFormat)
 			p.state = &stateGroup{feed: f, part: p, format: format, upTo: f.head, restarts: f.mirror.restarts}

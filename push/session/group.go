@@ -14,6 +14,8 @@ import (
 type shardGroup struct {
 	shard *shard
 	state *stateGroup // nil if the topic is a log
+	// transport is that of the sessions; of hub.transports.
+	transport uint8
 
 	mu            sync.Mutex // guards the rest, and index and lastSeq of each subscription
 	subscriptions []*subscription
@@ -71,7 +73,7 @@ func (p *shardGroup) dispatch(d *delivery, now bool) {
 	}
 	told := p.each(d.seq, func(sub *subscription) { sub.deliver(d, now) })
 	if d.gap == nil {
-		p.shard.hub.stats.delivered.Add(uint64(told))
+		p.shard.delivered[p.transport].Add(uint64(told))
 	}
 }
 

@@ -97,15 +97,18 @@ func (o *outbox) rest(m *memory) {
 	}
 }
 
-// unreserve counts frames out.
-func (o *outbox) unreserve(m *memory, frames []*Frame) {
+// unreserve counts frames out. It reports whether one of them has a stamp.
+func (o *outbox) unreserve(m *memory, frames []*Frame) (stamped bool) {
+	var stamps stamp
 	for _, frame := range frames {
+		stamps |= frame.arrived
 		o.size -= frame.size()
 		o.count--
 		if o.keeps {
 			m.release(frame)
 		}
 	}
+	return stamps != 0
 }
 
 // take gives the frames of one write. They stay reserved until written.
