@@ -24,8 +24,8 @@ type Figures struct {
 	// Repairs counts reads of history because live messages were missed.
 	Repairs uint64
 	// Lag is how long the last probe took from this instance to the store's notifications
-	// and back, at the slowest node: about what live messages from other instances take.
-	// Zero before the first.
+	// and back, or has taken so far, at the slowest node: about what live messages from
+	// other instances take. Zero before the first.
 	Lag time.Duration
 }
 

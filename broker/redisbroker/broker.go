@@ -34,6 +34,7 @@ type Broker struct {
 var (
 	_ broker.Keeper    = (*Broker)(nil)
 	_ broker.Store     = (*Broker)(nil)
+	_ broker.Metered   = (*Broker)(nil)
 	_ push.StateBroker = (*Broker)(nil)
 )
 
