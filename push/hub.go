@@ -30,6 +30,7 @@ type Hub struct {
 	streams   streams
 	users     *users
 	published atomic.Uint64
+	check     check
 
 	mu       sync.Mutex // guards the rest
 	sessions sessions   // nil until a transport asks for them
@@ -58,6 +59,8 @@ type sessions interface {
 	SendBack(user string, id uuid.UUID)
 	// Stats adds the figures of sessions.
 	Stats(s *Stats)
+	// Health adds how they are.
+	Health(h *Health)
 }
 
 // New makes a hub on a broker. The hub owns the broker from now on: Shutdown

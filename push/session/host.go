@@ -49,6 +49,7 @@ type Host struct {
 	cutRest context.CancelFunc
 
 	warnings, panics throttledLog // in the log
+	health           health
 
 	mu        sync.Mutex // guards the rest
 	feeds     map[string]*feed
@@ -108,6 +109,7 @@ func (s sessionsOf) End(id uuid.UUID, reason *push.Error) { s.host.revoke(id, re
 func (s sessionsOf) Drain() (disconnect func())           { return s.host.drain() }
 func (s sessionsOf) Cut()                                 { s.host.abort() }
 func (s sessionsOf) Stats(stats *push.Stats)              { s.host.addTo(stats) }
+func (s sessionsOf) Health(health *push.Health)           { s.host.addHealth(health) }
 func (s sessionsOf) Connections(user string) int          { return s.host.limiter.slots.connections(user) }
 func (s sessionsOf) SendBack(user string, id uuid.UUID)   { s.host.sendBack(user, id) }
 

@@ -36,6 +36,7 @@ type shard struct {
 	dispatched  uint64     // how many were in the rounds before
 	ready       []*Session // have something to be written, in order
 	running     bool
+	rounds      uint64 // begun
 }
 
 func newShard(h *Host) *shard {
@@ -127,6 +128,7 @@ func (sh *shard) next() bool {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	sh.size = 0
+	sh.rounds++
 	sh.dispatched += uint64(sh.dispatching)
 	r.queued, sh.queued = sh.queued, r.queued[:0]
 	r.ready, sh.ready = sh.ready, r.ready[:0]
