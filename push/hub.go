@@ -82,11 +82,18 @@ func New(broker Broker, options Options) *Hub {
 func (h *Hub) Publish(ctx context.Context, m Message) (Receipt, error) {
 	ctx, cancel := h.deadline(ctx)
 	defer cancel()
-	receipt, err := h.broker.Publish(ctx, m)
+	receipt, err := h.publish(ctx, m)
 	if err == nil {
 		h.published.Add(1)
 	}
 	return receipt, err
+}
+
+func (h *Hub) publish(ctx context.Context, m Message) (Receipt, error) {
+	if h.options.Tracer != nil {
+		return h.publishTraced(ctx, m)
+	}
+	return h.broker.Publish(ctx, m)
 }
 
 // PublishJSON publishes v as JSON: clients get the value itself, not a string that they would

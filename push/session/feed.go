@@ -69,6 +69,7 @@ func (g *group) part(sh *shard) *shardGroup {
 func (g *group) fanOut(d delivery) {
 	memory := &g.parts[0].shard.hub.memory
 	d.lent = memory.admit(d.frame)
+	d.trace.add(len(g.parts))
 	for _, p := range g.parts {
 		d.group = p
 		p.shard.enqueue(d)
@@ -171,11 +172,17 @@ func (f *feed) receive(m *push.Message) {
 	}
 	f.lastSeq++
 	arrived := f.hub.stampOf(m)
+	var t *trace
+	if len(f.groups) > 0 {
+		t = f.hub.trace(m)
+	}
 	for _, g := range f.groups {
 		frame := e.frame(g.format)
 		frame.arrived = arrived
-		g.fanOut(delivery{seq: f.lastSeq, frame: frame})
+		t.mark(frame)
+		g.fanOut(delivery{seq: f.lastSeq, frame: frame, trace: t})
 	}
+	t.done(nil)
 }
 
 func (f *feed) broken(gap broker.Gap) {

@@ -86,9 +86,12 @@ func (h *Host) addShards(s *push.Stats) {
 	}
 }
 
-// stamp is when a message came to this instance, in microseconds on the hub's clock. It
-// begins again after 71 minutes, and is never zero.
+// stamp is when a message came to this instance, in microseconds on the hub's clock, and
+// in its lowest bit whether it is traced. The time begins again after 35 minutes. A stamp
+// is never zero.
 type stamp uint32
+
+const traced stamp = 1
 
 // stampOf returns the stamp of a live message.
 func (h *Host) stampOf(m *push.Message) stamp {
@@ -99,7 +102,7 @@ func (h *Host) stampOf(m *push.Message) stamp {
 }
 
 func (h *Host) stampAt(t time.Time) stamp {
-	return max(1, stamp(t.Sub(h.born).Microseconds()))
+	return max(2, stamp(t.Sub(h.born).Microseconds())<<1)
 }
 
 // sampleGap is how many writes of a shard there are for one that is timed, on average.
@@ -120,7 +123,7 @@ func (s *Session) timeWrite(frames []*Frame) {
 	now, latency := s.hub.stampAt(time.Now()), &s.shard.latency[s.transport]
 	for _, f := range frames {
 		if f.arrived != 0 {
-			latency.Add(time.Duration(now-f.arrived) * time.Microsecond)
+			latency.Add(time.Duration((now-f.arrived&^traced)>>1) * time.Microsecond)
 		}
 	}
 }

@@ -30,6 +30,7 @@ type delivery struct {
 	gap   *broker.Gap
 	aside bool     // the message has no place in the topic's order
 	lent  bool     // the shard keeps the frame for those to which it is written in its round
+	trace *trace   // nil if it isn't traced
 	batch []*Frame // of a state: those that the shard keeps for its round
 }
 
@@ -75,6 +76,7 @@ func (p *shardGroup) dispatch(d *delivery, now bool) {
 	if d.gap == nil {
 		p.shard.delivered[p.transport].Add(uint64(told))
 	}
+	d.trace.done(nil)
 }
 
 // each tells the subscriptions that haven't been told yet what has this number, and counts

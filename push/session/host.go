@@ -36,6 +36,7 @@ type Host struct {
 
 	work    *tasks.Tasks
 	stats   counters
+	traces  traces
 	memory  memory
 	windows atomic.Int64          // bytes of all feeds' windows
 	mirrors atomic.Int64          // bytes of all feeds' mirrors

@@ -97,9 +97,8 @@ func (o *outbox) rest(m *memory) {
 	}
 }
 
-// unreserve counts frames out. It reports whether one of them has a stamp.
-func (o *outbox) unreserve(m *memory, frames []*Frame) (stamped bool) {
-	var stamps stamp
+// unreserve counts frames out. It returns their stamps, joined by or.
+func (o *outbox) unreserve(m *memory, frames []*Frame) (stamps stamp) {
 	for _, frame := range frames {
 		stamps |= frame.arrived
 		o.size -= frame.size()
@@ -108,7 +107,7 @@ func (o *outbox) unreserve(m *memory, frames []*Frame) (stamped bool) {
 			m.release(frame)
 		}
 	}
-	return stamps != 0
+	return stamps
 }
 
 // take gives the frames of one write. They stay reserved until written.

@@ -302,13 +302,19 @@ func (s *Session) reserve(frame *Frame, lent bool) bool {
 	case !s.outbox.reserve(&s.hub.memory, frame, lent):
 		s.cutForMemory()
 		return false
-	default:
-		return true
 	}
+	if frame.arrived&traced != 0 {
+		s.hub.traces.reserved(frame)
+	}
+	return true
 }
 
 // unreserve counts out frames that won't be written.
-func (s *Session) unreserve(frames []*Frame) { s.outbox.unreserve(&s.hub.memory, frames) }
+func (s *Session) unreserve(frames []*Frame) {
+	if s.outbox.unreserve(&s.hub.memory, frames)&traced != 0 {
+		s.hub.traces.settled(frames, noteDropped)
+	}
+}
 
 // cut ends the session of a client that reads too slowly.
 func (s *Session) cut() {

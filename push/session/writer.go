@@ -197,7 +197,10 @@ func (s *Session) work() ([]*Frame, writerState) {
 // counts how long that took. Called with s.mu held.
 func (s *Session) finished(frames []*Frame, err error, timed bool) {
 	size := s.outbox.size
-	stamped := s.outbox.unreserve(&s.hub.memory, frames)
+	stamps := s.outbox.unreserve(&s.hub.memory, frames)
+	if stamps&traced != 0 {
+		s.hub.traces.settled(frames, noteWrite(err))
+	}
 	s.outbox.taken = nil
 	if err != nil {
 		s.drop()
@@ -205,7 +208,7 @@ func (s *Session) finished(frames []*Frame, err error, timed bool) {
 		return
 	}
 	s.written += uint64(size - s.outbox.size - len(frames)*frameOverhead)
-	if stamped && timed && !s.catching {
+	if stamps != 0 && timed && !s.catching {
 		s.timeWrite(frames)
 	}
 	s.catching = s.catching && s.busy()
