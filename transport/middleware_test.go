@@ -15,7 +15,6 @@ import (
 
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/push"
-	"github.com/tidewire/tidewire/push/session"
 	"github.com/tidewire/tidewire/push/testaid"
 	"github.com/tidewire/tidewire/transport"
 )
@@ -83,7 +82,7 @@ func TestMiddlewareInTheWay(t *testing.T) {
 					}
 					c.Close()
 				}
-				warnings, refused := session.Of(hub).Warnings(), hub.Stats().Refused[push.CodeInternal]
+				warnings, refused := hub.Health(t.Context()).Warnings, hub.Stats().Refused[push.CodeInternal]
 				switch said := log.String(); {
 				case test.named == "":
 					if said != "" || len(warnings) > 0 || refused > 0 {

@@ -124,8 +124,7 @@ func others() []group {
 			{name: "`RequestLogger` with bodies", wrap: httplog.RequestLogger(silent, &httplog.Options{LogRequestBody: bodies, LogResponseBody: bodies, RecoverPanics: true})},
 		}},
 		{"`go-chi/httprate`", []row{
-			{name: "`LimitAll(1000, time.Minute)`", wrap: httprate.LimitAll(1000, time.Minute)},
-			{name: "`LimitByIP(1000, time.Minute)`", wrap: httprate.LimitByIP(1000, time.Minute)},
+			{name: "`LimitBy(1000, time.Minute, Key(\"*\"))`", wrap: httprate.LimitBy(1000, time.Minute, httprate.Key("*"))},
 		}},
 		{"`otelhttp`", []row{
 			{name: "`NewMiddleware`", wrap: otelhttp.NewMiddleware("push")},

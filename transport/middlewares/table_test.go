@@ -12,7 +12,6 @@ import (
 	"testing"
 
 	"github.com/tidewire/tidewire/push"
-	"github.com/tidewire/tidewire/push/session"
 	"github.com/tidewire/tidewire/transport/internal/doctor"
 )
 
@@ -139,7 +138,7 @@ func (s *setup) said() (said []string) {
 		}
 		numbers[i] = true
 	}
-	if n := len(session.Of(s.hub).Warnings()); n != len(seen) {
+	if n := len(s.hub.Health(s.requests).Warnings); n != len(seen) {
 		s.Errorf("%d warnings are kept of %d lines", n, len(seen))
 	}
 	slices.Sort(said)

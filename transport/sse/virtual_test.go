@@ -15,7 +15,6 @@ import (
 
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/push"
-	"github.com/tidewire/tidewire/push/session"
 	"github.com/tidewire/tidewire/transport/sse"
 )
 
@@ -156,7 +155,7 @@ func TestStreamEndsBeforeTheDeadlineOfAnotherGoroutine(t *testing.T) {
 		if took := time.Since(begin); took < 50*time.Second || took >= time.Minute {
 			t.Errorf("the stream ended after %v", took)
 		}
-		warnings := session.Of(hub).Warnings()
+		warnings := hub.Health(t.Context()).Warnings
 		if len(warnings) != 1 || !strings.Contains(warnings[0], "runs the handler in another goroutine") {
 			t.Errorf("warnings %q", warnings)
 		}

@@ -18,7 +18,6 @@ import (
 
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/push"
-	"github.com/tidewire/tidewire/push/session"
 	"github.com/tidewire/tidewire/push/testaid"
 	"github.com/tidewire/tidewire/transport"
 	"github.com/tidewire/tidewire/transport/internal/doctor"
@@ -135,7 +134,7 @@ func TestFindings(t *testing.T) {
 				t.Error(err)
 			}
 			checkFindings(t, log.String(), tt.want, "/push/"+tt.path)
-			warnings := session.Of(hub).Warnings()
+			warnings := hub.Health(t.Context()).Warnings
 			if len(warnings) != len(tt.want) {
 				t.Errorf("warnings %q", warnings)
 			}
