@@ -14,6 +14,7 @@ import (
 	"github.com/tidewire/tidewire/push/cursor"
 	"github.com/tidewire/tidewire/push/optional"
 	"github.com/tidewire/tidewire/push/session"
+	"github.com/tidewire/tidewire/transport/internal/doctor"
 	"github.com/tidewire/tidewire/transport/protocol"
 )
 
@@ -21,6 +22,7 @@ import (
 type Transport struct {
 	host    *session.Host
 	options Options
+	doctor  *doctor.Doctor
 }
 
 var (
@@ -32,7 +34,8 @@ var (
 
 // New makes the transport. More than one Options panics.
 func New(hub *push.Hub, options ...Options) *Transport {
-	return &Transport{host: session.Of(hub), options: optional.One(options).withDefaults()}
+	host := session.Of(hub)
+	return &Transport{host: host, options: optional.One(options).withDefaults(), doctor: doctor.New(host)}
 }
 
 // Host returns the host of the hub that the transport was made for. transport.Routes
@@ -88,7 +91,7 @@ func (t *Transport) serveAdmitted(w http.ResponseWriter, r *http.Request, admiss
 	if e != nil {
 		return e
 	}
-	return t.answer(w, r, session.Client{Admission: admission, Identity: identity, Format: t}, q)
+	return t.answer(w, r, session.Client{Transport: "poll", Admission: admission, Identity: identity, Format: t}, q)
 }
 
 // request is what a poll asks for.
@@ -120,7 +123,9 @@ func (t *Transport) request(list protocol.TopicList) (q request, e *push.Error) 
 // answer runs one session, from the request to its answer. With an error there is none.
 func (t *Transport) answer(w http.ResponseWriter, r *http.Request, client session.Client, q request) error {
 	c := &conn{w: w, control: http.NewResponseController(w), timeout: t.options.WriteTimeout}
-	wait := patience(c.control, r, min(q.wait, t.options.MaxWait))
+	wanted := min(q.wait, t.options.MaxWait)
+	wait := patience(c.control, r, wanted)
+	t.doctor.Polled(r, wait, wanted)
 	client.Conn = c
 	s, err := t.host.Open(client)
 	if err != nil {
@@ -157,15 +162,12 @@ func (t *Transport) answer(w http.ResponseWriter, r *http.Request, client sessio
 	return nil
 }
 
-// margin is how long before the end of its request a poll is answered.
-const margin = 500 * time.Millisecond
-
 // patience is how long a request waits that wants to wait so long. The server's time limits
 // are lifted; those that a middleware keeps from being lifted, or has set, are heeded.
 func patience(control *http.ResponseController, r *http.Request, wait time.Duration) time.Duration {
 	within := func(limit time.Duration) {
 		if limit > 0 {
-			wait = min(wait, max(limit/2, limit-margin))
+			wait = min(wait, doctor.Before(limit))
 		}
 	}
 	if deadline, ok := r.Context().Deadline(); ok {

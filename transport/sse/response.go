@@ -12,13 +12,14 @@ import (
 type response struct {
 	http.ResponseWriter
 	control *http.ResponseController
+	begun   func() // called when the headers are written; may be nil
 }
 
 // longAgo is a deadline that has passed: it ends a write that is under way.
 var longAgo = time.Unix(1, 0)
 
 func newResponse(w http.ResponseWriter) *response {
-	return &response{w, http.NewResponseController(w)}
+	return &response{ResponseWriter: w, control: http.NewResponseController(w)}
 }
 
 func (r *response) SetWriteDeadline(at time.Time) error { return r.control.SetWriteDeadline(at) }
@@ -32,6 +33,9 @@ func (r *response) Begin() {
 	_ = r.SetWriteDeadline(time.Time{})
 	setHeaders(r.Header())
 	r.WriteHeader(http.StatusOK)
+	if r.begun != nil {
+		r.begun()
+	}
 }
 
 func (r *response) Abort(ended bool) {

@@ -9,14 +9,13 @@ package sse
 
 import (
 	"context"
-	"fmt"
 	"net/http"
-	"time"
 
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/push/cursor"
 	"github.com/tidewire/tidewire/push/optional"
 	"github.com/tidewire/tidewire/push/session"
+	"github.com/tidewire/tidewire/transport/internal/doctor"
 	"github.com/tidewire/tidewire/transport/protocol"
 )
 
@@ -26,6 +25,7 @@ type Transport struct {
 	host     *session.Host
 	options  Options
 	watchdog *watchdog
+	doctor   *doctor.Doctor
 }
 
 var (
@@ -36,8 +36,8 @@ var (
 
 // New makes the transport. More than one Options panics.
 func New(hub *push.Hub, options ...Options) *Transport {
-	o := optional.One(options).withDefaults()
-	return &Transport{host: session.Of(hub), options: o, watchdog: newWatchdog(o.WriteTimeout)}
+	o, host := optional.One(options).withDefaults(), session.Of(hub)
+	return &Transport{host: host, options: o, watchdog: newWatchdog(o.WriteTimeout), doctor: doctor.New(host)}
 }
 
 // Host returns the host of the hub that the transport was made for. transport.Routes
@@ -52,9 +52,10 @@ func (t *Transport) Publish(_ context.Context, m push.Message) (push.Receipt, er
 
 // ServeHTTP streams the topics of the URL, or of a POST's body, until the client leaves or
 // the hub ends the session. Over HTTP/1 it takes the connection out of the server's hands and
-// returns, as a WebSocket's handler does; else, and where a middleware hides the connection,
-// it returns when the stream has ended, which is just before the request's deadline if a
-// middleware has set one.
+// returns, as a WebSocket's handler does. Otherwise, and where a middleware hides the
+// connection, it returns when the stream has ended. A time limit for requests doesn't end a
+// stream where it can be lifted; where it can't, the stream ends before it, and the client
+// resumes. docs/middleware.md says when.
 func (t *Transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !protocol.CheckMethod(t.host, w, r, http.MethodGet, http.MethodHead, http.MethodPost) {
 		return
@@ -67,9 +68,7 @@ func (t *Transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		protocol.RefuseAs(t.host, w, r, http.StatusNotAcceptable, push.NewError(push.CodeBadRequest, "this is a text/event-stream", nil))
 		return
 	}
-	if !canFlush(w) {
-		protocol.Refuse(t.host, w, r, push.NewError(push.CodeInternal,
-			fmt.Sprintf("a middleware hides http.Flusher, so nothing can be streamed: its %T has neither Flush nor Unwrap", w), nil))
+	if t.doctor.RefuseUnflushable(w, r) {
 		return
 	}
 	admission, err := t.host.Reserve(r)
@@ -104,7 +103,7 @@ func (t *Transport) serveAdmitted(w http.ResponseWriter, r *http.Request, admiss
 		setHeaders(w.Header())
 		return nil
 	}
-	return t.stream(w, r, session.Client{Admission: admission, Identity: identity, Format: q.format}, q)
+	return t.stream(w, r, session.Client{Transport: "sse", Admission: admission, Identity: identity, Format: q.format}, q)
 }
 
 // request is what a client asks for.
@@ -137,15 +136,22 @@ func (t *Transport) request(list protocol.TopicList) (q request, e *push.Error) 
 // else this goroutine writes to w, from the moment when the stream has begun, until
 // the session is done. With an error there is none.
 func (t *Transport) stream(w http.ResponseWriter, r *http.Request, client session.Client, q request) error {
-	c := &conn{watchdog: t.watchdog, out: newResponse(w)}
+	doctor.StopCopying(w)
+	out := newResponse(w)
+	out.begun = func() { t.doctor.Begun(w, r) }
+	c := &conn{watchdog: t.watchdog, out: out}
 	client.Conn = c
 	client.Heartbeat, client.Interval = heartbeat, t.options.Heartbeat
 	var takeOver func() (*connection, error)
-	if canTakeOver(w, r) {
+	var stream *doctor.Stream // of what stays a response; nil if it may be taken over
+	if doctor.CanHijack(w, r) {
 		takeOver = func() (*connection, error) { return takeConnection(w, t.options.AckTimeout) }
 		if r.TLS == nil {
 			client.Try = c
 		}
+	} else {
+		stream = t.doctor.Stream(w, r)
+		defer stream.End()
 	}
 	s, err := t.host.Open(client)
 	if err != nil {
@@ -175,8 +181,11 @@ func (t *Transport) stream(w http.ResponseWriter, r *http.Request, client sessio
 	case taken != nil:
 		taken.watch(s)
 	default:
-		t.warnOfDeadlines(w, r)
-		t.serve(r.Context(), s, c)
+		if stream == nil { // the connection couldn't be taken over
+			stream = t.doctor.Stream(w, r)
+			defer stream.End()
+		}
+		t.serve(stream, s, c)
 		if e := c.unanswered(); e != nil {
 			protocol.WriteError(w, r, e)
 		}
@@ -185,32 +194,13 @@ func (t *Transport) stream(w http.ResponseWriter, r *http.Request, client sessio
 }
 
 // serve makes the handler's goroutine the session's writer, until the session is done.
-func (t *Transport) serve(ctx context.Context, session *session.Session, c *conn) {
-	if deadline, ok := ctx.Deadline(); ok {
-		timer := time.AfterFunc(time.Until(deadline)-deadlineMargin, func() {
-			session.Send(t.Reconnect(0))
-			session.Close(push.NewError(push.CodeTimeout, "the request's deadline is near; come back with the cursor", nil))
-		})
-		defer timer.Stop()
-	}
-	session.Serve(ctx, func() {
+func (t *Transport) serve(stream *doctor.Stream, session *session.Session, c *conn) {
+	defer stream.Rotate(func() {
+		session.Send(t.Reconnect(0))
+		session.Close(push.NewError(push.CodeTimeout, "the request's deadline is near; come back with the cursor", nil))
+	})()
+	session.Serve(stream.Context(), func() {
 		session.Close(c.gone())
 		c.Abort()
 	})
 }
-
-// warnOfDeadlines logs what will cut a stream that stays the response of its request.
-// The client comes back, so the cause would show nowhere else.
-func (t *Transport) warnOfDeadlines(w http.ResponseWriter, r *http.Request) {
-	if _, ok := r.Context().Deadline(); ok {
-		t.host.Hindered(r, "a middleware has given requests a deadline, which ends event streams; leave the transports' routes out")
-	}
-	server, ok := r.Context().Value(http.ServerContextKey).(*http.Server)
-	if ok && server.WriteTimeout > 0 && !canLiftDeadline(w) {
-		t.host.Hindered(r, "http.Server.WriteTimeout cuts event streams, since a middleware hides the connection; it needs Unwrap")
-	}
-}
-
-// deadlineMargin is how long before a request's deadline the stream ends by
-// itself, cleanly.
-const deadlineMargin = 500 * time.Millisecond

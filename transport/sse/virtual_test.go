@@ -84,10 +84,58 @@ func inVirtualTime(t *testing.T, options push.Options, wrap func(http.Handler) h
 
 func bare(handler http.Handler) http.Handler { return handler }
 
-// TestStreamEndsBeforeTheRequestsDeadline has a middleware that gives each
-// request a deadline, as chi's Timeout does: the stream must end by itself, whole.
-func TestStreamEndsBeforeTheRequestsDeadline(t *testing.T) {
+// TestStreamOutlivesTheRequestsDeadline: where the server waits for the handler, as it does
+// below chi's Timeout, a deadline is only the context's, and doesn't end a stream. That the
+// client leaves is noticed at once after it, too.
+func TestStreamOutlivesTheRequestsDeadline(t *testing.T) {
 	inVirtualTime(t, push.Options{Authorize: push.Anyone}, middleware.Timeout(time.Minute), func(t *testing.T, hub *push.Hub, follow follow) {
+		for _, age := range []time.Duration{time.Second, 10 * time.Minute} {
+			response := follow()
+			if response.ProtoMajor == 1 {
+				response.Body.Close()
+				return // the connection is taken over: its request is over
+			}
+			lines := bufio.NewReader(response.Body)
+			event(t, lines)
+			time.Sleep(age) // the server's clock, which is ours
+			if _, err := hub.Publish(t.Context(), push.Message{Topic: "a", Data: []byte("published")}); err != nil {
+				t.Fatal(err)
+			}
+			if got := event(t, lines); !strings.Contains(got, "published") {
+				t.Errorf("after %v: got %q", age, got)
+			}
+			response.Body.Close()
+			synctest.Wait()
+			if n := hub.Stats().Sessions; n != 0 {
+				t.Errorf("after %v: %d sessions are left", age, n)
+			}
+		}
+	})
+}
+
+// elsewhere is a middleware that gives each request a deadline, and runs the handler in
+// another goroutine so that it can answer at the deadline itself.
+func elsewhere(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), time.Minute)
+		defer cancel()
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			next.ServeHTTP(w, r.WithContext(ctx))
+		}()
+		select {
+		case <-done:
+		case <-ctx.Done():
+			w.WriteHeader(http.StatusGatewayTimeout)
+		}
+	})
+}
+
+// TestStreamEndsBeforeTheDeadlineOfAnotherGoroutine: where a middleware may answer before the
+// handler returns, the stream ends by itself before the deadline, whole.
+func TestStreamEndsBeforeTheDeadlineOfAnotherGoroutine(t *testing.T) {
+	inVirtualTime(t, push.Options{Authorize: push.Anyone}, elsewhere, func(t *testing.T, hub *push.Hub, follow follow) {
 		response := follow()
 		defer response.Body.Close()
 		if response.ProtoMajor == 1 {
@@ -106,6 +154,10 @@ func TestStreamEndsBeforeTheRequestsDeadline(t *testing.T) {
 		}
 		if took := time.Since(begin); took < 50*time.Second || took >= time.Minute {
 			t.Errorf("the stream ended after %v", took)
+		}
+		warnings := hub.Health(t.Context()).Warnings
+		if len(warnings) != 1 || !strings.Contains(warnings[0], "runs the handler in another goroutine") {
+			t.Errorf("warnings %q", warnings)
 		}
 	})
 }

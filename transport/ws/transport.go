@@ -12,6 +12,7 @@ import (
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/push/optional"
 	"github.com/tidewire/tidewire/push/session"
+	"github.com/tidewire/tidewire/transport/internal/doctor"
 	"github.com/tidewire/tidewire/transport/protocol"
 	"github.com/tidewire/tidewire/transport/websocket"
 )
@@ -22,6 +23,7 @@ type Transport struct {
 	host     *session.Host
 	options  Options
 	acceptor *websocket.Acceptor
+	doctor   *doctor.Doctor
 }
 
 var (
@@ -37,7 +39,8 @@ func New(hub *push.Hub, options ...Options) *Transport {
 	if o.Compression {
 		compression = websocket.CompressionNoContextTakeover
 	}
-	return &Transport{host: session.Of(hub), options: o, acceptor: websocket.NewAcceptor(&websocket.AcceptOptions{
+	host := session.Of(hub)
+	return &Transport{host: host, options: o, doctor: doctor.New(host), acceptor: websocket.NewAcceptor(&websocket.AcceptOptions{
 		Subprotocols: []string{protocol.Subprotocol},
 		CheckOrigin:  websocket.AnyOrigin, // Host.Admit has checked it
 		Refuse: func(w http.ResponseWriter, refusal *websocket.HandshakeError) {
@@ -82,7 +85,7 @@ func (t *Transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	socket, err := t.acceptor.Accept(w, r)
 	if err != nil {
 		if refusal, ok := errors.AsType[*websocket.HandshakeError](err); ok { // else the client has left
-			t.host.Refused(r, refusalOf(refusal)) // it has been answered
+			t.refused(w, r, refusal) // it has been answered
 		}
 		return
 	}
@@ -97,7 +100,7 @@ func (t *Transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		t.refuse(socket, r, e)
 		return
 	}
-	t.open(socket, r, session.Client{Admission: admission, Identity: identity}, follows)
+	t.open(socket, r, session.Client{Transport: "ws", Admission: admission, Identity: identity}, follows)
 }
 
 // requested reads which topics the URL of a handshake asks for.
@@ -140,6 +143,15 @@ func answerWithin(d time.Duration, socket *websocket.Conn) (end func()) {
 
 // maxURLTopics is how many topics a URL may name.
 const maxURLTopics = 100
+
+// refused counts a refused handshake, and says why.
+func (t *Transport) refused(w http.ResponseWriter, r *http.Request, refusal *websocket.HandshakeError) {
+	if errors.Is(refusal, http.ErrNotSupported) {
+		t.doctor.Unhijackable(w, r)
+		return
+	}
+	t.host.Refused(r, refusalOf(refusal))
+}
 
 // refusalOf is the refusal of a handshake as the hub counts it, and a client is told.
 func refusalOf(e *websocket.HandshakeError) *push.Error {
