@@ -44,7 +44,7 @@ func (c *Client) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 
 // address is the URL of a route.
 func (c *Client) address(route string) string {
-	return "http://" + host + "/" + strings.Trim(c.to.path, "/") + "/" + route
+	return "http://" + host + "/" + strings.TrimPrefix(strings.Trim(c.to.path, "/")+"/", "/") + route
 }
 
 // header is that of one request.

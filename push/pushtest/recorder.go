@@ -103,7 +103,9 @@ func (r *Recorder) PublishAll(ctx context.Context, m push.Message, topics ...str
 			published[i] = push.Published{Topic: topic, Receipt: receipt, Err: err}
 		}
 		return published, nil
-	}, func(topic string, err error) push.Published { return push.Published{Topic: topic, Err: push.AsError(err)} })
+	}, func(topic string, err error) push.Published {
+		return push.Published{Topic: topic, Err: push.AsError(err)}
+	})
 }
 
 // Set records that a key is set.

@@ -141,4 +141,3 @@ func appended(old []byte, change protocol.Change) []byte {
 	kept := string(utf16.Decode(units[:min(change.Start, len(units))]))
 	return append([]byte(kept), change.Data...)
 }
-
