@@ -29,6 +29,7 @@ type refusal struct {
 	final  bool
 	after  time.Duration
 	topics []protocol.Answer // if each topic was refused by itself
+	status string            // of an answer that isn't this protocol's
 }
 
 func (r *refusal) Error() string { return r.err.Error() }

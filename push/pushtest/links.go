@@ -56,7 +56,7 @@ func status(response *http.Response) error {
 	if f, err := protocol.ParseHTTPError(body); err == nil {
 		return refused(f)
 	}
-	return &refusal{final: true, err: fmt.Errorf("%s %s: %s, which isn't Tidewire's answer: %s",
+	return &refusal{final: true, status: response.Status, err: fmt.Errorf("%s %s: %s, which isn't Tidewire's answer: %s",
 		response.Request.Method, response.Request.URL.Path, response.Status, strings.TrimSpace(string(body)))}
 }
 

@@ -7,7 +7,7 @@ import (
 	"github.com/tidewire/tidewire/push"
 )
 
-// Option says how a client connects: a [Transport], [As], [Header], [Cookie], [Through].
+// Option says how a client connects: a [Transport], [As], [Header], [Cookie], [Through], [Topic].
 type Option interface{ apply(d *dialing) }
 
 // dialing is how a client connects.
@@ -16,6 +16,7 @@ type dialing struct {
 	header    http.Header
 	identity  *identity
 	through   *mounted
+	topic     string // for CheckMount
 }
 
 // identity is who a client is, by As.
@@ -99,3 +100,6 @@ func Cookie(name, value string) Option {
 func Through(handler http.Handler, path string) Option {
 	return option(func(d *dialing) { d.through = &mounted{handler: handler, path: path} })
 }
+
+// Topic names a topic for [CheckMount] that the client may follow.
+func Topic(topic string) Option { return option(func(d *dialing) { d.topic = topic }) }
