@@ -24,7 +24,7 @@ var walls = map[string][]string{
 	"push":                           {"broker", "push/cursor", "push/optional", "push/internal/inside", "push/internal/revoke", "push/internal/tasks"},
 	"push/session":                   {"push", "broker", "push/cursor", "push/optional", "push/internal/inside", "push/internal/limit", "push/internal/seal", "push/internal/tasks", "push/internal/wheel"},
 	"push/testaid":                   {},
-	"push/pushtest":                  {"push", "broker", "push/cursor", "push/optional", "push/internal/inside", "broker/membroker", "internal/mountcheck", "transport", "transport/protocol", "transport/websocket"},
+	"push/pushtest":                  {"push", "broker", "push/cursor", "push/optional", "broker/membroker", "internal/mountcheck", "transport", "transport/protocol", "transport/websocket"},
 	"internal/mountcheck":            {},
 	"broker/membroker":               {"push", "broker", "push/optional", "broker/internal/keymap"},
 	"broker/internal/follow":         {"push", "broker"},

@@ -4,7 +4,7 @@
 //		hub := pushtest.NewHub(t, push.Options{})
 //		client := hub.Client(t)
 //		client.Follow("orders/42")
-//		if err := SetStatus(t.Context(), hub, 42, "shipped"); err != nil { // your code
+//		if err := SetStatus(t.Context(), hub.Hub, 42, "shipped"); err != nil { // your code
 //			t.Fatal(err)
 //		}
 //		client.Expect("orders/42", map[string]any{"status": "shipped"})
@@ -15,7 +15,8 @@
 //
 //   - [NewRecorder] stands for a hub where code only publishes.
 //   - [NewHub] makes a hub in memory that ends with the test. Its broker can be made to lose a
-//     message, to expire a history and to fail.
+//     message, to expire a history and to fail; [NewBroker] is that broker for an application
+//     that makes its hub itself.
 //   - [Hub.Client] and [Dial] connect clients over each [Transport], also through the
 //     application's own router and middleware, as anybody. A client can be cut and stalled.
 //   - [CheckMount] checks a router and its middleware: that nothing holds back or ends what is

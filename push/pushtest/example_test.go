@@ -72,7 +72,7 @@ func TestShippedOrderIsPushed(t *testing.T) {
 	hub := pushtest.NewHub(t, push.Options{})
 	client := hub.Client(t)
 	client.Follow("orders/42")
-	if err := Ship(t.Context(), hub, 42); err != nil {
+	if err := Ship(t.Context(), hub.Hub, 42); err != nil {
 		t.Fatal(err)
 	}
 	client.Expect("orders/42", map[string]any{"status": "shipped"})
@@ -123,7 +123,7 @@ func TestOrderPageSurvivesTheNetwork(t *testing.T) {
 	hub := pushtest.NewHub(t, options())
 	client := hub.Client(t)
 	client.Follow("orders/42")
-	ship := func() { Ship(t.Context(), hub, 42) }
+	ship := func() { Ship(t.Context(), hub.Hub, 42) }
 	client.Cut(ship) // while it is away
 	client.Expect("orders/42", map[string]string{"status": "shipped"})
 
@@ -134,13 +134,42 @@ func TestOrderPageSurvivesTheNetwork(t *testing.T) {
 func TestBrokerIsAway(t *testing.T) {
 	hub := pushtest.NewHub(t, options())
 	hub.FailBroker(nil)
-	if err := Ship(t.Context(), hub, 42); !errors.Is(err, push.CodeUnavailable) {
+	if err := Ship(t.Context(), hub.Hub, 42); !errors.Is(err, push.CodeUnavailable) {
 		t.Errorf("got %v", err)
 	}
 	hub.Heal()
-	if err := Ship(t.Context(), hub, 42); err != nil {
+	if err := Ship(t.Context(), hub.Hub, 42); err != nil {
 		t.Error(err)
 	}
+}
+
+// app is an application that makes its hub itself.
+type app struct{ hub *push.Hub }
+
+func newApp(store push.Broker) *app {
+	return &app{push.New(store, options())}
+}
+
+func (a *app) routes() http.Handler { return routes(a.hub) }
+
+func (a *app) close(t *testing.T) {
+	if err := a.hub.Shutdown(context.Background()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestWholeApplication(t *testing.T) {
+	store := pushtest.NewBroker(t)
+	app := newApp(store)
+	t.Cleanup(func() { app.close(t) })
+	client := pushtest.Dial(t, app.routes(), "/push", pushtest.Cookie("session", "ann"))
+	client.Follow("orders/42")
+	client.Cut(func() {
+		Ship(t.Context(), app.hub, 42)
+		store.Expire("orders/42")
+	})
+	client.Expect("orders/42", pushtest.Gap(broker.GapTrimmed))
+	store.Published.Expect("orders/42", map[string]string{"status": "shipped"})
 }
 
 func TestPricesAreLive(t *testing.T) {
@@ -161,7 +190,7 @@ func ExampleNewHub() {
 	hub := pushtest.NewHub(t, push.Options{})
 	client := hub.Client(t, pushtest.EventStream)
 	client.Follow("orders/42")
-	if err := Ship(t.Context(), hub, 42); err != nil {
+	if err := Ship(t.Context(), hub.Hub, 42); err != nil {
 		t.Fatal(err)
 	}
 	client.Expect("orders/42", map[string]any{"status": "shipped"})

@@ -126,7 +126,7 @@ func (c *Client) heads() (map[string]broker.Position, error) {
 	}
 	heads := map[string]broker.Position{}
 	for _, f := range topics {
-		page, err := c.hub.broker.Broker.Recent(context.Background(), f.topic, broker.Limit{})
+		page, err := c.hub.broker.memory.Recent(context.Background(), f.topic, broker.Limit{})
 		if err != nil {
 			return nil, err
 		}

@@ -10,7 +10,6 @@ import (
 
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/push"
-	"github.com/tidewire/tidewire/push/optional"
 	"github.com/tidewire/tidewire/transport"
 )
 
@@ -23,7 +22,7 @@ type Hub struct {
 
 	t      testing.TB
 	log    *testLog
-	broker *faultyBroker
+	broker *Broker
 	routes func() *listener // what Client connects to, made when it is first asked for
 }
 
@@ -43,8 +42,8 @@ func NewHub(t testing.TB, options push.Options, store ...membroker.Options) *Hub
 		options.Logger = slog.New(&logHandler{to: log})
 	}
 	options.Identify = Identify(options.Identify)
-	h := &Hub{t: t, log: log, Published: newRecord(t, "hub.Published")}
-	h.broker = newFaultyBroker(membroker.New(optional.One(store)), h.Published)
+	h := &Hub{t: t, log: log, broker: NewBroker(t, store...)}
+	h.Published = h.broker.Published
 	ended := watchLeaks(t)
 	h.Hub = push.New(h.broker, options)
 	t.Cleanup(func() {
@@ -78,6 +77,24 @@ func (h *Hub) end() {
 // ExpectError announces that the hub will log an error with this text, which then doesn't
 // fail the test. It fails if none comes.
 func (h *Hub) ExpectError(text string) { h.log.expect(text) }
+
+// Lose is [Broker.Lose] of the hub's broker.
+func (h *Hub) Lose(topic string) {
+	h.t.Helper()
+	h.broker.Lose(topic)
+}
+
+// Expire is [Broker.Expire] of the hub's broker.
+func (h *Hub) Expire(topic string) {
+	h.t.Helper()
+	h.broker.Expire(topic)
+}
+
+// FailBroker is [Broker.Fail] of the hub's broker.
+func (h *Hub) FailBroker(err error) { h.broker.Fail(err) }
+
+// Heal ends what FailBroker has begun.
+func (h *Hub) Heal() { h.broker.Heal() }
 
 // Client connects a client to the hub. Without [Through] it comes by routes of its own, which
 // no middleware of the application is before. See [Dial].

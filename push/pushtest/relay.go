@@ -70,10 +70,14 @@ func (r *relay) lose() {
 	r.losing = true
 }
 
+// expire has the receiver forget as well what it keeps of the history itself.
 func (r *relay) expire() {
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	r.gone = len(r.lost) > 0
+	r.mu.Unlock()
+	if keeper, ok := r.to.(interface{ ForgetHistory() }); ok {
+		keeper.ForgetHistory()
+	}
 }
 
 // end drops what was lost: nobody gets anything any more.

@@ -6,7 +6,3 @@ package inside
 // Attach returns the sessions of a *push.Hub. If the hub has none yet, Attach calls open
 // with what sessions may use of the hub, and keeps the result. Package push sets it.
 var Attach func(hub any, open func(backstage any) any) any
-
-// ForgetHistory has a *push.Hub forget what it has read of a topic's history, so that only
-// its broker knows. It is for tests. Package push/session sets it.
-var ForgetHistory func(hub any, topic string)
