@@ -31,12 +31,23 @@ func (c *Client) Expect(topic string, want ...any) {
 		if !ok {
 			c.board.mu.Lock()
 			defer c.board.mu.Unlock()
-			c.t.Fatalf("pushtest: %s didn't come%s\n  want %s\n%s", place, c.inTime(), describe(w), c.situation())
+			c.t.Fatalf("pushtest: %s didn't come%s\n  want %s\n%s", place, c.inTime(), describe(w), c.published(topic)+c.situation())
 		}
 		if why := differs(w, e); why != "" {
 			c.t.Fatalf("pushtest: %s isn't what was expected\n%s", place, why)
 		}
 	}
+}
+
+// published says how much was published to a topic, if that is known.
+func (c *Client) published(topic string) string {
+	if c.hub == nil {
+		return ""
+	}
+	if n := len(c.hub.Published.Messages(topic)); n > 0 {
+		return fmt.Sprintf("  %d published to it so far\n", n)
+	}
+	return "  nothing was published to it\n"
 }
 
 // inTime says how long was waited. Called with the board locked.

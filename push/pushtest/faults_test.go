@@ -166,7 +166,7 @@ func TestFailuresSayWhatCame(t *testing.T) {
 		says(t, run(func(t testing.TB, hub *pushtest.Hub, client *pushtest.Client) {
 			hub.Publish(context.Background(), push.Message{Topic: "a", Event: "created", Data: []byte("one")})
 			client.Expect("a", push.Message{Event: "created", Data: []byte("one")}, "two")
-		}), "event 2 of 2", "didn't come within 10s", `want text "two"`, `it follows "a"`, `got before   "a": event "created", text "one"`)
+		}), "event 2 of 2", "didn't come within 10s", `want text "two"`, "1 published to it so far", `it follows "a"`, `got before   "a": event "created", text "one"`)
 		says(t, run(func(t testing.TB, hub *pushtest.Hub, client *pushtest.Client) {
 			hub.Publish(context.Background(), push.Message{Topic: "a", Data: []byte("one")})
 			client.Nothing()
