@@ -148,11 +148,11 @@ func TestClientIsWhomItSays(t *testing.T) {
 				return nil
 			},
 			Identify: func(r *http.Request) (push.Identity, error) {
-				cookie, err := r.Cookie("user")
-				if err != nil {
-					return push.Identity{User: r.Header.Get("X-User")}, nil
+				user := r.Header.Get("X-User")
+				if cookie, err := r.Cookie("user"); err == nil {
+					user = cookie.Value
 				}
-				return push.Identity{User: cookie.Value}, nil
+				return push.Identity{User: user}, nil
 			},
 			Receive: func(_ context.Context, in push.Inbound) (push.Reply, error) {
 				if in.Event == "bad" {

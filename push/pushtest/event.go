@@ -31,7 +31,7 @@ func (e Event) String() string {
 	case e.Message != nil:
 		return topic + text(e.Message)
 	case e.Gap != nil:
-		return topic + string(expectedGap(e.Gap.Reason).text())
+		return topic + expectedGap(e.Gap.Reason).text()
 	case e.Reset != "":
 		return topic + expectedReset(e.Reset).text()
 	case e.Refused != nil:

@@ -69,7 +69,7 @@ type stream struct {
 
 func (c *Client) openStream(ctx context.Context) (link, error) {
 	ctx, cancel := context.WithCancel(ctx)
-	response, err := c.get(ctx, "sse", c.query())
+	response, err := c.get(ctx, "sse", c.query()) //nolint:bodyclose // close does
 	if err != nil {
 		cancel()
 		return nil, err

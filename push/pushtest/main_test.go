@@ -25,8 +25,10 @@ type spy struct {
 func watched(t testing.TB, test func(t testing.TB)) string {
 	s := &spy{TB: t}
 	s.call(func() { test(s) })
-	for i := len(s.cleanups) - 1; i >= 0; i-- {
-		s.call(s.cleanups[i])
+	for len(s.cleanups) > 0 { // one may add another
+		last := s.cleanups[len(s.cleanups)-1]
+		s.cleanups = s.cleanups[:len(s.cleanups)-1]
+		s.call(last)
 	}
 	return strings.Join(s.said, "\n")
 }

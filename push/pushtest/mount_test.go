@@ -51,7 +51,7 @@ func TestCheckMountSaysWhatIsInTheWay(t *testing.T) {
 		want    []string // nothing is wrong without
 	}{
 		"chi":                       {mount: behind()},
-		"chi, logged and recovered": {mount: behind(middleware.RequestID, middleware.RealIP, middleware.RequestLogger(&middleware.DefaultLogFormatter{Logger: quiet{}}), middleware.Recoverer)},
+		"chi, logged and recovered": {mount: behind(middleware.RequestID, middleware.RequestLogger(&middleware.DefaultLogFormatter{Logger: quiet{}}), middleware.Recoverer)},
 		"http.ServeMux": {mount: func(routes http.Handler) http.Handler {
 			mux := http.NewServeMux()
 			mux.Handle("/push/", routes)

@@ -92,7 +92,8 @@ func Header(name, value string) Option {
 
 // Cookie adds a cookie to all requests of the client.
 func Cookie(name, value string) Option {
-	return Header("Cookie", (&http.Cookie{Name: name, Value: value}).String())
+	cookie := http.Cookie{Name: name, Value: value} //nolint:gosec // a client sends no attributes
+	return Header("Cookie", cookie.String())
 }
 
 // Through has a client of [Hub.Client] come by the application's own handler, router and

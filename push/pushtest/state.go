@@ -62,16 +62,15 @@ func (s *State) Map() map[string]any {
 }
 
 func (v value) decoded() any {
-	switch v.encoding {
-	case push.EncodingBinary:
+	var decoded any
+	switch {
+	case v.encoding == push.EncodingBinary:
 		return slices.Clone(v.data)
-	case push.EncodingJSON:
-		var decoded any
-		if json.Unmarshal(v.data, &decoded) == nil {
-			return decoded
-		}
+	case v.encoding == push.EncodingJSON && json.Unmarshal(v.data, &decoded) == nil:
+		return decoded
+	default:
+		return string(v.data)
 	}
-	return string(v.data)
 }
 
 // Expect waits until the keys and values are these: a map, or anything else that is a JSON

@@ -102,16 +102,8 @@ func differsFrom(want, got *push.Message) string {
 func differsInData(want any, got *push.Message) string {
 	switch want := want.(type) {
 	case string:
-		switch got.Encoding {
-		case push.EncodingText:
-			if string(got.Data) == want {
-				return ""
-			}
-		case push.EncodingJSON:
-			quoted, err := json.Marshal(want)
-			if err == nil && differsAsJSON(quoted, got.Data) == "" || json.Valid([]byte(want)) && differsAsJSON([]byte(want), got.Data) == "" {
-				return ""
-			}
+		if got.Encoding == push.EncodingText && string(got.Data) == want || got.Encoding == push.EncodingJSON && isAsJSON(want, got.Data) {
+			return ""
 		}
 		return "the data is another"
 	case []byte:
@@ -138,4 +130,10 @@ func jsonOf(got *push.Message, want []byte) string {
 		return "the data isn't JSON, so that clients get no value; it is by PublishJSON, or if push.Message has Encoding: push.EncodingJSON"
 	}
 	return differsAsJSON(want, got.Data)
+}
+
+// isAsJSON reports whether JSON data is a string, or is what it says.
+func isAsJSON(want string, got []byte) bool {
+	quoted, err := json.Marshal(want)
+	return err == nil && differsAsJSON(quoted, got) == "" || json.Valid([]byte(want)) && differsAsJSON([]byte(want), got) == ""
 }
