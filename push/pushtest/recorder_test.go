@@ -110,6 +110,20 @@ func TestRecorderWaits(t *testing.T) {
 	})
 }
 
+// TestBubbleIsKnown: it is found by the text of a stack, which another version of Go may write
+// otherwise.
+func TestBubbleIsKnown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		says(t, watched(t, func(t testing.TB) {
+			rec := pushtest.NewRecorder(t)
+			for range 10 {
+				go rec.Publish(context.Background(), push.Message{Topic: "a"})
+			}
+			rec.None()
+		}), "10 published that nobody has expected")
+	})
+}
+
 func TestRecorderSaysWhatItHas(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		says(t, watched(t, func(t testing.TB) {
