@@ -83,7 +83,7 @@ const (
 	alarm = "1;31"
 )
 
-// colorOf gives each topic a colour of its own that isn't the alarm's.
+// colorOf returns the colour of a topic, which is never the alarm's.
 func colorOf(topic string) string {
 	h := fnv.New32a()
 	_, _ = io.WriteString(h, topic) // to memory
