@@ -12,6 +12,7 @@ import (
 
 // TestHubsSideBySide: the hubs of parallel tests are each other's business in nothing.
 func TestHubsSideBySide(t *testing.T) {
+	t.Parallel()
 	for i := range 8 {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			t.Parallel()
