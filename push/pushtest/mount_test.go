@@ -52,6 +52,7 @@ func TestCheckMountSaysWhatIsInTheWay(t *testing.T) {
 	}{
 		"chi":                       {mount: behind()},
 		"chi, logged and recovered": {mount: behind(middleware.RequestID, middleware.RequestLogger(&middleware.DefaultLogFormatter{Logger: quiet{}}), middleware.Recoverer)},
+		"chi, answers compressed": {mount: behind(middleware.Compress(5))},
 		"http.ServeMux": {mount: func(routes http.Handler) http.Handler {
 			mux := http.NewServeMux()
 			mux.Handle("/push/", routes)

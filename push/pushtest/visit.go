@@ -30,7 +30,9 @@ func (v visit) do(ctx context.Context, method string, query url.Values) (*http.R
 		return nil, err
 	}
 	r.Header = v.client.header()
-	r.Header.Set("Accept-Encoding", "gzip")
+	if v.route == "sse" { // the answers of the others may be compressed
+		r.Header.Set("Accept-Encoding", "gzip")
+	}
 	response, err := v.http.Do(r)
 	if err != nil {
 		return nil, err
