@@ -20,32 +20,39 @@ func read(t *testing.T, path string) string {
 	return string(text)
 }
 
-// TestReadmeShowsTheExample keeps the README's program one that compiles.
-func TestReadmeShowsTheExample(t *testing.T) {
-	_, body, _ := strings.Cut(read(t, "example_test.go"), "func Example() {\n")
-	body, _, found := strings.Cut(body, "\n}\n")
-	if !found {
-		t.Fatal("there is no Example")
+// TestReadmeShowsTheProgram: examples/clock, whose test runs it, and a test of at most ten
+// lines, which package pushtest has among its own.
+func TestReadmeShowsTheProgram(t *testing.T) {
+	readme := read(t, "../README.md")
+	if program := read(t, "../examples/clock/main.go"); !strings.Contains(readme, "```go\n"+program+"```\n") {
+		t.Errorf("README.md doesn't show examples/clock/main.go, which is\n%s", program)
 	}
-	program := strings.TrimPrefix(strings.ReplaceAll("\n"+body, "\n\t", "\n"), "\n")
-	if !strings.Contains(read(t, "../README.md"), "```go\n"+program+"\n```") {
-		t.Errorf("README.md doesn't show the body of Example, which is\n%s", program)
+	_, section, _ := strings.Cut(readme, "## Testing your app\n")
+	_, test, _ := strings.Cut(section, "```go\n")
+	test, _, _ = strings.Cut(test, "```")
+	if n := strings.Count(test, "\n"); n == 0 || n > 10 || !strings.Contains(read(t, "../push/pushtest/example_test.go"), "\n"+test) {
+		t.Errorf("the test of %d lines in README.md isn't one of package pushtest:\n%s", n, test)
 	}
 }
 
 // TestGuidesShowTheExamples keeps the guides' Go code code that compiles.
 func TestGuidesShowTheExamples(t *testing.T) {
 	indented := regexp.MustCompile(`(?m)^\t+`)
-	examples := read(t, "../push/example_test.go") + read(t, "../push/example_state_test.go") +
-		read(t, "../middleware/jwtauth/example_test.go") + program(t, "example_board_test.go") + read(t, "example_ops_test.go") +
-		read(t, "example_middleware_test.go")
-	examples = indented.ReplaceAllString(examples, "")
+	var examples string
+	for _, file := range []string{
+		"../push/example_test.go", "../push/example_state_test.go", "../push/pushtest/example_test.go",
+		"../middleware/jwtauth/example_test.go", "example_ops_test.go", "example_middleware_test.go",
+	} {
+		examples += read(t, file)
+	}
+	examples = indented.ReplaceAllString(examples+program(t, "example_board_test.go"), "")
 	_, readme, _ := strings.Cut(read(t, "../README.md"), "## Who may follow what")
-	readme, _, _ = strings.Cut(readme, "\n## What is promised")
-	guides := readme + read(t, "../docs/authentication.md") + read(t, "../docs/authorization.md") + read(t, "../docs/live-state.md") +
-		read(t, "../docs/operate.md") + read(t, "../docs/middleware.md")
+	guides, _, _ := strings.Cut(readme, "\n## What is promised")
+	for _, guide := range []string{"authentication", "authorization", "live-state", "middleware", "operate", "testing"} {
+		guides += read(t, "../docs/"+guide+".md")
+	}
 	blocks := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(guides, -1)
-	if len(blocks) != 23 {
+	if len(blocks) < 30 {
 		t.Errorf("there are %d blocks", len(blocks))
 	}
 	for _, block := range blocks {
@@ -160,7 +167,7 @@ func TestDocsServeWithATimeLimitForHeaders(t *testing.T) {
 	servers := 0
 	for _, page := range append(pages, "../README.md", "../js-client/README.md") {
 		for _, block := range regexp.MustCompile("(?s)```go\n(.*?)```").FindAllString(read(t, page), -1) {
-			if strings.Contains(block, "ListenAndServe") {
+			if strings.Contains(block, "ListenAndServe") || strings.Contains(block, "http.Server{") {
 				servers++
 				if !strings.Contains(block, "ReadHeaderTimeout") {
 					t.Errorf("%s serves without a ReadHeaderTimeout:\n%s", page, block)

@@ -19,7 +19,7 @@ import (
 	"github.com/tidewire/tidewire/transport"
 )
 
-// The README shows this program. SIGTERM ends it: clients get what is queued for them, and
+// A whole program; examples/clock is one with a page. SIGTERM ends it: clients get what is queued for them, and
 // are asked to come back.
 func Example() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

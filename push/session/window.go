@@ -130,6 +130,14 @@ func (f *feed) hasAtHand(place broker.Position) bool {
 	return place == f.head || f.window != nil && f.window.contains(place)
 }
 
+// ForgetHistory gives up the window, so that only the broker knows what was. The broker of
+// package pushtest calls it, whose history expires on demand.
+func (f *feed) ForgetHistory() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.forget()
+}
+
 // The methods below are called with feed.mu held.
 
 // remember begins a window at the head, unless there is one or the feed is closed.
