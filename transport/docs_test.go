@@ -43,7 +43,7 @@ func TestGuidesShowTheExamples(t *testing.T) {
 	readme, _, _ = strings.Cut(readme, "\n## What is promised")
 	guides := readme + read(t, "../docs/authentication.md") + read(t, "../docs/authorization.md") + read(t, "../docs/live-state.md")
 	blocks := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(guides, -1)
-	if len(blocks) != 21 {
+	if len(blocks) != 22 {
 		t.Errorf("there are %d blocks", len(blocks))
 	}
 	for _, block := range blocks {
