@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 
+	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/examples/standalone/internal/config"
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/transport/protocol"
@@ -94,6 +95,9 @@ func (b *changeBody) read(hasData bool) (m push.Message, err error) {
 		m, err = b.message.read()
 	} else {
 		m = push.Message{ID: b.ID, Topic: b.Topic, Event: b.Event, Key: b.Key}
+	}
+	if err == nil {
+		err = broker.CheckTopic(b.Topic)
 	}
 	if err != nil {
 		return m, err

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"maps"
 	"net/http"
 
 	"github.com/tidewire/tidewire/examples/standalone/internal/config"
@@ -34,7 +35,8 @@ func (s *server) stats(_ http.ResponseWriter, r *http.Request) (any, error) {
 		return nil, err
 	}
 	now := s.hub.Stats()
-	closed := map[push.Code]uint64{}
+	closed, refused := map[push.Code]uint64{}, map[push.Code]uint64{}
+	maps.Copy(refused, now.Refused)
 	for code, n := range now.Closed {
 		if code == "" {
 			code = "left"
@@ -43,6 +45,6 @@ func (s *server) stats(_ http.ResponseWriter, r *http.Request) (any, error) {
 	}
 	return figures{
 		now.Sessions, now.Topics, now.Revocations, now.Memory, now.Published, now.Delivered, now.Replayed, now.Gaps, now.Lagged, now.Shed,
-		closed, now.Refused,
+		closed, refused,
 	}, nil
 }
