@@ -58,6 +58,9 @@ var errRights = errors.New("the token's claim of rights is no object of lists of
 // checkRights refuses a token whose claim of rights has another form than Authorize reads:
 // it would allow less than its issuer believes.
 func checkRights(claim any) error {
+	if claim == nil { // as some issuers write what is empty
+		return nil
+	}
 	rights, ok := claim.(map[string]any)
 	if !ok {
 		return errRights
@@ -65,7 +68,7 @@ func checkRights(claim any) error {
 	count := 0
 	for name, list := range rights {
 		patterns, ok := list.([]any)
-		if !ok || name != "follow" && name != "publish" && name != "members" {
+		if !ok && list != nil || name != "follow" && name != "publish" && name != "members" {
 			return errRights
 		}
 		if count += len(patterns); count > maxRights {

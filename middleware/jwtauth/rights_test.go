@@ -74,7 +74,7 @@ func TestMalformedRights(t *testing.T) {
 		_, err := a.Identify(bearing(sign(t, "HS256", key, nil, object{"tidewire": claim})))
 		wantBad(t, name, err)
 	}
-	for name, claim := range map[string]any{"nothing": object{}, "empty lists": object{"follow": []string{}, "members": []string{}}} {
+	for name, claim := range map[string]any{"null": []any(nil), "null in it": object{"follow": nil}, "nothing": object{}, "empty lists": object{"follow": []string{}, "members": []string{}}} {
 		if _, err := a.Identify(bearing(sign(t, "HS256", key, nil, object{"tidewire": claim}))); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}

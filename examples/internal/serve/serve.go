@@ -116,6 +116,7 @@ func call(hook func()) {
 // listening is a server that serves. The zero one serves nothing.
 type listening struct {
 	server  *http.Server
+	scheme  string
 	address net.Addr
 	served  chan struct{} // closed when it has ended
 	failed  error         // why, after that
@@ -126,8 +127,10 @@ func listen(addr string, config *tls.Config, handler http.Handler) (*listening, 
 	if err != nil {
 		return nil, err
 	}
-	l := &listening{newServer(handler), listener.Addr(), make(chan struct{}), nil}
-	l.server.TLSConfig = config
+	l := &listening{newServer(handler), "http", listener.Addr(), make(chan struct{}), nil}
+	if config != nil {
+		l.scheme, l.server.TLSConfig = "https", config
+	}
 	go func() {
 		defer close(l.served)
 		if config != nil {
@@ -139,13 +142,7 @@ func listen(addr string, config *tls.Config, handler http.Handler) (*listening, 
 	return l, nil
 }
 
-func (l *listening) url() string {
-	scheme := "http://"
-	if l.server.TLSConfig != nil {
-		scheme = "https://"
-	}
-	return scheme + l.address.String()
-}
+func (l *listening) url() string { return l.scheme + "://" + l.address.String() }
 
 // close ends it, and says why it has ended if it had to.
 func (l *listening) close(ctx context.Context) error {

@@ -21,14 +21,19 @@ type Loaded struct {
 }
 
 // Load reads the configuration: the defaults, the file that -config or TIDEWIRE_CONFIG
-// names, the environment, and the flags, each over the one before. Usage goes to output if
-// flags are wrong. The error is flag.ErrHelp if -help was asked for.
+// names, the environment, and the flags, each over the one before. If -help asks for it, all
+// flags are shown on output, and the error is flag.ErrHelp.
 func Load(args, environ []string, output io.Writer) (l Loaded, err error) {
 	var file string
 	given := map[string][]string{} // the texts of flags
-	flags := newFlags(&l, &file, given, output)
+	flags := newFlags(&l, &file, given)
 	if err := flags.Parse(args); err != nil {
-		return l, err
+		if errors.Is(err, flag.ErrHelp) {
+			flags.SetOutput(output)
+			flags.PrintDefaults()
+			return l, err
+		}
+		return l, fmt.Errorf("%w; see -help", err)
 	}
 	if flags.NArg() > 0 {
 		return l, errors.New("standalone takes flags only; see -help")
@@ -47,9 +52,9 @@ func Load(args, environ []string, output io.Writer) (l Loaded, err error) {
 
 const fileVariable = prefix + "CONFIG"
 
-func newFlags(l *Loaded, file *string, given map[string][]string, output io.Writer) *flag.FlagSet {
+func newFlags(l *Loaded, file *string, given map[string][]string) *flag.FlagSet {
 	flags := flag.NewFlagSet("standalone", flag.ContinueOnError)
-	flags.SetOutput(output)
+	flags.SetOutput(io.Discard)
 	flags.StringVar(file, "config", "", "`file` with settings in JSON; docs/standalone.md has all of them")
 	flags.BoolVar(&l.CheckOnly, "check-config", false, "show the configuration without secrets, and end")
 	var scratch Config
