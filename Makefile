@@ -11,7 +11,8 @@ MUTANTS ?= 50
 SEED ?= 1
 IMAGE ?= tidewire
 # Go modules of their own.
-MODULES := broker/faults transport/websocket/differential docs/benchmarks examples/standalone/deploy .ci/tools
+MODULES := broker/faults transport/websocket/differential push/metrics/prometheus docs/benchmarks \
+	examples/standalone/deploy .ci/tools
 
 BIN := $(CURDIR)/.bin
 GOLANGCI_LINT := $(BIN)/golangci-lint-$(GOLANGCI_LINT_VERSION)/golangci-lint

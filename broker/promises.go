@@ -1,6 +1,9 @@
 package broker
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // NonBlocking is a push.Broker whose calls wait for nothing but short locks. Each call
 // returns at once without a deadline, so the hub needs no timer for it. A type that embeds
@@ -18,4 +21,11 @@ type NonBlocking interface {
 type Keeper interface {
 	// Keep is the least time for which a position is kept.
 	Keep() time.Duration
+}
+
+// HealthChecker is a push.Broker that can say what is wrong with it. Its answer is part of a
+// hub's Health.
+type HealthChecker interface {
+	// Health returns nil if the broker can store messages and hears those of others.
+	Health(ctx context.Context) error
 }

@@ -30,6 +30,7 @@ type Hub struct {
 	streams   streams
 	users     *users
 	published atomic.Uint64
+	check     check
 
 	mu       sync.Mutex // guards the rest
 	sessions sessions   // nil until a transport asks for them
@@ -58,6 +59,8 @@ type sessions interface {
 	SendBack(user string, id uuid.UUID)
 	// Stats adds the figures of sessions.
 	Stats(s *Stats)
+	// Health adds how they are.
+	Health(h *Health)
 }
 
 // New makes a hub on a broker. The hub owns the broker from now on: Shutdown
@@ -79,11 +82,18 @@ func New(broker Broker, options Options) *Hub {
 func (h *Hub) Publish(ctx context.Context, m Message) (Receipt, error) {
 	ctx, cancel := h.deadline(ctx)
 	defer cancel()
-	receipt, err := h.broker.Publish(ctx, m)
+	receipt, err := h.publish(ctx, m)
 	if err == nil {
 		h.published.Add(1)
 	}
 	return receipt, err
+}
+
+func (h *Hub) publish(ctx context.Context, m Message) (Receipt, error) {
+	if h.options.Tracer != nil {
+		return h.publishTraced(ctx, m)
+	}
+	return h.broker.Publish(ctx, m)
 }
 
 // PublishJSON publishes v as JSON: clients get the value itself, not a string that they would

@@ -23,6 +23,7 @@ var walls = map[string][]string{
 	"push/internal/wheel":            {},
 	"push":                           {"broker", "push/cursor", "push/optional", "push/internal/inside", "push/internal/revoke", "push/internal/tasks"},
 	"push/session":                   {"push", "broker", "push/cursor", "push/optional", "push/internal/inside", "push/internal/limit", "push/internal/seal", "push/internal/tasks", "push/internal/wheel"},
+	"push/metrics":                   {"push", "broker"},
 	"push/testaid":                   {},
 	"broker/membroker":               {"push", "broker", "push/optional", "broker/internal/keymap"},
 	"broker/internal/follow":         {"push", "broker"},

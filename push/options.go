@@ -120,6 +120,8 @@ type Options struct {
 	// too short for that. Default 20 s.
 	DrainWindow time.Duration
 
+	// Tracer follows messages through publishing and delivery. Nil traces nothing.
+	Tracer Tracer
 	// Logger gets what operators should know. Default slog.Default().
 	Logger *slog.Logger
 }

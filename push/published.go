@@ -37,8 +37,12 @@ type batchPublisher interface {
 func (h *Hub) PublishAll(ctx context.Context, m Message, topics ...string) []Published {
 	ctx, cancel := h.deadline(ctx)
 	defer cancel()
+	publish := h.publishEach
+	if h.options.Tracer != nil {
+		publish = h.publishEachTraced
+	}
 	return broker.EachTopic(topics, func(distinct []string) ([]Published, error) {
-		published := h.publishEach(ctx, m, distinct)
+		published := publish(ctx, m, distinct)
 		for _, p := range published {
 			if p.Err == nil {
 				h.published.Add(1)

@@ -58,5 +58,6 @@ func (s *drained) Enforce()                   {}
 func (s *drained) End(uuid.UUID, *Error)      {}
 func (s *drained) Cut()                       {}
 func (s *drained) Stats(*Stats)               {}
+func (s *drained) Health(*Health)             {}
 func (s *drained) Connections(string) int     { return 0 }
 func (s *drained) SendBack(string, uuid.UUID) {}

@@ -32,9 +32,12 @@ type Broker struct {
 }
 
 var (
-	_ broker.Keeper    = (*Broker)(nil)
-	_ broker.Store     = (*Broker)(nil)
-	_ push.StateBroker = (*Broker)(nil)
+	_ broker.Keeper  = (*Broker)(nil)
+	_ broker.Store   = (*Broker)(nil)
+	_ broker.Metered = (*Broker)(nil)
+
+	_ broker.HealthChecker = (*Broker)(nil)
+	_ push.StateBroker     = (*Broker)(nil)
 )
 
 // New makes a broker on the application's client (a *redis.Client, of Sentinel too, or a

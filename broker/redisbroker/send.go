@@ -55,6 +55,7 @@ func (s *server) pipeline(node, what string) *pipeline {
 
 // send carries calls out in one round trip.
 func (s *server) send(ctx context.Context, calls []*call) {
+	defer s.figures.begin(calls)()
 	s.exec(ctx, s.client.Pipeline(), calls)
 	if unknown := withoutScript(calls); len(unknown) > 0 {
 		s.exec(ctx, s.client.Pipeline(), unknown)
@@ -63,6 +64,7 @@ func (s *server) send(ctx context.Context, calls []*call) {
 
 // sendReplicated carries calls out, and waits on their connection for a replica.
 func (s *server) sendReplicated(ctx context.Context, calls []*call) {
+	defer s.figures.begin(calls)()
 	s.execReplicated(ctx, calls)
 	if unknown := withoutScript(calls); len(unknown) > 0 {
 		s.execReplicated(ctx, unknown)

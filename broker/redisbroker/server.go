@@ -40,6 +40,7 @@ type server struct {
 	known     atomic.Bool // the Cluster has said once where its slots are
 	slotted   atomic.Bool // a call's keys have to be of one slot, as on a Cluster
 	pipelines pipelines
+	figures   figures
 }
 
 var _ follow.StorePort = (*server)(nil)

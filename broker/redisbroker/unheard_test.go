@@ -26,6 +26,9 @@ func TestUnheardMessagesAreReported(t *testing.T) {
 		<-r.at
 	}
 	healthSays(t, b, unheard)
+	if n := b.Figures().Repairs; n < 6 {
+		t.Errorf("%d repairs, though six messages were read", n)
+	}
 	log.wantOnce(t, unheard)
 	for b.Health(t.Context()) != nil {
 		add(t, b, "a", "x")

@@ -103,9 +103,9 @@ var errAdmissionUsed = push.NewError(push.CodeInternal, "", errors.New("the tran
 
 // seat counts a session in, and gives it the place to which its client was admitted, if
 // that is so.
-func (h *Host) seat(s *Session, a *Admission) error {
+func (h *Host) seat(s *Session, transport string, a *Admission) error {
 	if a == nil {
-		return h.addWatched(s)
+		return h.addWatched(s, transport)
 	}
 	if a.slot == nil || !a.entered {
 		return errAdmissionUsed
@@ -114,7 +114,7 @@ func (h *Host) seat(s *Session, a *Admission) error {
 		return err
 	}
 	s.slot = a.slot
-	if err := h.addWatched(s); err != nil {
+	if err := h.addWatched(s, transport); err != nil {
 		h.limiter.slots.releaseUser(s.Identity().User)
 		return err
 	}
@@ -125,9 +125,9 @@ func (h *Host) seat(s *Session, a *Admission) error {
 
 // addWatched is add for those who watch, who hear of a connection before its session can do
 // anything.
-func (h *Host) addWatched(s *Session) error {
+func (h *Host) addWatched(s *Session, transport string) error {
 	s.hookConnected()
-	err := h.add(s)
+	err := h.add(s, transport)
 	if err != nil {
 		s.hookDisconnected(push.AsError(err))
 	}

@@ -140,6 +140,7 @@ func (s *Session) replay() {
 		return
 	}
 	c := sub.catchUp
+	s.catching = true
 	for size := 0; size < writeSize && len(c.missed) > 0; {
 		frame := c.missed[0].frame(s.format)
 		if size > 0 && !s.outbox.fits(frame, s.hub.queue) {

@@ -9,9 +9,9 @@ import (
 )
 
 type counters struct {
-	delivered, replayed, gaps, panics atomic.Uint64
-	withdrawn, unanswered, shed       atomic.Uint64
-	resets, lagged                    atomic.Uint64
+	replayed, gaps, panics      atomic.Uint64
+	withdrawn, unanswered, shed atomic.Uint64
+	resets, lagged              atomic.Uint64
 
 	mu      sync.Mutex
 	closed  map[push.Code]uint64
@@ -39,18 +39,16 @@ func (c *counters) countCode(counts *map[push.Code]uint64, code push.Code) {
 
 // addTo adds the figures of sessions.
 func (h *Host) addTo(s *push.Stats) {
-	h.mu.Lock()
-	s.Sessions, s.Topics = len(h.sessions), len(h.feeds)-h.lingering.feeds.Len()
-	h.mu.Unlock()
+	h.addSessions(s)
+	h.addShards(s)
 	c := &h.stats
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s.Memory = h.memory.used.Load()
+	s.Memory, s.MemoryLimit = h.memory.used.Load(), h.memory.limit
 	s.States = h.mirrors.Load()
 	s.Resets = c.resets.Load()
 	s.Lagged = c.lagged.Load()
 	s.Shed = c.shed.Load()
-	s.Delivered = c.delivered.Load()
 	s.Replayed = c.replayed.Load()
 	s.Gaps = c.gaps.Load()
 	s.Panics = c.panics.Load()

@@ -3,6 +3,14 @@ package session
 import (
 	"maps"
 	"slices"
+	"unsafe"
+)
+
+// SessionSize and FrameSize are what a session and a frame take in memory besides what they
+// point to.
+const (
+	SessionSize = unsafe.Sizeof(Session{})
+	FrameSize   = unsafe.Sizeof(Frame{})
 )
 
 // Windows tells how many windows the hub's feeds keep, and how many bytes all

@@ -69,6 +69,7 @@ func (g *group) part(sh *shard) *shardGroup {
 func (g *group) fanOut(d delivery) {
 	memory := &g.parts[0].shard.hub.memory
 	d.lent = memory.admit(d.frame)
+	d.trace.add(len(g.parts))
 	for _, p := range g.parts {
 		d.group = p
 		p.shard.enqueue(d)
@@ -170,9 +171,18 @@ func (f *feed) receive(m *push.Message) {
 		return
 	}
 	f.lastSeq++
-	for _, g := range f.groups {
-		g.fanOut(delivery{seq: f.lastSeq, frame: e.frame(g.format)})
+	arrived := f.hub.stampOf(m)
+	var t *trace
+	if len(f.groups) > 0 {
+		t = f.hub.trace(m)
 	}
+	for _, g := range f.groups {
+		frame := e.frame(g.format)
+		frame.arrived = arrived
+		t.mark(frame)
+		g.fanOut(delivery{seq: f.lastSeq, frame: frame, trace: t})
+	}
+	t.done(nil)
 }
 
 func (f *feed) broken(gap broker.Gap) {
@@ -195,7 +205,9 @@ func (f *feed) deliverTo(format Format, m *push.Message) {
 	defer f.mu.Unlock()
 	if g := f.group(format); g != nil {
 		f.lastSeq++
-		g.fanOut(delivery{seq: f.lastSeq, frame: format.Message(m), aside: true})
+		frame := format.Message(m)
+		frame.arrived = f.hub.stampAt(time.Now())
+		g.fanOut(delivery{seq: f.lastSeq, frame: frame, aside: true})
 	}
 }
 
@@ -212,7 +224,7 @@ func (f *feed) attach(sub *subscription) {
 	f.locate(sub.catchUp)
 	p := g.part(sub.session.shard)
 	if p == nil {
-		p = &shardGroup{shard: sub.session.shard}
+		p = &shardGroup{shard: sub.session.shard, transport: sub.session.transport}
 		if f.mirror != nil {
 			format := sub.session.format.(StateFormat)
 			p.state = &stateGroup{feed: f, part: p, format: format, upTo: f.head, restarts: f.mirror.restarts}

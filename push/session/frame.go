@@ -19,6 +19,7 @@ type Frame struct {
 	Cursor string
 
 	keepers atomic.Int32 // for whom it is counted; see memory
+	arrived stamp        // when its message came; zero if that isn't live
 }
 
 // size is what the frame counts for against Options.QueueMessages.

@@ -14,6 +14,8 @@ import (
 type shardGroup struct {
 	shard *shard
 	state *stateGroup // nil if the topic is a log
+	// transport is that of the sessions; of hub.transports.
+	transport uint8
 
 	mu            sync.Mutex // guards the rest, and index and lastSeq of each subscription
 	subscriptions []*subscription
@@ -28,6 +30,7 @@ type delivery struct {
 	gap   *broker.Gap
 	aside bool     // the message has no place in the topic's order
 	lent  bool     // the shard keeps the frame for those to which it is written in its round
+	trace *trace   // nil if it isn't traced
 	batch []*Frame // of a state: those that the shard keeps for its round
 }
 
@@ -71,8 +74,9 @@ func (p *shardGroup) dispatch(d *delivery, now bool) {
 	}
 	told := p.each(d.seq, func(sub *subscription) { sub.deliver(d, now) })
 	if d.gap == nil {
-		p.shard.hub.stats.delivered.Add(uint64(told))
+		p.shard.delivered[p.transport].Add(uint64(told))
 	}
+	d.trace.done(nil)
 }
 
 // each tells the subscriptions that haven't been told yet what has this number, and counts

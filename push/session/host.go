@@ -31,9 +31,12 @@ type Host struct {
 	replay  broker.Limit  // of what one client gets of one topic when it comes back
 	public  bool          // Options.Authorize is Anyone
 	life    time.Duration // of a cursor that only its age proves
+	born    time.Time
+	local   bool // a message's Time is when it came here
 
 	work    *tasks.Tasks
 	stats   counters
+	traces  traces
 	memory  memory
 	windows atomic.Int64          // bytes of all feeds' windows
 	mirrors atomic.Int64          // bytes of all feeds' mirrors
@@ -47,12 +50,16 @@ type Host struct {
 	cutRest context.CancelFunc
 
 	warnings, panics throttledLog // in the log
+	health           health
 
 	mu        sync.Mutex // guards the rest
 	feeds     map[string]*feed
 	lingering lingering
 	sessions  map[sessionName]*Session
-	draining  bool
+	followers int // of all feeds
+	// transports are those that have had a session.
+	transports []transportFigures
+	draining   bool
 }
 
 // hub is what a Host needs of its Hub.
@@ -103,6 +110,7 @@ func (s sessionsOf) End(id uuid.UUID, reason *push.Error) { s.host.revoke(id, re
 func (s sessionsOf) Drain() (disconnect func())           { return s.host.drain() }
 func (s sessionsOf) Cut()                                 { s.host.abort() }
 func (s sessionsOf) Stats(stats *push.Stats)              { s.host.addTo(stats) }
+func (s sessionsOf) Health(health *push.Health)           { s.host.addHealth(health) }
 func (s sessionsOf) Connections(user string) int          { return s.host.limiter.slots.connections(user) }
 func (s sessionsOf) SendBack(user string, id uuid.UUID)   { s.host.sendBack(user, id) }
 
@@ -120,6 +128,8 @@ func newHost(h hub) *Host {
 		sessions: map[sessionName]*Session{},
 	}
 	host.states, _ = host.broker.(push.StateBroker)
+	host.born = time.Now()
+	_, host.local = host.broker.(broker.NonBlocking)
 	host.cut, host.cutRest = context.WithCancel(context.Background())
 	host.warnings.logger, host.warnings.level = options.Logger, slog.LevelWarn
 	host.panics.logger, host.panics.level = options.Logger, slog.LevelError
@@ -179,6 +189,7 @@ func (h *Host) follow(ctx context.Context, s *Session, topic string) (*feed, err
 		h.work.Go(f.open)
 	}
 	f.followers++
+	h.followers++
 	h.stopLinger(f)
 	h.mu.Unlock()
 	select {
@@ -226,6 +237,7 @@ func (h *Host) hasAtHand(topic string, place broker.Position) bool {
 func (h *Host) unfollow(f *feed) {
 	h.mu.Lock()
 	f.followers--
+	h.followers--
 	open := f.isOpen()
 	var unused *feed
 	switch {
@@ -267,8 +279,8 @@ func (h *Host) enter() error {
 	return nil
 }
 
-// add counts a session in, unless the hub is draining.
-func (h *Host) add(s *Session) error {
+// add counts a session of a transport in, unless the hub is draining.
+func (h *Host) add(s *Session, transport string) error {
 	name := nameOf(s.id)
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -276,6 +288,7 @@ func (h *Host) add(s *Session) error {
 		return push.CodeDraining
 	}
 	h.sessions[name] = s
+	s.transport = h.countOpened(transport)
 	h.work.Add()
 	return nil
 }
@@ -283,8 +296,12 @@ func (h *Host) add(s *Session) error {
 // remove counts an ended session out.
 func (h *Host) remove(s *Session) {
 	name := nameOf(s.id)
+	s.mu.Lock()
+	written := s.written
+	s.mu.Unlock()
 	h.mu.Lock()
 	delete(h.sessions, name)
+	h.countEnded(s, written)
 	h.mu.Unlock()
 	h.reviews.remove(s)
 	h.stats.countClosed(s.reason)

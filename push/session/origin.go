@@ -44,6 +44,7 @@ func (o Origins) mistaken() (entries []string) {
 // is refused.
 func (h *Host) warnOfOrigins() {
 	for _, entry := range h.Origins().mistaken() {
+		h.Warn("origin "+entry, "the entry "+escaped(entry)+" of Options.Origins matches no page")
 		h.options.Logger.Warn("push: an entry of Options.Origins matches no page; it has to be as browsers write an origin: "+
 			"scheme and host, no path, no default port, no pattern", "entry", escaped(entry))
 	}

@@ -97,15 +97,17 @@ func (o *outbox) rest(m *memory) {
 	}
 }
 
-// unreserve counts frames out.
-func (o *outbox) unreserve(m *memory, frames []*Frame) {
+// unreserve counts frames out. It returns their stamps, joined by or.
+func (o *outbox) unreserve(m *memory, frames []*Frame) (stamps stamp) {
 	for _, frame := range frames {
+		stamps |= frame.arrived
 		o.size -= frame.size()
 		o.count--
 		if o.keeps {
 			m.release(frame)
 		}
 	}
+	return stamps
 }
 
 // take gives the frames of one write. They stay reserved until written.

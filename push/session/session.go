@@ -41,8 +41,11 @@ type Session struct {
 	beat          time.Duration   // when the next pulse is due, on the hub's clock; 0 before the announcement
 	expiry        time.Duration   // when the identity ends, with its grace; 0 if never
 	review        time.Duration   // when its rights are asked again; 0 if never, or if that is under way
+	written       uint64          // bytes of frames
 	age           uint32          // when it is to be renewed, in seconds on the hub's clock; 0 if never
+	transport     uint8           // of hub.transports; static
 	asked         bool            // whether the client is there, before its first word
+	catching      bool            // frames of a replay are queued
 	turn          chan struct{}   // wakes the goroutine in Serve; nil if there is none
 	writing       bool            // somebody writes, or will
 	over          bool            // nothing more is queued
@@ -54,6 +57,9 @@ type Session struct {
 
 // Client is what a transport knows of a client when it opens a session.
 type Client struct {
+	// Transport is the transport's name in figures: a word, such as "ws". Clients without
+	// one count for "other".
+	Transport string
 	// Admission is the client's place, which the session takes over. Without one it
 	// isn't counted by Options.Limits.
 	Admission *Admission
@@ -106,7 +112,7 @@ func (h *Host) Open(c Client) (*Session, error) {
 		c.Heartbeat.keepers.CompareAndSwap(0, uncounted)
 	}
 	s.identity.Store(shared(c.Identity))
-	if err := h.seat(s, c.Admission); err != nil {
+	if err := h.seat(s, c.Transport, c.Admission); err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
@@ -296,13 +302,19 @@ func (s *Session) reserve(frame *Frame, lent bool) bool {
 	case !s.outbox.reserve(&s.hub.memory, frame, lent):
 		s.cutForMemory()
 		return false
-	default:
-		return true
 	}
+	if frame.arrived&traced != 0 {
+		s.hub.traces.reserved(frame)
+	}
+	return true
 }
 
 // unreserve counts out frames that won't be written.
-func (s *Session) unreserve(frames []*Frame) { s.outbox.unreserve(&s.hub.memory, frames) }
+func (s *Session) unreserve(frames []*Frame) {
+	if s.outbox.unreserve(&s.hub.memory, frames)&traced != 0 {
+		s.hub.traces.settled(frames, noteDropped)
+	}
+}
 
 // cut ends the session of a client that reads too slowly.
 func (s *Session) cut() {

@@ -1,6 +1,11 @@
 package session
 
-import "sync"
+import (
+	"sync"
+	"sync/atomic"
+
+	"github.com/tidewire/tidewire/broker"
+)
 
 // shard does the fan-out for a share of the sessions, from one goroutine that runs
 // while there is something to do. It goes in rounds: it takes all that feeds
@@ -14,9 +19,14 @@ type shard struct {
 	hub *Host
 
 	// owned by run
-	round  round
-	single [1]*Frame // what is written at once
-	lent   []*Frame  // of the round before, whose sessions are written to in this one
+	round   round
+	single  [1]*Frame // what is written at once
+	lent    []*Frame  // of the round before, whose sessions are written to in this one
+	untimed int       // writes until one is timed
+
+	// of each transport of hub.transports
+	delivered [maxTransports]atomic.Uint64
+	latency   [maxTransports]broker.Durations
 
 	mu          sync.Mutex // guards the rest; innermost
 	changed     sync.Cond  // queued has become shorter
@@ -26,6 +36,7 @@ type shard struct {
 	dispatched  uint64     // how many were in the rounds before
 	ready       []*Session // have something to be written, in order
 	running     bool
+	rounds      uint64 // begun
 }
 
 func newShard(h *Host) *shard {
@@ -117,6 +128,7 @@ func (sh *shard) next() bool {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	sh.size = 0
+	sh.rounds++
 	sh.dispatched += uint64(sh.dispatching)
 	r.queued, sh.queued = sh.queued, r.queued[:0]
 	r.ready, sh.ready = sh.ready, r.ready[:0]

@@ -153,5 +153,5 @@ func (p *shardGroup) dispatchState(d *delivery) {
 		d.batch = append(d.batch, f.frame)
 	}
 	told := p.each(b.number, func(sub *subscription) { sub.deliverBatch(b) })
-	p.shard.hub.stats.delivered.Add(uint64(told * len(b.frames)))
+	p.shard.delivered[p.transport].Add(uint64(told * len(b.frames)))
 }

@@ -232,7 +232,10 @@ func (sub *subscription) goLive() {
 		sub.catchUp = nil
 	}
 	for i, frame := range pending {
-		s.unreserve(pending[i : i+1]) // and reserve it again
+		// It is reserved again, and neither written nor dropped.
+		if s.outbox.unreserve(&s.hub.memory, pending[i:i+1])&traced != 0 {
+			s.hub.traces.settled(pending[i:i+1], nil)
+		}
 		if sub.state == live {
 			sub.deliverLive(frame, false)
 		}

@@ -91,7 +91,7 @@ func (s *Session) tryWrite(frames []*Frame, keep bool) {
 		go s.writeRest(frames, s.leaveRound())
 		return
 	}
-	if s.written(frames, err); keep {
+	if s.finished(frames, err, s.shard.samples()); keep {
 		s.outbox.reuse(frames)
 	}
 	if s.outbox.rest(&s.hub.memory); len(s.outbox.queue) > 0 && !s.outbox.keepAll(&s.hub.memory) {
@@ -134,7 +134,7 @@ func (s *Session) writeRest(frames []*Frame, may bool) {
 func (s *Session) finishWrite(frames []*Frame, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.written(frames, err)
+	s.finished(frames, err, true)
 	clear(frames)
 }
 
@@ -193,15 +193,25 @@ func (s *Session) work() ([]*Frame, writerState) {
 	}
 }
 
-// written counts what was written; with an error, the session is over. Called with
-// s.mu held.
-func (s *Session) written(frames []*Frame, err error) {
-	s.unreserve(frames)
+// finished counts what was written; with an error, the session is over. With timed it
+// counts how long that took. Called with s.mu held.
+func (s *Session) finished(frames []*Frame, err error, timed bool) {
+	size := s.outbox.size
+	stamps := s.outbox.unreserve(&s.hub.memory, frames)
+	if stamps&traced != 0 {
+		s.hub.traces.settled(frames, noteWrite(err))
+	}
 	s.outbox.taken = nil
 	if err != nil {
 		s.drop()
 		s.finish(writeFailure(err))
+		return
 	}
+	s.written += uint64(size - s.outbox.size - len(frames)*frameOverhead)
+	if stamps != 0 && timed && !s.catching {
+		s.timeWrite(frames)
+	}
+	s.catching = s.catching && s.busy()
 }
 
 var errSlowConsumer = push.NewError(push.CodeSlowConsumer, "", nil)

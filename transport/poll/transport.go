@@ -88,7 +88,7 @@ func (t *Transport) serveAdmitted(w http.ResponseWriter, r *http.Request, admiss
 	if e != nil {
 		return e
 	}
-	return t.answer(w, r, session.Client{Admission: admission, Identity: identity, Format: t}, q)
+	return t.answer(w, r, session.Client{Transport: "poll", Admission: admission, Identity: identity, Format: t}, q)
 }
 
 // request is what a poll asks for.

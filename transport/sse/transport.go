@@ -104,7 +104,7 @@ func (t *Transport) serveAdmitted(w http.ResponseWriter, r *http.Request, admiss
 		setHeaders(w.Header())
 		return nil
 	}
-	return t.stream(w, r, session.Client{Admission: admission, Identity: identity, Format: q.format}, q)
+	return t.stream(w, r, session.Client{Transport: "sse", Admission: admission, Identity: identity, Format: q.format}, q)
 }
 
 // request is what a client asks for.

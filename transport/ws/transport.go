@@ -97,7 +97,7 @@ func (t *Transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		t.refuse(socket, r, e)
 		return
 	}
-	t.open(socket, r, session.Client{Admission: admission, Identity: identity}, follows)
+	t.open(socket, r, session.Client{Transport: "ws", Admission: admission, Identity: identity}, follows)
 }
 
 // requested reads which topics the URL of a handshake asks for.

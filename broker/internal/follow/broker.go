@@ -21,6 +21,7 @@ type Broker struct {
 	marks    highWaterMarks
 	genesis  atomic.Pointer[string] // as last seen; nil if it never was
 	problems *problems
+	repairs  atomic.Uint64
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -191,6 +192,21 @@ func (b *Broker) Close(ctx context.Context) error {
 		return err
 	}
 	return b.store.Close(ctx)
+}
+
+// Figures returns what the broker has counted, and its store if that is [broker.Metered].
+func (b *Broker) Figures() broker.Figures {
+	var f broker.Figures
+	if store, ok := b.store.(broker.Metered); ok {
+		f = store.Figures()
+	}
+	f.Repairs = b.repairs.Load()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, n := range b.nodes {
+		f.Lag = max(f.Lag, n.lag())
+	}
+	return f
 }
 
 // Held counts what the broker has in memory for topics, for suites that check that it

@@ -142,6 +142,7 @@ func (n *node) sendProbe() {
 	}
 	silent := p.missed >= silentAfter
 	p.sent++
+	p.begun = time.Now()
 	channel, number, connected := p.channel, p.sent, n.subscriber != nil && n.down == nil
 	n.mu.Unlock()
 	if !connected {

@@ -46,7 +46,9 @@ type node struct {
 type probe struct {
 	channel     string
 	sent, heard int
-	missed      int // probes in a row
+	missed      int           // probes in a row
+	begun       time.Time     // when the last was sent
+	took        time.Duration // from then until the last that was heard in time; zero if none was
 }
 
 // delivery is what is known of whether the messages of topics are heard, besides probes.
@@ -159,6 +161,9 @@ func (n *node) note(e Event) (t *topic, back bool) {
 	switch {
 	case e.Kind == EventMessage && e.Channel == n.probe.channel:
 		n.probe.heard, _ = strconv.Atoi(e.Payload)
+		if n.probe.heard == n.probe.sent {
+			n.probe.took = time.Since(n.probe.begun)
+		}
 	case e.Kind == EventMessage:
 		n.delivery.heard = true
 	case e.Kind == EventSubscribed:
@@ -206,6 +211,16 @@ func (n *node) all() []*topic {
 		topics = append(topics, t)
 	}
 	return topics
+}
+
+// lag is how long the last probe took, or has taken so far.
+func (n *node) lag() time.Duration {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if p := n.probe; p.heard != p.sent {
+		return max(p.took, time.Since(p.begun))
+	}
+	return n.probe.took
 }
 
 // health reports why live messages may come late.

@@ -86,6 +86,9 @@ func (t *topic) readPage() (done bool, err error) {
 	if t.isState && page.Head.Offset > 0 {
 		t.endsKey(unknownDue, 0)
 	}
+	if !from.IsZero() && (page.Gap != "" || len(page.Messages) > 0) {
+		t.broker.repairs.Add(1)
+	}
 	switch {
 	case from.IsZero():
 		t.position = page.Head
