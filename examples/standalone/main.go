@@ -64,7 +64,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return s.serve(ctx, stdout, newHub(c, s.users, broker), broker)
+	return s.serve(ctx, stdout, newHub(c, s.users, broker))
 }
 
 // server is what the configuration and its files make.
@@ -95,7 +95,7 @@ func prepare(c *config.Config) (s *server, err error) {
 }
 
 // serve serves until the context ends, and tells systemd of it.
-func (s *server) serve(ctx context.Context, stdout io.Writer, hub *push.Hub, broker push.Broker) error {
+func (s *server) serve(ctx context.Context, stdout io.Writer, hub *push.Hub) error {
 	c, manager := s.config, systemd.New()
 	watching, stop := context.WithCancel(context.WithoutCancel(ctx)) // while it drains, too
 	var watch sync.WaitGroup
@@ -107,13 +107,14 @@ func (s *server) serve(ctx context.Context, stdout io.Writer, hub *push.Hub, bro
 		}
 	}
 	return serve.Run(ctx, stdout, serve.Server{
-		Name: "Tidewire", Addr: c.Addr, Handler: serve.Hosts(c.Addr, c.Hosts())(s.routes(hub, broker)), TLS: s.tls,
-		OpsAddr: c.Ops, Ops: opsRoutes(hub, broker),
+		Name: "Tidewire", Addr: c.Addr, Handler: serve.Hosts(c.Addr, c.Hosts())(s.routes(hub)), TLS: s.tls,
+		OpsAddr: c.Ops, Ops: opsRoutes(hub),
 		Drain: hub.Shutdown, DrainDelay: time.Duration(c.Drain.Delay), DrainTimeout: time.Duration(c.Drain.Window) + cutOff,
 		Started: func() {
 			tell(manager.Ready())
-			// A hub that hangs can't tell its figures.
-			watch.Go(func() { tell(manager.Watch(watching, func() { hub.Stats() })) })
+			ended, cancel := context.WithCancel(context.Background())
+			cancel() // so that nobody waits for the broker
+			watch.Go(func() { tell(manager.Watch(watching, func() error { return hub.Health(ended).Live() })) })
 		},
 		Draining: func() { tell(manager.Stopping()) },
 	})

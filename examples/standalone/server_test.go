@@ -84,20 +84,30 @@ func TestTLS(t *testing.T) {
 }
 
 func TestOperatorsHaveAnAddressOfTheirOwn(t *testing.T) {
-	s := servetest.Start(t, run, "-anyone", "-ops", "127.0.0.1:0")
-	get := func(path string) int {
+	s := servetest.Start(t, run, "-anyone", "-publish-key", "secret", "-ops", "127.0.0.1:0")
+	get := func(path string) (int, string) {
 		t.Helper()
 		response, err := s.Client.Get(s.Ops + path)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer response.Body.Close()
-		return response.StatusCode
+		body, err := io.ReadAll(response.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return response.StatusCode, string(body)
 	}
 	for path, want := range map[string]int{"/healthz": 200, "/readyz": 200, "/push/sse?topic=a": 404, "/api/stats": 404, "/": 404} {
-		if got := get(path); got != want {
+		if got, _ := get(path); got != want {
 			t.Errorf("%s: %d", path, got)
 		}
+	}
+	if status, body := s.Do(t, http.MethodPost, "/api/publish", `{"topic":"a","data":1}`, "Authorization", "Bearer secret"); status != http.StatusOK {
+		t.Fatal(body)
+	}
+	if status, body := get("/metrics"); status != http.StatusOK || !strings.Contains(body, "\ntidewire_published_total 1\n") {
+		t.Errorf("/metrics: %d %.500s", status, body)
 	}
 	if status, _ := s.Do(t, http.MethodGet, "/metrics", ""); status != http.StatusNotFound {
 		t.Errorf("/metrics is open to all: %d", status)

@@ -58,8 +58,8 @@ type Server struct {
 	DrainTimeout time.Duration
 	// TLS makes it a server for https. Nil: http.
 	TLS *tls.Config
-	// OpsAddr is a second address, for operators, with its own handler; empty: none. It has
-	// /healthz too, and is closed last.
+	// OpsAddr is a second address, for operators, with its own handler; empty: none. Its
+	// /readyz has status 503 at the end, too. It is closed last.
 	OpsAddr string
 	Ops     http.Handler
 	// Started and Draining are called when the server listens, and when it begins to end.
@@ -81,7 +81,7 @@ func Run(ctx context.Context, stdout io.Writer, s Server) error {
 	}
 	line, ops := fmt.Sprintf("%s listens on %s", s.Name, main.url()), &listening{}
 	if s.OpsAddr != "" {
-		if ops, err = listen(s.OpsAddr, nil, &health{s.Ops, draining}); err != nil {
+		if ops, err = listen(s.OpsAddr, nil, &readiness{s.Ops, draining}); err != nil {
 			return errors.Join(err, main.close(ctx), s.Drain(ctx))
 		}
 		line += ", and for operators on " + ops.url()
@@ -206,4 +206,18 @@ func (h *health) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		h.next.ServeHTTP(w, r)
 	}
+}
+
+// readiness answers for a server that drains, and passes on everything else.
+type readiness struct {
+	next     http.Handler
+	draining *atomic.Bool
+}
+
+func (h *readiness) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == "/readyz" && h.draining.Load() {
+		http.Error(w, "draining", http.StatusServiceUnavailable)
+		return
+	}
+	h.next.ServeHTTP(w, r)
 }

@@ -4,6 +4,7 @@ package systemd
 
 import (
 	"context"
+	"log/slog"
 	"net"
 	"os"
 	"strconv"
@@ -40,16 +41,17 @@ func (n *Notifier) Ready() error { return n.notify("READY=1\nSTATUS=serving") }
 func (n *Notifier) Stopping() error { return n.notify("STOPPING=1\nSTATUS=draining") }
 
 // Watch says that the server lives, twice as often as systemd wants to hear, as long as check
-// returns. It returns when the context ends, or at once if systemd wants to hear nothing.
-func (n *Notifier) Watch(ctx context.Context, check func()) error {
+// returns nil. It returns when the context ends, or at once if systemd wants to hear nothing.
+func (n *Notifier) Watch(ctx context.Context, check func() error) error {
 	if n.watchdog == 0 || n.socket == "" && n.send == nil {
 		return nil
 	}
 	ticks := time.NewTicker(n.watchdog / 2)
 	defer ticks.Stop()
 	for {
-		check()
-		if err := n.notify("WATCHDOG=1"); err != nil {
+		if err := check(); err != nil {
+			slog.Error("the server hangs, and systemd is to restart it", "error", err)
+		} else if err := n.notify("WATCHDOG=1"); err != nil {
 			return err
 		}
 		select {

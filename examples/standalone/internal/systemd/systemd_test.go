@@ -72,7 +72,7 @@ func TestWatchdogIsFedTwiceAsOften(t *testing.T) {
 		var states []string
 		n.send = func(state string) error { states = append(states, state); return nil }
 		checks := 0
-		if err := n.Watch(ctx, func() { checks++ }); err != nil {
+		if err := n.Watch(ctx, func() error { checks++; return nil }); err != nil {
 			t.Error(err)
 		}
 		if want := slices.Repeat([]string{"WATCHDOG=1"}, 5); !slices.Equal(states, want) || checks != 5 {
@@ -81,7 +81,7 @@ func TestWatchdogIsFedTwiceAsOften(t *testing.T) {
 	})
 }
 
-// TestHangingServerIsSilent: a check that doesn't return is what a watchdog is for.
+// TestHangingServerIsSilent: a check that doesn't return, or fails, is what a watchdog is for.
 func TestHangingServerIsSilent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := fromEnvironment(environment(map[string]string{"WATCHDOG_USEC": "1000000"}), 7)
@@ -89,7 +89,7 @@ func TestHangingServerIsSilent(t *testing.T) {
 		n.send = func(string) error { said++; return nil }
 		ctx, cancel := context.WithCancel(t.Context())
 		hang, ended := make(chan struct{}), make(chan error)
-		go func() { ended <- n.Watch(ctx, func() { <-hang }) }()
+		go func() { ended <- n.Watch(ctx, func() error { <-hang; return os.ErrClosed }) }()
 		time.Sleep(time.Minute)
 		if said > 0 {
 			t.Errorf("it said %d times that it lives", said)
