@@ -148,6 +148,10 @@ chaos: ## instances, Redis and clients under random faults for CHAOS_TIME (10m)
 bench: ## measure Tidewire beside other servers (about 40 minutes), and write docs/benchmarks/README.md
 	cd docs/benchmarks && go run .
 
+.PHONY: footprint
+footprint: ## print how soon the standalone server is ready, and how much memory it takes
+	@.ci/footprint
+
 .PHONY: image
 image: ## build the standalone server as the image IMAGE (tidewire); needs Docker
 	docker build -f examples/standalone/deploy/Dockerfile -t $(IMAGE) .
