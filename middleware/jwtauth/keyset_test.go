@@ -65,7 +65,7 @@ func (i *issuer) fail(err error) {
 	i.err = err
 }
 
-// publish gives a public key as an issuer does.
+// publish writes a public key as an issuer does.
 func publish(kid string, key any) object {
 	text := base64.RawURLEncoding.EncodeToString
 	switch key := key.(type) {
