@@ -106,7 +106,7 @@ func TestKeySetHasKeysOfAllKinds(t *testing.T) {
 	_, err := a.Identify(bearing(sign(t, "ES256", p["p256"].private, object{"kid": "rsa"}, nil)))
 	wantBad(t, "another kind of key", err)
 	// Whoever knows the public key knows no secret.
-	text := []byte(must(json.Marshal(publish("rsa", p["rsa"].public))))
+	text := must(json.Marshal(publish("rsa", p["rsa"].public)))
 	_, err = a.Identify(bearing(sign(t, "HS256", text, object{"kid": "rsa"}, nil)))
 	wantBad(t, "a public key as a secret", err)
 }
