@@ -59,6 +59,15 @@ declarations(
   'import type { Data, MessageOf, Push, PushError, Status, SubscribeOptions } from "./client.js";\n',
 );
 
+writeFileSync(
+  "dist/script.d.ts",
+  `import type { connect, PushError } from "./client.js";
+declare global {
+  var Tidewire: { connect: typeof connect; PushError: typeof PushError };
+}
+`,
+);
+
 const listed = ["build.mjs", "package-lock.json", "tsconfig.json"];
 for (const folder of ["src", "dist"])
   for (const name of readdirSync(folder).sort()) if (name !== "MANIFEST") listed.push(`${folder}/${name}`);
@@ -80,7 +89,11 @@ async function bundle(entry, format) {
     write: false,
     plugins: [shared(entry === "src/upload.ts" ? ofUploads : modules)],
   });
-  const options = { module: format === "esm", ecma: 2022, compress: { passes: 3, unsafe_arrows: true } };
+  const options = {
+    module: format === "esm",
+    ecma: 2022,
+    compress: { passes: 3, unsafe_arrows: true, directives: false },
+  };
   const { code } = await minify(outputFiles[0].text, options);
   return code;
 }
