@@ -83,7 +83,9 @@ type file struct {
 	integrity     string
 }
 
-func newFile(name string, plain []byte) *file {
+func newFile(name string, built []byte) *file {
+	// Source maps are in the npm package only: browsers would look for them here.
+	plain, _, _ := bytes.Cut(built, []byte("\n//# sourceMappingURL="))
 	sum := sha256.Sum256(plain)
 	var zipped bytes.Buffer
 	w, err := gzip.NewWriterLevel(&zipped, gzip.BestCompression)
