@@ -23,12 +23,14 @@ const bundles = [
   { out: "dist/upload.mjs", entry: "src/upload.ts", format: "esm", budget: 2304 },
   { out: "dist/node.mjs", entry: "src/node.ts", format: "esm", budget: 700 },
   { out: "dist/react.mjs", entry: "src/react.ts", format: "esm", budget: 700 },
+  { out: "dist/tabs.mjs", entry: "src/tabs.ts", format: "esm", budget: 4096 },
 ];
 
 // What is imported by the bundles that don't hold it: pages and programs have one copy.
 const modules = { "./index.ts": "./client.mjs", "./state.ts": "./state.mjs" };
 // An upload's errors are the client's own, so that a page can ask for one what it is an instance of.
 const ofUploads = { "./error.ts": "./client.mjs" };
+const ofTabs = { "./connect.ts": "./client.mjs", "./error.ts": "./client.mjs" };
 const shared = (modules) => ({
   name: "shared",
   setup: ({ onResolve }) =>
@@ -61,6 +63,7 @@ declarations(
   'import type { Data, MessageOf, Push, PushError, Status, SubscribeOptions } from "./client.js";\n',
 );
 
+declarations("dist/tabs.d.ts", ["tabs"], 'import type { Data, Options, Push } from "./client.js";\n');
 writeFileSync(
   "dist/script.d.ts",
   `import type { connect, PushError } from "./client.js";
@@ -82,7 +85,8 @@ async function bundle(entry, format) {
     entryPoints: [entry],
     bundle: true,
     minify: true,
-    mangleProps: internal,
+    // What tabs say to each other keeps its names.
+    mangleProps: entry === "src/tabs.ts" ? undefined : internal,
     external: ["react", "ws"],
     target: "es2022",
     platform: "browser",
@@ -92,7 +96,7 @@ async function bundle(entry, format) {
     outdir: "dist",
     sourcemap: "external",
     sourcesContent: false,
-    plugins: [shared(entry === "src/upload.ts" ? ofUploads : modules)],
+    plugins: [shared({ "src/upload.ts": ofUploads, "src/tabs.ts": ofTabs }[entry] ?? modules)],
   });
   const [map, built] = outputFiles;
   const options = {
