@@ -13,12 +13,12 @@ process.chdir(import.meta.dirname);
 
 // What only the client's own objects bear, nothing of the API, the wire or the browser.
 const internal =
-  /^(phase|again|unloaded|refusals|listeners|settle|promise|moveTo|cursorAt|number|serves|served|lost|answered|duplex|sender|watcher|welcomed|heard|begun|which|serving|posts|authenticates|renew|foreign|via|stop|way|flush|newest|follow|leave|sync|reopened|proved|failed|remembered|once|hear|ended|begin|won|sleep|wake|idle|answer|age)$/;
+  /^(phase|again|unloaded|refusals|listeners|settle|promise|moveTo|cursorAt|number|serves|served|lost|answered|duplex|sender|watcher|welcomed|heard|begun|which|serving|posts|authenticates|renew|foreign|via|stop|way|flush|newest|follow|leave|sync|reopened|proved|failed|remembered|once|hear|ended|begin|won|sleep|wake|idle|answer|age|quiet)$/;
 
 // Budgets in bytes, min + gzip -9.
 const bundles = [
-  { out: "dist/client.mjs", entry: "src/index.ts", format: "esm", budget: 8400 },
-  { out: "dist/client.js", entry: "src/script.ts", format: "iife", budget: 8400 },
+  { out: "dist/client.mjs", entry: "src/index.ts", format: "esm", budget: 8448 },
+  { out: "dist/client.js", entry: "src/script.ts", format: "iife", budget: 8448 },
   { out: "dist/state.mjs", entry: "src/state.ts", format: "esm", budget: 1024 },
   { out: "dist/upload.mjs", entry: "src/upload.ts", format: "esm", budget: 2304 },
   { out: "dist/node.mjs", entry: "src/node.ts", format: "esm", budget: 700 },
