@@ -49,24 +49,24 @@ for (const { out, entry, format, budget } of bundles) {
     process.exitCode = 1;
   }
 }
-declarations("dist/client.d.ts", ["error", "types", "connect"]);
-declarations("dist/upload.d.ts", ["upload"], 'import type { Data, Options, PushError } from "./client.js";\n');
-declarations("dist/state.d.ts", ["state"], 'import type { Data, Push, PushError } from "./client.js";\n');
+declarations("dist/client.d.mts", ["error", "types", "connect"]);
+declarations("dist/upload.d.mts", ["upload"], 'import type { Data, Options, PushError } from "./client.mjs";\n');
+declarations("dist/state.d.mts", ["state"], 'import type { Data, Push, PushError } from "./client.mjs";\n');
 declarations(
-  "dist/node.d.ts",
+  "dist/node.d.mts",
   ["node"],
-  'import type { Data, Options, Push } from "./client.js";\nexport * from "./client.js";\n',
+  'import type { Data, Options, Push } from "./client.mjs";\nexport * from "./client.mjs";\n',
 );
 declarations(
-  "dist/react.d.ts",
+  "dist/react.d.mts",
   ["react"],
-  'import type { Data, MessageOf, Push, PushError, Status, SubscribeOptions } from "./client.js";\n',
+  'import type { Data, MessageOf, Push, PushError, Status, SubscribeOptions } from "./client.mjs";\n',
 );
 
-declarations("dist/tabs.d.ts", ["tabs"], 'import type { Data, Options, Push } from "./client.js";\n');
+declarations("dist/tabs.d.mts", ["tabs"], 'import type { Data, Options, Push } from "./client.mjs";\n');
 writeFileSync(
   "dist/script.d.ts",
-  `import type { connect, PushError } from "./client.js";
+  `import type { connect, PushError } from "./client.mjs";
 declare global {
   var Tidewire: { connect: typeof connect; PushError: typeof PushError };
 }

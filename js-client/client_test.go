@@ -126,12 +126,20 @@ func TestServe(t *testing.T) {
 			}
 			if code, found := bytes.CutSuffix(want, []byte("\n//# sourceMappingURL="+name+".map\n")); found {
 				want = code
-			} else if !strings.HasSuffix(name, ".d.ts") {
+			} else if !strings.Contains(name, ".d.") {
 				t.Error("it names no source map")
 			}
 			contentType := "text/javascript; charset=utf-8"
-			if strings.HasSuffix(name, ".d.ts") {
+			if strings.Contains(name, ".d.") {
 				contentType = "application/typescript; charset=utf-8"
+			}
+			types := "" // of a module: those beside it
+			if module, ok := strings.CutSuffix(name, ".mjs"); ok {
+				types = module + ".d.mts"
+				if File(types) == nil {
+					t.Errorf("there is no %s", types)
+				}
+				types = "./" + types
 			}
 			plain := request(handler, http.MethodGet, http.Header{})
 			body, _ := io.ReadAll(plain.Body)
@@ -140,6 +148,7 @@ func TestServe(t *testing.T) {
 			}
 			for field, want := range map[string]string{
 				"Content-Type":           contentType,
+				"X-Typescript-Types":     types,
 				"Cache-Control":          "no-cache",
 				"X-Content-Type-Options": "nosniff",
 				"Vary":                   "Accept-Encoding",

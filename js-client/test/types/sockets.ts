@@ -1,7 +1,7 @@
 // WebSockets and fetches that are not the browser's.
 import * as undici from "undici";
 import ws, { WebSocket as WS } from "ws";
-import { connect } from "../../dist/client.js";
+import { connect } from "../../dist/client.mjs";
 
 connect("/push", { WebSocket, fetch });
 connect("/push", { WebSocket: ws });

@@ -1,7 +1,7 @@
 // What must compile, and, at each marked line, what must not, of connectTabs.
-import type { Data, Push, Subscription } from "../../dist/client.js";
-import { state } from "../../dist/state.js";
-import { connectTabs, type TabsOptions } from "../../dist/tabs.js";
+import type { Data, Push, Subscription } from "../../dist/client.mjs";
+import { state } from "../../dist/state.mjs";
+import { connectTabs, type TabsOptions } from "../../dist/tabs.mjs";
 
 interface Order {
   id: number;

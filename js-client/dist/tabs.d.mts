@@ -1,4 +1,4 @@
-import type { Data, Options, Push } from "./client.js";
+import type { Data, Options, Push } from "./client.mjs";
 export interface TabsOptions extends Options {
     /** Tabs share a connection only under the same name: of one user, say. Default: `""`. */
     name?: string | undefined;
