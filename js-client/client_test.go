@@ -53,7 +53,7 @@ func TestManifest(t *testing.T) {
 }
 
 func TestNothingNamesARegistry(t *testing.T) {
-	for _, path := range []string{"package.json", "package-lock.json", ".npmrc"} {
+	for _, path := range []string{"package.json", "package-lock.json", ".npmrc", "compare/package.json", "compare/package-lock.json"} {
 		content, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
