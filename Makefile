@@ -5,6 +5,7 @@ GOLANGCI_LINT_VERSION := v2.15.0
 FUZZ_TIME ?= 5s
 CHAOS_TIME ?= 10m
 NETWORKS_TIME ?= 180
+EVENTS ?= 1000000
 SCHEDULES ?= 1000000
 # Mutants of each package, and which.
 MUTANTS ?= 50
@@ -38,7 +39,7 @@ check: test fmt-check vet clocks style lint js-check cross modules-test sim-test
 	@printf '\nall checks passed\n'
 
 .PHONY: soak
-soak: promises states hostile networks mutants sim chaos fuzz ## look for what takes hours to find, on a machine with nothing else to do
+soak: promises states hostile networks memory mutants sim chaos fuzz ## look for what takes hours to find, on a machine with nothing else to do
 	@printf '\nnothing was found\n'
 
 .PHONY: install
@@ -137,6 +138,10 @@ hostile: ## 10,000 hostile clients, 3,000 that don't read, one at its worst; nee
 .PHONY: networks
 networks: $(NODE_MODULES) ## both browsers behind five set-ups of nginx, cut for NETWORKS_TIME (180) seconds; prints how fast messages are
 	$(STEP) 'browsers behind nginx' sh -c 'cd js-client && NETWORKS_TIME=$(NETWORKS_TIME) node --test --test-reporter=spec e2e/networks.test.mjs'
+
+.PHONY: memory
+memory: $(NODE_MODULES) ## EVENTS (1,000,000) events over each transport to a page in each browser leave its memory as it is
+	$(STEP) 'a page after $(EVENTS) events' sh -c 'cd js-client && EVENTS=$(EVENTS) node --test --test-reporter=spec e2e/memory.soak.mjs'
 
 .PHONY: chaos
 chaos: ## instances, Redis and clients under random faults for CHAOS_TIME (10m)
