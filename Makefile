@@ -8,6 +8,7 @@ NEWEST_GO ?= go1.27.0
 FUZZ_TIME ?= 5s
 CHAOS_TIME ?= 10m
 NETWORKS_TIME ?= 180
+EVENTS ?= 1000000
 SCHEDULES ?= 1000000
 # Mutants of each package, and which.
 MUTANTS ?= 50
@@ -43,7 +44,7 @@ check: test fmt-check vet clocks style api-check lint js-check cross modules-tes
 	@printf '\nall checks passed\n'
 
 .PHONY: soak
-soak: promises states hostile networks rolling mutants sim chaos fuzz newest-go ## look for what takes hours to find, on a machine with nothing else to do
+soak: promises states hostile networks memory rolling mutants sim chaos fuzz newest-go ## look for what takes hours to find, on a machine with nothing else to do
 	@printf '\nnothing was found\n'
 
 .PHONY: install
@@ -147,9 +148,15 @@ hostile: ## 10,000 hostile clients, 3,000 that don't read, one at its worst; nee
 networks: $(NODE_MODULES) ## both browsers behind five set-ups of nginx, cut for NETWORKS_TIME (180) seconds; prints how fast messages are
 	$(STEP) 'browsers behind nginx' sh -c 'cd js-client && NETWORKS_TIME=$(NETWORKS_TIME) node --test --test-reporter=spec e2e/networks.test.mjs'
 
+<<<<<<< HEAD
 .PHONY: rolling
 rolling: ## restart three instances under 3,000 clients behind each proxy; needs a quiet machine
 	$(STEP) 'rolling restarts behind proxies' go -C examples/standalone/deploy/proxies test -count=1 -timeout 30m -v . -clients=3000 -interval=1s -quiet
+=======
+.PHONY: memory
+memory: $(NODE_MODULES) ## EVENTS (1,000,000) events over each transport to a page in each browser leave its memory as it is
+	$(STEP) 'a page after $(EVENTS) events' sh -c 'cd js-client && EVENTS=$(EVENTS) node --test --test-reporter=spec e2e/memory.soak.mjs'
+>>>>>>> entries
 
 .PHONY: chaos
 chaos: ## instances, Redis and clients under random faults for CHAOS_TIME (10m)

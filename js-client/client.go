@@ -15,7 +15,7 @@ import (
 	"strings"
 )
 
-//go:embed dist/*.js dist/*.mjs dist/*.d.ts
+//go:embed dist/*.js dist/*.mjs dist/*.d.ts dist/*.d.mts
 var dist embed.FS
 
 // files are all that is served, by name.
@@ -72,6 +72,7 @@ func readFiles() map[string]*file {
 var contentTypes = map[string]string{
 	".js":  "text/javascript; charset=utf-8",
 	".mjs": "text/javascript; charset=utf-8",
+	".mts": "application/typescript; charset=utf-8",
 	".ts":  "application/typescript; charset=utf-8",
 }
 
@@ -79,11 +80,14 @@ var contentTypes = map[string]string{
 type file struct {
 	plain, zipped []byte
 	contentType   string
+	types         string // the URL of its declarations, relative to its own; empty if it has none
 	etag          string
 	integrity     string
 }
 
-func newFile(name string, plain []byte) *file {
+func newFile(name string, built []byte) *file {
+	// Source maps are in the npm package only: browsers would look for them here.
+	plain, _, _ := bytes.Cut(built, []byte("\n//# sourceMappingURL="))
 	sum := sha256.Sum256(plain)
 	var zipped bytes.Buffer
 	w, err := gzip.NewWriterLevel(&zipped, gzip.BestCompression)
@@ -96,10 +100,15 @@ func newFile(name string, plain []byte) *file {
 	if err != nil {
 		panic("jsclient: " + err.Error()) // a buffer takes everything
 	}
+	var types string
+	if module, ok := strings.CutSuffix(name, ".mjs"); ok {
+		types = "./" + module + ".d.mts"
+	}
 	return &file{
 		plain:       plain,
 		zipped:      zipped.Bytes(),
 		contentType: contentTypes[path.Ext(name)],
+		types:       types,
 		etag:        hex.EncodeToString(sum[:]),
 		integrity:   "sha256-" + base64.StdEncoding.EncodeToString(sum[:]),
 	}
@@ -117,6 +126,9 @@ func (f *file) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h.Set("Content-Type", f.contentType)
+	if f.types != "" {
+		h.Set("X-TypeScript-Types", f.types) // where Deno finds the types of a module that it imports by URL
+	}
 	h.Set("Cache-Control", "no-cache")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Vary", "Accept-Encoding")

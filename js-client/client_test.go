@@ -53,7 +53,7 @@ func TestManifest(t *testing.T) {
 }
 
 func TestNothingNamesARegistry(t *testing.T) {
-	for _, path := range []string{"package.json", "package-lock.json", ".npmrc"} {
+	for _, path := range []string{"package.json", "package-lock.json", ".npmrc", "compare/package.json", "compare/package-lock.json"} {
 		content, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
@@ -68,7 +68,8 @@ func TestNothingNamesARegistry(t *testing.T) {
 
 func TestSize(t *testing.T) {
 	for name, budget := range map[string]int{
-		"client.mjs": 8400, "client.js": 8400, "state.mjs": 1024, "upload.mjs": 2304, "node.mjs": 700, "react.mjs": 700,
+		"client.mjs": 8448, "client.js": 8448, "state.mjs": 1024, "upload.mjs": 2304, "node.mjs": 700, "react.mjs": 700,
+		"tabs.mjs": 4096,
 	} {
 		content, err := os.ReadFile("dist/" + name)
 		if err != nil {
@@ -96,7 +97,7 @@ func request(h http.Handler, method string, header http.Header) *http.Response {
 	return w.Result()
 }
 
-// TestServe serves all that is built, and nothing else, each with its type.
+// TestServe serves all that is built, except source maps, and nothing else, each with its type.
 func TestServe(t *testing.T) {
 	entries, err := os.ReadDir("dist")
 	if err != nil {
@@ -104,7 +105,7 @@ func TestServe(t *testing.T) {
 	}
 	var names []string
 	for _, entry := range entries {
-		if entry.Name() != "MANIFEST" {
+		if entry.Name() != "MANIFEST" && !strings.HasSuffix(entry.Name(), ".map") {
 			names = append(names, entry.Name())
 		}
 	}
@@ -123,9 +124,22 @@ func TestServe(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			if code, found := bytes.CutSuffix(want, []byte("\n//# sourceMappingURL="+name+".map\n")); found {
+				want = code
+			} else if !strings.Contains(name, ".d.") {
+				t.Error("it names no source map")
+			}
 			contentType := "text/javascript; charset=utf-8"
-			if strings.HasSuffix(name, ".d.ts") {
+			if strings.Contains(name, ".d.") {
 				contentType = "application/typescript; charset=utf-8"
+			}
+			types := "" // of a module: those beside it
+			if module, ok := strings.CutSuffix(name, ".mjs"); ok {
+				types = module + ".d.mts"
+				if File(types) == nil {
+					t.Errorf("there is no %s", types)
+				}
+				types = "./" + types
 			}
 			plain := request(handler, http.MethodGet, http.Header{})
 			body, _ := io.ReadAll(plain.Body)
@@ -134,6 +148,7 @@ func TestServe(t *testing.T) {
 			}
 			for field, want := range map[string]string{
 				"Content-Type":           contentType,
+				"X-Typescript-Types":     types,
 				"Cache-Control":          "no-cache",
 				"X-Content-Type-Options": "nosniff",
 				"Vary":                   "Accept-Encoding",

@@ -102,7 +102,7 @@ func TestRefusalsSayThatTheyAreOurs(t *testing.T) {
 		{push.Options{}, "", 405, push.CodeBadRequest, []string{
 			request("DELETE", "sse", ""), request("HEAD", "poll?topic=a", ""), request("PUT", "poll", "x"), request(get, "send?topic=a", ""),
 			request(get, "publish?topic=a", ""), request(get, "refresh", ""), request(get, "ticket", ""), request(post, "client.js", ""),
-			request(post, "client.mjs", ""), request("DELETE", "client.d.ts", ""), request(post, "ws", "x"),
+			request(post, "client.mjs", ""), request("DELETE", "client.d.mts", ""), request(post, "ws", "x"),
 			request(http.MethodOptions, "sse", ""), // no preflight
 		}},
 		{push.Options{}, "", 406, push.CodeBadRequest, []string{request(get, "sse?topic=a", "", "Accept: text/html"), posted("sse", "topic=a", "Accept: text/html")}},

@@ -257,7 +257,7 @@ func TestClientIsServed(t *testing.T) {
 			t.Errorf("%s: %d, %d bytes, %v", name, response.StatusCode, len(body), response.Header)
 		}
 	}
-	for _, name := range []string{"client.js", "client.mjs", "client.d.ts", "state.mjs", "state.d.ts"} {
+	for _, name := range []string{"client.js", "client.mjs", "client.d.mts", "state.mjs", "state.d.mts"} {
 		if !slices.Contains(jsclient.Names(), name) {
 			t.Errorf("there is no %s", name)
 		}

@@ -46,8 +46,8 @@ const browsers = {
 /** The browsers that tests are run in: those that BROWSERS names, or all. */
 export const names = process.env.BROWSERS?.split(" ") ?? Object.keys(browsers);
 
-/** Launches a browser with a fresh profile, to which any certificate is good. */
-export async function launch(name = "chromium") {
+/** Launches a browser with a fresh profile, to which any certificate is good. `options` are Puppeteer's. */
+export async function launch(name = "chromium", options = {}) {
   const profile = mkdtempSync(join(tmpdir(), `tidewire-${name}-`));
   const browser = await puppeteer.launch({
     ...browsers[name](profile),
@@ -55,6 +55,7 @@ export async function launch(name = "chromium") {
     userDataDir: profile,
     acceptInsecureCerts: true,
     timeout: patience,
+    ...options,
   });
   return {
     name,

@@ -73,6 +73,16 @@ inBrowsers("connections that are cut again and again", async ({ browser }) => {
   await wholeUntil(1, "b");
 });
 
+inBrowsers("WebSockets that are cut after 5 s of silence, until they are pinged", async ({ browser }) => {
+  proxy.idle = 5000;
+  await open(browser, ["a"]);
+  await until("one that lives three times as long", () => proxy.oldest() > 15_000, 120_000);
+  assert.ok(proxy.handshakes >= 3);
+  await numbers("a", 1, 5);
+  await wholeUntil(5);
+  assert.equal((await status(page)).transport, "websocket");
+});
+
 inBrowsers("event streams that are cut again and again", async ({ browser }) => {
   proxy.webSockets = "refuse";
   await open(browser, ["a", "b", "c", "d", "e"], { backoff: [10, 100] });

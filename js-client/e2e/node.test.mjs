@@ -99,6 +99,23 @@ test("a client that is never used, or is away, keeps no process after close()", 
   assert.deepEqual(await program.exited, { code: 0, signal: null });
 });
 
+test("a program ends when its server doesn't answer the close", async () => {
+  const deaf = await startStandalone();
+  const program = run(`${deaf.url}/push`, `${followed(["websocket"])}
+    for await (const _ of process.stdin);
+    push.close();
+    setTimeout(() => process.exit(5), 10_000).unref(); // if anything else keeps it`);
+  assert.equal(await program.hears(), "websocket");
+  process.kill(deaf.pid, "SIGSTOP");
+  try {
+    program.goOn();
+    assert.deepEqual(await program.exited, { code: 0, signal: null });
+  } finally {
+    process.kill(deaf.pid, "SIGCONT");
+    await deaf.stop();
+  }
+});
+
 test("a URL that isn't absolute is refused at once", async () => {
   const { connect } = await import(client);
   for (const url of ["/push", "localhost:8080/push", "", "http://", "file:///push"])

@@ -15,6 +15,8 @@ export async function startProxy(target) {
      * come), or "hang" (nothing of it comes).
      */
     eventStreams: "pass",
+    /** Connections that carry nothing for so many ms are cut. */
+    idle: undefined,
     /** Nothing gets through: connections are cut as soon as they are made. */
     away: false,
     /** How many WebSocket handshakes, and requests for event streams, have come. */
@@ -31,6 +33,8 @@ export async function startProxy(target) {
     swallow() {
       for (const pair of pairs) pair[pair.webSocket || pair.stream ? "swallow" : "end"]();
     },
+    /** For how long the oldest open WebSocket has been there, in ms. */
+    oldest: () => Math.max(0, ...[...pairs].filter((pair) => pair.webSocket).map((pair) => Date.now() - pair.begun)),
     /** How many connections are open that are WebSockets or event streams. */
     following: () => [...pairs].filter((pair) => pair.webSocket || pair.stream).length,
     /** How many connections are open that are WebSockets (true) or that aren't (false). */
@@ -55,6 +59,7 @@ export async function startProxy(target) {
       const upstream = connect(Number(port), host);
       const pair = {
         webSocket,
+        begun: Date.now(),
         end() {
           pairs.delete(pair);
           client.destroy();
@@ -72,6 +77,7 @@ export async function startProxy(target) {
       };
       pairs.add(pair);
       for (const socket of [client, upstream]) socket.on("error", () => {}).on("close", pair.end);
+      if (proxy.idle) for (const socket of [client, upstream]) socket.setTimeout(proxy.idle, pair.end);
       if (webSocket && proxy.webSockets === "hang") return;
       // A browser may ask for a stream on a connection that it had for something else. The stream ends the connection.
       const read = (request) => {

@@ -36,6 +36,7 @@ export async function startServer(name, args = [], address = "127.0.0.1:0") {
   return {
     url,
     address: new URL(url).host,
+    pid: child.pid,
     /** Ends the process, and tells how it ended. */
     async stop(signal = "SIGTERM") {
       child.ref();

@@ -65,7 +65,7 @@ export function connect<TopicTypes extends object = Record<string, Data>>(
       if (transport === "websocket")
         return new Attempt(which, transport, [], watcher, (link) => webSocket(http, options.WebSocket, link));
       const open = transport === "sse" ? eventStream : poll;
-      return new Attempt(which, transport, followed, watcher, (link) => open(http, followed, link));
+      return new Attempt(which, transport, followed, watcher, (link) => open(http, followed, link, connection.quiet));
     },
   );
 

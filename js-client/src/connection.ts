@@ -18,6 +18,10 @@ const headStart = 3_000;
 const heartbeatSlack = 10_000;
 /** How long a link has to show that it lives when the page is awake again. */
 const pingTimeout = 2_000;
+/** A link that is cut after less silence than this was not cut because of it. */
+const leastSilence = 2_000;
+/** By how much two silences may differ that are taken for the same. */
+const similar = 500;
 /** The least time from one attempt to the next that a waking page asks for. */
 const leastPause = 1_000;
 
@@ -65,6 +69,11 @@ export class Connection implements Watcher {
   readonly #timer = new Timer();
   readonly #proof = new Timer();
   readonly #expiry = new Timer();
+  readonly #pulse = new Timer();
+  /** How long a link may be silent: what is between cuts it after about twice that, as two cuts in a row have shown. */
+  quiet = Number.POSITIVE_INFINITY;
+  /** How long the last link that was cut had been silent. */
+  #silence = 0;
   #heartbeat = 0;
   /** How often in a row there was no proof; when the last attempt began, or the last ping left. */
   #failures = 0;
@@ -149,6 +158,7 @@ export class Connection implements Watcher {
 
   /** The link that serves ends if this time brings nothing. */
   #expect(within: number): void {
+    this.#pulse.set(this.quiet, () => this.#ping());
     this.#timer.set(within, () => this.serving?.fail(new PushError("transport_silent")));
   }
 
@@ -233,7 +243,7 @@ export class Connection implements Watcher {
 
   /** Ends what there is. `lost`: and nothing serves. */
   #leave(lost = true): void {
-    for (const timer of [this.#timer, this.#proof, this.#expiry]) timer.clear();
+    for (const timer of [this.#timer, this.#proof, this.#expiry, this.#pulse]) timer.clear();
     for (const attempt of this.#attempts) attempt.close();
     this.#attempts.clear();
     this.#trials.end();
@@ -245,6 +255,11 @@ export class Connection implements Watcher {
   /** There was a link, or the last hope of one, until this attempt ended. */
   #down(attempt: Attempt, error: PushError & { topics?: Frame[] }): void {
     this.#leave();
+    const silence = now() - (attempt.heard as number);
+    if (silence > leastSilence && error.code === "transport_failed") {
+      if (Math.abs(silence - this.#silence) < similar) this.quiet = silence / 2;
+      this.#silence = silence;
+    }
     const refused = error.code === "unauthenticated" && this.#http.authenticates && !this.#refused;
     if (error.topics) this.#user.refused(error.topics);
     if (this.serving || this.status.state === "closed") return;

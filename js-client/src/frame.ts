@@ -37,7 +37,7 @@ function plain(_key: string, value: unknown): unknown {
 /** A frame as JSON. Throws a `TypeError` for what has no form in JSON. */
 export const write = (frame: Frame): string => JSON.stringify(frame, plain);
 
-const base64 = (data: Uint8Array): Frame => ({
+export const base64 = (data: Uint8Array): Frame => ({
   encoding: "base64",
   data: btoa(data.reduce((text, byte) => text + String.fromCharCode(byte), "")),
 });

@@ -53,7 +53,8 @@ export function createHttp(base: string | URL, { token, fetch: request }: Option
   // Nothing is stored, and a redirect would lead away from the server, or around in circles.
   const send = async (url: string, init: RequestInit): Promise<Response> => {
     const headers = authorization() && (await authorization());
-    return (request ?? fetch)(url, { cache: "no-store", redirect: "error", ...init, ...(headers && { headers }) });
+    const make = (request ?? fetch) as typeof fetch;
+    return make(url, { cache: "no-store", redirect: "error", ...init, ...(headers && { headers }) });
   };
 
   const refusal = (frame: Frame): PushError => Object.assign(toError(frame), { topics: frame.topics });

@@ -18,12 +18,15 @@ export function connect<TopicTypes extends object = Record<string, Data>>(
   return open<TopicTypes>(url, { WebSocket: globalThis.WebSocket ?? Socket, ...options });
 }
 
+/** How long a server has to answer a close, in milliseconds. */
+const closeTimeout = 1_000;
+
 /** A WebSocket of the package `ws`, which is loaded when one is needed: `connect` can't wait for it. */
 class Socket implements WebSocketLike {
   onmessage: WebSocketLike["onmessage"] = null;
   onclose: WebSocketLike["onclose"] = null;
   onerror: WebSocketLike["onerror"] = null;
-  #socket: WebSocketLike | undefined;
+  #socket: (WebSocketLike & { terminate(): void }) | undefined;
   #closed = false;
 
   constructor(url: string, protocol?: string) {
@@ -33,7 +36,7 @@ class Socket implements WebSocketLike {
   async #open(url: string, protocol?: string): Promise<void> {
     const { WebSocket } = await import("ws");
     if (this.#closed) return;
-    const socket: WebSocketLike = new WebSocket(url, protocol);
+    const socket: WebSocketLike & { terminate(): void } = new WebSocket(url, protocol);
     socket.onmessage = (event) => this.onmessage?.(event);
     socket.onclose = (event) => this.onclose?.(event);
     socket.onerror = (event) => this.onerror?.(event);
@@ -51,5 +54,8 @@ class Socket implements WebSocketLike {
   close(): void {
     this.#closed = true;
     this.#socket?.close();
+    // A server that is gone doesn't answer, and the socket would keep the process for half a minute.
+    const timer: unknown = setTimeout(() => this.#socket?.terminate(), closeTimeout);
+    (timer as { unref(): void }).unref();
   }
 }

@@ -8,6 +8,8 @@ import type { Topic } from "./topic.ts";
 // All times are in milliseconds.
 /** How long a server has a poll wait at most, unless it is told otherwise. */
 const longestWait = 60_000;
+/** How long a poll waits that doesn't say it, in seconds. */
+const defaultWait = 25;
 /** Between an answer and the next poll. What comes meanwhile shares an answer, so a busy topic costs ten polls a second. */
 const pause = 100;
 /** From one poll to the next, if nothing came and the server didn't wait for it. */
@@ -15,9 +17,9 @@ const leastWait = 1_000;
 
 /**
  * Carries frames over polls, one at a time. Each answer brings the cursor that the next poll begins at. One that is lost
- * ends the link: what it had comes over the next link, from where the topics are.
+ * ends the link: what it had comes over the next link, from where the topics are. `quiet` is how long an answer may take.
  */
-export const poll = (http: Http, topics: readonly Topic[], listener: Listener): Link =>
+export const poll = (http: Http, topics: readonly Topic[], listener: Listener, quiet: number): Link =>
   readLink(listener, async ({ hear, signal }) => {
     let since: string | undefined;
     while (true) {
@@ -25,7 +27,8 @@ export const poll = (http: Http, topics: readonly Topic[], listener: Listener): 
       const first = since === undefined;
       const query = ask(topics, since);
       // The first one brings a cursor at once: if it waited and its answer were lost, so would be what came meanwhile.
-      if (first) query.set("wait", "0");
+      const wait = first ? 0 : Math.ceil(quiet / 1_000);
+      if (wait < defaultWait) query.set("wait", `${wait}`);
       const response = await http.get("poll", query, "application/json", signal);
       const { topics: answers, frames, cursor }: Frame = await response.json();
       check(frames && typeof cursor === "string");

@@ -1,3 +1,5 @@
+"use client";
+
 import { useCallback, useMemo, useSyncExternalStore } from "react";
 import type { PushError } from "./error.ts";
 import { state } from "./state.ts";
@@ -115,11 +117,11 @@ function topicStore<Topics extends object, Topic extends keyof Topics & string>(
 }
 
 /** Follows a state topic while the component is mounted. */
-export function useStateTopic<T extends Data = Data>(push: Push, topic: string): StateView<T> {
+export function useStateTopic<T extends Data = Data>(push: Push<object>, topic: string): StateView<T> {
   return use(useMemo(() => stateStore<T>(push, topic), [push, topic]));
 }
 
-function stateStore<T extends Data>(push: Push, topic: string): Store<StateView<T>> {
+function stateStore<T extends Data>(push: Push<object>, topic: string): Store<StateView<T>> {
   const first: StateView<T> = { map: new Map(), synced: false, error: undefined };
   return store(first, (set) => {
     const copy = state<T>(push, topic, (error) => set({ error }));

@@ -35,17 +35,17 @@ interface Shared {
   readonly subscription: Subscription;
 }
 
-const opened = new WeakMap<Push, Map<string, Shared>>();
+const opened = new WeakMap<Push<object>, Map<string, Shared>>();
 
 /** Follows a state topic. `onError` gets to know when the server refuses it: for good if `retry` is "never". */
 export function state<T extends Data = Data>(
-  push: Push,
+  push: Push<object>,
   topic: string,
   onError?: (error: PushError) => void,
 ): State<T> {
   const topics = opened.get(push) ?? new Map<string, Shared>();
   opened.set(push, topics);
-  const shared = topics.get(topic) ?? open(push, topic, topics);
+  const shared = topics.get(topic) ?? open(push as Push, topic, topics);
   topics.set(topic, shared);
   const { values, versions, users } = shared;
   const watchers = new Set<(keys: readonly string[]) => void>();

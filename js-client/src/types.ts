@@ -31,7 +31,7 @@ export interface Options {
   /** Where there is no global one. */
   WebSocket?: (new (url: string, protocols?: string) => WebSocketLike) | undefined;
   /** Where there is no global one, or to add headers or credentials. */
-  fetch?: ((url: string, init?: RequestInit) => Promise<Response>) | undefined;
+  fetch?: ((url: string, init?: FetchInit) => Promise<FetchResponse>) | undefined;
 }
 
 /** What the client uses of a WebSocket: that of a browser, of Node, or of the package `ws`. */
@@ -42,6 +42,28 @@ export interface WebSocketLike {
   readonly bufferedAmount: number;
   send(text: string): void;
   close(): void;
+}
+
+/** What the client asks of a `fetch`: that of a browser, of Node, or of the package `undici`. */
+export interface FetchInit {
+  method?: string;
+  headers?: Record<string, string>;
+  /** A string, a `Blob`, or `URLSearchParams`. */
+  // biome-ignore lint/suspicious/noExplicitAny: each has a Blob of its own
+  body?: any;
+  signal?: AbortSignal;
+  cache?: "no-store";
+  redirect?: "error";
+  keepalive?: boolean;
+}
+
+/** What the client uses of an answer. */
+export interface FetchResponse {
+  readonly ok: boolean;
+  readonly status: number;
+  readonly headers: { get(name: string): string | null };
+  readonly body: unknown;
+  json(): Promise<unknown>;
 }
 
 export interface Status {

@@ -84,7 +84,7 @@ class Line {
     if (body) init.body = body;
     let response: Response;
     try {
-      response = await (request ?? fetch)(url, init);
+      response = await ((request ?? fetch) as typeof fetch)(url, init);
     } finally {
       clearTimeout(deadline);
     }

@@ -14,7 +14,7 @@ function page() {
   return (type: string, persisted = true) => target.dispatchEvent(Object.assign(new Event(type), { persisted }));
 }
 
-test("a stream is opened anew in another network, and when it has been silent for too long; not when it is just shown", async () => {
+test("a stream is opened again in another network, and when it has been silent for too long; not when it is just shown", async () => {
   const fire = page();
   for (const on of [onStream, onPoll]) {
     const { server, push } = await on();

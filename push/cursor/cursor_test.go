@@ -1,6 +1,7 @@
 package cursor_test
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 
@@ -146,6 +147,22 @@ func TestTopicAndEpochAreTheFirstOfACursor(t *testing.T) {
 	}
 	if got := cursor.Format("b", somewhere)[:place]; got == first {
 		t.Error("two topics begin alike")
+	}
+}
+
+// TestPlaceBeforeTheFirstMessageIsSeen: docs/protocol.md says how a program knows that two
+// cursors of a topic without messages are one place, whenever they were issued.
+func TestPlaceBeforeTheFirstMessageIsSeen(t *testing.T) {
+	first := regexp.MustCompile(`^.{26}(AA|QA|gA|wA)$`)
+	for _, mark := range []uint32{0, 1, 2, 3, 0x65d3f1c0, 1<<32 - 1} {
+		if text := (cursor.Place{Position: broker.Position{Epoch: 5}, Issued: mark}).Cursor("a"); !first.MatchString(text) {
+			t.Errorf("issued at %d: %q", mark, text)
+		}
+		for offset := uint64(1); offset < 1<<12; offset++ {
+			if text := cursor.Format("a", broker.Position{Epoch: 5, Offset: offset, Tag: mark}); first.MatchString(text) {
+				t.Errorf("offset %d, tag %d: %q", offset, mark, text)
+			}
+		}
 	}
 }
 

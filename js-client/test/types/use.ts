@@ -1,9 +1,9 @@
 // What must compile, and, at each marked line, what must not.
 import { WebSocket as WsWebSocket } from "ws";
-import { connect, type Data, type Message, type Push, PushError, type Subscription } from "../../dist/client.js";
-import { connect as connectNode } from "../../dist/node.js";
-import { type StateView, useConnection, useStateTopic, useTopic } from "../../dist/react.js";
-import { type State, state } from "../../dist/state.js";
+import { connect, type Data, type Message, type Push, PushError, type Subscription } from "../../dist/client.mjs";
+import { connect as connectNode } from "../../dist/node.mjs";
+import { type StateView, useConnection, useStateTopic, useTopic } from "../../dist/react.mjs";
+import { type State, state } from "../../dist/state.mjs";
 
 const push: Push = connect("/push");
 connect(new URL("https://example.com/push"), { transports: ["sse"], backoff: [1, 2], connectTimeout: 1, probe: 1 });
@@ -67,6 +67,16 @@ const ready: Promise<{ resumed: boolean }> = sub.ready;
 
 const prices: State = state(push, "prices", (error) => error.retry === "never");
 const flags = state<boolean>(push, "flags");
+interface OfInterface {
+  prices: string;
+  [order: `orders/${string}`]: { id: number };
+}
+const ofInterface = connect<OfInterface>("/push");
+state(ofInterface, "prices").get("ACME") satisfies Data | undefined;
+state<number>(ofInterface, "counts").get("a")?.toFixed();
+// @ts-expect-error: that is no client
+state({}, "prices");
+const useCount = (): string | undefined => useStateTopic<number>(ofInterface, "counts").map.get("a")?.toFixed();
 flags.get("dark")?.valueOf() satisfies boolean | undefined;
 for (const [key, value] of flags) [key satisfies string, value satisfies boolean];
 prices.onChange((keys) => keys.map((key) => [key, prices.get(key), prices.version(key)?.length]))();
@@ -123,4 +133,4 @@ push.status = { state: "online" };
 
 const error: Error = new PushError("forbidden", "no", "never");
 
-export { count, error, off, prices, ready, reply };
+export { count, error, off, prices, ready, reply, useCount };

@@ -1,4 +1,4 @@
-import type { Data, MessageOf, Push, PushError, Status, SubscribeOptions } from "./client.js";
+import type { Data, MessageOf, Push, PushError, Status, SubscribeOptions } from "./client.mjs";
 /** How a topic is followed. What counts is what they are when the component begins with the topic. */
 export interface TopicOptions extends Omit<SubscribeOptions, "kind" | "signal"> {
     /** How many of the last messages to keep. Default: 100. */
@@ -26,6 +26,6 @@ export interface StateView<T extends Data = Data> {
 /** Follows a topic while the component is mounted. */
 export declare function useTopic<Topics extends object, Topic extends keyof Topics & string>(push: Push<Topics>, topic: Topic, options?: TopicOptions): TopicView<Topics[Topic]>;
 /** Follows a state topic while the component is mounted. */
-export declare function useStateTopic<T extends Data = Data>(push: Push, topic: string): StateView<T>;
+export declare function useStateTopic<T extends Data = Data>(push: Push<object>, topic: string): StateView<T>;
 /** The status of the connection. */
 export declare function useConnection<Topics extends object>(push: Push<Topics>): Status;

@@ -1,4 +1,4 @@
-import type { Data, Push, PushError } from "./client.js";
+import type { Data, Push, PushError } from "./client.mjs";
 /** A live copy of a state topic, which stays as it was while there is no connection. */
 export interface State<T extends Data = Data> extends Iterable<[key: string, value: T]> {
     readonly topic: string;
@@ -20,4 +20,4 @@ export interface State<T extends Data = Data> extends Iterable<[key: string, val
     close(): void;
 }
 /** Follows a state topic. `onError` gets to know when the server refuses it: for good if `retry` is "never". */
-export declare function state<T extends Data = Data>(push: Push, topic: string, onError?: (error: PushError) => void): State<T>;
+export declare function state<T extends Data = Data>(push: Push<object>, topic: string, onError?: (error: PushError) => void): State<T>;

@@ -1,4 +1,4 @@
-import type { Data, Options, PushError } from "./client.js";
+import type { Data, Options, PushError } from "./client.mjs";
 /** How far an upload is. */
 export interface UploadProgress {
     /** What the server calls it, once it knows of it. With this and the same file, another call goes on where this one ended. */
