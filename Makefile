@@ -148,15 +148,13 @@ hostile: ## 10,000 hostile clients, 3,000 that don't read, one at its worst; nee
 networks: $(NODE_MODULES) ## both browsers behind five set-ups of nginx, cut for NETWORKS_TIME (180) seconds; prints how fast messages are
 	$(STEP) 'browsers behind nginx' sh -c 'cd js-client && NETWORKS_TIME=$(NETWORKS_TIME) node --test --test-reporter=spec e2e/networks.test.mjs'
 
-<<<<<<< HEAD
 .PHONY: rolling
 rolling: ## restart three instances under 3,000 clients behind each proxy; needs a quiet machine
 	$(STEP) 'rolling restarts behind proxies' go -C examples/standalone/deploy/proxies test -count=1 -timeout 30m -v . -clients=3000 -interval=1s -quiet
-=======
+
 .PHONY: memory
 memory: $(NODE_MODULES) ## EVENTS (1,000,000) events over each transport to a page in each browser leave its memory as it is
 	$(STEP) 'a page after $(EVENTS) events' sh -c 'cd js-client && EVENTS=$(EVENTS) node --test --test-reporter=spec e2e/memory.soak.mjs'
->>>>>>> entries
 
 .PHONY: chaos
 chaos: ## instances, Redis and clients under random faults for CHAOS_TIME (10m)
