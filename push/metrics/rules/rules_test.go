@@ -12,7 +12,6 @@ import (
 	"testing"
 
 	"github.com/prometheus/common/model"
-	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/rulefmt"
 	"github.com/prometheus/prometheus/promql/parser"
 
@@ -63,7 +62,7 @@ func checkQuery(t *testing.T, where, query string) (names []string) {
 		}
 		names = append(names, selector.Name)
 		for _, matcher := range selector.LabelMatchers {
-			if matcher.Name != labels.MetricName && !slices.Contains(has, matcher.Name) {
+			if matcher.Name != model.MetricNameLabel && !slices.Contains(has, matcher.Name) {
 				t.Errorf("%s: %s has no label %s", where, selector.Name, matcher.Name)
 			}
 		}
