@@ -48,12 +48,12 @@ func (h *Host) SurveyUser(user string) UserSurvey {
 	if user == "" {
 		return survey
 	}
-	oldest := leaders[*Session]{func(a, b *Session) int { return openedAt(a.id).Compare(openedAt(b.id)) }, nil}
+	oldest := leaders[*Session]{func(a, b **Session) int { return openedAt((*a).id).Compare(openedAt((*b).id)) }, nil}
 	eachEntry(&h.mu, h.sessions, func(batch []*Session) {
-		for _, s := range batch {
+		for i, s := range batch {
 			if s.Identity().User == user {
 				survey.Connections++
-				oldest.add(s)
+				oldest.add(&batch[i])
 			}
 		}
 	}, func(s *Session) *Session { return s })
