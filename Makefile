@@ -10,7 +10,7 @@ SCHEDULES ?= 1000000
 MUTANTS ?= 50
 SEED ?= 1
 # Go modules of their own.
-MODULES := broker/faults transport/websocket/differential push/metrics/prometheus docs/benchmarks .ci/tools
+MODULES := broker/faults transport/websocket/differential push/metrics/prometheus push/metrics/otel push/metrics/rules docs/benchmarks .ci/tools
 
 BIN := $(CURDIR)/.bin
 GOLANGCI_LINT := $(BIN)/golangci-lint-$(GOLANGCI_LINT_VERSION)/golangci-lint

@@ -37,13 +37,13 @@ func TestReadmeShowsTheExample(t *testing.T) {
 func TestGuidesShowTheExamples(t *testing.T) {
 	indented := regexp.MustCompile(`(?m)^\t+`)
 	examples := read(t, "../push/example_test.go") + read(t, "../push/example_state_test.go") +
-		read(t, "../middleware/jwtauth/example_test.go") + program(t, "example_board_test.go")
+		read(t, "../middleware/jwtauth/example_test.go") + program(t, "example_board_test.go") + read(t, "example_ops_test.go")
 	examples = indented.ReplaceAllString(examples, "")
 	_, readme, _ := strings.Cut(read(t, "../README.md"), "## Who may follow what")
 	readme, _, _ = strings.Cut(readme, "\n## What is promised")
-	guides := readme + read(t, "../docs/authentication.md") + read(t, "../docs/authorization.md") + read(t, "../docs/live-state.md")
+	guides := readme + read(t, "../docs/authentication.md") + read(t, "../docs/authorization.md") + read(t, "../docs/live-state.md") + read(t, "../docs/operate.md")
 	blocks := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(guides, -1)
-	if len(blocks) != 21 {
+	if len(blocks) != 22 {
 		t.Errorf("there are %d blocks", len(blocks))
 	}
 	for _, block := range blocks {

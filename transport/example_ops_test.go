@@ -1,0 +1,23 @@
+package transport_test
+
+import (
+	"net/http"
+
+	"github.com/tidewire/tidewire/broker/membroker"
+	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/push/metrics"
+	"github.com/tidewire/tidewire/transport"
+)
+
+// What operators watch is served on another address than the clients', which only they reach.
+func Example_ops() {
+	hub := push.New(membroker.New(), push.Options{})
+
+	ops := http.NewServeMux()
+	ops.Handle("/healthz", transport.Healthz(hub))
+	ops.Handle("/readyz", transport.Readyz(hub))
+	ops.HandleFunc("/metrics", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", metrics.ContentType)
+		_ = metrics.Write(w, hub.Stats()) // a scraper that has gone needs no answer
+	})
+}
