@@ -9,8 +9,10 @@ SCHEDULES ?= 1000000
 # Mutants of each package, and which.
 MUTANTS ?= 50
 SEED ?= 1
+IMAGE ?= tidewire
 # Go modules of their own.
-MODULES := broker/faults transport/websocket/differential push/metrics/prometheus push/metrics/otel push/metrics/rules docs/benchmarks .ci/tools
+MODULES := broker/faults transport/websocket/differential push/metrics/prometheus push/metrics/otel push/metrics/rules \
+	docs/benchmarks examples/standalone/deploy .ci/tools
 
 BIN := $(CURDIR)/.bin
 GOLANGCI_LINT := $(BIN)/golangci-lint-$(GOLANGCI_LINT_VERSION)/golangci-lint
@@ -145,6 +147,14 @@ chaos: ## instances, Redis and clients under random faults for CHAOS_TIME (10m)
 .PHONY: bench
 bench: ## measure Tidewire beside other servers (about 40 minutes), and write docs/benchmarks/README.md
 	cd docs/benchmarks && go run .
+
+.PHONY: footprint
+footprint: ## print how soon the standalone server is ready, and how much memory it takes
+	@.ci/footprint
+
+.PHONY: image
+image: ## build the standalone server as the image IMAGE (tidewire); needs Docker
+	docker build -f examples/standalone/deploy/Dockerfile -t $(IMAGE) .
 
 .PHONY: fuzz
 fuzz: ## fuzz each fuzz target for FUZZ_TIME (5s)

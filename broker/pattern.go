@@ -47,7 +47,7 @@ func ParsePattern(text string) (Pattern, error) {
 		if err != nil {
 			return nil, err
 		}
-		if s.kind != literal && p.names(s.text) {
+		if s.kind != literal && p.Names(s.text) {
 			return nil, errors.New("two wildcards are called " + s.text)
 		}
 		p = append(p, s)
@@ -87,8 +87,8 @@ func isIdentifier(name string) bool {
 // ends reports whether nothing can follow.
 func (p Pattern) ends() bool { return len(p) > 0 && p[len(p)-1].kind == rest }
 
-// names reports whether there is a wildcard of this name.
-func (p Pattern) names(name string) bool {
+// Names reports whether there is a wildcard of this name.
+func (p Pattern) Names(name string) bool {
 	for _, s := range p {
 		if s.kind != literal && s.text == name {
 			return true

@@ -34,7 +34,7 @@ var walls = map[string][]string{
 	"broker/brokertest":              {"push", "broker", "push/testaid"},
 	"broker/redistest":               {},
 	"middleware":                     {"push", "push/session", "transport/protocol"},
-	"middleware/jwtauth":             {"push", "transport/protocol"},
+	"middleware/jwtauth":             {"push", "broker", "transport/protocol"},
 	"transport/protocol":             {"push", "push/session", "broker", "push/cursor"},
 	"transport/internal/dashboard":   {"push", "push/session", "broker"},
 	"transport/internal/socket":      {},

@@ -1,140 +1,121 @@
-// Command standalone is a ready Tidewire server for backends in any language:
-// they publish by HTTP, browsers follow.
+// Command standalone is a ready Tidewire server for backends in any language: they publish
+// by HTTP, browsers follow.
 //
 //	TIDEWIRE_PUBLISH_KEY=secret go run ./examples/standalone -anyone
 //
-// Its page at / shows how, with commands to copy.
+// Its page at / shows how, with commands to copy. docs/standalone.md is the guide: its
+// configuration, users with JSON Web Tokens, the API for backends, and how it is deployed.
 package main
 
 import (
 	"context"
-	"embed"
+	"crypto/tls"
 	"errors"
 	"flag"
 	"io"
-	"io/fs"
 	"log/slog"
-	"net/http"
 	"os"
+	"sync"
 	"time"
 
-	"github.com/go-chi/chi/v5"
-
-	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/broker/redisbroker"
 	"github.com/tidewire/tidewire/examples/internal/serve"
+	"github.com/tidewire/tidewire/examples/standalone/internal/access"
+	"github.com/tidewire/tidewire/examples/standalone/internal/certs"
+	"github.com/tidewire/tidewire/examples/standalone/internal/config"
+	"github.com/tidewire/tidewire/examples/standalone/internal/systemd"
 	"github.com/tidewire/tidewire/push"
-	"github.com/tidewire/tidewire/transport"
-	"github.com/tidewire/tidewire/transport/protocol"
 )
 
-//go:embed page
-var page embed.FS
+// cutOff is how much longer than the drain window clients may take before they are cut off.
+const cutOff = 5 * time.Second
 
-// keyVariable holds the publish key where ps doesn't show it.
-const keyVariable = "TIDEWIRE_PUBLISH_KEY"
-
-// drainWindow leaves the last client time to go before the server is cut off.
-const drainWindow = 15 * time.Second
-
-type config struct {
-	addr       string
-	host       string
-	publishKey string
-	anyone     bool
-	relay      bool
-	redis      string
-	drainDelay time.Duration
-	topics     []push.TopicRule
-}
+// maxMessage is the default of brokers, below which the setting maxPublish doesn't go there.
+const maxMessage = 64 << 10
 
 func main() { serve.Main(run) }
 
 func run(ctx context.Context, args []string, stdout io.Writer) error {
-	c, err := parse(args)
+	loaded, err := config.Load(args, os.Environ(), os.Stderr)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return nil
+	case err != nil:
+		return err
+	}
+	c := &loaded.Config
+	for _, name := range loaded.Unknown {
+		slog.Warn("the environment has a variable that is no setting", "name", name)
+	}
+	s, err := prepare(c)
 	if err != nil {
 		return err
 	}
-	if !c.anyone {
+	if loaded.CheckOnly {
+		_, err := stdout.Write(c.Show())
+		return err
+	}
+	if s.users.Nobody() {
 		slog.Warn("nobody may follow anything; start with -anyone if all topics are public")
 	}
-	broker, err := serve.Broker(ctx, c.redis, redisbroker.Options{Topics: c.topics})
+	broker, err := serve.Broker(ctx, c.Redis, redisbroker.Options{
+		Topics: c.TopicRules(), History: c.History.Options(), MaxMessage: max(maxMessage, int(c.Limits.MaxPublish)),
+	})
 	if err != nil {
 		return err
 	}
-	hub := newHub(c, broker)
-	handler := serve.Hosts(c.addr, c.host)(routes(hub, broker, c))
+	return s.serve(ctx, stdout, newHub(c, s.users, broker))
+}
+
+// server is what the configuration and its files make.
+type server struct {
+	config   *config.Config
+	users    *access.Users
+	backends *access.Backends
+	tls      *tls.Config
+}
+
+// prepare reads all files that the configuration names.
+func prepare(c *config.Config) (s *server, err error) {
+	s = &server{config: c}
+	if s.users, err = access.NewUsers(c); err != nil {
+		return nil, err
+	}
+	if s.backends, err = access.NewBackends(c); err != nil {
+		return nil, err
+	}
+	if c.TLS.CertFile != "" {
+		files, err := certs.Load(c.TLS.CertFile, c.TLS.KeyFile)
+		if err != nil {
+			return nil, err
+		}
+		s.tls = files.Config()
+	}
+	return s, nil
+}
+
+// serve serves until the context ends, and tells systemd of it.
+func (s *server) serve(ctx context.Context, stdout io.Writer, hub *push.Hub) error {
+	c, manager := s.config, systemd.New()
+	watching, stop := context.WithCancel(context.WithoutCancel(ctx)) // while it drains, too
+	var watch sync.WaitGroup
+	defer watch.Wait()
+	defer stop()
+	tell := func(err error) {
+		if err != nil {
+			slog.Warn("systemd can't be told", "error", err)
+		}
+	}
 	return serve.Run(ctx, stdout, serve.Server{
-		Name: "Tidewire", Addr: c.addr, Handler: handler, Drain: hub.Shutdown, DrainDelay: c.drainDelay,
+		Name: "Tidewire", Addr: c.Addr, Handler: serve.Hosts(c.Addr, c.Hosts())(s.routes(hub)), TLS: s.tls,
+		OpsAddr: c.Ops, Ops: opsRoutes(hub),
+		Drain: hub.Shutdown, DrainDelay: time.Duration(c.Drain.Delay), DrainTimeout: time.Duration(c.Drain.Window) + cutOff,
+		Started: func() {
+			tell(manager.Ready())
+			ended, cancel := context.WithCancel(context.Background())
+			cancel() // so that nobody waits for the broker
+			watch.Go(func() { tell(manager.Watch(watching, func() error { return hub.Health(ended).Live() })) })
+		},
+		Draining: func() { tell(manager.Stopping()) },
 	})
-}
-
-func parse(args []string) (c config, err error) {
-	flags := flag.NewFlagSet("standalone", flag.ExitOnError)
-	flags.StringVar(&c.addr, "addr", "127.0.0.1:8080", "`address` to listen on; port 0 takes a free one")
-	flags.StringVar(&c.host, "host", "", serve.HostFlag)
-	flags.StringVar(&c.publishKey, "publish-key", "", "the `key` that publishers show; better given in "+keyVariable)
-	flags.BoolVar(&c.anyone, "anyone", false, "anyone may follow any topic, from any web page or none")
-	flags.BoolVar(&c.relay, "relay", false, "anyone who may follow a topic may send to it as well")
-	flags.StringVar(&c.redis, "redis", "", "`URL` of a Redis that several instances share, as in redis://localhost:6379; without it, memory")
-	flags.DurationVar(&c.drainDelay, "drain-delay", 0, serve.DrainDelayFlag)
-	flags.Func("state", "`pattern` of topics that are states, as in prices/{market}; may be given again", func(pattern string) error {
-		c.topics = append(c.topics, push.TopicRule{Pattern: pattern, State: true})
-		_, err := broker.ParsePattern(pattern)
-		return err
-	})
-	_ = flags.Parse(args) // ExitOnError
-	if c.publishKey == "" {
-		c.publishKey = os.Getenv(keyVariable)
-	}
-	if flags.NArg() > 0 {
-		return c, errors.New("standalone takes flags only; see -help")
-	}
-	return c, nil
-}
-
-func newHub(c config, broker push.Broker) *push.Hub {
-	options := push.Options{DrainWindow: drainWindow}
-	if c.anyone { // else Authorize is nil, which refuses everybody
-		options.Authorize, options.Origins = push.Anyone, []string{push.AnyOrigin}
-	}
-	var hub *push.Hub
-	if c.relay { // else Receive is nil, which refuses what clients send
-		options.Receive = func(ctx context.Context, in push.Inbound) (push.Reply, error) {
-			receipt, err := hub.Publish(ctx, in.Message())
-			if err != nil {
-				return push.Reply{}, err
-			}
-			return push.Reply{Data: protocol.HTTPReceipt(receipt), Encoding: push.EncodingJSON}, nil
-		}
-	}
-	hub = push.New(broker, options)
-	return hub
-}
-
-func routes(hub *push.Hub, broker push.Broker, c config) http.Handler {
-	files, err := fs.Sub(page, "page")
-	if err != nil {
-		panic(err) // the name is a constant
-	}
-	r := chi.NewRouter()
-	r.Mount("/push", transport.Routes(hub, transport.Options{PublishKey: c.publishKey}))
-	r.Get("/readyz", func(w http.ResponseWriter, r *http.Request) {
-		if err := ready(r.Context(), broker); err != nil {
-			http.Error(w, push.AsError(err).Reason, http.StatusServiceUnavailable)
-			return
-		}
-		_, _ = io.WriteString(w, "ok\n")
-	})
-	r.Handle("/*", serve.Page(files))
-	return r
-}
-
-// ready tells why a balancer should send no new clients here. Those that are
-// connected stay through all that Redis may suffer, so it is no reason to restart.
-func ready(ctx context.Context, broker push.Broker) error {
-	if redis, ok := broker.(interface{ Health(context.Context) error }); ok {
-		return redis.Health(ctx)
-	}
-	return nil
 }

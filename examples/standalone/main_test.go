@@ -10,6 +10,8 @@ import (
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/broker/redistest"
 	"github.com/tidewire/tidewire/examples/internal/servetest"
+	"github.com/tidewire/tidewire/examples/standalone/internal/config"
+	"github.com/tidewire/tidewire/push/testaid"
 	"github.com/tidewire/tidewire/transport/protocol"
 	"github.com/tidewire/tidewire/transport/transporttest"
 )
@@ -30,7 +32,7 @@ func TestPublishReachesFollowers(t *testing.T) {
 }
 
 func TestTheKeyComesFromTheEnvironment(t *testing.T) {
-	t.Setenv(keyVariable, "secret")
+	t.Setenv("TIDEWIRE_PUBLISH_KEY", "secret")
 	s := servetest.Start(t, run, "-anyone")
 	for key, want := range map[string]int{"secret": http.StatusOK, "guess": http.StatusUnauthorized} {
 		status, _ := s.Do(t, http.MethodPost, "/push/publish?topic=news", "hello", "Authorization", "Bearer "+key)
@@ -41,7 +43,7 @@ func TestTheKeyComesFromTheEnvironment(t *testing.T) {
 }
 
 func TestWithoutAKeyNobodyPublishes(t *testing.T) {
-	t.Setenv(keyVariable, "")
+	t.Setenv("TIDEWIRE_PUBLISH_KEY", "")
 	s := servetest.Start(t, run, "-anyone")
 	if status, _ := s.Do(t, http.MethodPost, "/push/publish?topic=news", "hello", "Authorization", "Bearer "); status != http.StatusForbidden {
 		t.Errorf("got %d", status)
@@ -115,18 +117,23 @@ func TestReadyWhileRedisIs(t *testing.T) {
 	if err := server.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if status, body := s.Do(t, http.MethodGet, "/readyz", ""); status != http.StatusServiceUnavailable || !strings.Contains(body, "broker") {
-		t.Errorf("without Redis: %d %s", status, body)
-	}
+	testaid.Eventually(t, "without Redis it isn't ready", func() bool {
+		status, body := s.Do(t, http.MethodGet, "/readyz", "")
+		return status == http.StatusServiceUnavailable && strings.Contains(body, "broker")
+	})
 	if status, _ := s.Do(t, http.MethodGet, "/healthz", ""); status != http.StatusOK {
 		t.Errorf("alive without Redis: %d", status)
 	}
 }
 
 func TestThePageIsUnderAStrictPolicy(t *testing.T) {
-	hub := newHub(config{anyone: true}, membroker.New())
+	s, err := prepare(&config.Config{Anyone: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	hub := newHub(s.config, s.users, membroker.New())
 	defer hub.Shutdown(t.Context())
-	answer := get(t, routes(hub, nil, config{}), "/")
+	answer := get(t, s.routes(hub), "/")
 	if answer.Code != http.StatusOK || !strings.Contains(answer.Body.String(), "Tidewire") {
 		t.Fatalf("got %d", answer.Code)
 	}
@@ -247,11 +254,5 @@ func TestStatesByPattern(t *testing.T) {
 		if status != want {
 			t.Errorf("%s: %d %s", topic, status, body)
 		}
-	}
-}
-
-func TestStateIsAPattern(t *testing.T) {
-	if c, err := parse([]string{"-state", "a", "-state", "b/{rest...}"}); err != nil || len(c.topics) != 2 || !c.topics[1].State || c.topics[1].Pattern != "b/{rest...}" {
-		t.Errorf("%+v, %v", c.topics, err)
 	}
 }

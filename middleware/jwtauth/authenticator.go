@@ -15,6 +15,7 @@ package jwtauth
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"net/http"
@@ -38,7 +39,7 @@ type Authenticator struct {
 // algorithm.
 func New(options Options) (*Authenticator, error) {
 	o := options.withDefaults()
-	keys, err := checkKeys(o.Keys, o.Algorithms)
+	keys, err := checkKeys(o.Keys, o.Algorithms, o.KeySet != nil)
 	if err != nil {
 		return nil, fmt.Errorf("jwtauth: %w", err)
 	}
@@ -90,7 +91,16 @@ func (a *Authenticator) verify(ctx context.Context, token string) (push.Identity
 		return push.Identity{}, badToken(errLong)
 	}
 	claims := jwt.MapClaims{}
-	if _, err := a.parser.ParseWithClaims(token, claims, a.key); err != nil {
+	var unknown *push.Error // whether the token is good
+	_, err := a.parser.ParseWithClaims(token, claims, func(t *jwt.Token) (any, error) {
+		key, err := a.key(ctx, t)
+		unknown, _ = errors.AsType[*push.Error](err)
+		return key, err
+	})
+	switch {
+	case unknown != nil:
+		return push.Identity{}, unknown
+	case err != nil:
 		return push.Identity{}, badToken(causeOf(err))
 	}
 	for _, name := range []string{"exp", "nbf", "iat"} {
@@ -100,6 +110,11 @@ func (a *Authenticator) verify(ctx context.Context, token string) (push.Identity
 	}
 	if _, given := claims["aud"]; given && a.options.Audience == "" {
 		return push.Identity{}, badToken(errAudience)
+	}
+	if rights, given := claims[a.options.Rights]; given && a.options.Rights != "" {
+		if err := checkRights(rights); err != nil {
+			return push.Identity{}, badToken(err)
+		}
 	}
 	expires, err := claims.GetExpirationTime()
 	if err != nil || expires == nil { // the parser has seen to that
@@ -132,7 +147,7 @@ func (a *Authenticator) identity(ctx context.Context, claims map[string]any, exp
 
 // key finds the key for a token whose algorithm we allow. It is the token that
 // names key and algorithm, so that they go together has to be checked here.
-func (a *Authenticator) key(t *jwt.Token) (any, error) {
+func (a *Authenticator) key(ctx context.Context, t *jwt.Token) (any, error) {
 	if _, given := t.Header["crit"]; given { // no extension is understood here: RFC 7515 section 4.1.11
 		return nil, errCritical
 	}
@@ -142,8 +157,11 @@ func (a *Authenticator) key(t *jwt.Token) (any, error) {
 	}
 	name, ok := kid.(string)
 	key, known := a.keys[name]
-	if !ok || !known {
+	switch {
+	case !ok, !known && (a.options.KeySet == nil || !isPublic(t.Method)):
 		return nil, errKey
+	case !known:
+		return a.options.KeySet.key(ctx, name, t.Method)
 	}
 	if !suits(key, t.Method) {
 		return nil, errKind

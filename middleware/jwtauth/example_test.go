@@ -59,3 +59,17 @@ func Example() {
 	fmt.Println(response.Body)
 	// Output: ann
 }
+
+// Keys of an issuer that publishes them, and tokens that say what their users may follow.
+func ExampleKeySet() {
+	keys, err := jwtauth.NewKeySet(jwtauth.KeySetOptions{URL: "https://login.example.com/.well-known/jwks.json"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	auth, err := jwtauth.New(jwtauth.Options{KeySet: keys, Algorithms: []string{"RS256"}, Audience: "push", Rights: "tidewire"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	hub := push.New(membroker.New(), push.Options{Identify: auth.Identify, Authorize: auth.Authorize})
+	http.Handle("/push/", transport.Routes(hub))
+}

@@ -16,9 +16,10 @@ import (
 const minRSABits = 2048
 
 // checkKeys returns a copy of keys that are strong enough and fit the algorithms, with
-// none left over on either side: what is left over is a mistake.
-func checkKeys(keys map[string]any, algorithms []string) (map[string]any, error) {
-	if len(keys) == 0 || len(algorithms) == 0 {
+// none left over on either side: what is left over is a mistake. A set may have keys for all
+// algorithms but those of secrets.
+func checkKeys(keys map[string]any, algorithms []string, haveSet bool) (map[string]any, error) {
+	if len(keys) == 0 && !haveSet || len(algorithms) == 0 {
 		return nil, errors.New("no keys, or no algorithms")
 	}
 	checked := map[string]any{}
@@ -45,7 +46,7 @@ func checkKeys(keys map[string]any, algorithms []string) (map[string]any, error)
 			found = true
 			delete(unused, kid)
 		}
-		if !found {
+		if !found && !(haveSet && isPublic(method)) {
 			return nil, fmt.Errorf("there is no key for the algorithm %q", algorithm)
 		}
 	}
@@ -53,6 +54,15 @@ func checkKeys(keys map[string]any, algorithms []string) (map[string]any, error)
 		return nil, fmt.Errorf("key %q: none of the algorithms is for it", kid)
 	}
 	return checked, nil
+}
+
+// isPublic reports whether a method is one that verifies by public keys.
+func isPublic(method jwt.SigningMethod) bool {
+	switch method.(type) {
+	case *jwt.SigningMethodRSA, *jwt.SigningMethodRSAPSS, *jwt.SigningMethodECDSA, *jwt.SigningMethodEd25519:
+		return true
+	}
+	return false
 }
 
 // suits reports whether a key that was checked is of the kind that a method works

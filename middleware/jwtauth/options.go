@@ -7,7 +7,7 @@ import (
 	"github.com/tidewire/tidewire/push"
 )
 
-// Options configures an [Authenticator]. Keys and Algorithms must be set; of all
+// Options configures an [Authenticator]. Algorithms, and Keys or KeySet, must be set; of all
 // other fields the zero value is the production default.
 type Options struct {
 	// Keys verify tokens, by the kid in their headers; the key named "" is for
@@ -19,10 +19,14 @@ type Options struct {
 	//   - *ecdsa.PublicKey: for ES256 with P-256, ES384 with P-384, ES512 with P-521
 	//   - ed25519.PublicKey: for EdDSA
 	//
-	// and is used with no other algorithms than these, whatever a token says.
+	// and is used with no other algorithms than these, whatever a token says. ParseKey
+	// reads the public ones.
 	Keys map[string]any
+	// KeySet has more keys, those of an issuer that publishes them. A kid among Keys is
+	// that key. Nil: none.
+	KeySet *KeySet
 	// Algorithms are the ones that a token may be signed with, such as "ES256". Each
-	// needs a key, and each key one of them.
+	// needs a key, and each key one of them; that there are keys in a KeySet isn't checked.
 	Algorithms []string
 	// Issuer is what a token's iss must be. Empty: anything.
 	Issuer string
@@ -41,11 +45,15 @@ type Options struct {
 	// Anonymous lets requests without a token in, as the zero push.Identity. One with
 	// a bad token is refused all the same.
 	Anonymous bool
+	// Rights is the name of the claim by which a token says what its user may do; see
+	// [Authenticator.Authorize]. A token in which it has another form is bad. Empty: no
+	// claim is looked at.
+	Rights string
 	// Claims makes an identity of the claims of a token that was found good; numbers
 	// in them are float64. Its error refuses: as the *push.Error that it is, or else
 	// like a bad token. It may shorten Expires; later than exp, or zero, it is set
-	// to exp; Issued, if zero, is iat. Many goroutines call it at once. Default: User is sub, which must be
-	// there, and Claims is the map.
+	// to exp; Issued, if zero, is iat. Many goroutines call it at once. Default: User is sub,
+	// which must be there, and Claims is the map.
 	Claims func(ctx context.Context, claims map[string]any) (push.Identity, error)
 }
 

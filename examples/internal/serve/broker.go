@@ -19,10 +19,12 @@ const pingTimeout = 5 * time.Second
 // Broker opens the broker that an example's -redis flag asks for: the Redis at a
 // URL, which must answer, or the memory of this process without one. A URL names a
 // Cluster by ?addr= with the address of another node, and what Sentinels watch by
-// ?master_name=. Of the options the memory takes Retry and Topics.
+// ?master_name=. Of the options the memory takes those that it has too.
 func Broker(ctx context.Context, address string, options redisbroker.Options) (push.Broker, error) {
 	if address == "" {
-		return membroker.New(membroker.Options{Topics: options.Topics, Retry: options.Retry}), nil
+		return membroker.New(membroker.Options{
+			Topics: options.Topics, Retry: options.Retry, History: options.History, MaxMessage: options.MaxMessage,
+		}), nil
 	}
 	client, err := redisClient(address)
 	if err != nil {

@@ -3,7 +3,9 @@
 package serve
 
 import (
+	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -21,7 +23,7 @@ import (
 const (
 	headerTimeout = 5 * time.Second
 	idleTimeout   = 2 * time.Minute
-	drainTimeout  = 20 * time.Second
+	drainTimeout  = 20 * time.Second // unless Server says otherwise
 	pingInterval  = 15 * time.Second // after which a silent HTTP/2 connection is asked whether it lives
 	pongTimeout   = 15 * time.Second
 	writeTimeout  = 10 * time.Second // for any byte over HTTP/2
@@ -52,6 +54,17 @@ type Server struct {
 	Drain func(context.Context) error
 	// DrainDelay is how long all goes on at the end, but for what /healthz says.
 	DrainDelay time.Duration
+	// DrainTimeout is how long Drain may take, and what comes after. Default 20 s.
+	DrainTimeout time.Duration
+	// TLS makes it a server for https. Nil: http.
+	TLS *tls.Config
+	// OpsAddr is a second address, for operators, with its own handler; empty: none. Its
+	// /readyz has status 503 at the end, too. It is closed last.
+	OpsAddr string
+	Ops     http.Handler
+	// Started and Draining are called when the server listens, and when it begins to end.
+	// Nil: nothing is.
+	Started, Draining func()
 
 	after func(time.Duration) <-chan time.Time // time.After, if it isn't a test's
 }
@@ -61,42 +74,90 @@ type Server struct {
 // also the answer of /readyz then. After DrainDelay it calls Drain, closes the rest,
 // and returns when all is over; nil if nobody had to be cut off.
 func Run(ctx context.Context, stdout io.Writer, s Server) error {
-	listener, err := net.Listen("tcp", s.Addr)
+	draining := new(atomic.Bool)
+	main, err := listen(s.Addr, s.TLS, &health{s.Handler, draining})
 	if err != nil {
 		return errors.Join(err, s.Drain(ctx))
 	}
-	h := &health{next: s.Handler}
-	server := newServer(h)
-	var failed error
-	served := make(chan struct{})
-	go func() {
-		defer close(served)
-		failed = server.Serve(listener)
-	}()
-	fmt.Fprintf(stdout, "%s listens on http://%s\n", s.Name, listener.Addr())
-	slog.Info("started", "server", s.Name, "address", listener.Addr().String())
+	line, ops := fmt.Sprintf("%s listens on %s", s.Name, main.url()), &listening{}
+	if s.OpsAddr != "" {
+		if ops, err = listen(s.OpsAddr, nil, &readiness{s.Ops, draining}); err != nil {
+			return errors.Join(err, main.close(ctx), s.Drain(ctx))
+		}
+		line += ", and for operators on " + ops.url()
+	}
+	fmt.Fprintln(stdout, line)
+	slog.Info("started", "server", s.Name, "address", main.address.String())
+	call(s.Started)
 
 	select {
-	case <-served:
+	case <-main.served:
+	case <-ops.served: // never, if there is none
 	case <-ctx.Done():
 		slog.Info("draining", "server", s.Name, "delay", s.DrainDelay)
-		h.draining.Store(true)
-		s.delay(served)
+		draining.Store(true)
+		call(s.Draining)
+		s.delay(main.served)
 	}
-	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), cmp.Or(s.DrainTimeout, drainTimeout))
 	defer cancel()
 	drained := s.Drain(limit) // first: /healthz is answered meanwhile
-	stopped := server.Shutdown(limit)
-	if stopped != nil {
-		_ = server.Close() // its error is no news after the one before
-	}
-	<-served
-	if errors.Is(failed, http.ErrServerClosed) {
-		failed = nil
-	}
-	err = errors.Join(failed, drained, stopped)
+	err = errors.Join(drained, main.close(limit), ops.close(limit))
 	slog.Info("stopped", "server", s.Name, "error", err)
 	return err
+}
+
+func call(hook func()) {
+	if hook != nil {
+		hook()
+	}
+}
+
+// listening is a server that serves. The zero one serves nothing.
+type listening struct {
+	server  *http.Server
+	scheme  string
+	address net.Addr
+	served  chan struct{} // closed when it has ended
+	failed  error         // why, after that
+}
+
+func listen(addr string, config *tls.Config, handler http.Handler) (*listening, error) {
+	listener, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	l := &listening{newServer(handler), "http", listener.Addr(), make(chan struct{}), nil}
+	if config != nil {
+		l.scheme, l.server.TLSConfig = "https", config
+	}
+	go func() {
+		defer close(l.served)
+		if config != nil {
+			l.failed = l.server.ServeTLS(listener, "", "")
+		} else {
+			l.failed = l.server.Serve(listener)
+		}
+	}()
+	return l, nil
+}
+
+func (l *listening) url() string { return l.scheme + "://" + l.address.String() }
+
+// close ends it, and says why it has ended if it had to.
+func (l *listening) close(ctx context.Context) error {
+	if l.server == nil {
+		return nil
+	}
+	stopped := l.server.Shutdown(ctx)
+	if stopped != nil {
+		_ = l.server.Close() // its error is no news after the one before
+	}
+	<-l.served
+	if errors.Is(l.failed, http.ErrServerClosed) {
+		return stopped
+	}
+	return errors.Join(l.failed, stopped)
 }
 
 // newServer returns a server with limits. It has no WriteTimeout, which would end every
@@ -104,6 +165,7 @@ func Run(ctx context.Context, stdout io.Writer, s Server) error {
 func newServer(handler http.Handler) *http.Server {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(true)            // over TLS
 	protocols.SetUnencryptedHTTP2(true) // as some proxies speak it
 	return &http.Server{
 		Handler: handler, Protocols: protocols,
@@ -130,7 +192,7 @@ func (s *Server) delay(served <-chan struct{}) {
 // health answers who asks for it, and passes on everybody else.
 type health struct {
 	next     http.Handler
-	draining atomic.Bool
+	draining *atomic.Bool
 }
 
 func (h *health) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -144,4 +206,18 @@ func (h *health) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		h.next.ServeHTTP(w, r)
 	}
+}
+
+// readiness answers for a server that drains, and passes on everything else.
+type readiness struct {
+	next     http.Handler
+	draining *atomic.Bool
+}
+
+func (h *readiness) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == "/readyz" && h.draining.Load() {
+		http.Error(w, "draining", http.StatusServiceUnavailable)
+		return
+	}
+	h.next.ServeHTTP(w, r)
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -16,10 +17,12 @@ func TestHealthWhileDraining(t *testing.T) {
 	draining, delay, drained := make(chan struct{}), make(chan time.Time), make(chan struct{})
 	reader, stdout := io.Pipe()
 	ended := make(chan error, 1)
+	var hooks []string
 	go func() {
 		ended <- Run(ctx, stdout, Server{
-			Name: "Test", Addr: "127.0.0.1:0", DrainDelay: time.Hour,
-			Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "served "+r.URL.Path) }),
+			Name: "Test", Addr: "127.0.0.1:0", OpsAddr: "127.0.0.1:0", DrainDelay: time.Hour,
+			Handler: served("served "), Ops: served("operated "),
+			Started: func() { hooks = append(hooks, "started") }, Draining: func() { hooks = append(hooks, "draining") },
 			Drain: func(context.Context) error {
 				close(drained)
 				return nil
@@ -34,11 +37,17 @@ func TestHealthWhileDraining(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, url, _ := strings.Cut(strings.TrimSpace(line), " listens on ")
+	_, urls, _ := strings.Cut(strings.TrimSpace(line), " listens on ")
+	url, ops, _ := strings.Cut(urls, ", and for operators on ")
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	want := func(path, want string) {
 		t.Helper()
-		response, err := client.Get(url + path)
+		if below, isOps := strings.CutPrefix(path, "ops"); isOps {
+			path = ops + below
+		} else {
+			path = url + path
+		}
+		response, err := client.Get(path)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -54,11 +63,15 @@ func TestHealthWhileDraining(t *testing.T) {
 	want("/healthz", "200 ok")
 	want("/readyz", "200 served /readyz")
 	want("/other", "200 served /other")
+	want("ops/healthz", "200 operated /healthz")
+	want("ops/readyz", "200 operated /readyz")
 	terminate()
 	<-draining
 	want("/healthz", "503 draining")
 	want("/readyz", "503 draining")
 	want("/other", "200 served /other")
+	want("ops/healthz", "200 operated /healthz")
+	want("ops/readyz", "503 draining")
 	select {
 	case <-drained:
 		t.Error("drained before the delay was over")
@@ -69,4 +82,12 @@ func TestHealthWhileDraining(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
+	if !slices.Equal(hooks, []string{"started", "draining"}) {
+		t.Errorf("called were %v", hooks)
+	}
+}
+
+// served answers with a text and the path.
+func served(text string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, text+r.URL.Path) }
 }

@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -53,7 +52,7 @@ func StartProcess(t *testing.T, args ...string) *Process {
 	if err != nil {
 		t.Fatalf("the process didn't start: %v, %v", err, p.command.Wait())
 	}
-	_, p.URL, _ = strings.Cut(strings.TrimSpace(line), " listens on ")
+	p.read(line)
 	ended := make(chan error, 1)
 	go func() {
 		_, _ = io.Copy(io.Discard, stdout) // until it ends

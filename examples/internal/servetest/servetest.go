@@ -20,6 +20,7 @@ const patience = 30 * time.Second
 // Server is a running example.
 type Server struct {
 	URL    string
+	Ops    string // where operators look; empty if nowhere
 	Client *http.Client
 	// Stop ends the server as a signal would, and returns its result.
 	Stop func() error
@@ -48,8 +49,14 @@ func Start(t *testing.T, run func(context.Context, []string, io.Writer) error, a
 	if err != nil {
 		t.Fatalf("the server didn't start: %v", s.Stop())
 	}
-	_, s.URL, _ = strings.Cut(strings.TrimSpace(line), " listens on ")
+	s.read(line)
 	return s
+}
+
+// read reads the line that a server prints.
+func (s *Server) read(line string) {
+	_, urls, _ := strings.Cut(strings.TrimSpace(line), " listens on ")
+	s.URL, s.Ops, _ = strings.Cut(urls, ", and for operators on ")
 }
 
 // newServer returns one that is stopped at the end of the test.
