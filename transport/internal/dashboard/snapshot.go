@@ -135,7 +135,7 @@ func newSnapshot(samples []sample, survey *session.Survey, h *push.Health) *snap
 }
 
 func healthOf(h *push.Health) health {
-	to := health{Draining: h.Draining, Ready: true, Warnings: slices.Concat([]string{}, h.Warnings)}
+	to := health{Draining: h.Draining, Ready: true, Warnings: append([]string{}, h.Warnings...)}
 	if err := h.Ready(); err != nil { // its cause, which may have addresses, is for the log
 		to.Ready, to.Reason = false, push.AsError(err).Reason
 	}
