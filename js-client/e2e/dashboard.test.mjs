@@ -151,8 +151,7 @@ test("it looks good on any screen", { skip: !process.env.SCREENSHOTS }, async ()
   await until("the user", async () => /Grace/.test(await text(page, "answer")));
   const full = async (name, width, height) => {
     await page.setViewport({ width, height });
-    const whole = await page.evaluate(() => document.documentElement.scrollHeight);
-    await pictures(page, name, { width, height: whole });
+    await pictures(page, name, { width, height: await page.evaluate(() => document.documentElement.scrollHeight) });
     assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${width} is wide enough`);
   };
   await full("dashboard", 1280, 900);

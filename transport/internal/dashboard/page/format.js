@@ -34,5 +34,5 @@ export function atMost(ms) {
   return ms < 0 ? "> 5 s" : `≤ ${duration(ms)}`;
 }
 
-const transports = { ws: "WebSocket", sse: "Event stream", poll: "Polling" };
+const transports = { ws: "WebSocket", sse: "SSE", poll: "Polling" };
 export const transport = (name) => transports[name] ?? name;

@@ -7,11 +7,11 @@ import { lookUp } from "./user.js";
 const at = (id) => document.getElementById(id);
 
 const graphs = [
-  graph("Connections", "sessions", (p) => p.sessions, number),
+  graph("Clients", "sessions", (p) => p.sessions, number),
   graph("Published", "published", (p) => p.published, number, { unit: "/s" }),
   graph("Delivered", "delivered", (p) => p.delivered, number, { unit: "/s" }),
   graph("Written", "written", (p) => p.written, bytes, { unit: "/s" }),
-  graph("Waiting for clients", "waiting", (p) => p.queued, bytes, { tone: (n) => (n > 50e6 ? "warn" : "") }),
+  graph("Waiting", "waiting", (p) => p.queued, bytes, { tone: (n) => (n > 50e6 ? "warn" : "") }),
   graph("Refused", "refusals", (p) => p.refused, number, { unit: "/s", tone: (n) => (n > 0 ? "bad" : "") }),
 ];
 at("graphs").append(...graphs.map(({ element }) => element));
@@ -81,7 +81,7 @@ function showBroker(b) {
 }
 
 function showTables(s) {
-  const latency = (t) => (t.median === 0 ? "–" : `${atMost(t.median)} · ${atMost(t.slow)}`);
+  const latency = (t) => ({ text: atMost(t.slow), title: `Half of them in ${atMost(t.median)}` });
   const ofTransport = (t) => ({ key: t.name, cells: [transport(t.name), number(t.sessions), number(t.delivered), bytes(t.written), latency(t)] });
   fill(at("transports"), s.transports.map(ofTransport), ["", "", "", "", "wide"]);
   for (const element of document.querySelectorAll(".recent")) element.textContent = s.recent < 1000 ? "Recent" : `In ${duration(s.recent)}`;

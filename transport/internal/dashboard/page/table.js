@@ -13,6 +13,7 @@ export function make(name, properties = {}, ...children) {
 /** Shows items as the rows of a table: each has a key and cells, of which `classes` has the classes. A cell is text, or has a function that makes it. */
 export function fill(table, items, classes = []) {
   const body = table.tBodies[0];
+  const focused = document.activeElement;
   const before = new Map([...body.rows].map((row) => [row.dataset.key, row]));
   items.forEach(({ key, cells }, at) => {
     let row = before.get(key);
@@ -31,4 +32,5 @@ export function fill(table, items, classes = []) {
     if (body.rows[at] !== row) body.insertBefore(row, body.rows[at] ?? null);
   });
   for (const row of before.values()) row.remove();
+  if (focused !== document.activeElement && body.contains(focused)) focused.focus({ preventScroll: true }); // its row has moved
 }

@@ -40,8 +40,8 @@ function connection(client) {
   ];
   const table = make("table");
   const head = make("tr");
-  for (const title of ["Topic", "Offset", "Newest", "Frames waiting", "Bytes waiting"]) {
-    head.append(make("th", { scope: "col", textContent: title, className: title === "Bytes waiting" ? "wide" : "" }));
+  for (const title of ["Topic", "Offset", "Newest", "Waiting", "Bytes"]) {
+    head.append(make("th", { scope: "col", textContent: title, className: title === "Bytes" ? "wide" : "" }));
   }
   table.append(make("thead", {}, head), make("tbody"));
   fill(table, client.follows.map(follow), ["", "", "", "", "wide"]);
