@@ -63,7 +63,7 @@ func (h *Hub) Health(ctx context.Context) Health {
 		s.Health(&health)
 	}
 	if b, ok := h.broker.(broker.HealthChecker); ok {
-		health.Broker, health.BrokerSince = h.check.result(ctx, h, b)
+		health.BrokerSince, health.Broker = h.check.result(ctx, h, b)
 	}
 	return health
 }
@@ -87,7 +87,7 @@ type check struct {
 
 var errNoAnswer = NewError(CodeUnavailable, "the broker doesn't answer", nil)
 
-func (c *check) result(ctx context.Context, h *Hub, b broker.HealthChecker) (error, time.Time) {
+func (c *check) result(ctx context.Context, h *Hub, b broker.HealthChecker) (since time.Time, err error) {
 	if running := c.begin(h, b); running != nil {
 		select {
 		case <-running:
@@ -97,9 +97,9 @@ func (c *check) result(ctx context.Context, h *Hub, b broker.HealthChecker) (err
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.err == nil && c.running != nil && time.Since(c.begun) >= checkPatience {
-		return errNoAnswer, c.begun
+		return c.begun, errNoAnswer
 	}
-	return c.err, c.since
+	return c.since, c.err
 }
 
 // begin begins a check unless the last is new enough. It returns what is closed when the one

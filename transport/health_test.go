@@ -14,7 +14,7 @@ import (
 	"github.com/tidewire/tidewire/transport"
 )
 
-// failing is a broker that isn't well.
+// failing is a broker whose store is away.
 type failing struct{ *membroker.Broker }
 
 func (failing) Health(context.Context) error {

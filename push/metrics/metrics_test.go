@@ -55,8 +55,7 @@ func TestEveryFigureIsAMetric(t *testing.T) {
 			t.Errorf("%s is no metric", what)
 		}
 	}
-	var s push.Stats
-	for field := range reflect.TypeOf(s).Fields() {
+	for field := range reflect.TypeFor[push.Stats]().Fields() {
 		switch field.Name {
 		case "Transports", "Broker", "Sessions", "Delivered": // the last two are sums of those of transports
 			continue
@@ -65,12 +64,12 @@ func TestEveryFigureIsAMetric(t *testing.T) {
 			set(reflect.ValueOf(s).Elem().FieldByIndex(field.Index))
 		})
 	}
-	for field := range reflect.TypeOf(push.TransportStats{}).Fields() {
+	for field := range reflect.TypeFor[push.TransportStats]().Fields() {
 		changes(field.Name, func(_ *push.Stats, ts *push.TransportStats, _ *broker.Figures) {
 			set(reflect.ValueOf(ts).Elem().FieldByIndex(field.Index))
 		})
 	}
-	for field := range reflect.TypeOf(broker.Figures{}).Fields() {
+	for field := range reflect.TypeFor[broker.Figures]().Fields() {
 		changes(field.Name, func(_ *push.Stats, _ *push.TransportStats, b *broker.Figures) {
 			set(reflect.ValueOf(b).Elem().FieldByIndex(field.Index))
 		})

@@ -53,7 +53,7 @@ func newInstance(t *testing.T, server *redistest.Server, sampler sdktrace.Sample
 	return &instance{hub, spans, provider.Tracer("test")}
 }
 
-// client follows topic a on an instance, and gives what is written to it.
+// client follows topic a on an instance, and returns what is written to it.
 func (i *instance) client(t *testing.T) io.Reader {
 	t.Helper()
 	server := httptest.NewServer(transport.Routes(i.hub))
