@@ -150,7 +150,7 @@ bench: ## measure Tidewire beside other servers (about 40 minutes), and write do
 
 .PHONY: footprint
 footprint: ## print how soon the standalone server is ready, and how much memory it takes
-	@.ci/footprint
+	go -C .ci/tools run ./footprint "$(CURDIR)"
 
 .PHONY: image
 image: ## build the standalone server as the image IMAGE (tidewire); needs Docker

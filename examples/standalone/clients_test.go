@@ -32,6 +32,7 @@ var languages = map[string]struct {
 // TestClients runs those whose language is here: each publishes, and follows what it and
 // others publish, also after its connection has ended.
 func TestClients(t *testing.T) {
+	t.Parallel()
 	for file, language := range languages {
 		t.Run(language.name, func(t *testing.T) {
 			t.Parallel()

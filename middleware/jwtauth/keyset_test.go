@@ -65,7 +65,7 @@ func (i *issuer) fail(err error) {
 	i.err = err
 }
 
-// publish gives a public key as an issuer does.
+// publish writes a public key as an issuer does.
 func publish(kid string, key any) object {
 	text := base64.RawURLEncoding.EncodeToString
 	switch key := key.(type) {
@@ -106,7 +106,7 @@ func TestKeySetHasKeysOfAllKinds(t *testing.T) {
 	_, err := a.Identify(bearing(sign(t, "ES256", p["p256"].private, object{"kid": "rsa"}, nil)))
 	wantBad(t, "another kind of key", err)
 	// Whoever knows the public key knows no secret.
-	text := []byte(must(json.Marshal(publish("rsa", p["rsa"].public))))
+	text := must(json.Marshal(publish("rsa", p["rsa"].public)))
 	_, err = a.Identify(bearing(sign(t, "HS256", text, object{"kid": "rsa"}, nil)))
 	wantBad(t, "a public key as a secret", err)
 }

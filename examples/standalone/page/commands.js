@@ -5,6 +5,7 @@ export function commands(origin, topic, cursor = "CURSOR") {
   const follow = `${origin}/push/sse?topic=${query}`;
   return {
     publish: `curl ${quote(publish)} \\\n  -H "Authorization: Bearer KEY" -d 'hello'`,
+    api: `curl ${quote(`${origin}/api/publish`)} \\\n  -H "Authorization: Bearer KEY" -d ${quote(JSON.stringify({ topic: topic || "TOPIC", data: { order: 42 } }))}`,
     follow: `curl -N ${quote(follow)}`,
     resume: `curl -N ${quote(`${follow}&since=${cursor}`)}`,
     page: `new EventSource("${follow}")\n  .onmessage = (e) => console.log(JSON.parse(e.data));`,

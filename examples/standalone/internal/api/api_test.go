@@ -250,8 +250,7 @@ func TestFields(t *testing.T) {
 }
 
 func fields(of reflect.Type) (names []string) {
-	for i := range of.NumField() {
-		f := of.Field(i)
+	for f := range of.Fields() {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		if f.Anonymous {
 			if f.Type.Kind() == reflect.Pointer {
@@ -280,8 +279,8 @@ func (d *description) compare(t *testing.T, name string, s schema, of reflect.Ty
 			t.Errorf("%s: openapi.json has %s, which the code hasn't", name, property)
 		}
 	}
-	for i := range of.NumField() {
-		if f := of.Field(i); f.Type.Kind() == reflect.Slice && f.Type.Elem().Kind() == reflect.Struct {
+	for f := range of.Fields() {
+		if f.Type.Kind() == reflect.Slice && f.Type.Elem().Kind() == reflect.Struct {
 			property, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 			d.compare(t, name+"[]", *s.Properties[property].Items, f.Type.Elem())
 		}

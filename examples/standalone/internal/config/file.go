@@ -54,7 +54,7 @@ func (d *decoder) fail(name, format string, args ...any) error {
 
 // value reads the next value.
 func (d *decoder) value(into reflect.Value, name string) error {
-	if scalar, ok := into.Addr().Interface().(encoding.TextUnmarshaler); ok {
+	if scalar, ok := reflect.TypeAssert[encoding.TextUnmarshaler](into.Addr()); ok {
 		return d.scalar(scalar, name)
 	}
 	switch into.Kind() {

@@ -29,8 +29,8 @@ func (h History) Options() broker.History {
 	return broker.History{Messages: h.Messages, Bytes: int(h.Bytes), Age: time.Duration(h.Age)}
 }
 
-// HubOptions are the options of the hub that the configuration has by itself: all but who
-// may do what.
+// HubOptions are the options of the hub that the configuration has by itself: all but those of
+// access.
 func (c *Config) HubOptions() push.Options {
 	l := c.Limits
 	options := push.Options{

@@ -46,6 +46,7 @@ func redact(v reflect.Value, secret string) {
 		default:
 			v.SetString(hidden)
 		}
+	default: // no number is a secret
 	}
 }
 

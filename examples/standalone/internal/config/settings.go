@@ -29,7 +29,7 @@ func settingsOf(v reflect.Value, path string) (all []setting) {
 	for i := range v.NumField() {
 		field, value := v.Type().Field(i), v.Field(i)
 		name := path + jsonName(field)
-		_, isScalar := value.Addr().Interface().(encoding.TextUnmarshaler)
+		_, isScalar := reflect.TypeAssert[encoding.TextUnmarshaler](value.Addr())
 		if value.Kind() == reflect.Struct && !isScalar {
 			all = append(all, settingsOf(value, name+".")...)
 			continue
@@ -91,7 +91,7 @@ func (s *setting) kind() string {
 // set sets the setting by texts, of which only a list takes several.
 func (s *setting) set(texts ...string) (err error) {
 	last := texts[len(texts)-1]
-	if scalar, ok := s.field.Addr().Interface().(encoding.TextUnmarshaler); ok {
+	if scalar, ok := reflect.TypeAssert[encoding.TextUnmarshaler](s.field.Addr()); ok {
 		return scalar.UnmarshalText([]byte(last))
 	}
 	switch to := s.field.Addr().Interface().(type) {
