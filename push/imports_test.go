@@ -38,6 +38,7 @@ var walls = map[string][]string{
 	"middleware":                     {"push", "push/session", "transport/protocol"},
 	"middleware/jwtauth":             {"push", "broker", "transport/protocol"},
 	"transport/protocol":             {"push", "push/session", "broker", "push/cursor"},
+	"transport/internal/dashboard":   {"push", "push/session", "broker"},
 	"transport/internal/socket":      {},
 	"transport/internal/doctor":      {"push", "push/session", "transport/protocol"},
 	"transport/internal/rawclient":   {"push/testaid"},
@@ -48,7 +49,7 @@ var walls = map[string][]string{
 	"transport/upload":               {"push", "push/session", "push/optional", "transport/protocol", "middleware"},
 	"transport/client":               {"push", "broker", "push/cursor", "push/optional", "transport/protocol", "transport/websocket"},
 	"transport/transporttest":        {"push", "push/session", "broker", "push/cursor", "push/testaid", "transport/protocol", "broker/membroker"},
-	"transport":                      {"push", "push/session", "broker", "push/optional", "transport/protocol", "transport/ws", "transport/sse", "transport/poll", "middleware", "js-client", "internal/mountcheck"},
+	"transport":                      {"push", "push/session", "broker", "push/optional", "transport/protocol", "transport/ws", "transport/sse", "transport/poll", "transport/internal/dashboard", "middleware", "js-client", "internal/mountcheck"},
 	"js-client":                      {},
 }
 

@@ -20,4 +20,5 @@ func Example_ops() {
 		w.Header().Set("Content-Type", metrics.ContentType)
 		_ = metrics.Write(w, hub.Stats()) // a scraper that has gone needs no answer
 	})
+	ops.Handle("/dashboard/", transport.Dashboard(hub))
 }

@@ -108,7 +108,7 @@ func (s *server) serve(ctx context.Context, stdout io.Writer, hub *push.Hub) err
 	}
 	return serve.Run(ctx, stdout, serve.Server{
 		Name: "Tidewire", Addr: c.Addr, Handler: serve.Hosts(c.Addr, c.Hosts())(s.routes(hub)), TLS: s.tls,
-		OpsAddr: c.Ops, Ops: opsRoutes(hub),
+		OpsAddr: c.Ops, Ops: s.opsRoutes(hub),
 		Drain: hub.Shutdown, DrainDelay: time.Duration(c.Drain.Delay), DrainTimeout: time.Duration(c.Drain.Window) + cutOff,
 		Started: func() {
 			tell(manager.Ready())

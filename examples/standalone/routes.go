@@ -42,8 +42,9 @@ func (s *server) routes(hub *push.Hub) http.Handler {
 	return r
 }
 
-// opsRoutes are those for operators. What they say is for nobody else.
-func opsRoutes(hub *push.Hub) http.Handler {
+// opsRoutes are those for operators. What they say is for nobody else. The dashboard has names
+// of users, so it is only at the names of the server, to which no other site can point its own.
+func (s *server) opsRoutes(hub *push.Hub) http.Handler {
 	r := chi.NewRouter()
 	r.Handle("/healthz", transport.Healthz(hub))
 	r.Handle("/readyz", transport.Readyz(hub))
@@ -51,6 +52,7 @@ func opsRoutes(hub *push.Hub) http.Handler {
 		w.Header().Set("Content-Type", metrics.ContentType)
 		_ = metrics.Write(w, hub.Stats()) // a scraper that has gone needs no figures
 	})
+	r.Mount("/dashboard", serve.Hosts(s.config.Ops, s.config.Hosts())(transport.Dashboard(hub)))
 	return r
 }
 

@@ -21,20 +21,21 @@ function build(name) {
   return built.get(name);
 }
 
-/** Starts an example and waits until it listens. `address` is its host and port. */
+/** Starts an example and waits until it listens. `address` is its host and port, `ops` the URL for operators, if it has one. */
 export async function startServer(name, args = [], address = "127.0.0.1:0") {
   const child = spawn(build(name), ["-addr", address, ...args], { stdio: ["ignore", "pipe", "inherit"] });
   const exited = new Promise((done) => child.once("exit", (code, signal) => done({ code, signal })));
-  const url = await new Promise((found, failed) => {
+  const [url, ops] = await new Promise((found, failed) => {
     createInterface({ input: child.stdout }).on("line", (line) => {
-      const match = /https?:\/\/\S+/.exec(line);
-      if (match) found(match[0].replace(/\/$/, ""));
+      const match = line.match(/https?:\/\/[^\s,]+/g);
+      if (match) found(match.map((url) => url.replace(/\/$/, "")));
     });
     exited.then((how) => failed(new Error(`${name} has ended: ${JSON.stringify(how)}`)));
   });
   endWithUs(child);
   return {
     url,
+    ops,
     address: new URL(url).host,
     pid: child.pid,
     /** Ends the process, and tells how it ended. */

@@ -128,3 +128,11 @@ func (h *Host) allFeeds() []*feed {
 	defer h.mu.Unlock()
 	return slices.Collect(maps.Values(h.feeds))
 }
+
+// SurveyNow makes a survey, however old the last is.
+func (h *Host) SurveyNow() Survey {
+	h.surveys.mu.Lock()
+	h.surveys.last.At = h.surveys.last.At.Add(-surveyAge)
+	h.surveys.mu.Unlock()
+	return h.Survey()
+}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tidewire/tidewire/broker"
@@ -27,6 +28,9 @@ type feed struct {
 	followers int
 	lingers   *list.Element // in hub.lingering; nil while the feed doesn't linger
 	left      time.Duration // when the last follower left, on the hub's clock
+
+	count    atomic.Uint64 // messages so far; for surveys, which can't wait for mu
+	surveyed uint64        // the count of the last survey; guarded by hub.surveys.mu
 
 	mu      sync.Mutex // guards the rest
 	ready   bool
@@ -164,6 +168,7 @@ func (f *feed) receive(m *push.Message) {
 		f.broken(broker.Gap{Reason: reason, Now: before(m)})
 	}
 	f.head = m.Position
+	f.count.Add(1)
 	e := &entry{hub: f.hub, message: m}
 	f.extend(e)
 	if f.mirror != nil {
@@ -205,6 +210,7 @@ func (f *feed) deliverTo(format Format, m *push.Message) {
 	defer f.mu.Unlock()
 	if g := f.group(format); g != nil {
 		f.lastSeq++
+		f.count.Add(1)
 		frame := format.Message(m)
 		frame.arrived = f.hub.stampAt(time.Now())
 		g.fanOut(delivery{seq: f.lastSeq, frame: frame, aside: true})

@@ -105,6 +105,11 @@ func (h *Host) stampAt(t time.Time) stamp {
 	return max(2, stamp(t.Sub(h.born).Microseconds())<<1)
 }
 
+// until returns the time from a stamp to another.
+func (s stamp) until(now stamp) time.Duration {
+	return time.Duration((now-s&^traced)>>1) * time.Microsecond
+}
+
 // sampleGap is how many writes of a shard there are for one that is timed, on average.
 const sampleGap = 8
 
@@ -123,7 +128,7 @@ func (s *Session) timeWrite(frames []*Frame) {
 	now, latency := s.hub.stampAt(time.Now()), &s.shard.latency[s.transport]
 	for _, f := range frames {
 		if f.arrived != 0 {
-			latency.Add(time.Duration((now-f.arrived&^traced)>>1) * time.Microsecond)
+			latency.Add(f.arrived.until(now))
 		}
 	}
 }

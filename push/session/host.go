@@ -51,6 +51,7 @@ type Host struct {
 
 	warnings, panics throttledLog // in the log
 	health           health
+	surveys          surveys
 
 	mu        sync.Mutex // guards the rest
 	feeds     map[string]*feed

@@ -76,6 +76,11 @@ func newSessionID() uuid.UUID {
 	return id
 }
 
+// openedAt returns when the session with an ID was opened.
+func openedAt(id uuid.UUID) time.Time {
+	return time.UnixMilli(int64(binary.BigEndian.Uint64(id[:8]) >> 16))
+}
+
 func nameOf(id uuid.UUID) sessionName {
 	sum := sha256.Sum256(id[:])
 	return sessionName(sum[:])

@@ -7,7 +7,7 @@ package config
 // library's production default, unless its help says otherwise.
 type Config struct {
 	Addr  string   `json:"addr" help:"address to listen on; port 0 takes a free one" default:"127.0.0.1:8080"`
-	Ops   string   `json:"ops,omitzero" help:"address of /metrics, /healthz and /readyz for operators; empty: none"`
+	Ops   string   `json:"ops,omitzero" help:"address of /dashboard/, /metrics, /healthz and /readyz for operators; empty: none"`
 	Host  []string `json:"host,omitzero" help:"names of the server to browsers; without it, localhost and IP addresses on a loopback address, and any elsewhere"`
 	Redis string   `json:"redis,omitzero" secret:"url" help:"URL of a Redis that several instances share, as in redis://localhost:6379; without it, memory"`
 
