@@ -96,7 +96,7 @@ type comer struct {
 func TestNobodyIsLedBack(t *testing.T) {
 	const all = 6
 	random := rand.New(rand.NewPCG(1, 0))
-	for range 4000 {
+	for range 1500 {
 		c := comer{
 			heard: random.IntN(all+2) - 1, place: random.IntN(all + 1), trimmed: random.IntN(all + 1), recent: random.IntN(all + 1),
 			inMemory: random.IntN(all + 1), meantime: random.IntN(all + 1), replay: 1 + random.IntN(all),
