@@ -86,7 +86,7 @@ func (c *catchUp) history() (missed []*entry, gap *broker.Gap, err error) {
 	if err != nil || gap == nil || c.recent == 0 {
 		return missed, gap, err
 	}
-	return c.feed.lastBefore(ctx, *gap, c.goesOn(), c.recent)
+	return c.feed.lastBefore(ctx, c, *gap)
 }
 
 // goesOn is where this instance goes on for the client: what is live follows it.
@@ -192,6 +192,7 @@ func (s *Session) readHistory(sub *subscription) bool {
 		}
 		c.gap, c.recent = gap, 0
 	default:
+		c.head, c.gap = c.goesOn(), nil // what was broken off isn't missed
 		c.take(missed)
 	}
 	return true

@@ -122,15 +122,16 @@ func (f *feed) newest(ctx context.Context, c *catchUp) ([]*entry, error) {
 
 // lastBefore finds the last messages that come after a gap, kept, and has the gap end
 // before the first of them. There are none if the broker has no others than those that
-// follow the gap.
-func (f *feed) lastBefore(ctx context.Context, gap broker.Gap, head broker.Position, n int) ([]*entry, *broker.Gap, error) {
+// follow the gap. There is no gap if all that the client has missed is among them.
+func (f *feed) lastBefore(ctx context.Context, c *catchUp, gap broker.Gap) ([]*entry, *broker.Gap, error) {
+	head := c.goesOn()
 	if head.Offset == 0 && gap.Now == head {
 		return nil, &gap, nil
 	}
-	if missed, ok := f.rememberedBefore(&gap, head, n); ok {
-		return missed, &gap, nil
+	if missed, left, ok := f.rememberedBefore(c, gap); ok {
+		return missed, left, nil
 	}
-	r, err := f.readNewest(ctx, n, gap.Now != head)
+	r, err := f.readNewest(ctx, c.recent, gap.Now != head)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -144,24 +145,38 @@ func (f *feed) lastBefore(ctx context.Context, gap broker.Gap, head broker.Posit
 	default:
 		return nil, &gap, nil
 	}
-	start, _ := w.back(end, n)
-	if gap.Now = start; start.Epoch != gap.Last.Epoch {
-		gap = gap.After(gap.Last)
-	}
-	return keepAll(w.between(start, end)), &gap, nil
+	start, _ := w.back(end, c.recent)
+	missed, left := c.lastIn(w, start, end, gap)
+	return missed, left, nil
 }
 
 // rememberedBefore is lastBefore if it takes no read.
-func (f *feed) rememberedBefore(gap *broker.Gap, head broker.Position, n int) ([]*entry, bool) {
+func (f *feed) rememberedBefore(c *catchUp, gap broker.Gap) (missed []*entry, left *broker.Gap, ok bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	head := c.goesOn()
 	if gap.Now != head || f.window == nil || !f.window.contains(head) {
-		return nil, false
+		return nil, nil, false
 	}
-	start, ok := f.window.back(head, n)
+	start, ok := f.window.back(head, c.recent)
 	if !ok {
-		return nil, false
+		return nil, nil, false
 	}
-	gap.Now = start
-	return keepAll(f.window.between(start, head)), true
+	missed, left = c.lastIn(f.window, start, head, gap)
+	return missed, left, true
+}
+
+// lastIn returns the messages from one place in a window to another, kept, and what is left of
+// the gap before them. A client whose place is among them gets what follows that, and no
+// gap: it is led back only out of another history.
+func (c *catchUp) lastIn(w *window, start, end broker.Position, gap broker.Gap) (missed []*entry, left *broker.Gap) {
+	last := gap.Last
+	isReal := !c.outdated && (gap.Reason == broker.GapTrimmed || gap.Reason == broker.GapTooMany)
+	if isReal && w.contains(last) && last.Offset >= start.Offset && last.Offset <= end.Offset {
+		return keepAll(w.between(last, end)), nil
+	}
+	if gap.Now = start; start.Epoch != last.Epoch {
+		gap = gap.After(last)
+	}
+	return keepAll(w.between(start, end)), &gap
 }

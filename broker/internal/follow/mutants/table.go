@@ -173,6 +173,7 @@ var logMutants = []mutant{
 	{"a subscription goes on after its end", "", []patch{{followGo, "\t\tsub.stop()\n\t\treleased = append(released, sub)\n", ""}}},
 	{"the id of an event comes before its data", "", []patch{{sseFormatGo, `{ return appendField(b, "id", cursor) }`, `{ return append(appendField(b, "id", cursor), '\n') }`}}},
 	{"a message moves more of the cursor than it says", "", []patch{{protocolServerGo, `at[cursor.Constant:]`, `at[cursor.Constant+1:]`}}},
+	{"who is ahead gets what is in memory", "", []patch{{recentGo, "c.recent, gap.Now != head)", "c.recent, false)"}}},
 	{"the last messages begin after the first of them", "", []patch{{recentGo, `r.from = before(page.Messages[0])`, `r.from = page.Messages[0].Position`}}},
 	{"the id of a stream stays", "", []patch{{sseCursorsGo, "\t\t\tc.topics[i].cursor = f.Cursor\n", ""}}},
 

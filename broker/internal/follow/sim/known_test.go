@@ -110,6 +110,20 @@ func TestKnownSchedules(t *testing.T) {
 			{changeOne, 1, 0, 0}, {advance, 11, 0, 0}, {hop, 0, 0, 0}, {hop, 1, 1, 0}, {hop, 2, 0, 0}, {changeOne, 1, 0, 3}, {advance, 6, 0, 0},
 			{advance, 6, 0, 0}, {advance, 3, 0, 0}, {changeOne, 1, 0, 0}, {advance, 10, 0, 0},
 		}},
+		// A client comes to an instance that hears nothing, and has the last messages in memory, from
+		// one that has told it more. What it misses is trimmed: it isn't led back.
+		{"ahead of last messages in memory", []step{
+			{advance, 7, 0, 0}, {publishMany, 0, 0, 4}, {advance, 7, 0, 0}, {hop, 1, 0, 0}, {hop, 3, 2, 1}, {advance, 8, 0, 0},
+			{silenceSubscriber, 1, 0, 0}, {publishOne, 0, 0, 0}, {advance, 6, 0, 0}, {hop, 1, 2, 0}, {publishMany, 0, 0, 6}, {advance, 5, 0, 0},
+			{evict, 0, 2, 0}, {advance, 13, 0, 0},
+		}},
+		// Slow readers leave a state and a log before either is answered, and what the log has had
+		// comes in between: they come back to each by its own answer.
+		{"two topics are left at once", []step{
+			{advance, 7, 0, 0}, {slow, 0, 0, 0}, {slow, 1, 0, 0}, {slow, 4, 0, 0}, {flood, 0, 0, 0}, {advance, 4, 0, 0},
+			{resubscribe, 0, 1, 0}, {resubscribe, 1, 1, 0}, {resubscribe, 4, 1, 0}, {publishOne, 0, 1, 0}, {advance, 4, 0, 0},
+			{resubscribe, 0, 0, 0}, {resubscribe, 1, 0, 0}, {resubscribe, 4, 0, 0}, {advance, 10, 0, 0},
+		}},
 		// A shutdown while clients come whose topic isn't open yet.
 		{"a shutdown of an instance that is opening", []step{
 			{killSubscriber, 0, 0, 0}, {restart, 0, 0, 0}, {advance, 7, 0, 0}, {killSubscriber, 1, 0, 0}, {restart, 1, 0, 0}, {publishOne, 0, 0, 0},

@@ -143,6 +143,8 @@ func (v *view) gap(f simFrame) {
 		v.violate("I4: the gap says that it begins at %+v", f.Last)
 	case !v.isTrueOf(broker.GapReason(f.Reason), now):
 		v.violate("I4: %s to %v isn't true", f.Reason, now)
+	case v.at != v.forged && f.Reason != string(broker.GapFork) && v.world.store.isBehind(now, v.at):
+		v.violate("I2: %s leads back to %v", f.Reason, now)
 	}
 	if v.foreign || v.at == v.forged && !v.world.store.isPosition(v.at) { // other gaps may come to a client that is live
 		v.recent(now)
@@ -186,7 +188,7 @@ func (v *view) isTrue(reason broker.GapReason, now broker.Position) bool {
 	r := v.world.store
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	onward := r.leads(v.at, now)
+	rec, onward := r.topics[v.topic], r.leads(v.at, now)
 	switch {
 	case v.foreign:
 		return reason == broker.GapUnknownCursor
@@ -197,14 +199,14 @@ func (v *view) isTrue(reason broker.GapReason, now broker.Position) bool {
 	case v.at.Epoch != now.Epoch:
 		return reason == broker.GapEpoch
 	case reason == broker.GapFork:
-		return !onward || !v.world.calmSince(v.since)
+		return !onward && (rec == nil || !r.leads(v.at, rec.head)) || !v.world.calmSince(v.since)
 	case !v.world.calmSince(v.since):
 		return reason != broker.GapUnknownCursor && !r.leads(now, v.at)
 	case reason == broker.GapTooMany:
 		return now.Offset > v.at.Offset+uint64(v.world.replay.Messages)
 	case reason == broker.GapTrimmed:
 		var kept []*entry
-		if rec := r.topics[v.topic]; rec != nil {
+		if rec != nil {
 			kept = rec.entries
 		}
 		return onward && (len(kept) == 0 || kept[0].Offset > v.at.Offset+1 || !r.kept(kept[0]))
@@ -219,6 +221,13 @@ func (s *Store) isPosition(p broker.Position) bool {
 	defer s.mu.Unlock()
 	_, begun := s.begun[p]
 	return begun || s.all[p] != nil
+}
+
+// isBehind reports whether one position leads to another, further on.
+func (s *Store) isBehind(from, to broker.Position) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return from != to && s.leads(from, to)
 }
 
 func (s *Store) find(p broker.Position) *entry {
