@@ -134,7 +134,7 @@ func TestDashboardLoadsOnlyItsOwn(t *testing.T) {
 // snapshots reads a dashboard's stream, and returns what gives the next snapshot.
 func snapshots(t *testing.T, url string) (next func() (map[string]any, bool)) {
 	t.Helper()
-	response, err := http.Get(url + "/ops/dashboard/events") //nolint:noctx // the server's end ends it
+	response, err := http.Get(url + "/ops/dashboard/events")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -187,7 +187,7 @@ func TestDashboardShowsAHub(t *testing.T) {
 			t.Errorf("a hub without clients: %v", shot)
 		}
 	}
-	stream, err := http.Get(server.URL + "/push/sse?topic=open&user=ada") //nolint:noctx // it is closed below
+	stream, err := http.Get(server.URL + "/push/sse?topic=open&user=ada")
 	if err != nil {
 		t.Fatal(err)
 	}

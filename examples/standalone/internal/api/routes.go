@@ -1,5 +1,5 @@
 // Package api is the HTTP API for backends: JSON in, JSON out, with a key as a bearer token.
-// openapi.json beside the server's main.go describes it; a test compares.
+// openapi.json in the folder of the server describes it; a test compares.
 package api
 
 import (
