@@ -17,8 +17,8 @@ const internal =
 
 // Budgets in bytes, min + gzip -9.
 const bundles = [
-  { out: "dist/client.mjs", entry: "src/index.ts", format: "esm", budget: 8448 },
-  { out: "dist/client.js", entry: "src/script.ts", format: "iife", budget: 8448 },
+  { out: "dist/client.mjs", entry: "src/index.ts", format: "esm", budget: 8480 },
+  { out: "dist/client.js", entry: "src/script.ts", format: "iife", budget: 8480 },
   { out: "dist/state.mjs", entry: "src/state.ts", format: "esm", budget: 1024 },
   { out: "dist/upload.mjs", entry: "src/upload.ts", format: "esm", budget: 2304 },
   { out: "dist/node.mjs", entry: "src/node.ts", format: "esm", budget: 700 },

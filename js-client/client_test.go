@@ -68,7 +68,7 @@ func TestNothingNamesARegistry(t *testing.T) {
 
 func TestSize(t *testing.T) {
 	for name, budget := range map[string]int{
-		"client.mjs": 8448, "client.js": 8448, "state.mjs": 1024, "upload.mjs": 2304, "node.mjs": 700, "react.mjs": 700,
+		"client.mjs": 8480, "client.js": 8480, "state.mjs": 1024, "upload.mjs": 2304, "node.mjs": 700, "react.mjs": 700,
 		"tabs.mjs": 4096,
 	} {
 		content, err := os.ReadFile("dist/" + name)

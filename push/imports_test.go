@@ -25,8 +25,7 @@ var walls = map[string][]string{
 	"push/session":                   {"push", "broker", "push/cursor", "push/optional", "push/internal/inside", "push/internal/limit", "push/internal/seal", "push/internal/tasks", "push/internal/wheel"},
 	"push/metrics":                   {"push", "broker"},
 	"push/testaid":                   {},
-	"push/pushtest":                  {"push", "broker", "push/cursor", "push/optional", "broker/membroker", "internal/mountcheck", "transport", "transport/protocol", "transport/websocket"},
-	"internal/mountcheck":            {},
+	"push/pushtest":                  {"push", "broker", "push/cursor", "push/optional", "push/session", "broker/membroker", "transport", "transport/protocol", "transport/websocket"},
 	"broker/membroker":               {"push", "broker", "push/optional", "broker/internal/keymap"},
 	"broker/internal/follow":         {"push", "broker"},
 	"broker/internal/keymap":         {"push", "broker"},
@@ -49,7 +48,7 @@ var walls = map[string][]string{
 	"transport/upload":               {"push", "push/session", "push/optional", "transport/protocol", "middleware"},
 	"transport/client":               {"push", "broker", "push/cursor", "push/optional", "transport/protocol", "transport/websocket"},
 	"transport/transporttest":        {"push", "push/session", "broker", "push/cursor", "push/testaid", "transport/protocol", "broker/membroker"},
-	"transport":                      {"push", "push/session", "broker", "push/optional", "transport/protocol", "transport/ws", "transport/sse", "transport/poll", "transport/internal/dashboard", "middleware", "js-client", "internal/mountcheck"},
+	"transport":                      {"push", "push/session", "broker", "push/optional", "transport/protocol", "transport/ws", "transport/sse", "transport/poll", "transport/internal/dashboard", "middleware", "js-client"},
 	"js-client":                      {},
 }
 

@@ -7,7 +7,6 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
-	"github.com/tidewire/tidewire/internal/mountcheck"
 	"github.com/tidewire/tidewire/push"
 	"github.com/tidewire/tidewire/push/session"
 	"github.com/tidewire/tidewire/transport/protocol"
@@ -24,7 +23,6 @@ func (m *mount) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if route := m.routes[name]; route != nil {
 			// For logs and metrics. The mount's own pattern ends with a slash, or with a wildcard.
 			r.Pattern = r.Pattern[:strings.LastIndexByte(r.Pattern, '/')+1] + name
-			mountcheck.Observe(name, w, r)
 			route.ServeHTTP(w, r)
 			return
 		}

@@ -204,7 +204,8 @@ export interface SubscribeOptions {
     recent?: number | undefined;
     /**
      * Loads a snapshot, at first ("start") and after each gap, and returns its cursor, from which the messages then go on: none that
-     * came meanwhile is missed or comes twice. When it throws, it is called again later. Ignored for a topic that is followed already.
+     * came meanwhile is missed or comes twice. When it throws, or when gaps come one after the other with no message between them, it
+     * is called again later. Ignored for a topic that is followed already.
      */
     load?: ((why: "start" | "gap") => Promise<string | undefined>) | undefined;
     /**

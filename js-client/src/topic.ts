@@ -28,6 +28,8 @@ export class Topic {
   readonly listeners = new Set<TopicListener>();
   /** How often in a row it was refused for now, and the wait until it is asked for again. */
   refusals = 0;
+  /** How many gaps it had since its last message. */
+  gaps = 0;
   readonly again = new Timer();
   readonly name: string;
   /** Counts the topics: sends wait for those before them. */

@@ -264,7 +264,10 @@ export class Topics {
       notify(topic.listeners, "state", { type, changes: (frame.changes ?? []).map(toChange), epoch: frame.epoch });
     else if (type === "gap") notify(topic.listeners, type, fields);
     else if (cursor && cursor === topic.cursor) return;
-    else notify(topic.listeners, type, toMessage({ ...fields, id }, cursor));
+    else {
+      topic.gaps = 0;
+      notify(topic.listeners, type, toMessage({ ...fields, id }, cursor));
+    }
     // A reset takes the cursor: elsewhere it may be good, and the map would lack what was forgotten.
     if (type === "reset") topic.cursor = undefined;
     if (/gap|synced/.test(type)) topic.moveTo(frame.cursor);
@@ -272,7 +275,10 @@ export class Topics {
     if (type !== "gap" || !topic.load || topic.phase.is !== "followed") return;
     // What comes meanwhile will come again, after the snapshot.
     topic.unloaded = "gap";
+    topic.phase = { is: "loading" };
     this.#carrier.write({ type: "unsubscribe", id: nextId(), topics: [topic.name] });
-    this.#want(topic);
+    // Its snapshots may be older than what the server replays.
+    if (topic.gaps++) topic.again.set(fullJitter(topic.gaps - 1, ...this.#backoff), () => this.#want(topic));
+    else this.#want(topic);
   }
 }

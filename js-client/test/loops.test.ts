@@ -183,6 +183,63 @@ test("load brings the snapshot's cursor first, and again after a gap; nothing is
   expect([got, sub.cursor]).toEqual([["a:6", "a:gap too_many", "a:93"], cursorAt(93)]);
 });
 
+test("a load whose cursor is lost each time is called again later and later, until a message comes", async () => {
+  const { push } = await onSocket({ ...ws, backoff: [1_000, 8_000] });
+  const { handlers } = notes();
+  const load = vi.fn(async () => cursorAt(5, "b"));
+  const sub = push.subscribe("b", handlers, { load });
+  await settle();
+  const gap = (): void => {
+    FakeSocket.last.subscribed();
+    FakeSocket.last.say({ type: "gap", topic: "b", reason: "too_many", cursor: cursorAt(90, "b") });
+  };
+  const waits: number[] = [];
+  for (let i = 0; i < 6; i++) {
+    const { length } = load.mock.calls;
+    gap();
+    await settle();
+    let waited = 0;
+    for (; load.mock.calls.length === length && waited < 20_000; waited += 500) await pass(500);
+    await settle();
+    waits.push(waited);
+  }
+  expect(waits).toEqual([0, 2_000, 3_000, 5_000, 5_000, 5_000]);
+  FakeSocket.last.subscribed();
+  FakeSocket.last.say(messageAt(6, "b"));
+  gap();
+  await settle();
+  expect(load).toHaveBeenCalledTimes(8);
+  gap(); // and now nothing is loaded any more
+  sub();
+  await pass(20_000);
+  expect(load).toHaveBeenCalledTimes(8);
+});
+
+test("a load that waits after gaps survives that the connection is lost", async () => {
+  const { push } = await onSocket(ws);
+  const { handlers } = notes();
+  const load = vi.fn(async () => cursorAt(5, "b"));
+  push.subscribe("b", handlers, { load });
+  await settle();
+  for (let i = 0; i < 2; i++) {
+    FakeSocket.last.subscribed();
+    FakeSocket.last.say({ type: "gap", topic: "b", reason: "too_many", cursor: cursorAt(90, "b") });
+    await settle();
+  }
+  FakeSocket.last.end(1006);
+  await pass(30_000);
+  FakeSocket.last.welcome();
+  await settle();
+  const asked = FakeSocket.last.of("subscribe")[0]?.topics;
+  expect([load.mock.calls.length, asked]).toEqual([
+    3,
+    [
+      { topic: "a", since: cursorAt(0) },
+      { topic: "b", since: cursorAt(5, "b") },
+    ],
+  ]);
+});
+
 test("load over an event stream", async () => {
   const { push, server } = await onStream();
   const { got, handlers } = notes();

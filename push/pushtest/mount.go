@@ -2,74 +2,82 @@ package pushtest
 
 import (
 	"context"
-	"maps"
-	"net"
 	"net/http"
+	"path"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
-	"github.com/tidewire/tidewire/internal/mountcheck"
+	"github.com/tidewire/tidewire/push/session"
 )
 
 // CheckMount checks an application's own handler, router and middleware included, which has a
 // hub's routes below a path such as /push: that each route answers, that a WebSocket opens,
 // that the first event of a stream comes at once, over HTTP/1.1 and HTTP/2, and that nothing
-// compresses, buffers or ends what is pushed. Each problem fails the test with one line that
-// says what to change.
+// is in the way of what is pushed. Each problem fails the test with one line that says what to
+// change; docs/middleware.md explains those that the hub itself would log.
 //
 // The options are the credentials of a client and a [Topic] that it may follow, which is
-// "pushtest" by default. The configuration of the http.Server isn't seen: see
-// docs/testing.md.
+// "pushtest" by default. The application's http.Server isn't seen: the test's own has a
+// ReadTimeout and a WriteTimeout of an hour, to find out what keeps them from being lifted.
 func CheckMount(t testing.TB, handler http.Handler, path string, options ...Option) {
 	t.Helper()
 	d := newDialing(options)
 	if d.topic == "" {
 		d.topic = "pushtest"
 	}
-	m := &mountCheck{problems: map[string][]string{}}
-	listener := serve(t, handler, func(s *http.Server) {
-		s.BaseContext = func(net.Listener) context.Context { return mountcheck.Watch(context.Background(), m.observe) }
-	})
+	m := new(mountCheck)
+	listener := serve(t, m.watch(handler), func(s *http.Server) { s.ReadTimeout, s.WriteTimeout = time.Hour, time.Hour })
 	c := newClient(t, d, &mounted{path: path, listener: listener}, nil)
 	m.visitAll(c)
-	for _, problem := range slices.Sorted(maps.Keys(m.problems)) {
-		t.Errorf("pushtest: %s: %s", strings.Join(m.problems[problem], ", "), problem)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, p := range m.problems {
+		t.Errorf("pushtest: %s: %s", strings.Join(p.routes, ", "), p.text)
 	}
 }
 
 // mountCheck collects what is found.
 type mountCheck struct {
-	mu       sync.Mutex          // guards the rest
-	problems map[string][]string // where each was found
+	mu       sync.Mutex // guards the rest
+	problems []*problem
 }
 
-func (m *mountCheck) add(where, problem string) {
+// problem is what is wrong, and where.
+type problem struct {
+	key, text string
+	routes    []string
+}
+
+// add takes what was found at a route. Of each key the first text is kept.
+func (m *mountCheck) add(route, key, text string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if !slices.Contains(m.problems[problem], where) {
-		m.problems[problem] = append(m.problems[problem], where)
+	i := slices.IndexFunc(m.problems, func(p *problem) bool { return p.key == key })
+	if i < 0 {
+		i = len(m.problems)
+		m.problems = append(m.problems, &problem{key: key, text: text})
+	}
+	if p := m.problems[i]; !slices.Contains(p.routes, route) {
+		p.routes = append(p.routes, route)
 	}
 }
 
-// observe takes what was found where a route is.
-func (m *mountCheck) observe(route string, problems []string) {
-	for _, p := range problems {
-		m.add(route, p)
-	}
+// watch has the hub tell what it finds in the way of each request.
+func (m *mountCheck) watch(handler http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		route := path.Base(r.URL.Path)
+		handler.ServeHTTP(w, r.WithContext(session.WatchWarnings(r.Context(), func(key, text string) { m.add(route, key, text) })))
+	})
 }
 
 // found reports whether something was found about a route, which explains what it does.
 func (m *mountCheck) found(route string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, places := range m.problems {
-		if slices.Contains(places, route) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(m.problems, func(p *problem) bool { return slices.Contains(p.routes, route) })
 }
 
 // visits are what is done, by the name of a route. A problem that a route itself was seen to
@@ -100,7 +108,7 @@ func (m *mountCheck) visitAll(c *Client) {
 			err := v.visit(visit{c, client, v.route, version}, ctx)
 			cancel()
 			if err != nil && !m.found(v.route) {
-				m.add(v.route, err.Error())
+				m.add(v.route, err.Error(), err.Error())
 			}
 			if err != nil && v.route == "client.mjs" {
 				break // nothing is there

@@ -18,6 +18,38 @@ import (
 // hiding is a writer without Unwrap.
 type hiding struct{ http.ResponseWriter }
 
+// flushing can be flushed besides.
+type flushing struct {
+	hiding
+	http.Flusher
+}
+
+// late doesn't show what it does to an answer before the answer's first byte.
+type late struct {
+	http.ResponseWriter
+	http.Flusher
+}
+
+func (l late) Unwrap() http.ResponseWriter { return l.ResponseWriter }
+func (late) WriteHeader(int)               {}
+
+func (l late) Write(p []byte) (int, error) {
+	l.Header().Set("Content-Encoding", "gzip")
+	return l.ResponseWriter.Write(p)
+}
+
+// elsewhere runs the handler in another goroutine.
+func elsewhere(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			next.ServeHTTP(w, r)
+		}()
+		<-done
+	})
+}
+
 // holding keeps an answer until the handler returns, and seems not to.
 type holding struct {
 	http.ResponseWriter
@@ -80,22 +112,48 @@ func TestCheckMountSaysWhatIsInTheWay(t *testing.T) {
 			},
 			want: []string{"send, publish, refresh: the hub doesn't get a POST (405 Method Not Allowed)"},
 		},
-		"chi's Timeout": {mount: behind(middleware.Timeout(time.Minute)), want: []string{"sse: ", "ends each request after 1m0s", "mount the routes outside of it"}},
+		"chi's Timeout": {mount: behind(middleware.Timeout(time.Minute))},
+		"a Timeout that is too short for polls": {
+			mount: behind(middleware.Timeout(5 * time.Second)),
+			want:  []string{"poll: a time limit for requests makes polls short, so clients that poll ask often; wait 4.5s; mount the routes above it"},
+		},
+		"a Timeout, and the handler in another goroutine": {
+			mount: behind(middleware.Timeout(time.Minute), elsewhere),
+			want:  []string{"sse: a middleware with a deadline runs the handler in another goroutine", "; limit 1m0s; mount the routes above it"},
+		},
+		"chi's Throttle": {mount: behind(middleware.Throttle(100)), want: []string{"poll, sse: chi's Throttle counts each poll"}},
 		"http.TimeoutHandler": {
 			mount: behind(func(next http.Handler) http.Handler { return http.TimeoutHandler(next, time.Minute, "") }),
-			want:  []string{"ws, sse: a middleware's *http.timeoutWriter hides http.Hijacker", "sse: a middleware's *http.timeoutWriter hides http.Flusher"},
+			want: []string{
+				"ws: a middleware hides http.Hijacker, so WebSockets are refused; writer *http.timeoutWriter; give its",
+				"sse: a middleware hides http.Flusher, so event streams are refused; writer *http.timeoutWriter; give its",
+			},
 		},
 		"a writer without Unwrap": {
 			mount: behind(wrapped(func(w http.ResponseWriter) http.ResponseWriter { return hiding{w} })),
-			want:  []string{"pushtest_test.hiding hides http.Hijacker", "sse: a middleware's pushtest_test.hiding hides http.Flusher", "hides SetWriteDeadline"},
+			want: []string{
+				"ws: a middleware hides http.Hijacker, so WebSockets are refused; writer pushtest_test.hiding",
+				"sse: a middleware hides http.Flusher, so event streams are refused; writer pushtest_test.hiding",
+			},
 		},
-		"chi's Compress": {mount: behind(middleware.Compress(5, "text/*")), want: []string{"sse: a middleware compresses the stream (Content-Encoding: gzip)"}},
+		"a writer with Flush alone": {
+			mount: behind(wrapped(func(w http.ResponseWriter) http.ResponseWriter { return flushing{hiding{w}, w.(http.Flusher)} })),
+			want: []string{
+				"ws: a middleware hides http.Hijacker, so WebSockets are refused", "sse: a middleware hides http.Hijacker, so each event stream keeps a goroutine",
+				"sse: http.Server.WriteTimeout can't be lifted", "sse: http.Server.ReadTimeout can't be lifted",
+			},
+		},
+		"chi's Compress": {mount: behind(middleware.Compress(5, "text/*")), want: []string{"sse: a middleware compresses event streams", "; encoding gzip; leave text/event-stream out"}},
 		"compressed": {
 			mount: behind(wrapped(func(w http.ResponseWriter) http.ResponseWriter {
 				w.Header().Set("Content-Encoding", "gzip")
 				return w
 			})),
-			want: []string{"ws, sse: a middleware has set Content-Encoding: gzip"},
+			want: []string{"sse: a middleware compresses event streams"},
+		},
+		"compressed late": {
+			mount: behind(wrapped(func(w http.ResponseWriter) http.ResponseWriter { return late{w, w.(http.Flusher)} })),
+			want:  []string{"sse: a middleware compresses the stream (Content-Encoding: gzip)"},
 		},
 		"credentials that aren't good": {mount: behind(), options: []pushtest.Option{pushtest.Header("X-User", "eve")}, want: []string{"these credentials aren't good", "As, Header or Cookie"}},
 		"a topic that is refused":      {mount: behind(), options: []pushtest.Option{pushtest.Topic("secret")}, want: []string{`sse, poll: the topic "secret" is refused`, "pushtest.Topic"}},

@@ -131,7 +131,7 @@ func (v visit) post(ctx context.Context) error {
 // plain refuses what is compressed.
 func plain(response *http.Response) error {
 	if encoding := response.Header.Get("Content-Encoding"); encoding != "" {
-		return fmt.Errorf("a middleware compresses the stream (Content-Encoding: %s), which holds events back: mount the routes outside of it", encoding)
+		return fmt.Errorf("a middleware compresses the stream (Content-Encoding: %s), which holds events back: mount the routes above it", encoding)
 	}
 	return nil
 }
@@ -146,7 +146,7 @@ func (v visit) explain(err error) error {
 	e, ours := errors.AsType[*push.Error](err)
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("nothing came within %v: a middleware holds the answer back until it is whole; mount the routes outside of it", patience)
+		return fmt.Errorf("nothing came within %v: a middleware holds the answer back until it is whole; mount the routes above it", patience)
 	case !ours:
 		return fmt.Errorf("the hub isn't reached: %w", err)
 	case e.Code == push.CodeUnauthenticated:

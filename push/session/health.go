@@ -2,7 +2,6 @@ package session
 
 import (
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -23,29 +22,7 @@ type progress struct {
 	since time.Duration // on the hub's clock
 }
 
-const (
-	maxWarnings   = 32
-	maxWarning    = 500 // in bytes
-	stuckPatience = 30 * time.Second
-)
-
-// Warn notes what an operator should put right about how the hub is mounted or configured,
-// for push.Health. The key says what it is about: of one key only the first text is kept,
-// and of all keys the first 32. It reports whether the text is new, and kept. Nothing is
-// logged.
-func (h *Host) Warn(key, text string) bool {
-	h.health.mu.Lock()
-	defer h.health.mu.Unlock()
-	if h.health.warned[key] || len(h.health.warnings) == maxWarnings {
-		return false
-	}
-	if h.health.warned == nil {
-		h.health.warned = map[string]bool{}
-	}
-	h.health.warned[key] = true
-	h.health.warnings = append(h.health.warnings, strings.ToValidUTF8(text[:min(len(text), maxWarning)], ""))
-	return true
-}
+const stuckPatience = 30 * time.Second
 
 // addHealth adds what the host knows.
 func (h *Host) addHealth(to *push.Health) {

@@ -1,34 +1,12 @@
 package session_test
 
 import (
-	"fmt"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/tidewire/tidewire/push"
-	"github.com/tidewire/tidewire/push/session"
 )
-
-func TestWarningsAreFewAndEachOnce(t *testing.T) {
-	w := newWorld(t, nil, push.Options{})
-	defer w.shutdown()
-	host := session.Of(w.hub)
-	if !host.Warn("a", "first") || host.Warn("a", "second") {
-		t.Error("one key has two texts, or none")
-	}
-	kept := 1
-	for i := range 100 {
-		if host.Warn(fmt.Sprint(i), strings.Repeat("ü", 1000)) {
-			kept++
-		}
-	}
-	warnings := w.hub.Health(t.Context()).Warnings
-	if kept != 32 || len(warnings) != 32 || warnings[0] != "first" || warnings[1] != strings.Repeat("ü", 250) {
-		t.Errorf("%d are kept: %q", kept, warnings)
-	}
-}
 
 // TestShardThatStandsStillIsFatal: a hub whose shard is in one round for half a minute isn't
 // live, and one whose shards go on is.

@@ -51,6 +51,7 @@ type Host struct {
 
 	warnings, panics throttledLog // in the log
 	health           health
+	hindered         sync.Map // routes and keys of Hindered, which are few
 	surveys          surveys
 
 	mu        sync.Mutex // guards the rest

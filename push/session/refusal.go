@@ -2,10 +2,8 @@ package session
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"net/http"
-	"strings"
 
 	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/push"
@@ -31,20 +29,6 @@ func (h *Host) Refused(r *http.Request, e *push.Error) {
 		}
 		return args
 	})
-}
-
-// Hindered logs what in the set-up of the server is in a transport's way, and keeps it as a
-// warning: what is a fixed text, and hint says what to change. The key names what was found,
-// and args are what is known of it. The caller makes sure that this is said once.
-func (h *Host) Hindered(r *http.Request, key, what, hint string, args ...any) {
-	all := append([]any{"route", r.Pattern, "protocol", r.Proto}, args...)
-	h.options.Logger.Warn("push: "+what, append(all, "hint", hint)...)
-	var text strings.Builder
-	text.WriteString(r.Pattern + ": " + what)
-	for i := 1; i < len(args); i += 2 {
-		fmt.Fprintf(&text, "; %v %v", args[i-1], args[i])
-	}
-	h.Warn(r.Pattern+" "+key, text.String()+"; "+hint)
 }
 
 // CountRefused counts a refusal whose cause Hindered has logged.

@@ -123,16 +123,15 @@ func (t *Transport) request(list protocol.TopicList) (q request, e *push.Error) 
 // answer runs one session, from the request to its answer. With an error there is none.
 func (t *Transport) answer(w http.ResponseWriter, r *http.Request, client session.Client, q request) error {
 	c := &conn{w: w, control: http.NewResponseController(w), timeout: t.options.WriteTimeout}
-	wanted := min(q.wait, t.options.MaxWait)
-	wait := patience(c.control, r, wanted)
-	t.doctor.Polled(r, wait, wanted)
+	allowed := patience(c.control, r, t.options.MaxWait)
+	t.doctor.Polled(r, allowed, t.options.MaxWait)
 	client.Conn = c
 	s, err := t.host.Open(client)
 	if err != nil {
 		return err
 	}
 	c.session = s
-	defer time.AfterFunc(wait, c.answerNow).Stop()
+	defer time.AfterFunc(min(q.wait, allowed), c.answerNow).Stop()
 	var refused []session.Followed // nil unless all are
 	s.Subscribe(r.Context(), q.follows, func(answers []session.Followed) *session.Frame {
 		if session.AllRefused(answers) != nil {
@@ -162,7 +161,7 @@ func (t *Transport) answer(w http.ResponseWriter, r *http.Request, client sessio
 	return nil
 }
 
-// patience is how long a request waits that wants to wait so long. The server's time limits
+// patience is how long a request may wait that wants to wait so long. The server's time limits
 // are lifted; those that a middleware keeps from being lifted, or has set, are heeded.
 func patience(control *http.ResponseController, r *http.Request, wait time.Duration) time.Duration {
 	within := func(limit time.Duration) {

@@ -16,24 +16,16 @@ import (
 
 // Doctor examines the requests of one transport.
 type Doctor struct {
-	host *session.Host
-	said sync.Map // routes with what was found or looked for; there are few of both
+	host      *session.Host
+	throttled sync.Map // routes and versions of HTTP where chi's Throttle was looked for
 }
 
 // New makes a doctor.
 func New(host *session.Host) *Doctor { return &Doctor{host: host} }
 
-// first reports whether nothing of that name was noted of a request's route yet.
-func (d *Doctor) first(r *http.Request, name string) bool {
-	_, known := d.said.LoadOrStore([2]string{r.Pattern, name}, true)
-	return !known
-}
-
-// say says what a check has found, once.
+// say says what a check has found.
 func (d *Doctor) say(r *http.Request, c Check, args ...any) {
-	if d.first(r, c.Name) {
-		d.host.Hindered(r, c.Name, c.What, c.Hint, args...)
-	}
+	d.host.Hindered(r, c.Name, c.What, c.Hint, args...)
 }
 
 // RefuseUnflushable refuses a stream whose events nothing would send, and reports whether it
@@ -63,18 +55,20 @@ func (d *Doctor) Begun(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// Polled examines a poll that can wait for so long, and would have for as long as wanted.
-func (d *Doctor) Polled(r *http.Request, wait, wanted time.Duration) {
-	if wait < wanted && wait < shortPoll {
-		d.say(r, shortPolls, "wait", wait.Round(time.Millisecond))
+// Polled examines a poll, of which the longest that is asked for would wait for so long, and
+// can't wait for longer than allowed.
+func (d *Doctor) Polled(r *http.Request, allowed, longest time.Duration) {
+	if allowed < longest && allowed < shortPoll {
+		d.say(r, shortPolls, "wait", allowed.Round(time.Millisecond))
 	}
 	d.checkThrottle(r)
 }
 
 // checkThrottle looks for chi's Throttle at the first request of a route for each version of
-// HTTP.
+// HTTP, and at those that are watched.
 func (d *Doctor) checkThrottle(r *http.Request) {
-	if d.first(r, r.Proto) && isThrottled() {
+	_, known := d.throttled.LoadOrStore([2]string{r.Pattern, r.Proto}, true)
+	if (!known || session.IsWatched(r)) && isThrottled() {
 		d.say(r, throttle)
 	}
 }
