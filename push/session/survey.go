@@ -193,9 +193,9 @@ func (f *feed) countSinceSurvey() uint64 {
 	return count - f.surveyed
 }
 
-// eachEntry shows do all values of a map, some at a time and without its lock. What copy
+// eachEntry shows do all values of a map, some at a time and without its lock. What read
 // returns of each is read with the lock held. What comes or goes meanwhile may be left out.
-func eachEntry[K comparable, V, C any](mu *sync.Mutex, m map[K]V, do func([]C), copy func(V) C) {
+func eachEntry[K comparable, V, C any](mu *sync.Mutex, m map[K]V, do func([]C), read func(V) C) {
 	batch := make([]C, 0, surveyStep)
 	mu.Lock()
 	defer mu.Unlock()
@@ -207,7 +207,7 @@ func eachEntry[K comparable, V, C any](mu *sync.Mutex, m map[K]V, do func([]C), 
 		batch = batch[:0]
 	}
 	for _, v := range m {
-		if batch = append(batch, copy(v)); len(batch) == surveyStep {
+		if batch = append(batch, read(v)); len(batch) == surveyStep {
 			flush()
 		}
 	}
