@@ -8,7 +8,8 @@ import (
 // Tracer follows messages from Publish to the sockets of clients, over all instances. The
 // context of a trace travels in Message.Header, which no client is told. Module
 // push/metrics/otel has one for OpenTelemetry. Its methods are called by many goroutines at
-// once, and must return soon.
+// once, and must return soon. A panic of Deliver, or of the function that it returned, is
+// logged and counted as one of any hook.
 type Tracer interface {
 	// Publish is called before a message is given to the broker. To have Deliver called on
 	// each instance, it sets m.Header to a new map with something added; past the bound of

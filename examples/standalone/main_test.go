@@ -117,6 +117,14 @@ func TestReadyWhileRedisIs(t *testing.T) {
 	if err := server.Close(); err != nil {
 		t.Fatal(err)
 	}
+	for _, method := range []string{http.MethodHead, http.MethodGet} { // a balancer may ask by either
+		if status, body := s.Do(t, method, "/readyz", ""); status == http.StatusNotFound {
+			t.Errorf("%s /readyz: %d %s", method, status, body)
+		}
+	}
+	if status, _ := s.Do(t, http.MethodPut, "/", ""); status != http.StatusMethodNotAllowed {
+		t.Errorf("PUT to the page: %d", status)
+	}
 	testaid.Eventually(t, "without Redis it isn't ready", func() bool {
 		status, body := s.Do(t, http.MethodGet, "/readyz", "")
 		return status == http.StatusServiceUnavailable && strings.Contains(body, "broker")

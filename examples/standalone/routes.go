@@ -37,8 +37,10 @@ func (s *server) routes(hub *push.Hub) http.Handler {
 		MaxPublish:       int64(s.config.Limits.MaxPublish), Tickets: s.config.Tickets,
 	}))
 	r.Mount("/api", api.Routes(hub, s.backends, openAPI))
-	r.Get("/readyz", readyz(hub))
-	r.Handle("/*", serve.Page(files))
+	for path, handler := range map[string]http.Handler{"/readyz": readyz(hub), "/*": serve.Page(files)} {
+		r.Method(http.MethodGet, path, handler)
+		r.Method(http.MethodHead, path, handler)
+	}
 	return r
 }
 

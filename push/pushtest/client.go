@@ -2,6 +2,7 @@ package pushtest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -25,6 +26,7 @@ type Client struct {
 	options *dialing
 	to      *mounted
 	visitor *visitor
+	bubble  string // of testing/synctest in which it was made; empty for none
 	http    *http.Client
 	ctx     context.Context // ends with the client
 	stop    context.CancelFunc
@@ -77,6 +79,7 @@ func newClient(t testing.TB, d *dialing, to *mounted, hub *Hub) *Client {
 	c := &Client{
 		t: t, hub: hub, options: d, to: to, visitor: newVisitor(d.identity), replies: map[uint64]chan answer{},
 	}
+	c.bubble, _ = inBubble()
 	transport := &http.Transport{DialContext: c.dial}
 	c.http = &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	c.ctx, c.stop = context.WithCancel(context.Background())
@@ -90,8 +93,36 @@ func newClient(t testing.TB, d *dialing, to *mounted, hub *Hub) *Client {
 		c.visitor.cut()
 		<-done
 		transport.CloseIdleConnections()
+		c.board.update(func() {
+			if c.ended == nil {
+				c.ended = errOver
+			}
+		})
 	})
 	return c
+}
+
+var errOver = errors.New("it has ended with the test that it was made for")
+
+// check returns why the client can't be used here.
+func (c *Client) check() error {
+	if bubble, _ := inBubble(); bubble != c.bubble {
+		return errBubble
+	}
+	c.board.mu.Lock()
+	defer c.board.mu.Unlock()
+	if errors.Is(c.ended, errOver) {
+		return errOver
+	}
+	return nil
+}
+
+// must fails the test if the client can't be used here.
+func (c *Client) must(name string) {
+	c.t.Helper()
+	if err := c.check(); err != nil {
+		c.t.Fatalf("pushtest: %s of %v: %v", name, c, err)
+	}
 }
 
 // FollowOptions says where a client begins.
@@ -121,6 +152,9 @@ func (c *Client) TryFollow(topic string) error {
 
 // follow asks for a topic and waits for what becomes of it.
 func (c *Client) follow(f *followed) error {
+	if err := c.check(); err != nil {
+		return err
+	}
 	if c.visitor.isStalled() {
 		return errStalled
 	}
@@ -250,6 +284,7 @@ func (c *Client) situation() string {
 // the client is away, and waits until the client is back, with its cursor.
 func (c *Client) Cut(meanwhile ...func()) {
 	c.t.Helper()
+	c.must("Cut")
 	c.board.update(func() { c.away = true })
 	c.visitor.cut()
 	c.board.wait(func() bool { return c.link == nil || c.ended != nil })

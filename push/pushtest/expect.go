@@ -11,6 +11,7 @@ import (
 // Next waits for the next event of any topic.
 func (c *Client) Next() Event {
 	c.t.Helper()
+	c.must("Next")
 	e, ok := c.next(func(Event) bool { return true })
 	if !ok {
 		c.board.mu.Lock()
@@ -25,6 +26,7 @@ func (c *Client) Next() Event {
 // [Refused].
 func (c *Client) Expect(topic string, want ...any) {
 	c.t.Helper()
+	c.must("Expect")
 	for i, w := range want {
 		e, ok := c.next(func(e Event) bool { return e.Topic == topic })
 		place := fmt.Sprintf("%q: event %d of %d of %v", topic, i+1, len(want), c)
@@ -81,6 +83,7 @@ func (c *Client) next(is func(Event) bool) (e Event, ok bool) {
 // testing/synctest do without waiting.
 func (c *Client) Nothing() {
 	c.t.Helper()
+	c.must("Nothing")
 	settle(c.t)
 	c.board.mu.Lock()
 	stalled, ended := c.visitor.isStalled(), c.ended != nil

@@ -23,6 +23,7 @@ type Hub struct {
 	t      testing.TB
 	log    *testLog
 	broker *Broker
+	bubble string           // of testing/synctest in which it was made; empty for none
 	routes func() *listener // what Client connects to, made when it is first asked for
 }
 
@@ -43,6 +44,7 @@ func NewHub(t testing.TB, options push.Options, store ...membroker.Options) *Hub
 	}
 	options.Identify = Identify(options.Identify)
 	h := &Hub{t: t, log: log, broker: NewBroker(t, store...)}
+	h.bubble, _ = inBubble()
 	h.Published = h.broker.Published
 	ended := watchLeaks(t)
 	h.Hub = push.New(h.broker, options)
@@ -100,6 +102,9 @@ func (h *Hub) Heal() { h.broker.Heal() }
 // no middleware of the application is before. See [Dial].
 func (h *Hub) Client(t testing.TB, options ...Option) *Client {
 	t.Helper()
+	if bubble, _ := inBubble(); bubble != h.bubble {
+		t.Fatalf("pushtest: the hub: %v", errBubble)
+	}
 	d := newDialing(options)
 	to := d.through
 	if to == nil {

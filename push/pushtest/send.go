@@ -53,6 +53,9 @@ func (c *Client) Send(topic string, data any) push.Reply {
 // Event, ID, Data and Encoding of the message.
 func (c *Client) TrySend(m push.Message) (push.Reply, error) {
 	c.t.Helper()
+	if err := c.check(); err != nil {
+		return push.Reply{}, err
+	}
 	if c.visitor.isStalled() {
 		return push.Reply{}, errStalled
 	}

@@ -51,6 +51,7 @@ func (c *Client) State(topic string) *State {
 // it has what was changed before.
 func (s *State) Map() map[string]any {
 	s.client.t.Helper()
+	s.client.must("Map")
 	settle(s.client.t)
 	s.client.board.mu.Lock()
 	defer s.client.board.mu.Unlock()
@@ -78,6 +79,7 @@ func (v value) decoded() any {
 func (s *State) Expect(want any) {
 	c := s.client
 	c.t.Helper()
+	c.must("Expect")
 	wanted, err := json.Marshal(want)
 	if err != nil {
 		c.t.Fatalf("pushtest: the state that is wanted isn't JSON: %v", err)

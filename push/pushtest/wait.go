@@ -2,6 +2,7 @@ package pushtest
 
 import (
 	"bytes"
+	"errors"
 	"runtime"
 	"strings"
 	"sync"
@@ -75,6 +76,9 @@ func bubbleIn(line string) (bubble string, ok bool) {
 	bubble, _, _ = strings.Cut(rest, "]")
 	return bubble, ok
 }
+
+var errBubble = errors.New("it was made in another bubble of testing/synctest, or outside of this one: " +
+	"make hub and clients in the function that synctest.Test calls")
 
 // settle waits, in a bubble, until nothing moves any more but by the clock: what was
 // published has been delivered by then. Elsewhere it does nothing.

@@ -24,13 +24,19 @@ func differs(want any, e Event) string {
 	var why string
 	switch want := want.(type) {
 	case func(*push.Message) error:
-		if err := want(m); err != nil {
+		if want == nil {
+			why = "there is no function to ask"
+		} else if err := want(m); err != nil {
 			why = err.Error()
 		}
 	case push.Message:
 		why = differsFrom(&want, m)
 	case *push.Message:
-		why = differsFrom(want, m)
+		if want == nil {
+			why = "there is no message to compare"
+		} else {
+			why = differsFrom(want, m)
+		}
 	default:
 		why = differsInData(want, m)
 	}
@@ -52,8 +58,14 @@ func describe(want any) string {
 	case push.Message:
 		return text(&want)
 	case *push.Message:
+		if want == nil {
+			return "a nil *push.Message"
+		}
 		return text(want)
 	case func(*push.Message) error:
+		if want == nil {
+			return "a nil function"
+		}
 		return "what the function takes"
 	default:
 		data, err := json.Marshal(want)

@@ -30,7 +30,8 @@ func (h *Host) trace(m *push.Message) *trace {
 	if h.options.Tracer == nil || len(m.Header) == 0 {
 		return nil
 	}
-	end := h.options.Tracer.Deliver(m)
+	var end func(push.Delivery)
+	h.watch(func() { end = h.options.Tracer.Deliver(m) })
 	if end == nil {
 		return nil
 	}
@@ -77,7 +78,7 @@ func (t *trace) done(note func(d *push.Delivery)) {
 		t.hub.traces.byFrame.Delete(f)
 	}
 	d := t.delivery
-	t.hub.work.Go(func() { t.end(d) })
+	t.hub.work.Go(func() { t.hub.watch(func() { t.end(d) }) })
 }
 
 // reserved notes that a frame is to be written to one more client.

@@ -3,6 +3,7 @@ package session_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -102,5 +103,38 @@ func TestTraceOfWhatIsRefused(t *testing.T) {
 	}
 	if err == nil || len(r.published) != 2 || !errors.Is(r.published[0], err) || r.published[1] == nil {
 		t.Errorf("%v is traced as %v", err, r.published)
+	}
+}
+
+// faulty is a tracer whose methods panic once a message has been stored.
+type faulty struct{ deliver bool }
+
+func (f *faulty) Publish(ctx context.Context, m *push.Message) (context.Context, func(push.Receipt, error)) {
+	m.Header = map[string]string{"trace": "\x00\r\n\"\xff"}
+	return ctx, nil
+}
+
+func (f *faulty) Deliver(*push.Message) func(push.Delivery) {
+	if f.deliver {
+		panic("deliver")
+	}
+	return func(push.Delivery) { panic("end") }
+}
+
+// TestTracerThatPanics stops no message, and not the process.
+func TestTracerThatPanics(t *testing.T) {
+	for _, deliver := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, nil, push.Options{Tracer: &faulty{deliver}, Logger: slog.New(slog.DiscardHandler)})
+			defer w.shutdown()
+			conn := newSocket(1 << 20)
+			w.subscribe(w.openSocket(conn), "", "a")
+			w.publish("a", "one")
+			w.publish("a", "two")
+			synctest.Wait()
+			if s := w.hub.Stats(); s.Panics != 2 || s.Delivered != 2 {
+				t.Errorf("%d panics, %d deliveries", s.Panics, s.Delivered)
+			}
+		})
 	}
 }

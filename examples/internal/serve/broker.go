@@ -39,10 +39,12 @@ func Broker(ctx context.Context, address string, options redisbroker.Options) (p
 	return b, nil
 }
 
+var errURL = errors.New("the URL of Redis is malformed; characters such as % # / ? and @ in a password are written as %25 %23 %2F %3F and %40")
+
 func redisClient(address string) (redis.UniversalClient, error) {
 	parsed, err := url.Parse(address)
-	if err != nil {
-		return nil, err
+	if err != nil { // which quotes it
+		return nil, errURL
 	}
 	query := parsed.Query()
 	switch {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/tidewire/tidewire/broker"
@@ -175,9 +176,20 @@ func figureOf(now, before *sample) *figure {
 	return &figure{perSecond(b.Calls, last.Calls, now.at.Sub(before.at)), b.Errors, b.Repairs, milliseconds(b.Lag), slow}
 }
 
+// maxName is how much of a user's name is shown, in bytes.
+const maxName = 1 << 10
+
+// shown is a name, or its beginning.
+func shown(name string) string {
+	if len(name) <= maxName {
+		return name
+	}
+	return strings.ToValidUTF8(name[:maxName], "") + "…"
+}
+
 func clientOf(c *session.SurveyedClient, now time.Time) client {
 	return client{
-		c.Name, c.User, c.Transport, c.Address, max(0, now.Sub(c.Opened)).Milliseconds(), c.Topics, c.Queued, c.QueuedBytes,
+		c.Name, shown(c.User), c.Transport, c.Address, max(0, now.Sub(c.Opened)).Milliseconds(), c.Topics, c.Queued, c.QueuedBytes,
 		milliseconds(c.Behind), c.Written,
 	}
 }

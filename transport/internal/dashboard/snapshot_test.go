@@ -1,8 +1,10 @@
 package dashboard
 
 import (
+	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/tidewire/tidewire/broker"
 	"github.com/tidewire/tidewire/push"
@@ -39,6 +41,24 @@ func TestQuantiles(t *testing.T) {
 		if median, slow := quantiles(test.now, test.before); median != test.median || slow != test.slow {
 			t.Errorf("%s: %v, %v", test.name, median, slow)
 		}
+	}
+}
+
+// TestSnapshotBoundsNames: each viewer gets them every second.
+func TestSnapshotBoundsNames(t *testing.T) {
+	survey := session.Survey{}
+	for range 20 {
+		survey.Slowest = append(survey.Slowest, session.SurveyedClient{User: strings.Repeat("<é>\u202e", 64<<10)})
+	}
+	now := []sample{{at: time.Now()}}
+	s := newSnapshot(now, &survey, &push.Health{})
+	user := s.Slowest[0].User
+	if len(event("snapshot", s)) > 128<<10 || !strings.HasSuffix(user, "…") || !utf8.ValidString(user) {
+		t.Errorf("%d bytes; the user has %d", len(event("snapshot", s)), len(user))
+	}
+	survey.Slowest[0].User = strings.Repeat("a", maxName)
+	if whole := newSnapshot(now, &survey, &push.Health{}).Slowest[0].User; whole != survey.Slowest[0].User {
+		t.Errorf("a usual name became %q", whole)
 	}
 }
 

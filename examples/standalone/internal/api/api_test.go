@@ -130,6 +130,7 @@ func TestErrorsOfEachRoute(t *testing.T) {
 			"an unknown parameter":  {query + "&x=1", "", nil, 400},
 			"a body that is none":   {query, "{", nil, 400},
 			"an unknown name in it": {query, `{"x":1}`, nil, 400},
+			"a name twice":          {query, `{"topic":"news","topic":"news","messages":[],"user":"a"}`, nil, 400},
 			"a list":                {query, `[]`, nil, 400},
 			"two bodies":            {query, `{"data":1,"topic":"a","key":"k"}{}`, nil, 400},
 			"an empty object":       {query, `{}`, nil, 400},
@@ -234,6 +235,33 @@ func TestErrorsOfOperations(t *testing.T) {
 	}
 	if status, _ := s.do(t, http.MethodGet, "/publish", ""); status != 405 {
 		t.Error(status)
+	}
+}
+
+// TestNamesAreThereOnce: of two values of a name encoding/json takes the last, and of two lists
+// a mixture. It also takes a name in any case.
+func TestNamesAreThereOnce(t *testing.T) {
+	s := newSite(t)
+	for _, tt := range []struct{ path, body string }{
+		{"/publish", `{"topic":"news","data":1,"topic":"other"}`},
+		{"/publish", `{"topic":"news","data":1,"Topic":"other"}`},
+		{"/publish", `{"topic":"news","DATA":1}`},
+		{"/publish", `{"topic":"news","data":1,"topic":"news"}`},
+		{"/publish", `{"topic":"news","data":1,"data":2}`},
+		{"/batch", `{"messages":[{"topic":"news","data":1,"id":"first","event":"e"}],"messages":[{"topic":"news","data":2}]}`},
+		{"/batch", `{"messages":[{"topic":"news","data":1},{"topic":"news","data":1,"id":"a","id":"b"}]}`},
+		{"/revoke", `{"user":"ann","user":"bob","for":"1s"}`},
+		{"/state/set", `{"topic":"flags","key":"a","data":1,"\u212aey":"b"}`},
+	} {
+		if status, answer := s.do(t, http.MethodPost, tt.path, tt.body); status != http.StatusBadRequest {
+			t.Errorf("%s: %d %s", tt.body, status, answer)
+		}
+	}
+	if _, answer := s.do(t, http.MethodGet, "/history?topic=news", ""); !strings.Contains(answer, `"messages":[]`) {
+		t.Errorf("there was published: %s", answer)
+	}
+	if status, answer := s.do(t, http.MethodPost, "/publish", `{"topic":"news","data":{"a":1,"a":2,"A":{"B":[]}}}`); status != http.StatusOK {
+		t.Errorf("what the data has is the backend's matter: %d %s", status, answer)
 	}
 }
 

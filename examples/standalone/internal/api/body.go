@@ -18,7 +18,7 @@ import (
 // broker's limit.
 const maxBody = 4 << 20
 
-// readBody reads a JSON object, in which every name must be known.
+// readBody reads a JSON object, in which every name must be known, and there once.
 func readBody(w http.ResponseWriter, r *http.Request, into any) error {
 	text, e := protocol.ReadBody(w, r, maxBody)
 	if e != nil {
@@ -39,7 +39,7 @@ func parse(text []byte, into any) error {
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return push.NewError(push.CodeBadRequest, "the body has more than one JSON object", nil)
 	}
-	return nil
+	return checkNames(text)
 }
 
 // encode writes an answer, whose types can all be written.

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/tidewire/tidewire/broker"
 )
@@ -39,6 +40,13 @@ func (e *errs) pattern(name, text string) broker.Pattern {
 		e.add(name, "the pattern %q: %w", text, err)
 	}
 	return pattern
+}
+
+// sendable adds an error about a key that no header can have.
+func (e *errs) sendable(name, key string) {
+	if strings.TrimSpace(key) != key || strings.ContainsFunc(key, unicode.IsControl) {
+		e.add(name, "a key has no white space around it, and no control characters: it is sent in a header")
+	}
 }
 
 // Check returns all that is wrong with the configuration by itself. Files that it names are
@@ -91,6 +99,7 @@ func Wildcard(who string) (name string, ok bool) {
 }
 
 func (c *Config) checkKeys(e *errs) {
+	e.sendable("publishKey", c.PublishKey)
 	names := map[string]bool{}
 	for i, key := range c.PublishKeys {
 		at := fmt.Sprintf("publishKeys[%d]", i)
@@ -101,6 +110,7 @@ func (c *Config) checkKeys(e *errs) {
 		if (key.Key == "") == (key.KeyFile == "") {
 			e.add(at, "a key has either key or keyFile")
 		}
+		e.sendable(at, key.Key)
 		if len(key.Operations) == 0 {
 			e.add(at, "a key is for some of the operations %s", strings.Join(operations, ", "))
 		}

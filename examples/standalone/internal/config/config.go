@@ -79,7 +79,7 @@ type JWT struct {
 	Secret     string   `json:"secret,omitzero" secret:"yes" help:"secret for HS256 (32 bytes or more), HS384 (48) or HS512 (64)"`
 	SecretFile string   `json:"secretFile,omitzero" help:"file that has the secret; white space around it is cut off"`
 	Keys       []JWTKey `json:"keys,omitzero" help:"public keys in PEM files"`
-	JWKS       string   `json:"jwks,omitzero" help:"URL where the issuer publishes its keys"`
+	JWKS       string   `json:"jwks,omitzero" secret:"url" help:"URL where the issuer publishes its keys"`
 	Insecure   bool     `json:"insecure,omitzero" help:"the URL of jwks may be plain http, within a network that is trusted"`
 	Issuer     string   `json:"issuer,omitzero" help:"what the iss of a token must be; empty: anything"`
 	Audience   string   `json:"audience,omitzero" help:"what must be among the aud of a token; empty: only tokens without one"`

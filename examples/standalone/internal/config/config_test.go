@@ -103,6 +103,8 @@ func TestMistakes(t *testing.T) {
 		"a key for nothing":        {`{"publishKeys": [{"name": "a", "key": "k"}]}`, "publishKeys[0]: a key is for some"},
 		"an unknown operation":     {`{"publishKeys": [{"name": "a", "key": "k", "operations": ["fly"]}]}`, `the operation "fly" is none`},
 		"a key without a key":      {`{"publishKeys": [{"name": "a", "operations": ["stats"]}]}`, "either key or keyFile"},
+		"a key with a line end":    {`{"publishKey": "secret\n"}`, "publishKey: a key has no white space"},
+		"a key of white space":     {`{"publishKeys": [{"name": "a", "key": " ", "operations": ["stats"]}]}`, "publishKeys[0]: a key has no white space"},
 		"a key without a name":     {`{"publishKeys": [{"key": "k", "operations": ["stats"]}]}`, "a key has a name of its own"},
 		"a secret without use":     {`{"jwt": {"secret": "s"}}`, "jwt: a key needs algorithms"},
 		"an algorithm without key": {`{"jwt": {"algorithms": ["HS256"]}}`, "jwt: algorithms need a key"},
@@ -179,7 +181,7 @@ func fill(v reflect.Value) {
 func TestShownIsAFile(t *testing.T) {
 	var c, again Config
 	fill(reflect.ValueOf(&c).Elem())
-	c.Redis = "redis://user:hunter2@host?sentinel_password=hunter2&db=1"
+	c.Redis, c.JWT.JWKS = "redis://user:hunter2@host?sentinel_password=hunter2&db=1", "https://user:hunter2@host/keys"
 	shown := c.Show()
 	if err := decode(shown, reflect.ValueOf(&again).Elem()); err != nil {
 		t.Fatalf("%v\n%s", err, shown)
@@ -190,6 +192,10 @@ func TestShownIsAFile(t *testing.T) {
 	if again.Redis != "redis://user:xxxxx@host?db=1&sentinel_password=xxxxx" {
 		t.Error(again.Redis)
 	}
+	if again.JWT.JWKS != "https://user:xxxxx@host/keys" {
+		t.Error(again.JWT.JWKS)
+	}
+	again.JWT.JWKS = c.JWT.JWKS
 	again.Redis, again.PublishKey, again.PublishKeys[0].Key, again.JWT.Secret = c.Redis, "hunter2", "hunter2", "hunter2"
 	if !reflect.DeepEqual(again, c) {
 		t.Errorf("got %+v", again)

@@ -4,29 +4,36 @@ import { fill, make } from "./table.js";
 
 const at = (id) => document.getElementById(id);
 
-function say(text, state = "") {
-  at("answer").textContent = text;
+function say(parts, state = "") {
+  at("answer").replaceChildren(...parts);
   at("answer").dataset.state = state;
 }
 
+let asked = 0; // lookups, of which only the last is shown
+
 /** Asks for a user, and shows what comes. */
 export async function lookUp(name) {
+  asked += 1;
+  const mine = asked;
   at("name").value = name;
-  say("Looking …");
+  say(["Looking …"]);
   try {
     const response = await fetch(`user?name=${encodeURIComponent(name)}`);
     if (!response.ok) throw new Error((await response.text()) || `status ${response.status}`);
-    show(await response.json());
+    const answer = await response.json();
+    if (mine === asked) show(answer);
   } catch (error) {
+    if (mine !== asked) return;
     at("connections").replaceChildren();
-    say(`That didn't work: ${error.message}`, "bad");
+    say([`That didn't work: ${error.message}`], "bad");
   }
 }
 
 function show({ user, connections, clients }) {
   const now = new Date().toLocaleTimeString();
   const more = connections > clients.length ? `, of which ${clients.length} are below` : "";
-  say(connections === 0 ? `No connection of ${user} here, at ${now}` : `${connections === 1 ? "One connection" : `${connections} connections`} of ${user} here${more}, at ${now}`);
+  const many = connections === 0 ? "No connection" : connections === 1 ? "One connection" : `${connections} connections`;
+  say([`${many} of `, make("bdi", { textContent: user }), ` here${more}, at ${now}`]); // a name may turn the direction of text
   at("connections").replaceChildren(...clients.map(connection));
 }
 
