@@ -1,7 +1,9 @@
 package transport_test
 
 import (
+	"log"
 	"net/http"
+	"time"
 
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/push"
@@ -21,4 +23,6 @@ func Example_ops() {
 		_ = metrics.Write(w, hub.Stats()) // a scraper that has gone needs no answer
 	})
 	ops.Handle("/dashboard/", transport.Dashboard(hub))
+	server := &http.Server{Addr: "127.0.0.1:9090", Handler: ops, ReadHeaderTimeout: 5 * time.Second}
+	go func() { log.Print(server.ListenAndServe()) }()
 }

@@ -157,3 +157,35 @@ func TestAllClientsAreRun(t *testing.T) {
 		}
 	}
 }
+
+// TestTokenOfTheGuide: the server takes what token.py makes, for its user's topics alone.
+func TestTokenOfTheGuide(t *testing.T) {
+	t.Parallel()
+	program, err := exec.LookPath("python3")
+	if err != nil {
+		t.Log("python3 isn't here: token.py isn't run")
+		return
+	}
+	command := exec.CommandContext(t.Context(), program, "token.py", "ann")
+	command.Env = append(os.Environ(), "SECRET="+tokenSecret)
+	token, err := command.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := servetest.Start(t, run, "-jwt-secret", tokenSecret, "-jwt-algorithms", "HS256", "-jwt-audience", "push")
+	for topic, want := range map[string]int{"orders/ann": http.StatusOK, "orders/bob": http.StatusForbidden} {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+"/push/poll?wait=0&topic="+topic, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(token)))
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = response.Body.Close()
+		if response.StatusCode != want {
+			t.Errorf("%s: status %d, want %d", topic, response.StatusCode, want)
+		}
+	}
+}

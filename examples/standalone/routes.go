@@ -54,6 +54,7 @@ func (s *server) opsRoutes(hub *push.Hub) http.Handler {
 		w.Header().Set("Content-Type", metrics.ContentType)
 		_ = metrics.Write(w, hub.Stats()) // a scraper that has gone needs no figures
 	})
+	r.Handle("/", http.RedirectHandler("/dashboard/", http.StatusFound))
 	r.Mount("/dashboard", serve.Hosts(s.config.Ops, s.config.Hosts())(transport.Dashboard(hub)))
 	return r
 }

@@ -98,7 +98,7 @@ func TestOperatorsHaveAnAddressOfTheirOwn(t *testing.T) {
 		}
 		return response.StatusCode, string(body)
 	}
-	for path, want := range map[string]int{"/healthz": 200, "/readyz": 200, "/dashboard/": 200, "/push/sse?topic=a": 404, "/api/stats": 404, "/": 404} {
+	for path, want := range map[string]int{"/healthz": 200, "/readyz": 200, "/dashboard/": 200, "/push/sse?topic=a": 404, "/api/stats": 404, "/": 200, "/index.html": 404} {
 		if got, _ := get(path); got != want {
 			t.Errorf("%s: %d", path, got)
 		}

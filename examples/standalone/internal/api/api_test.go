@@ -236,6 +236,14 @@ func TestErrorsOfOperations(t *testing.T) {
 	if status, _ := s.do(t, http.MethodGet, "/publish", ""); status != 405 {
 		t.Error(status)
 	}
+	for body, want := range map[string]string{
+		`{"topic":"a","dat":1}`: `(\"dat\" isn't in it)`, `{"topic":["a"]}`: `(\"topic\" can't be of type array)`,
+		`{"` + strings.Repeat("x", 200) + `":1}`: "takes: openapi.json",
+	} {
+		if status, answer := post("/publish", body); status != 400 || !strings.Contains(answer, want) {
+			t.Errorf("%s: %d %s, want %s", body, status, answer, want)
+		}
+	}
 }
 
 // TestNamesAreThereOnce: of two values of a name encoding/json takes the last, and of two lists

@@ -5,8 +5,10 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/tidewire/tidewire/broker"
@@ -34,12 +36,27 @@ func parse(text []byte, into any) error {
 		if e, ok := errors.AsType[*push.Error](err); ok {
 			return e
 		}
-		return push.NewError(push.CodeBadRequest, "the body isn't the JSON object that this route takes: openapi.json has it", err)
+		return push.NewError(push.CodeBadRequest, "the body isn't the JSON object that this route takes"+cause(err)+": openapi.json has it", err)
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return push.NewError(push.CodeBadRequest, "the body has more than one JSON object", nil)
 	}
 	return checkNames(text)
+}
+
+// cause names what is wrong with a body, if package json says it shortly.
+func cause(err error) string {
+	var text string
+	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && e.Field != "" {
+		name := e.Field[strings.LastIndexByte(e.Field, '.')+1:] // without the embedded struct's
+		text = fmt.Sprintf(" (%q can't be of type %s)", name, e.Value)
+	} else if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
+		text = " (" + name + " isn't in it)"
+	}
+	if len(text) > 100 {
+		return ""
+	}
+	return text
 }
 
 // encode writes an answer, whose types can all be written.

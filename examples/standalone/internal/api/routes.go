@@ -66,7 +66,7 @@ func Routes(hub *push.Hub, backends *access.Backends, description []byte) http.H
 
 var (
 	errNoRoute = push.NewError(push.CodeBadRequest, "the API has no such route; openapi.json beside it has all of them", nil)
-	errMethod  = push.NewError(push.CodeBadRequest, "the route has another method", nil)
+	errMethod  = push.NewError(push.CodeBadRequest, "the route has another method: openapi.json has it", nil)
 )
 
 func (s *server) refuse(w http.ResponseWriter, r *http.Request, status int, e *push.Error) {

@@ -158,7 +158,7 @@ func (j *JWT) check(e *errs) {
 	case j.Secret != "" && j.SecretFile != "":
 		e.add("jwt", "there is either secret or secretFile")
 	case j.hasKey() && len(j.Algorithms) == 0:
-		e.add("jwt", "a key needs algorithms that it is for")
+		e.add("jwt", `a key needs algorithms that it is for, as in "algorithms": ["RS256"]`)
 	case !j.hasKey() && len(j.Algorithms) > 0:
 		e.add("jwt", "algorithms need a key: secret, secretFile, keys or jwks")
 	}
