@@ -38,7 +38,7 @@ func readManifests(t *testing.T) (m manifests) {
 	into := map[string]any{
 		"v1 ConfigMap": &m.config, "apps/v1 Deployment": &m.deployment, "v1 Service": &m.service, "policy/v1 PodDisruptionBudget": &m.budget,
 	}
-	for _, part := range bytes.Split(text, []byte("\n---\n")) {
+	for part := range bytes.SplitSeq(text, []byte("\n---\n")) {
 		var kind struct{ APIVersion, Kind string }
 		if err := yaml.Unmarshal(part, &kind); err != nil {
 			t.Fatal(err)
