@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"time"
@@ -44,14 +45,28 @@ func (h *userHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest, "which user? ask for user?name=NAME; anonymous clients can't be looked up")
 		return
 	}
+	body, ok := h.lookUp(r.Context(), name)
+	if !ok {
+		return
+	}
+	setHeaders(w)
+	w.Header().Set("Content-Type", "application/json")
+	v := viewer{w, http.NewResponseController(w)}
+	defer v.end()
+	v.write(encoded(body)) // a viewer that has left needs no answer
+}
+
+// lookUp returns the connections of a user, unless the context ends before it is this lookup's
+// turn.
+func (h *userHandler) lookUp(ctx context.Context, name string) (body userBody, ok bool) {
 	select {
 	case h.turn <- struct{}{}:
 		defer func() { <-h.turn }()
-	case <-r.Context().Done():
-		return
+	case <-ctx.Done():
+		return body, false
 	}
 	survey := h.host.SurveyUser(name)
-	body := userBody{User: survey.User, Connections: survey.Connections, Clients: []userConnection{}}
+	body = userBody{User: survey.User, Connections: survey.Connections, Clients: []userConnection{}}
 	for i := range survey.Clients {
 		c := &survey.Clients[i]
 		connection := userConnection{clientOf(&c.SurveyedClient, time.Now()), []userFollow{}}
@@ -62,9 +77,7 @@ func (h *userHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		body.Clients = append(body.Clients, connection)
 	}
-	setHeaders(w)
-	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(encoded(body)) // a viewer that has left needs no answer
+	return body, true
 }
 
 // encoded returns JSON.
