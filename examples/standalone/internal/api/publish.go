@@ -11,22 +11,14 @@ import (
 	"github.com/tidewire/tidewire/transport/protocol"
 )
 
-const (
-	maxTopics = 1000 // that a message is published to at once
-	maxBatch  = 1000 // messages of a batch
-)
-
 // publication is the body of a publish: a message, to one topic or to several.
 type publication struct {
 	message
-	Topics     []string `json:"topics"`
-	Replicated bool     `json:"replicated"`
+	Topics     list[string] `json:"topics"`
+	Replicated bool         `json:"replicated"`
 }
 
-var (
-	errWhere = push.NewError(push.CodeBadRequest, "there is either topic or topics", nil)
-	errMany  = push.NewError(push.CodeBadRequest, "there are from 1 to 1,000 topics, or messages of a batch", nil)
-)
+var errWhere = push.NewError(push.CodeBadRequest, "there is either topic or topics", nil)
 
 func (s *server) publish(w http.ResponseWriter, r *http.Request) (any, error) {
 	if err := s.allow(r, config.Publish); err != nil {
@@ -47,7 +39,7 @@ func (s *server) publish(w http.ResponseWriter, r *http.Request) (any, error) {
 	if p.Topic != "" {
 		return nil, errWhere
 	}
-	if len(p.Topics) == 0 || len(p.Topics) > maxTopics {
+	if len(p.Topics) == 0 {
 		return nil, errMany
 	}
 	if err := s.allow(r, config.Publish, p.Topics...); err != nil {
@@ -95,19 +87,22 @@ func (s *server) result(r *http.Request, topic string, published push.Receipt, e
 	return result{Topic: topic, receipt: &receipt}
 }
 
+// batchBody is the body of a batch.
+type batchBody struct {
+	Messages list[message] `json:"messages"`
+}
+
 // batch publishes messages in their order. An error of one doesn't stop the others, unless it
 // says that the broker can't be reached: then the rest isn't tried, as each would wait.
 func (s *server) batch(w http.ResponseWriter, r *http.Request) (any, error) {
 	if err := s.allow(r, config.Publish); err != nil {
 		return nil, err
 	}
-	var body struct {
-		Messages []message `json:"messages"`
-	}
+	var body batchBody
 	if err := readBody(w, r, &body); err != nil {
 		return nil, err
 	}
-	if len(body.Messages) == 0 || len(body.Messages) > maxBatch {
+	if len(body.Messages) == 0 {
 		return nil, errMany
 	}
 	results := make([]result, 0, len(body.Messages))
