@@ -87,7 +87,7 @@ func (v *viewer) write(events ...[]byte) bool {
 	// Where there are no deadlines, a viewer that doesn't read keeps its own slot only.
 	_ = v.controller.SetWriteDeadline(time.Now().Add(writePatience))
 	for _, event := range events {
-		if _, err := v.w.Write(event); err != nil {
+		if _, err := v.w.Write(event); err != nil { //nolint:gosec // no browser takes an event or JSON for a page
 			return false
 		}
 	}

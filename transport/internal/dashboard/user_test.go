@@ -15,7 +15,7 @@ import (
 type asleep struct {
 	*response
 	deadline time.Time
-	gone     chan struct{} // closed when the viewer leaves
+	wait     func(deadline time.Time)
 }
 
 func (a *asleep) SetWriteDeadline(at time.Time) error {
@@ -24,11 +24,7 @@ func (a *asleep) SetWriteDeadline(at time.Time) error {
 }
 
 func (a *asleep) Write([]byte) (int, error) {
-	if a.deadline.IsZero() {
-		<-a.gone
-		return 0, http.ErrHandlerTimeout
-	}
-	time.Sleep(time.Until(a.deadline))
+	a.wait(a.deadline)
 	return 0, http.ErrHandlerTimeout
 }
 
@@ -47,8 +43,15 @@ func TestLookupsDontWaitForSlowReaders(t *testing.T) {
 			synctest.Wait()
 			return ended
 		}
-		slow := &asleep{response: newResponse(), gone: make(chan struct{})}
-		defer close(slow.gone)
+		gone := make(chan struct{}) // closed when the viewer leaves
+		defer close(gone)
+		slow := &asleep{response: newResponse(), wait: func(deadline time.Time) {
+			if deadline.IsZero() {
+				<-gone
+				return
+			}
+			time.Sleep(time.Until(deadline))
+		}}
 		stalled := ask(slow)
 		select {
 		case <-ask(newResponse()):
