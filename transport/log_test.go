@@ -1,7 +1,6 @@
 package transport_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -10,31 +9,13 @@ import (
 	"net"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 	"unicode"
 
 	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/push/testaid"
 )
-
-// lockedBuffer is a log.
-type lockedBuffer struct {
-	mu  sync.Mutex
-	all bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.all.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.all.String()
-}
 
 // TestNothingSecretIsLogged puts a mark into everything that a client can send, and
 // makes as much go wrong as it can. What it sent is in no log of ours, and in none of
@@ -42,7 +23,7 @@ func (b *lockedBuffer) String() string {
 // quoted.
 func TestNothingSecretIsLogged(t *testing.T) {
 	const mark = "S3CR3T"
-	var log lockedBuffer
+	var log testaid.Log
 	hub, server := hardened(t, push.Options{
 		Logger: slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Identify: func(r *http.Request) (push.Identity, error) {

@@ -56,7 +56,7 @@ func TestMiddlewareInTheWay(t *testing.T) {
 	for _, test := range tests {
 		for path, request := range map[string]string{"ws": handshakeTo("/ws?topic=a"), "sse": "GET /sse?topic=a HTTP/1.1\r\nHost: x\r\nAccept-Encoding: gzip, br\r\n\r\n"} {
 			t.Run(test.name+" "+path, func(t *testing.T) {
-				var log lockedBuffer
+				var log testaid.Log
 				hub := push.New(membroker.New(), push.Options{Authorize: push.Anyone, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 				server := httptest.NewServer(test.wrap(transport.Routes(hub)))
 				defer server.Close()

@@ -18,6 +18,7 @@ import (
 
 	"github.com/tidewire/tidewire/broker/membroker"
 	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/push/testaid"
 	"github.com/tidewire/tidewire/transport"
 )
 
@@ -212,7 +213,7 @@ func TestEveryRefusalIsLogged(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			var log lockedBuffer
+			var log testaid.Log
 			tt.options.Logger = slog.New(slog.NewJSONHandler(&log, nil))
 			tt.options.Identify = func(r *http.Request) (push.Identity, error) {
 				if r.Header.Get("User") == "unknown" {

@@ -10,7 +10,6 @@ import (
 	"net/http/httptest"
 	"reflect"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -92,7 +91,7 @@ func follow(t *testing.T, dial transporttest.Dial, address string) push.Code {
 
 // TestTickets has every way in which a ticket can be good or bad, on every transport.
 func TestTickets(t *testing.T) {
-	var log safeBuffer
+	var log testaid.Log
 	asked := make(chan push.Access, 100)
 	_, server := routes(t, push.Options{
 		Identify: byName,
@@ -187,24 +186,6 @@ func TestPollTakesNoTicket(t *testing.T) {
 	if code := follow(t, transporttest.DialSSE, server.URL+"/app/push/sse?ticket="+good); code != "" {
 		t.Errorf("the ticket isn't good any more: %q", code)
 	}
-}
-
-// safeBuffer is a log that is read while others write.
-type safeBuffer struct {
-	mu     sync.Mutex
-	buffer bytes.Buffer
-}
-
-func (b *safeBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buffer.Write(p)
-}
-
-func (b *safeBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buffer.String()
 }
 
 func TestTicketRoute(t *testing.T) {
@@ -331,7 +312,7 @@ func TestTicketKeepsClaims(t *testing.T) {
 		{"no role", decode, false},
 		{role{"admin"}, func([]byte) (any, error) { panic("in the application") }, false},
 	} {
-		var log safeBuffer
+		var log testaid.Log
 		hub := push.New(membroker.New(), push.Options{DecodeClaims: test.decode, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 		secret, _, err := session.Of(hub).Ticket(t.Context(), push.Identity{User: "ann", Claims: test.claims})
 		if (err == nil) != test.want {

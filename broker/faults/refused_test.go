@@ -3,7 +3,6 @@ package faults_test
 import (
 	"log/slog"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -12,37 +11,22 @@ import (
 	"github.com/tidewire/tidewire/broker/redisbroker"
 	"github.com/tidewire/tidewire/broker/redistest"
 	"github.com/tidewire/tidewire/push"
+	"github.com/tidewire/tidewire/push/testaid"
 )
 
 // journal is a log that can be read.
-type journal struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-// Write takes what is logged.
-func (j *journal) Write(p []byte) (int, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.text.Write(p)
-}
+type journal struct{ testaid.Log }
 
 func (j *journal) logger() *slog.Logger { return slog.New(slog.NewTextHandler(j, nil)) }
 
 func (j *journal) has(text string) bool { return j.count(text) > 0 }
 
-func (j *journal) count(text string) int {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return strings.Count(j.text.String(), text)
-}
+func (j *journal) count(text string) int { return strings.Count(j.String(), text) }
 
 // wantFew fails if the log has a secret, or repeats itself.
 func (j *journal) wantFew(t *testing.T) {
 	t.Helper()
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	text := j.text.String()
+	text := j.String()
 	if strings.Contains(text, password) {
 		t.Errorf("the log has the password: %s", text)
 	}

@@ -53,7 +53,7 @@ func TestThrottleCountsStreams(t *testing.T) {
 // CompressHandler, which writes an end to a connection that was taken over. docs/middleware.md
 // says so.
 func TestCompressHandlerIsLogged(t *testing.T) {
-	var log lockedBuffer
+	var log testaid.Log
 	s := start(t, row{wrap: handlers.CompressHandler, server: func(server *http.Server) {
 		server.ErrorLog = slog.NewLogLogger(slog.NewTextHandler(&log, nil), slog.LevelError)
 	}})

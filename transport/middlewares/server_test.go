@@ -1,7 +1,6 @@
 package middlewares
 
 import (
-	"bytes"
 	"context"
 	"flag"
 	"io"
@@ -9,7 +8,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/go-chi/chi/v5"
@@ -38,32 +36,14 @@ type setup struct {
 	*testing.T
 	row
 	hub      *push.Hub
-	log      *lockedBuffer
+	log      *testaid.Log
 	plain    *httptest.Server
 	servers  [3]*httptest.Server // by the major version of HTTP
 	requests context.Context     // ends with the test, or where it hangs
 }
 
-// lockedBuffer is a log.
-type lockedBuffer struct {
-	mu  sync.Mutex
-	all bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.all.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.all.String()
-}
-
 func start(t *testing.T, r row) *setup {
-	log := new(lockedBuffer)
+	log := new(testaid.Log)
 	hub := push.New(membroker.New(), push.Options{
 		Authorize: push.Anyone,
 		Identify:  func(*http.Request) (push.Identity, error) { return push.Identity{User: "u"}, nil },

@@ -2,7 +2,6 @@ package doctor_test
 
 import (
 	"bufio"
-	"bytes"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -10,7 +9,6 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -24,24 +22,6 @@ import (
 )
 
 func TestMain(m *testing.M) { testaid.Main(m) }
-
-// lockedBuffer is a log, or a copy of a response.
-type lockedBuffer struct {
-	mu  sync.Mutex
-	all bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.all.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.all.String()
-}
 
 // bare hides what a writer can do besides.
 type bare struct{ http.ResponseWriter }
@@ -103,7 +83,7 @@ func TestFindings(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			var log lockedBuffer
+			var log testaid.Log
 			hub := push.New(membroker.New(), push.Options{Authorize: push.Anyone, Logger: slog.New(slog.NewJSONHandler(&log, nil))})
 			mux := http.NewServeMux()
 			mux.Handle("/push/", transport.Routes(hub))
@@ -172,7 +152,7 @@ func checkFindings(t *testing.T, log string, want []string, route string) {
 // TestCopiesOfStreamsEnd: a middleware that copies a response for its log, as httplog does with
 // the writer of chi, gets nothing of a stream, whose copy would grow for as long as it lasts.
 func TestCopiesOfStreamsEnd(t *testing.T) {
-	var copied lockedBuffer
+	var copied testaid.Log
 	hub := push.New(membroker.New(), push.Options{Authorize: push.Anyone})
 	server := httptest.NewUnstartedServer(with(func(w http.ResponseWriter) http.ResponseWriter {
 		outer := middleware.NewWrapResponseWriter(w, 2)
