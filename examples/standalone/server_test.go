@@ -151,17 +151,7 @@ func TestCheckConfig(t *testing.T) {
 
 // TestSystemdIsTold when the server is ready, that it lives, and that it ends.
 func TestSystemdIsTold(t *testing.T) {
-	dir, err := os.MkdirTemp("", "notify") //nolint:usetesting // a socket's path is short
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer os.RemoveAll(dir)
-	name := filepath.Join(dir, "socket")
-	socket, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: name, Net: "unixgram"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer socket.Close()
+	name, socket := servetest.NotifySocket(t)
 	t.Setenv("NOTIFY_SOCKET", name)
 	t.Setenv("WATCHDOG_USEC", "10000000")
 	s := servetest.Start(t, run, "-anyone")

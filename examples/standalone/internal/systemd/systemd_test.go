@@ -4,14 +4,13 @@ package systemd
 
 import (
 	"context"
-	"net"
 	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/tidewire/tidewire/examples/internal/servetest"
 	"github.com/tidewire/tidewire/push/testaid"
 )
 
@@ -23,17 +22,7 @@ func environment(pairs map[string]string) func(string) string {
 
 // TestStatesReachTheSocket with a socket as systemd opens it.
 func TestStatesReachTheSocket(t *testing.T) {
-	dir, err := os.MkdirTemp("", "notify") //nolint:usetesting // a socket's path is short
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer os.RemoveAll(dir)
-	name := filepath.Join(dir, "socket")
-	socket, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: name, Net: "unixgram"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer socket.Close()
+	name, socket := servetest.NotifySocket(t)
 	n := fromEnvironment(environment(map[string]string{"NOTIFY_SOCKET": name}), 1)
 	for _, test := range []struct {
 		tell func() error
