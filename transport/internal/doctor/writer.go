@@ -2,23 +2,33 @@ package doctor
 
 import (
 	"io"
+	"iter"
 	"net/http"
 	"time"
 )
 
-// reach returns the first of w and what it wraps that is a T, as http.ResponseController
-// would find it.
+// layers are w and what it wraps, from the outside in, as http.ResponseController goes through
+// them.
+func layers(w http.ResponseWriter) iter.Seq[http.ResponseWriter] {
+	return func(yield func(http.ResponseWriter) bool) {
+		for yield(w) {
+			wrapper, ok := w.(interface{ Unwrap() http.ResponseWriter })
+			if !ok {
+				return
+			}
+			w = wrapper.Unwrap()
+		}
+	}
+}
+
+// reach returns the first of the layers of w that is a T.
 func reach[T any](w http.ResponseWriter) (found T, ok bool) {
-	for {
-		if found, ok = w.(T); ok {
+	for layer := range layers(w) {
+		if found, ok = layer.(T); ok {
 			return found, true
 		}
-		wrapper, ok := w.(interface{ Unwrap() http.ResponseWriter })
-		if !ok {
-			return found, false
-		}
-		w = wrapper.Unwrap()
 	}
+	return found, false
 }
 
 // CanFlush reports whether w can send what was written at once.
@@ -48,14 +58,9 @@ func canSetReadDeadline(w http.ResponseWriter) bool {
 // stream would grow for as long as it lasts. The method is that of chi's WrapResponseWriter.
 // It has to be called before anything is written.
 func StopCopying(w http.ResponseWriter) {
-	for {
-		if tee, ok := w.(interface{ Tee(io.Writer) }); ok {
+	for layer := range layers(w) {
+		if tee, ok := layer.(interface{ Tee(io.Writer) }); ok {
 			tee.Tee(nil)
 		}
-		wrapper, ok := w.(interface{ Unwrap() http.ResponseWriter })
-		if !ok {
-			return
-		}
-		w = wrapper.Unwrap()
 	}
 }
