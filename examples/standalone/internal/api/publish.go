@@ -34,7 +34,8 @@ func (s *server) publish(w http.ResponseWriter, r *http.Request) (any, error) {
 	}
 	m.Replicated = p.Replicated
 	if p.Topics == nil {
-		return s.publishOne(r, m)
+		published, err := s.publishOne(r, m)
+		return receiptOf(published), err
 	}
 	if p.Topic != "" {
 		return nil, errWhere
@@ -55,15 +56,12 @@ func (s *server) publish(w http.ResponseWriter, r *http.Request) (any, error) {
 	return resultsOf{results}, nil
 }
 
-func (s *server) publishOne(r *http.Request, m push.Message) (any, error) {
+// publishOne publishes a message, if the key is for its topic.
+func (s *server) publishOne(r *http.Request, m push.Message) (push.Receipt, error) {
 	if err := s.allow(r, config.Publish, m.Topic); err != nil {
-		return nil, err
+		return push.Receipt{}, err
 	}
-	published, err := s.hub.Publish(r.Context(), m)
-	if err != nil {
-		return nil, err
-	}
-	return receiptOf(published), nil
+	return s.hub.Publish(r.Context(), m)
 }
 
 // result is what became of one message of several.
@@ -125,8 +123,5 @@ func (s *server) publishOf(r *http.Request, body *message) (push.Receipt, error)
 	if err != nil {
 		return push.Receipt{}, err
 	}
-	if err := s.allow(r, config.Publish, m.Topic); err != nil {
-		return push.Receipt{}, err
-	}
-	return s.hub.Publish(r.Context(), m)
+	return s.publishOne(r, m)
 }
